@@ -1,0 +1,46 @@
+"""Penchant: personalised recommendations, from a raw log to a live service.
+
+Importing this loads nothing heavy: every public name is fetched from its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from penchant import errors as errors
+from penchant.registry import CLASS_NAMES, model_class
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from penchant.histories import Histories as Histories
+    from penchant.models.base import Model as Model
+    from penchant.models.base import Run as Run
+    from penchant.split import Split as Split
+    from penchant.topk import rank as rank
+    from penchant.vocab import Vocab as Vocab
+
+# public name: the module that holds it
+_PUBLIC = {
+    "Vocab": "penchant.vocab",
+    "Histories": "penchant.histories",
+    "Split": "penchant.split",
+    "Model": "penchant.models.base",
+    "Run": "penchant.models.base",
+    "rank": "penchant.topk",
+}
+
+__all__ = ["__version__", "errors", *sorted(_PUBLIC), *sorted(CLASS_NAMES)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in CLASS_NAMES:
+        return model_class(CLASS_NAMES[name])
+    raise AttributeError(f"module 'penchant' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

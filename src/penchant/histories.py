@@ -1,0 +1,219 @@
+"""A ragged batch of anonymous histories: the only thing a model ever sees of people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.errors import DataError
+
+ValuesAre = Literal["rating", "weight", "none"]
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """``len(self)`` histories over ``n_items`` items; row ``r`` is ``items[indptr[r]:indptr[r + 1]]``, oldest first.
+
+    A row belongs to nobody: there is no user id here, and the batch cannot be transposed. The item indexes are all
+    known (``0 <= item < n_items``) and the values finite, which the constructor checks once so that no model has to.
+    """
+
+    indptr: Longs  # (rows + 1,)
+    items: Ints  # (events,)
+    n_items: int
+    values: Floats | None = None  # (events,) ratings or weights
+    values_are: ValuesAre = "none"
+    times: Longs | None = None  # (events,) unix seconds
+    liked: Bools | None = None  # (events,) which events are positives; None: weights > 0, otherwise all
+    now: Longs | None = None  # (rows,) the moment of the request, unix seconds; None: each row's newest event
+
+    def __post_init__(self) -> None:
+        def as_array(name: str, dtype: type[np.generic], size: int) -> None:
+            given = getattr(self, name)
+            if given is None:
+                return
+            array = np.ascontiguousarray(given, dtype=dtype)
+            if array.shape != (size,):
+                raise DataError(f"histories: {name} has shape {array.shape}, expected ({size},)")
+            object.__setattr__(self, name, array)
+
+        object.__setattr__(self, "indptr", np.ascontiguousarray(self.indptr, dtype=np.int64))
+        if self.indptr.ndim != 1 or len(self.indptr) == 0 or self.indptr[0] != 0 or np.any(np.diff(self.indptr) < 0):
+            raise DataError("histories: indptr must start at 0 and never fall")
+        events = int(self.indptr[-1])
+        items = np.asarray(self.items)
+        if items.size and (items.min() < 0 or items.max() >= self.n_items):
+            raise DataError(
+                f"histories: item indexes must lie in [0, {self.n_items}); unknown items are left out before"
+            )
+        as_array("items", np.int32, events)
+        as_array("values", np.float32, events)
+        as_array("times", np.int64, events)
+        as_array("liked", np.bool_, events)
+        as_array("now", np.int64, len(self))
+        if self.values is None and self.values_are != "none":
+            raise DataError(f"histories: values_are is {self.values_are!r} but there are no values")
+        if self.values is not None and self.values_are == "none":
+            raise DataError("histories: values are given, say whether they are 'rating' or 'weight'")
+        if self.values is not None and not np.isfinite(self.values).all():
+            raise DataError("histories: values must be finite numbers")
+
+    # -- making ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_lists(
+        cls,
+        rows: Sequence[Sequence[int]],
+        n_items: int,
+        *,
+        values: Sequence[Sequence[float]] | None = None,
+        values_are: ValuesAre = "none",
+        times: Sequence[Sequence[int]] | None = None,
+    ) -> Histories:
+        """Histories from one list of item indexes a row, oldest first."""
+
+        def flat(lists: Sequence[Sequence[float]], dtype: type[np.generic]) -> NDArray[np.generic]:
+            return np.concatenate([np.asarray(row, dtype=dtype) for row in lists] or [np.empty(0, dtype)])
+
+        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        return cls(
+            indptr.astype(np.int64),
+            flat(rows, np.int64),  # type: ignore[arg-type]  # checked, then narrowed, in __post_init__
+            n_items,
+            None if values is None else flat(values, np.float32),  # type: ignore[arg-type]
+            values_are,
+            None if times is None else flat(times, np.int64),  # type: ignore[arg-type]
+        )
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def __repr__(self) -> str:
+        return f"Histories({len(self):,} rows, {len(self.items):,} events, {self.n_items:,} items, {self.values_are})"
+
+    @property
+    def lengths(self) -> Longs:
+        """Events a row, shape ``(rows,)``."""
+        return np.diff(self.indptr)
+
+    @property
+    def rows(self) -> Longs:
+        """The row of every event, shape ``(events,)``."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
+
+    def row(self, r: int) -> Ints:
+        """The items of one row, oldest first."""
+        return self.items[self.indptr[r] : self.indptr[r + 1]]
+
+    def counts(self) -> Longs:
+        """In how many rows each item stands, shape ``(n_items,)``."""
+        return np.bincount(self.distinct().items, minlength=self.n_items).astype(np.int64)
+
+    # -- deriving -------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, index: slice | Longs | Bools) -> Histories:
+        """The chosen rows, in the order chosen."""
+        if isinstance(index, slice) and index.step in (None, 1):
+            lo, hi, _ = index.indices(len(self))
+            hi = max(lo, hi)
+            start, stop = int(self.indptr[lo]), int(self.indptr[hi])
+            events: slice | Longs = slice(start, stop)
+            indptr = self.indptr[lo : hi + 1] - start
+            chosen: slice | Longs = slice(lo, hi)
+        else:
+            chosen = np.arange(len(self), dtype=np.int64)[index]
+            lengths = self.lengths[chosen]
+            indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+            events = np.arange(indptr[-1], dtype=np.int64) + np.repeat(self.indptr[chosen] - indptr[:-1], lengths)
+        return replace(
+            self,
+            indptr=indptr,
+            items=self.items[events],
+            values=None if self.values is None else self.values[events],
+            times=None if self.times is None else self.times[events],
+            liked=None if self.liked is None else self.liked[events],
+            now=None if self.now is None else self.now[chosen],
+        )
+
+    def where(self, keep: Bools) -> Histories:
+        """The events where ``keep`` (events,) is true; rows stay, some may become empty."""
+        passed = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+        return replace(
+            self,
+            indptr=passed[self.indptr],
+            items=self.items[keep],
+            values=None if self.values is None else self.values[keep],
+            times=None if self.times is None else self.times[keep],
+            liked=None if self.liked is None else self.liked[keep],
+            # the newest event may have been left out: the moment of the request stays what it was
+            now=self.moments(),
+        )
+
+    def positives(self) -> Histories:
+        """Only the events that count as positives: ``liked``, or a weight above zero, or everything."""
+        if self.liked is not None:
+            return replace(self if self.liked.all() else self.where(self.liked), liked=None)
+        if self.values_are == "weight" and self.values is not None and (self.values <= 0).any():
+            return self.where(self.values > 0)
+        return self
+
+    def negatives(self) -> Histories:
+        """Only the dislikes: events whose weight is below zero."""
+        if self.values_are == "weight" and self.values is not None:
+            return self.where(self.values < 0)
+        return self.where(np.zeros(len(self.items), dtype=np.bool_))
+
+    def newest(self, window: int) -> Histories:
+        """The last ``window`` events of every row; 0 keeps all."""
+        if window <= 0 or (self.lengths <= window).all():
+            return self
+        return self.where(self.ages() < window)
+
+    def distinct(self) -> Histories:
+        """Each item once a row, at the place of its last event: weights add, ratings take the last."""
+        key = self.rows * np.int64(self.n_items) + self.items
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        is_last = np.ones(len(key), dtype=np.bool_)
+        is_last[:-1] = ordered[1:] != ordered[:-1]
+        if is_last.all():
+            return self
+        keep = np.zeros(len(key), dtype=np.bool_)
+        keep[order[is_last]] = True
+        merged = self.where(keep)
+        if self.values is None or self.values_are != "weight":
+            return merged
+        starts = np.concatenate([[0], np.flatnonzero(is_last)[:-1] + 1])
+        sums = np.zeros(len(key), dtype=np.float32)
+        sums[order[is_last]] = np.add.reduceat(self.values[order].astype(np.float64), starts)
+        return replace(merged, values=sums[keep])
+
+    def ages(self) -> Longs:
+        """How many events of the row are newer, shape ``(events,)``; the newest has age 0."""
+        return np.repeat(self.indptr[1:], self.lengths) - 1 - np.arange(len(self.items), dtype=np.int64)
+
+    def moments(self) -> Longs | None:
+        """The moment of each row's request, unix seconds: ``now``, else the newest event (0 for an empty row)."""
+        if self.now is not None or self.times is None:
+            return self.now
+        newest = np.zeros(len(self), dtype=np.int64)
+        filled = self.lengths > 0
+        if filled.any():
+            newest[filled] = np.maximum.reduceat(self.times, self.indptr[:-1][filled])
+        return newest
+
+    def weights(self) -> Floats:
+        """What each event counts, shape ``(events,)``: its weight where values are weights, else one."""
+        if self.values is not None and self.values_are == "weight":
+            return self.values
+        return np.ones(len(self.items), dtype=np.float32)

@@ -1,0 +1,26 @@
+"""Numba kernels: plain arrays in, plain arrays out; serial, without the GIL, cached.
+
+A kernel works on the rows ``[lo, hi)`` and never starts a thread; ``kernels.threads`` runs it over blocks of rows. Each
+file holds its own functions and nothing captured from outside, so that a stale cache cannot happen. The caller
+checks bounds, dtypes and emptiness: a kernel trusts what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+__all__ = ["kernel"]
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile ``function`` without the GIL and cache it; where no folder is writable it is compiled afresh."""
+    try:
+        return cast("Callable[P, R]", numba.njit(nogil=True, cache=True, error_model="numpy")(function))
+    except RuntimeError:  # numba found no folder to cache in
+        return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy")(function))

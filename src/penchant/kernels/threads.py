@@ -1,0 +1,81 @@
+"""The one place that makes threads: a serial kernel over blocks of rows.
+
+Results do not depend on the number of threads: blocks have a fixed size, each block writes its own rows only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def available() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+def blocks(n_rows: int, size: int) -> Iterator[tuple[int, int]]:
+    """``[lo, hi)`` ranges of at most ``size`` rows that cover ``n_rows``."""
+    return ((lo, min(lo + size, n_rows)) for lo in range(0, n_rows, max(1, size)))
+
+
+def over_blocks(
+    work: Callable[[int, int], T],
+    n_rows: int,
+    *,
+    size: int,
+    threads: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[T]:
+    """``work(lo, hi)`` for every block of ``size`` rows, on ``threads`` threads (0: all cores); results in block order.
+
+    ``work`` must release the GIL (a kernel, BLAS) to gain from it, and must write only what belongs to its rows.
+    ``progress(done, n_rows)`` is called after each block, from the calling thread. The first error ends the work.
+    """
+    return list(iter_blocks(work, n_rows, size=size, threads=threads, progress=progress))
+
+
+def iter_blocks(
+    work: Callable[[int, int], T],
+    n_rows: int,
+    *,
+    size: int,
+    threads: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[T]:
+    """As ``over_blocks``, giving each block's result as soon as it and all before it are done.
+
+    At most two blocks a thread are under way or waiting, so memory stays bounded however large ``n_rows`` is.
+    """
+    spans = list(blocks(n_rows, size))
+    workers = min(threads or available(), len(spans))
+
+    def report(done: Iterable[tuple[int, int]]) -> None:
+        for _, hi in done:
+            if progress is not None:
+                progress(hi, n_rows)
+
+    if workers <= 1:
+        for lo, hi in spans:
+            yield work(lo, hi)
+            report([(lo, hi)])
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="penchant") as pool:
+        waiting = [pool.submit(work, lo, hi) for lo, hi in spans[: 2 * workers]]
+        try:
+            for number, span in enumerate(spans):
+                result = waiting.pop(0).result()
+                upcoming = number + 2 * workers
+                if upcoming < len(spans):
+                    waiting.append(pool.submit(work, *spans[upcoming]))
+                yield result
+                report([span])
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,166 @@
+"""Linear models: a score is the sum of what each past event gives, through one item→item operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.errors import ParameterError
+from penchant.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.models.base import Explanation, Model, Space, hyper, learned
+from penchant.topk import Ranked, empty_lists
+
+SECONDS_A_DAY = 86_400.0
+ROWS_A_BLOCK = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """An item→item operator W: row = item of the history, column = candidate. Any of the parts may be absent.
+
+    W = sparse(indptr, indices, data) + dense + left @ right
+    """
+
+    indptr: Longs | None = None  # (n + 1,)
+    indices: Ints | None = None  # (nonzeros,) ascending within a row
+    data: Floats | None = None
+    dense: Floats | None = None  # (n, n)
+    left: Floats | None = None  # (n, rank)
+    right: Floats | None = None  # (rank, n)
+
+    @property
+    def only_sparse(self) -> bool:
+        return self.indptr is not None and self.dense is None and self.left is None
+
+    def column(self, item: int, rows: Ints) -> Floats:
+        """``W[rows, item]``."""
+        out = np.zeros(len(rows), dtype=np.float32)
+        if self.indptr is not None and self.indices is not None and self.data is not None:
+            for n, row in enumerate(rows):
+                lo, hi = self.indptr[row], self.indptr[row + 1]
+                at = lo + np.searchsorted(self.indices[lo:hi], item)
+                if at < hi and self.indices[at] == item:
+                    out[n] += self.data[at]
+        if self.dense is not None:
+            out += self.dense[rows, item]
+        if self.left is not None and self.right is not None:
+            out += self.left[rows] @ self.right[:, item]
+        return out
+
+    def apply(self, given: Histories, coefficients: Floats, *, threads: int = 1) -> Floats:
+        """``(rows, n)``: for every row the coefficient-weighted sum of the operator rows of its items.
+
+        A row's result does not depend on the rows beside it. Few rows take a NumPy path that needs no compiler and
+        adds in the same order.
+        """
+        out = np.zeros((len(given), given.n_items), dtype=np.float32)
+        if self.indptr is not None and self.indices is not None and self.data is not None:
+            if len(given) == 1:
+                for item, c in zip(given.items, coefficients, strict=True):
+                    lo, hi = self.indptr[item], self.indptr[item + 1]
+                    out[0, self.indices[lo:hi]] += c * self.data[lo:hi]
+            else:
+                self._apply_sparse(given, coefficients, out, threads)
+        for r in range(len(given)) if self.dense is not None or self.left is not None else ():
+            events = slice(given.indptr[r], given.indptr[r + 1])
+            items, c = given.items[events], coefficients[events]
+            if len(items) == 0:
+                continue
+            if self.dense is not None:
+                out[r] += c @ self.dense[items]
+            if self.left is not None and self.right is not None:
+                out[r] += (c @ self.left[items]) @ self.right
+        return out
+
+    def _apply_sparse(self, given: Histories, coefficients: Floats, out: Floats, threads: int) -> None:
+        from penchant.kernels.select import sparse_scores
+        from penchant.kernels.threads import over_blocks
+
+        indptr, indices, data = self.indptr, self.indices, self.data
+        assert indptr is not None and indices is not None and data is not None  # narrows the types
+
+        def work(lo: int, hi: int) -> None:
+            sparse_scores(lo, hi, given.indptr, given.items, coefficients, indptr, indices, data, out)
+
+        over_blocks(work, len(given), size=ROWS_A_BLOCK, threads=threads)
+
+
+@dataclass(kw_only=True)
+class LinearModel(Model):
+    """score(history) = Σ over its last ``window`` events of weight(event) · decay(event) · W[item].
+
+    decay = 2^(−age / half_life) · 2^(−days / half_life_days), age in events from the newest, days back from the
+    moment of the request. An empty history scores zero everywhere.
+    """
+
+    window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
+    half_life: float = hyper(
+        0.0, "events after which an event counts half; 0: no decay", ge=0, space=Space(0.5, 100, log=True), other=1.0
+    )
+    half_life_days: float = hyper(0.0, "days after which an event counts half; 0: no decay", ge=0, other=1.0)
+
+    weights: Weights = learned()
+
+    def coefficients(self, given: Histories) -> Floats:
+        """What each event of (already windowed) histories counts, shape ``(events,)``."""
+        c = given.weights()
+        if self.half_life > 0:
+            c = c * np.exp2(-given.ages() / self.half_life)
+        if self.half_life_days > 0 and given.times is not None:
+            moments = given.moments()
+            assert moments is not None  # times are there
+            days = np.maximum(np.repeat(moments, given.lengths) - given.times, 0) / SECONDS_A_DAY
+            c = c * np.exp2(-days / self.half_life_days)
+        return c.astype(np.float32, copy=False)
+
+    def recent(self, given: Histories) -> Histories:
+        """The events that count: distinct items unless the model is sequential, then the window."""
+        return (given if self.task == "sequence" else given.distinct()).newest(self.window)
+
+    def _score(self, given: Histories) -> Floats:
+        recent = self.recent(given)
+        return self.weights.apply(recent, self.coefficients(recent))
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked:
+        """As in ``Model``; a purely sparse operator is scored and ranked in one pass over what a history reaches."""
+        if not self.weights.only_sparse or len(given) == 1:
+            return super().top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+        from penchant.kernels.select import sparse_top
+        from penchant.kernels.threads import over_blocks
+
+        self._check_given(given)
+        recent = self.recent(given if self.uses_negatives else given.positives())
+        c, w = self.coefficients(recent), self.weights
+        items, scores = empty_lists(len(given), k)
+        by_place = np.argsort(place).astype(np.int32)
+        mask = np.empty(0, np.bool_) if allow is None else allow
+        indptr, indices, data = w.indptr, w.indices, w.data
+        assert indptr is not None and indices is not None and data is not None  # only_sparse
+
+        def work(lo: int, hi: int) -> None:
+            sparse_top(
+                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, place, by_place,
+                exclude.indptr, exclude.items, mask, items, scores,
+            )  # fmt: skip
+
+        over_blocks(work, len(given), size=ROWS_A_BLOCK, threads=threads)
+        return Ranked(items, scores)
+
+    def explain(self, given: Histories, item: int) -> Explanation:
+        """Exact: each event gives its coefficient times ``W[its item, item]``; events outside the window give zero."""
+        if len(given) != 1:
+            raise ParameterError(f"explain takes one history, got {len(given)}")
+        self._check_given(given)
+        parts = np.zeros(len(given.items), dtype=np.float32)
+        recent = self.recent(given if self.uses_negatives else given.positives())
+        gave = self.coefficients(recent) * self.weights.column(item, recent.items)
+        # an event keeps its place: of a repeated item, the newest positive stands for all where repeats are merged
+        left: dict[int, list[int]] = {}
+        for event in range(len(given.items) - 1, -1, -1):
+            left.setdefault(int(given.items[event]), []).append(event)
+        for value, of in zip(gave[::-1], recent.items[::-1], strict=True):
+            parts[left[int(of)].pop(0)] = value
+        return Explanation("exact", float(parts.sum()), 0.0, parts)

@@ -1,0 +1,45 @@
+"""Popularity: the same list for everybody, and the yardstick that every other model has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Histories
+from penchant.models.base import Model, Run, Space, hyper, learned
+from penchant.models.linear import SECONDS_A_DAY
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+
+@dataclass(kw_only=True)
+class Popular(Model):
+    """Score = how much the training histories did with an item, recent events counting more if asked to.
+
+    score(i) = Σ over events on i of weight · 2^(−days before the newest event / half_life_days)
+
+    Cost: one pass over the events, 4 bytes an item. An empty history gets the same scores as any other.
+    """
+
+    name: ClassVar[str] = "popular"
+    learns: ClassVar[bool] = False
+
+    half_life_days: float = hyper(
+        0.0, "days after which an event counts half; 0: no decay", ge=0, space=Space(1, 1000, log=True), other=0.5
+    )
+
+    scores: Floats = learned()  # (n_items,)
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        events = train.distinct()
+        weight = events.weights().astype(np.float64)
+        if self.half_life_days > 0 and events.times is not None:
+            days = (events.times.max() - events.times) / SECONDS_A_DAY
+            weight = weight * np.exp2(-days / self.half_life_days)
+        self.scores = np.bincount(events.items, weights=weight, minlength=train.n_items).astype(np.float32)
+
+    def _score(self, given: Histories) -> Floats:
+        return np.tile(self.scores, (len(given), 1))

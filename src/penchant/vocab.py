@@ -1,0 +1,117 @@
+"""Item ids and item indexes, and the one place where they meet."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.errors import DataError
+
+MAX_ID_BYTES = 512
+_WHOLE = re.compile(r"^-?\d+\.0+$")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def normalise_id(value: object) -> str:
+    """The one spelling of an id: ``1``, ``"1"``, ``" 1"`` and ``1.0`` are all ``"1"``.
+
+    Raises ``DataError`` for an empty id, a control character or more than 512 bytes of UTF-8.
+    """
+    if isinstance(value, bool) or value is None:
+        raise DataError(f"an id cannot be {value!r}")
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if not np.isfinite(number):
+            raise DataError(f"an id cannot be {number!r}")
+        value = int(number) if number.is_integer() else number
+    text = str(value).strip(" \t\r\n")
+    if _WHOLE.match(text):
+        text = text[: text.index(".")]
+    if not text:
+        raise DataError("an id is empty")
+    if _CONTROL.search(text):
+        raise DataError("an id holds a control character", value=text)
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise DataError("an id is not valid text", value=ascii(text)) from None
+    if size > MAX_ID_BYTES:
+        raise DataError(f"an id has {size} bytes, the limit is {MAX_ID_BYTES}", value=text[:40])
+    return text
+
+
+class Vocab:
+    """Item ids ↔ item indexes; an id is a string, an index a position in what a model learned.
+
+    ``integers`` remembers that the ids were numbers, so that the library gives numbers back. An unknown id encodes
+    to -1. ``extend`` only ever appends, so that an index once given keeps its meaning.
+    """
+
+    __slots__ = ("_index", "ids", "integers")
+
+    def __init__(self, ids: Iterable[object], *, integers: bool = False) -> None:
+        self.ids: list[str] = [normalise_id(value) for value in ids]
+        self.integers = integers
+        self._index: dict[str, int] = {item_id: index for index, item_id in enumerate(self.ids)}
+        if len(self._index) != len(self.ids):
+            seen: set[str] = set()
+            twice = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            raise DataError("an item id stands twice in the vocabulary", value=twice)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, item_id: object) -> bool:
+        return self.index(item_id) >= 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocab) and self.ids == other.ids
+
+    __hash__ = None  # type: ignore[assignment]  # it can be extended
+
+    def __repr__(self) -> str:
+        return f"Vocab({len(self):,} items)"
+
+    def index(self, item_id: object) -> int:
+        """The index of one id, -1 if it is unknown."""
+        known = self._index.get(item_id) if isinstance(item_id, str) else None
+        if known is not None:
+            return known
+        try:
+            return self._index.get(normalise_id(item_id), -1)
+        except DataError:
+            return -1
+
+    def encode(self, ids: Iterable[object]) -> NDArray[np.int32]:
+        """Indexes of ids, shape ``(len(ids),)``; -1 where an id is unknown."""
+        return np.fromiter((self.index(item_id) for item_id in ids), dtype=np.int32)
+
+    def decode(self, indexes: Sequence[int] | NDArray[np.integer]) -> list[str]:
+        """Ids of indexes, always strings; ``external`` gives integers back where the ids were integers."""
+        return [self.ids[int(index)] for index in indexes]
+
+    def external(self, index: int) -> str | int:
+        """The id as its owner wrote it: an integer where all ids were integers, else a string."""
+        return int(self.ids[index]) if self.integers else self.ids[index]
+
+    def extend(self, ids: Iterable[object]) -> int:
+        """Append the ids that are new, in their order; returns how many were."""
+        before = len(self.ids)
+        for value in ids:
+            item_id = normalise_id(value)
+            if item_id not in self._index:
+                self._index[item_id] = len(self.ids)
+                self.ids.append(item_id)
+        return len(self.ids) - before
+
+    def fingerprint(self) -> str:
+        """SHA-256 over ids in order: two vocabularies are the same exactly when their fingerprints are."""
+        digest = hashlib.sha256()
+        for item_id in self.ids:
+            digest.update(item_id.encode("utf-8"))
+            digest.update(b"\0")
+        return digest.hexdigest()
