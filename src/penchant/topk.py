@@ -24,6 +24,12 @@ class Ranked:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def fallback(self) -> Bools:
+        """Rows ``(rows,)`` about which the model knew nothing: its best score is exactly zero, so that the training count
+        decided and the list is the popularity list."""
+        return (self.scores[:, 0] == 0) & (self.items[:, 0] >= 0)
+
 
 class Ranker(Protocol):
     """What ``rank`` needs of a model."""

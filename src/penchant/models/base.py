@@ -89,6 +89,7 @@ class Model(ABC):
     remembers_users: ClassVar[bool] = False  # True: keeps anonymous training rows
     uses_negatives: ClassVar[bool] = False  # True: sees every event, not only the positives
 
+    notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit has to report
     item_counts: Longs = learned()  # (n_items,) training histories that hold the item; decides between equal scores
 
     def __post_init__(self) -> None:
@@ -137,6 +138,7 @@ class Model(ABC):
             raise DataError(f"{self.name}: nothing to learn from: the training histories hold no usable event")
         for name in self.learned_fields():
             setattr(self, name, None)
+        self.notes = []
         self.item_counts = train.positives().counts()
         self._fit(used, valid, run)
         return self

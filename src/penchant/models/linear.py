@@ -102,6 +102,18 @@ class LinearModel(Model):
 
     weights: Weights = learned()
 
+    def bounded(self, train: Histories, max_history: int) -> Histories:
+        """The newest ``max_history`` events of every history (0: all), so that one very long history does not cost the
+        square of its length when pairs are counted; what was cut is reported in ``notes``."""
+        cut = train.newest(max_history)
+        if cut is not train:
+            longer = int((train.lengths > max_history).sum())
+            self.notes.append(
+                f"{longer:,} histories were cut to their newest {max_history:,} events: "
+                f"{len(train.items) - len(cut.items):,} events were left out of the pair counts"
+            )
+        return cut
+
     def coefficients(self, given: Histories) -> Floats:
         """What each event of (already windowed) histories counts, shape ``(events,)``."""
         c = given.weights()

@@ -24,7 +24,9 @@ class VectorModel(Model):
 
     def _score(self, given: Histories) -> Floats:
         scores: Floats = self.embed(given) @ self.item_vectors.T
-        return scores if self.item_bias is None else np.add(scores, self.item_bias, out=scores)
+        if self.item_bias is not None:
+            np.add(scores, self.item_bias, out=scores)
+        return scores
 
     def similar(self, item: int) -> Floats:
         """Cosine between the item vectors, ``(n_items,)``; zero where a vector is zero."""
