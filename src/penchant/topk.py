@@ -26,9 +26,9 @@ class Ranked:
 
     @property
     def fallback(self) -> Bools:
-        """Rows ``(rows,)`` about which the model knew nothing: its best score is exactly zero, so that the training count
-        decided and the list is the popularity list."""
-        return (self.scores[:, 0] == 0) & (self.items[:, 0] >= 0)
+        """Rows ``(rows,)`` about which the model knew nothing: its best score is exactly zero, so that the training
+        count decided and the list is the popularity list."""
+        return np.asarray((self.scores[:, 0] == 0) & (self.items[:, 0] >= 0), dtype=np.bool_)
 
 
 class Ranker(Protocol):

@@ -23,10 +23,10 @@ class VectorModel(Model):
         """The vectors of histories, ``(len(given), factors)``; an empty history gives zeros unless said otherwise."""
 
     def _score(self, given: Histories) -> Floats:
-        scores: Floats = self.embed(given) @ self.item_vectors.T
+        scores = self.embed(given) @ self.item_vectors.T
         if self.item_bias is not None:
             np.add(scores, self.item_bias, out=scores)
-        return scores
+        return np.asarray(scores, dtype=np.float32)
 
     def similar(self, item: int) -> Floats:
         """Cosine between the item vectors, ``(n_items,)``; zero where a vector is zero."""
