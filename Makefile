@@ -1,0 +1,68 @@
+# Everything that is run here. `make demo` and `make test` need Python 3.11 or newer and make, nothing else: they create
+# .venv and install what they need at the versions of constraints.txt; run again, they start at once.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+NEEDS := pyproject.toml constraints.txt $(VENV)/.made
+ARGS ?=
+
+.PHONY: help demo test test-slow test-bounds coverage check format bench constraints clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+demo: $(VENV)/.runtime  ## every model compared on real data, and recommendations for a stranger
+	@$(BIN)/penchant demo $(ARGS)
+
+test: $(VENV)/.dev  ## the whole suite but the slow part; ARGS go to pytest
+	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+test-slow: $(VENV)/.dev  ## the slow part
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-bounds: $(VENV)/.dev  ## the kernels once more, every array access checked
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/.numba-bounds $(BIN)/python -m pytest tests/kernels $(ARGS)
+
+coverage: $(VENV)/.dev  ## the suite with its coverage, line by line in htmlcov/
+	$(BIN)/python -m pytest -m 'not slow' --cov --cov-report=term --cov-report=html $(ARGS)
+
+check: $(VENV)/.dev  ## lint, format, types, and who imports whom
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## put the format right, and what the linter can put right
+	$(BIN)/python -m ruff check --fix-only
+	$(BIN)/python -m ruff format
+
+bench: $(VENV)/.dev  ## the benchmarks that have no result yet, then docs/benchmarks.md
+	$(BIN)/python -m bench all $(ARGS)
+
+constraints:  ## pin what .venv holds now: how versions are raised
+	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
+
+clean:  ## remove whatever these commands made
+	rm -rf $(VENV) bench/.envs bench/.work build dist htmlcov .coverage
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON); the first time takes a minute or two." >&2
+	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make virtual environments;" \
+		"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.runtime: $(NEEDS)
+	@$(INSTALL) hatchling editables
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(NEEDS)
+	@$(INSTALL) hatchling editables
+	@$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@ $(VENV)/.runtime
