@@ -14,9 +14,14 @@ from penchant.registry import CLASS_NAMES, model_class
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from penchant.catalog import Catalog as Catalog
+    from penchant.datasets import load_movielens_small as load_movielens_small
     from penchant.histories import Histories as Histories
+    from penchant.interactions import Interactions as Interactions
+    from penchant.interactions import read_interactions as read_interactions
     from penchant.models.base import Model as Model
     from penchant.models.base import Run as Run
+    from penchant.recipe import Recipe as Recipe
     from penchant.split import Split as Split
     from penchant.topk import rank as rank
     from penchant.vocab import Vocab as Vocab
@@ -25,6 +30,11 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Vocab": "penchant.vocab",
     "Histories": "penchant.histories",
+    "Interactions": "penchant.interactions",
+    "read_interactions": "penchant.interactions",
+    "Catalog": "penchant.catalog",
+    "Recipe": "penchant.recipe",
+    "load_movielens_small": "penchant.datasets",
     "Split": "penchant.split",
     "Model": "penchant.models.base",
     "Run": "penchant.models.base",

@@ -1,0 +1,96 @@
+"""What reading understood, refused and found, as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+KEPT_EXAMPLES = 1000  # rejected rows held in memory; all of them are in the file of rejected rows
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One row that was not used, and why."""
+
+    file: str
+    line: int  # as an editor counts; for Parquet and tables in memory the row, from 1
+    column: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something the data doctor saw: what and where it is, why it matters and what to do about it."""
+
+    check: str
+    severity: Severity
+    what: str
+    why: str
+    fix: str
+    count: int = 1
+    file: str | None = None
+    line: int | None = None
+    column: str | None = None
+    value: str | None = None
+
+
+@dataclass
+class Source:
+    """What was understood of one file or table."""
+
+    name: str
+    format: str
+    columns: dict[str, str] = field(default_factory=dict)  # role: column as its owner named it
+    ignored: list[str] = field(default_factory=list)  # columns that play no role
+    separator: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+    compression: str | None = None
+    layout: str | None = None  # "RecBole", "MovieLens", "Amazon reviews" where it was recognised
+    time_unit: str | None = None
+    rows: int = 0
+
+
+@dataclass
+class ReadReport:
+    """Rows read, kept and rejected, what each file was understood to be, and what the doctor found."""
+
+    sources: list[Source] = field(default_factory=list)
+    rows: int = 0
+    kept: int = 0
+    rejected: list[Rejected] = field(default_factory=list)  # the first of them
+    n_rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    rejected_files: list[str] = field(default_factory=list)
+    values_why: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[str]:
+        """Names of what was read."""
+        return [source.name for source in self.sources]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Role of each column of the first file: ``{"user": "userId", ...}``."""
+        return dict(self.sources[0].columns) if self.sources else {}
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return {
+            "sources": [asdict(source) for source in self.sources],
+            "rows": self.rows,
+            "kept": self.kept,
+            "rejected": self.n_rejected,
+            "reasons": dict(self.reasons),
+            "rejected_examples": [asdict(row) for row in self.rejected[:20]],
+            "rejected_files": self.rejected_files,
+            "values_why": self.values_why,
+            "findings": [asdict(finding) for finding in self.findings],
+            "notes": self.notes,
+        }
