@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from penchant.errors import DataError, NotFittedError, ParameterError
+from penchant.features import ItemFeatures
 from penchant.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.topk import BLOCK_BYTES, Ranked, empty_lists, top_dense
 
@@ -63,10 +64,13 @@ def hyper(
     choices: Sequence[Any] | None = None,
     space: Space | None = None,
     other: Any = None,
+    when: Mapping[str, Any] | None = None,
 ) -> Any:
     """A hyper-parameter field: its default, one line of help, its bounds, where the tuner looks, and ``other``, a
-    second value that must change what the model says (the contract suite holds every model to that)."""
+    second value that must change what the model says (the contract suite holds every model to that). ``when`` names
+    values of other hyper-parameters without which this one does nothing."""
     meta = {"help": help, "ge": ge, "gt": gt, "le": le, "choices": choices, "space": space, "other": other}
+    meta["when"] = dict(when or {})
     return field(default=default, metadata={"hyper": meta})
 
 
@@ -88,8 +92,10 @@ class Model(ABC):
     learns: ClassVar[bool] = True  # False: not expected to beat popularity (popular, random, bias)
     remembers_users: ClassVar[bool] = False  # True: keeps anonymous training rows
     uses_negatives: ClassVar[bool] = False  # True: sees every event, not only the positives
+    uses_catalog: ClassVar[bool] = False  # True: learns from item features, which fit must be given
 
     notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit has to report
+    features: ItemFeatures | None = field(init=False, default=None, repr=False, compare=False)  # held only during fit
     item_counts: Longs = learned()  # (n_items,) training histories that hold the item; decides between equal scores
 
     def __post_init__(self) -> None:
@@ -128,11 +134,24 @@ class Model(ABC):
 
     # -- what everyone calls --------------------------------------------------------------------------------------
 
-    def fit(self, train: Histories, *, valid: Split | None = None, run: Run = Run()) -> Self:
+    def fit(
+        self,
+        train: Histories,
+        *,
+        valid: Split | None = None,
+        run: Run = Run(),
+        features: ItemFeatures | None = None,
+    ) -> Self:
         """Learn from histories and return self; fitting again starts afresh.
 
-        Raises ``DataError`` when ``train`` holds no usable event.
+        ``features`` describe the items (``Catalog.features()``); models that learn from behaviour alone ignore them.
+        Raises ``DataError`` when ``train`` holds no usable event, or when features are needed and missing or over other
+        items.
         """
+        if features is None and self.uses_catalog:
+            raise DataError(f"{self.name} recommends by item features: give it a catalogue with attributes or vectors")
+        if features is not None and features.n_items != train.n_items:
+            raise DataError(f"the item features describe {features.n_items} items, the histories {train.n_items}")
         used = train if self.uses_negatives else train.positives()
         if len(used.items) == 0:
             raise DataError(f"{self.name}: nothing to learn from: the training histories hold no usable event")
@@ -140,7 +159,11 @@ class Model(ABC):
             setattr(self, name, None)
         self.notes = []
         self.item_counts = train.positives().counts()
-        self._fit(used, valid, run)
+        self.features = features
+        try:
+            self._fit(used, valid, run)
+        finally:
+            self.features = None
         return self
 
     def score(self, given: Histories) -> Floats:

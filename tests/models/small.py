@@ -1,0 +1,7 @@
+"""Hyper-parameters under which a model learns the tiny planted logs in about a second; without a line: its defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL: dict[str, dict[str, Any]] = {}
