@@ -30,13 +30,22 @@ class Split:
     valid: Split | None = None  # for choosing hyper-parameters; its ``train`` may be smaller than ours
     notes: list[str] = field(default_factory=list)  # what a reader of the numbers should know
     unknown_truth: Longs | None = None  # (cases,) true items outside the vocabulary: they stay in, as misses
+    ratings: Histories | None = None  # every held-out rating, liked or not, for rmse and mae; None: there are none
 
     def __post_init__(self) -> None:
         rows = len(self.given)
-        for name in ("truth", "candidates", "seen", "group", "warm", "unknown_truth"):
+        for name in ("truth", "candidates", "seen", "group", "warm", "unknown_truth", "ratings"):
             part = getattr(self, name)
             if part is not None and len(part) != rows:
                 raise DataError(f"split {self.name!r}: {name} has {len(part)} rows, given has {rows}")
+            if isinstance(part, Histories) and part.n_items != self.given.n_items:
+                raise DataError(
+                    f"split {self.name!r}: {name} is over {part.n_items} items, given over {self.given.n_items}"
+                )
+        if self.train.n_items != self.given.n_items:
+            raise DataError(
+                f"split {self.name!r}: train is over {self.train.n_items} items, given over {self.given.n_items}"
+            )
         if not self.repeat:
             self._refuse_leaks()
 
@@ -53,6 +62,11 @@ class Split:
                 f"the first in case {case}, item index {item}",
                 fix="Take them out of the truth, or say that seen items may be answers (repeat).",
             )
+
+    @property
+    def held_out(self) -> Split | None:
+        """``valid`` where its cases are not in our ``train``: what ``fit`` may look at without fooling itself."""
+        return self.valid if self.valid is not None and self.valid.train is self.train else None
 
     def __len__(self) -> int:
         return len(self.given)

@@ -1,0 +1,136 @@
+"""Cases out of histories: which events are given, which are true, and what each case has seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from penchant.histories import Bools, Histories, Longs
+from penchant.split import Split
+
+MAX_PREFIX = 500  # events of a session's prefix that are given: a session's cost would else be the square of its length
+
+
+def build(
+    name: str,
+    log: Histories,
+    train: Histories,
+    given: Bools,
+    held: Bools,
+    cases: Bools,
+    warm: Bools,
+    *,
+    repeat: bool,
+    valid: Split | None = None,
+    notes: Sequence[str] = (),
+) -> Split:
+    """A split whose cases are the rows ``cases`` of the log; ``given`` and ``held`` (events,) say what is what."""
+    rows = np.flatnonzero(cases)
+    keys = log.rows * np.int64(log.n_items) + log.items
+    true = held & positive_events(log)
+    again = (
+        np.zeros(len(true), dtype=np.bool_)
+        if repeat
+        else true & np.isin(keys, keys[given & np.repeat(cases, log.lengths)])
+    )
+    true &= ~again
+    said = list(notes)
+    if again.any():
+        said.append(
+            f"{int(again.sum()):,} held-out rows repeat an item that their user had before: no answers, "
+            "unless repeats are allowed"
+        )
+    rated = log.values_are == "rating"
+    return Split(
+        name, train, pick(log, given, rows), as_truth(log, true)[rows], group=rows, warm=warm[rows], repeat=repeat,
+        valid=valid, notes=said, ratings=pick(log, held, rows) if rated else None,
+    )  # fmt: skip
+
+
+def prefixes(
+    name: str,
+    log: Histories,
+    train: Histories,
+    held: Bools,
+    *,
+    repeat: bool,
+    warm: Bools,
+    valid: Split | None = None,
+    known: Bools | None = None,
+) -> Split:
+    """Every prefix of a held-out session is one case: all earlier events are given, the next positive is the truth."""
+    used = np.ones(len(log.items), dtype=np.bool_) if known is None else known
+    held = held[used]
+    log = pick(log, used)
+    start = np.repeat(log.indptr[:-1], log.lengths)
+    position = np.arange(len(log.items))
+    targets = np.flatnonzero(held & positive_events(log) & (position > start))
+    lengths = np.minimum(targets - start[targets], MAX_PREFIX)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    events = np.arange(indptr[-1], dtype=np.int64) + np.repeat(targets - lengths - indptr[:-1], lengths)
+    given = Histories(
+        indptr,
+        log.items[events],
+        log.n_items,
+        None if log.values is None else log.values[events],
+        log.values_are,
+        None if log.times is None else log.times[events],
+        None if log.liked is None else log.liked[events],
+    )
+    truth = Histories(np.arange(len(targets) + 1), log.items[targets], log.n_items)
+    notes = ["every prefix of a test session is one case"]
+    if not repeat:
+        n = np.int64(log.n_items)
+        seen = np.isin(truth.rows * n + truth.items, given.rows * n + given.items)
+        truth = truth.where(~seen)
+        notes.append(f"{int(seen.sum()):,} next items stood earlier in their session: no answers")
+    rows = log.rows[targets]
+    return Split(name, train, given, truth, group=rows, warm=warm[rows], repeat=repeat, valid=valid, notes=notes)
+
+
+def pick(log: Histories, keep: Bools, rows: Longs | None = None) -> Histories:
+    """The events ``keep`` of the chosen rows; the moment of each row is that of its newest kept event."""
+    kept = replace(log.where(keep), now=None)
+    return kept if rows is None else kept[rows]
+
+
+def only_filled(log: Histories) -> Histories:
+    """The rows that hold an event."""
+    filled = log.lengths > 0
+    return log if filled.all() else log[filled]
+
+
+def positive_events(log: Histories) -> Bools:
+    """Which events count as positives, ``(events,)``: the same rule as ``Histories.positives``."""
+    if log.liked is not None:
+        return log.liked
+    if log.values_are == "weight" and log.values is not None:
+        return np.asarray(log.values > 0, dtype=np.bool_)
+    return np.ones(len(log.items), dtype=np.bool_)
+
+
+def as_truth(log: Histories, true: Bools) -> Histories:
+    """The events ``true`` as answers, each item once a row. Ratings are grades, unless a rule says what a positive is:
+    then, as with weights, every answer is worth the same."""
+    graded = log.values_are == "rating" and log.liked is None
+    answers = replace(log.where(true), now=None, times=None, liked=None)
+    return (answers if graded else replace(answers, values=None, values_are="none")).distinct()
+
+
+def counted_before(log: Histories, marked: Bools) -> Longs:
+    """How many marked events of its row stand before each event."""
+    running = np.concatenate([[0], np.cumsum(marked, dtype=np.int64)])
+    return np.asarray(running[:-1] - np.repeat(running[log.indptr[:-1]], log.lengths))
+
+
+def place_in_row(log: Histories, rng: np.random.Generator | None) -> Longs:
+    """The position of every event in its row, from 0; with ``rng`` after shuffling each row."""
+    position = np.arange(len(log.items)) - np.repeat(log.indptr[:-1], log.lengths)
+    if rng is None:
+        return position
+    shuffled = np.lexsort((rng.random(len(log.items)), log.rows))
+    out = np.empty_like(position)
+    out[shuffled] = position
+    return out

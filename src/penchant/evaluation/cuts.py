@@ -1,0 +1,198 @@
+"""How histories are cut into training, given and truth: one function a protocol, on plain histories.
+
+All of them follow the same rules. ``train`` and ``given`` keep every row with its value; ``truth`` holds positives,
+each item once a case; an item that a case has seen before is not an answer unless ``repeat``, and what was taken out
+for that reason is counted in the notes. Of session logs every prefix is a case of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from penchant.errors import DataError, ParameterError
+from penchant.evaluation.cases import build, counted_before, only_filled, pick, place_in_row, positive_events, prefixes
+from penchant.histories import Bools, Histories
+from penchant.split import Split
+
+
+def leave_last(log: Histories, *, repeat: bool = False, refit: bool = False) -> Split:
+    """The last positive of every history is the test, the last but one the validation, all before it training.
+
+    Histories of fewer than three positives are training only. What is given in the test includes the validation
+    item; ``refit`` trains on it as well. Raises ``DataError`` where no history is long enough.
+    """
+    liked = positive_events(log)
+    position = np.arange(len(log.items))
+    before = counted_before(log, liked)  # positives of the row before each event
+    total = np.bincount(log.rows[liked], minlength=len(log))
+    long_enough = total >= 3
+    if not long_enough.any():
+        raise DataError("leave-last: no user has three positives", fix="Split by users instead.")
+    needed = np.repeat(total, log.lengths)
+    eligible = np.repeat(long_enough, log.lengths)
+    is_test = liked & eligible & (before == needed - 1)
+    is_valid = liked & eligible & (before == needed - 2)
+    last, last_but_one = np.zeros(len(log), np.int64), np.zeros(len(log), np.int64)
+    last[log.rows[is_test]] = position[is_test]
+    last_but_one[log.rows[is_valid]] = position[is_valid]
+    until_valid = ~eligible | (position < np.repeat(last_but_one, log.lengths))
+    until_test = ~eligible | (position < np.repeat(last, log.lengths))
+    train = only_filled(pick(log, until_valid))
+    warm = np.ones(len(log), dtype=np.bool_)
+    valid = build("leave-last", log, train, until_valid, is_valid, long_enough, warm, repeat=repeat)
+    return build(
+        "leave-last", log, only_filled(pick(log, until_test)) if refit else train, until_test, is_test, long_enough,
+        warm, repeat=repeat, valid=valid, notes=["fitted with the validation items"] if refit else [],
+    )  # fmt: skip
+
+
+def time_cut(
+    log: Histories, q: float = 0.8, *, repeat: bool = False, sessions: bool = False, with_valid: bool = True
+) -> Split:
+    """Rows before T, the ``q``-quantile of all times, are training; what comes after is the truth.
+
+    A history with rows on both sides is a ``warm`` case. One that begins after T is a new person: the first half of
+    it, at least one row, is given, the rest is the truth. The validation cuts the training rows in the same way.
+    Raises ``DataError`` without times or when one side would be empty.
+    """
+    if log.times is None:
+        raise DataError("a split by time needs times, and the log has none", fix="Use leave-last or users.")
+    if not 0 < q < 1:
+        raise ParameterError(f"time:q takes a share between 0 and 1, got {q}")
+    moment = int(np.quantile(log.times, q, method="higher")) if len(log.times) else 0
+    early = log.times < moment
+    if not early.any() or early.all():
+        raise DataError(f"time:{q:g}: all rows lie on one side of time {moment}", fix="Use another share.")
+    train = only_filled(pick(log, early))
+    valid = None
+    if with_valid:
+        try:
+            valid = time_cut(train, q, repeat=repeat, sessions=sessions, with_valid=False)
+        except DataError:
+            valid = None  # too few moments to cut twice: there is nothing to choose parameters on
+    has_early = np.bincount(log.rows[early], minlength=len(log)) > 0
+    is_case = np.bincount(log.rows[~early], minlength=len(log)) > 0
+    if sessions:
+        return prefixes("time", log, train, ~early, repeat=repeat, valid=valid, warm=has_early)
+    new = is_case & ~has_early
+    half = np.maximum(1, log.lengths // 2)
+    first_half = (np.arange(len(log.items)) - np.repeat(log.indptr[:-1], log.lengths)) < np.repeat(half, log.lengths)
+    given = early | (np.repeat(new, log.lengths) & first_half)
+    split = build("time", log, train, given, ~given, is_case, has_early, repeat=repeat, valid=valid)
+    newest = split.given.moments()
+    assert newest is not None  # there are times
+    asked_at = np.maximum(np.int64(moment), newest)  # a new person asks at the newest of their given events
+    return replace(split, given=replace(split.given, now=asked_at))
+
+
+def leave_users(
+    log: Histories,
+    share: float = 0.1,
+    *,
+    seed: int = 0,
+    ordered: bool = True,
+    repeat: bool = False,
+    sessions: bool = False,
+    with_valid: bool = True,
+) -> Split:
+    """A share of the users leaves training altogether; the first 80 % of their history is given, the rest is the truth.
+
+    Without an order (``ordered=False``) a random 80 % is given. The validation takes as many users again out of those
+    who stay. Raises ``DataError`` when nobody would be left to learn from.
+    """
+    if not 0 < share < 1:
+        raise ParameterError(f"users:f takes a share between 0 and 1, got {share}")
+    out = max(1, round(share * len(log)))
+    if out >= len(log):
+        raise DataError(f"users:{share:g}: the log has {len(log)} users, none would be left to learn from")
+    rng = np.random.default_rng(seed)
+    leaving = np.zeros(len(log), dtype=np.bool_)
+    leaving[rng.permutation(len(log))[:out]] = True
+    train = only_filled(log[~leaving])
+    valid = None
+    if with_valid and len(train) > out:
+        inner = out / len(train)
+        valid = leave_users(
+            train, inner, seed=seed + 1, ordered=ordered, repeat=repeat, sessions=sessions, with_valid=False
+        )
+    nobody = np.zeros(len(log), dtype=np.bool_)
+    if sessions:
+        return prefixes("users", log, train, np.repeat(leaving, log.lengths), repeat=repeat, valid=valid, warm=nobody)
+    order = place_in_row(log, rng if not ordered else None)
+    given = order < np.repeat(np.maximum(1, log.lengths * 4 // 5), log.lengths)
+    chosen = np.repeat(leaving, log.lengths)
+    return build("users", log, train, given & chosen, ~given & chosen, leaving, nobody, repeat=repeat, valid=valid)
+
+
+def random_folds(log: Histories, k: int, *, seed: int = 0, repeat: bool = False, sessions: bool = False) -> list[Split]:
+    """``k`` folds over the rows of the log: each row is held out exactly once; of session logs, each session.
+
+    Raises ``ParameterError`` for fewer than two folds and ``DataError`` for fewer rows than folds.
+    """
+    if k < 2:
+        raise ParameterError(f"random:K takes at least 2 folds, got {k}")
+    units = len(log) if sessions else len(log.items)
+    if units < k:
+        raise DataError(f"random:{k}: the log has only {units} {'sessions' if sessions else 'rows'}")
+    fold = np.random.default_rng(seed).permutation(units) % k
+    fold = np.repeat(fold, log.lengths) if sessions else fold
+    return [hold_out(f"random:{k}", log, fold == f, repeat=repeat, sessions=sessions) for f in range(k)]
+
+
+def hold_out(
+    name: str,
+    log: Histories,
+    held: Bools,
+    *,
+    valid_rows: Bools | None = None,
+    left_out: Bools | None = None,
+    repeat: bool = False,
+    refit: bool = False,
+    sessions: bool = False,
+) -> Split:
+    """The rows ``held`` (events,) are the truth, all others are given and training.
+
+    ``valid_rows`` are the validation part: the test is given them, training leaves them out unless ``refit``. Without
+    them, 10 % of each user's training rows (seed 0) serve while parameters are chosen, and training has all rows.
+    """
+    used = ~held if left_out is None else ~held & ~left_out
+    if not used.any() or not held.any():
+        raise DataError(f"{name}: there are no {'test' if used.any() else 'training'} rows")
+    if valid_rows is None:
+        part = _tenth(log, used, sessions=sessions)
+        train = only_filled(pick(log, used))
+        smaller = only_filled(pick(log, used & ~part))
+    else:
+        part = valid_rows
+        smaller = only_filled(pick(log, used & ~part))
+        train = only_filled(pick(log, used)) if refit else smaller
+    valid = None
+    if part.any() and len(smaller):
+        valid = _held_rows(name, log, smaller, used & ~part, part, repeat=repeat, sessions=sessions)
+    return _held_rows(name, log, train, used, held, repeat=repeat, sessions=sessions, valid=valid)
+
+
+def _held_rows(
+    name: str, log: Histories, train: Histories, given: Bools, held: Bools, *, repeat: bool, sessions: bool,
+    valid: Split | None = None,
+) -> Split:  # fmt: skip
+    warm = np.bincount(log.rows[given], minlength=len(log)) > 0
+    if sessions:
+        return prefixes(name, log, train, held, repeat=repeat, valid=valid, warm=warm, known=given | held)
+    cases = np.bincount(log.rows[held], minlength=len(log)) > 0
+    return build(name, log, train, given, held, cases, warm, repeat=repeat, valid=valid)
+
+
+def _tenth(log: Histories, used: Bools, *, sessions: bool) -> Bools:
+    """10 % of each user's used rows, to the nearest row, seed 0; of session logs 10 % of the sessions."""
+    rng = np.random.default_rng(0)
+    if sessions:
+        drawn = rng.permutation(len(log)) < max(1, (len(log) + 5) // 10)
+        return used & np.repeat(drawn, log.lengths)
+    part = np.zeros(len(log.items), dtype=np.bool_)
+    events = np.flatnonzero(used)
+    rows = log.where(used)
+    part[events] = place_in_row(rows, rng) < np.repeat((rows.lengths + 5) // 10, rows.lengths)
+    return part

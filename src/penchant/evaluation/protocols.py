@@ -1,0 +1,258 @@
+"""From a log and the name of a protocol to the splits that evaluation and the tuner work on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.errors import DataError, LeakError, ParameterError
+from penchant.evaluation.cases import positive_events
+from penchant.evaluation.cuts import hold_out, leave_last, leave_users, random_folds, time_cut
+from penchant.histories import Bools, Histories
+from penchant.split import Split
+
+if TYPE_CHECKING:
+    from penchant.interactions import Interactions
+
+__all__ = [
+    "Protocol", "choose", "column", "keep_known", "leave_last", "leave_users", "make_splits", "random_folds",
+    "time_cut", "with_candidates",
+]  # fmt: skip
+
+PART_NAMES = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
+    "test": "test", "testing": "test", "false": "train", "true": "test",
+}  # fmt: skip
+WARM_ENOUGH = 0.3  # share of warm test users from which a split by time is chosen by itself
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol as it is written: ``leave-last``, ``time:.8``, ``users:.1``, ``random:5`` or ``column:NAME``."""
+
+    kind: str
+    number: float = 0.0
+    column: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Protocol:
+        """Read one; raises ``ParameterError`` that lists what there is."""
+        kind, colon, rest = text.strip().partition(":")
+        defaults = {"leave-last": 0.0, "time": 0.8, "users": 0.1, "random": 5.0, "column": 0.0}
+        if kind not in defaults or (kind == "leave-last" and colon) or (colon and not rest):
+            raise ParameterError(
+                f"there is no split {text!r}: use leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]"
+            )
+        if kind == "column":
+            return cls(kind, column=rest or None)
+        if not colon:
+            return cls(kind, defaults[kind])
+        found = re.fullmatch(r"(?:[qfkK]=)?(\d*\.?\d+)", rest.strip())
+        if found is None:
+            raise ParameterError(f"split {text!r}: {rest!r} should be a number")
+        number = float(found[1])
+        if kind == "random" and not (number.is_integer() and number >= 2):
+            raise ParameterError(f"split {text!r}: the number of folds is a whole number from 2")
+        if kind in {"time", "users"} and not 0 < number < 1:
+            raise ParameterError(f"split {text!r}: the share lies between 0 and 1")
+        return cls(kind, number)
+
+
+def make_splits(
+    log: Interactions,
+    spec: str | None = None,
+    *,
+    repeat: bool | None = None,
+    known_only: bool = False,
+    seed: int = 0,
+    refit: bool = False,
+    candidates: Histories | None = None,
+) -> list[Split]:
+    """The splits of a log: one, or one a fold; each with ``valid``, on which parameters may be chosen.
+
+    ``spec`` None chooses by itself and says in the notes which protocol and why. ``repeat`` None: seen items may be
+    answers in session logs only. ``candidates``, a row a user of the log, are items to which each case is limited
+    (its true items are added). Raises ``LeakError`` where a presplit log holds a test row among its training rows.
+    """
+    why = ""
+    if spec is None:
+        spec, why = choose(log)
+    protocol = Protocol.parse(spec)
+    histories = log.histories()
+    again = log.sessions if repeat is None else repeat
+    sessions = log.sessions
+    if protocol.kind == "leave-last":
+        splits = [leave_last(histories, repeat=again, refit=refit)]
+    elif protocol.kind == "time":
+        splits = [time_cut(histories, protocol.number, repeat=again, sessions=sessions)]
+    elif protocol.kind == "users":
+        splits = [
+            leave_users(histories, protocol.number, seed=seed, ordered=is_ordered(log), repeat=again, sessions=sessions)
+        ]
+    elif protocol.kind == "random":
+        splits = random_folds(histories, int(protocol.number), seed=seed, repeat=again, sessions=sessions)
+    else:
+        if log.parts is None:
+            raise DataError(
+                "the log has no column that says which row is training and which is test",
+                fix="Name it: --columns split=NAME or --split column:NAME.",
+            )
+        names = (log.user_ids, log.vocab.ids)
+        splits = column(histories, log.parts, repeat=again, refit=refit, sessions=sessions, names=names)
+    if known_only:
+        splits = [keep_known(split) for split in splits]
+    if candidates is not None:
+        splits = [with_candidates(split, candidates) for split in splits]
+    if why:
+        splits = [replace(split, notes=[why, *split.notes]) for split in splits]
+    return splits
+
+
+def choose(log: Interactions) -> tuple[str, str]:
+    """The protocol for a log of which nothing was said, and the reason in words."""
+    presplit = "; the log's own split column is used with --split column" if log.parts is not None else ""
+    histories = log.histories()
+    reason = "the log has no times"
+    if log.times is not None and len(log):
+        try:
+            split = time_cut(histories, with_valid=False, sessions=log.sessions)
+        except DataError:
+            reason = "the times do not separate the rows"
+        else:
+            warm = 0.0
+            if split.group is not None and split.warm is not None and len(split):
+                _, first = np.unique(split.group, return_index=True)
+                warm = float(split.warm[first].mean())
+            if warm >= WARM_ENOUGH:
+                return "time", f"split by time: {warm:.0%} of its test users are also in training{presplit}"
+            reason = f"only {warm:.0%} of the test users of a split by time are in training"
+    long_enough = np.bincount(histories.rows[positive_events(histories)], minlength=len(histories)) >= 3
+    if is_ordered(log) and long_enough.any():
+        return "leave-last", f"split leave-last: {reason}{presplit}"
+    missing = "no user has three positives" if is_ordered(log) else "rows have no order (no time, no position)"
+    return "users", f"split by users: {reason}, {missing}{presplit}"
+
+
+def is_ordered(log: Interactions) -> bool:
+    """Whether the log says what came first: by times, or by a column of positions."""
+    return log.times is not None or "position" in log.report.columns
+
+
+def column(
+    log: Histories,
+    parts: Sequence[str | None] | NDArray[np.str_],
+    *,
+    repeat: bool = False,
+    refit: bool = False,
+    sessions: bool = False,
+    names: tuple[Sequence[str], Sequence[str]] | None = None,
+) -> list[Split]:
+    """The split that a column gives: train, valid and test, or numbers of folds, each held out once.
+
+    Rows without a part are left out. ``names`` are user and item ids for messages. Raises ``DataError`` for parts it
+    does not know, ``LeakError`` when a held-out row also stands among the rows that are given.
+    """
+    labels, inverse = np.unique(np.asarray(parts).astype(str), return_inverse=True)
+    plain = [label.strip().lower() for label in labels.tolist()]
+    empty = np.array([word in {"", "none", "null", "nan"} for word in plain])[inverse]
+    kept = [word for word in plain if word not in {"", "none", "null", "nan"}]
+    notes = [f"{int(empty.sum()):,} rows without a part were left out"] if empty.any() else []
+    if kept and all(word in PART_NAMES for word in kept):
+        of = np.array([PART_NAMES.get(word, "") for word in plain])[inverse]
+        is_test, is_valid = of == "test", of == "valid"
+        _refuse_copies(log, is_valid, of == "train", names, repeat=repeat)
+        _refuse_copies(log, is_test, (of == "train") | is_valid, names, repeat=repeat)
+        splits = [
+            hold_out(
+                "column", log, is_test, valid_rows=is_valid if is_valid.any() else None, left_out=empty,
+                repeat=repeat, refit=refit, sessions=sessions,
+            )
+        ]  # fmt: skip
+    elif len(kept) > 1 and all(re.fullmatch(r"\d+(\.0)?", word) for word in kept):
+        splits = []
+        for label, word in sorted(zip(labels.tolist(), plain, strict=True), key=lambda pair: pair[1].zfill(12)):
+            if word in kept:
+                held = np.asarray(inverse == labels.tolist().index(label))
+                _refuse_copies(log, held, ~held & ~empty, names, repeat=repeat)
+                splits.append(
+                    hold_out(f"column, {len(kept)} folds", log, held, left_out=empty, repeat=repeat, sessions=sessions)
+                )
+    else:
+        shown = ", ".join(sorted(set(kept))[:6]) or "nothing"
+        raise DataError(
+            f"the split column holds {shown}",
+            fix="It should hold train, (valid,) test, or the numbers of at least two folds.",
+        )
+    return [replace(split, notes=[*notes, *split.notes]) for split in splits]
+
+
+def _refuse_copies(
+    log: Histories, held: Bools, given: Bools, names: tuple[Sequence[str], Sequence[str]] | None, *, repeat: bool
+) -> None:
+    """A held-out row that stands, to the letter, among the given rows of its user is a leak, not a repeat.
+
+    With times, a copy has the same time; where seen items may be answers, only times can tell a copy from a repeat.
+    """
+    if repeat and log.times is None:
+        return
+    held = held & positive_events(log)
+    columns = [log.rows, log.items.astype(np.int64)]
+    if log.times is not None:
+        columns.append(log.times)
+    if log.values is not None:
+        columns.append(log.values.view(np.int32).astype(np.int64))
+    order = np.lexsort((~given, *columns[::-1]))
+    same = np.ones(max(0, len(order) - 1), dtype=np.bool_)
+    for values in columns:
+        same &= values[order[1:]] == values[order[:-1]]
+    start = np.concatenate([[True], ~same]) if len(order) else np.empty(0, dtype=np.bool_)
+    first_given = given[order[start]][np.cumsum(start) - 1] if len(order) else start
+    copies = np.flatnonzero(held[order] & first_given)
+    if len(copies) == 0:
+        return
+    event = int(order[copies].min())
+    user, item = int(log.rows[event]), int(log.items[event])
+    who = f"user {names[0][user]!r} and item {names[1][item]!r}" if names else f"row {user} and item {item}"
+    raise LeakError(
+        f"{len(copies):,} of {int(held.sum()):,} held-out rows also stand among the rows that are given, "
+        f"for example {who}",
+        fix="Remove the copies" + ("." if repeat else ", or say that seen items may be answers (--repeat)."),
+    )
+
+
+def keep_known(split: Split) -> Split:
+    """The split with only those true items that its training rows hold; the same for its validation part."""
+    known = split.train.positives().counts() > 0
+    keep = known[split.truth.items]
+    notes = [*split.notes, f"known items only: {int((~keep).sum()):,} true items were dropped"]
+    valid = None if split.valid is None else keep_known(split.valid)
+    return replace(split, truth=split.truth.where(keep), unknown_truth=None, valid=valid, notes=notes)
+
+
+def with_candidates(split: Split, candidates: Histories) -> Split:
+    """The split with each case limited to its own candidates and its true items; its name then says *sampled*.
+
+    ``candidates`` has a row a user of the log, or a row a case. Cases without candidates lose their truth, which
+    leaves them out. Raises ``DataError`` when rows match neither.
+    """
+    users = split.group
+    by_user = users is not None and (len(users) == 0 or int(users.max()) < len(candidates))
+    if len(candidates) != len(split) and not by_user:
+        raise DataError(f"there are candidates for {len(candidates)} cases, the split has {len(split)}")
+    own = candidates if users is None or not by_user else candidates[users]
+    empty = own.lengths == 0
+    lists = np.concatenate([own.rows, split.truth.rows]), np.concatenate([own.items, split.truth.items])
+    keys = np.unique(lists[0] * np.int64(own.n_items) + lists[1])
+    rows, items = np.divmod(keys, max(1, own.n_items))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(split)))])
+    truth = split.truth.where(np.repeat(~empty, split.truth.lengths))
+    notes = [*split.notes, "sampled: only given candidates are ranked, such numbers compare with their like only"]
+    if empty.any():
+        notes.append(f"{int(empty.sum()):,} cases have no candidates and are left out")
+    limited = Histories(indptr, items, own.n_items)
+    return replace(split, name=f"{split.name}, sampled", candidates=limited, truth=truth, notes=notes)
