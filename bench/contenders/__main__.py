@@ -1,0 +1,22 @@
+"""``python -m bench.contenders MODULE WHO FOLDER ARRAYS``: run one contender and print its numbers as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def main(module: str, who: str, folder: str, arrays: str) -> None:
+    """The contender returns numbers, which are printed, and arrays, which are kept for the comparison."""
+    result: dict[str, Any] = getattr(importlib.import_module(f"bench.contenders.{module}"), who)(Path(folder))
+    np.savez(arrays, **{key: value for key, value in result.items() if isinstance(value, np.ndarray)})
+    print(json.dumps({key: value for key, value in result.items() if not isinstance(value, np.ndarray)}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

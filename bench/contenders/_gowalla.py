@@ -1,0 +1,41 @@
+"""The training part of gowalla as plain arrays, which every environment can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from penchant.histories import Histories
+
+
+def write(folder: Path) -> None:
+    """``gowalla.npz``: the items of every user, a row a user."""
+    from bench.sets import table
+
+    if (folder / "gowalla.npz").exists():
+        return
+    rows = table("gowalla")
+    rows = rows.filter(rows["split"].cast(str) == "train").sort("user", maintain_order=True)
+    users, items = rows["user"].to_numpy(), rows["item"].to_numpy()
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(users))]).astype(np.int64)
+    np.savez(folder / "gowalla.npz", indptr=indptr, items=items.astype(np.int32), n_items=table("gowalla")["item"].max() + 1)
+
+
+def histories(folder: Path) -> Histories:
+    """As Penchant takes them."""
+    from penchant.histories import Histories
+
+    with np.load(folder / "gowalla.npz") as data:
+        return Histories(data["indptr"], data["items"], int(data["n_items"]))
+
+
+def matrix(folder: Path) -> Any:
+    """As a SciPy users × items matrix."""
+    from scipy.sparse import csr_matrix
+
+    with np.load(folder / "gowalla.npz") as data:
+        ones = np.ones(len(data["items"]), dtype=np.float32)
+        return csr_matrix((ones, data["items"], data["indptr"]), shape=(len(data["indptr"]) - 1, int(data["n_items"])))

@@ -1,0 +1,117 @@
+"""Ours and theirs in turn, each in a process of its own; medians, and whether the goal is met."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import child, machine, peers
+
+WORK = peers.ROOT / "bench" / ".work"
+RESULTS = peers.ROOT / "bench" / "results"
+
+Numbers = dict[str, Any]  # what a contender reports: seconds, peak_mib and whatever else it measures
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One line of the verdict."""
+
+    text: str
+    value: float
+    limit: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a contender module asks; ``peer`` is the function that answers for the other side, None if there is none."""
+
+    title: str
+    how: str
+    prepare: Callable[[Path], None]
+    judge: Callable[[Numbers, Numbers, Arrays, Arrays], list[Goal]]
+    peer: str | None = None
+    environment: str | None = None  # of the peer; None: our own
+    rounds: int = 5
+
+
+def names() -> list[str]:
+    """The comparisons there are."""
+    return sorted(p.stem.replace("_", "-") for p in (peers.ROOT / "bench" / "contenders").glob("[a-z]*.py"))
+
+
+def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Goal]:
+    """Measure one comparison, write ``bench/results/NAME.json``, return what became of its goals."""
+    module = name.replace("-", "_")
+    question: Question = importlib.import_module(f"bench.contenders.{module}").QUESTION
+    folder = WORK / name
+    folder.mkdir(parents=True, exist_ok=True)
+    question.prepare(folder)
+    sides = {"ours": peers.python(None)}
+    if question.peer:
+        sides[question.peer] = peers.python(question.environment)
+    busy = machine.require_quiet(force=force)
+    stolen = machine.stolen()
+    runs: dict[str, list[Numbers]] = {who: [] for who in sides}
+    for number in range(rounds or question.rounds):
+        for who in sides if number % 2 == 0 else reversed(sides):  # neither side always goes first
+            numbers = child.contender(sides[who], module, who, folder, folder / f"{who}.npz")
+            print(f"{name}: round {number + 1}, {who}: {json.dumps(numbers)}", file=sys.stderr)
+            runs[who].append(numbers)
+    medians = {who: _medians(of) for who, of in runs.items()}
+    theirs = question.peer or "ours"
+    goals = question.judge(medians["ours"], medians[theirs], _load(folder, "ours"), _load(folder, theirs))
+    _write(name, question, runs, medians, goals, {"busy_before": busy, "stolen_seconds": machine.stolen() - stolen})
+    return goals
+
+
+def _medians(runs: list[Numbers]) -> Numbers:
+    """The median of every number; what is not a number stays as the first run said it."""
+    return {
+        key: statistics.median(run[key] for run in runs) if isinstance(value, (int, float)) else value
+        for key, value in runs[0].items()
+    }
+
+
+def _load(folder: Path, who: str) -> Arrays:
+    with np.load(folder / f"{who}.npz") as arrays:
+        return dict(arrays)
+
+
+def _write(
+    name: str,
+    question: Question,
+    runs: dict[str, list[Numbers]],
+    medians: dict[str, Numbers],
+    goals: list[Goal],
+    quiet: dict[str, float],
+) -> None:
+    result = {
+        "name": name,
+        "title": question.title,
+        "how": question.how,
+        "peer": question.peer,
+        "command": f"python -m bench {name}",
+        "rounds": len(runs["ours"]),
+        "medians": medians,
+        "seconds": {who: [run["seconds"] for run in of] for who, of in runs.items()},
+        "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
+        "machine": {**machine.describe(), **{key: round(value, 3) for key, value in quiet.items()}},
+        "versions": machine.versions("penchant", "numpy", "scipy", "numba", "polars"),
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
