@@ -16,12 +16,19 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from penchant.catalog import Catalog as Catalog
     from penchant.datasets import load_movielens_small as load_movielens_small
+    from penchant.fit import fit as fit
     from penchant.histories import Histories as Histories
     from penchant.interactions import Interactions as Interactions
     from penchant.interactions import read_interactions as read_interactions
     from penchant.models.base import Model as Model
     from penchant.models.base import Run as Run
+    from penchant.persist import load as load
+    from penchant.persist import save as save
+    from penchant.persist import verify as verify
     from penchant.recipe import Recipe as Recipe
+    from penchant.recommendations import Recommendation as Recommendation
+    from penchant.recommendations import Recommendations as Recommendations
+    from penchant.recommender import Recommender as Recommender
     from penchant.split import Split as Split
     from penchant.topk import rank as rank
     from penchant.vocab import Vocab as Vocab
@@ -35,6 +42,13 @@ _PUBLIC = {
     "Catalog": "penchant.catalog",
     "Recipe": "penchant.recipe",
     "load_movielens_small": "penchant.datasets",
+    "Recommender": "penchant.recommender",
+    "Recommendations": "penchant.recommendations",
+    "Recommendation": "penchant.recommendations",
+    "fit": "penchant.fit",
+    "save": "penchant.persist",
+    "load": "penchant.persist",
+    "verify": "penchant.persist",
     "Split": "penchant.split",
     "Model": "penchant.models.base",
     "Run": "penchant.models.base",

@@ -7,7 +7,7 @@ import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from penchant.errors import MissingExtraError, ParameterError
+from penchant.errors import DataError, MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from penchant.models.base import Model
@@ -52,7 +52,9 @@ def create(name: str, params: dict[str, Any] | None = None) -> Model:
 
 
 def parse(text: str) -> Model:
-    """A model as written on the command line: ``NAME`` or ``NAME:param=value,param=value``."""
+    """A model as written on the command line: ``NAME``, ``NAME:param=value,param=value`` or ``@FILE.json``."""
+    if text.startswith("@"):
+        return read(text[1:])
     name, _, rest = text.partition(":")
     params: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in rest.split(","))):
@@ -61,6 +63,50 @@ def parse(text: str) -> Model:
             raise ParameterError(f"{text!r}: {part!r} should read param=value")
         params[key.strip()] = literal(value.strip())
     return create(name.strip(), coerce(name.strip(), params))
+
+
+def read(path: str) -> Model:
+    """A model from a JSON file ``{"model": NAME, "params": {...}}``; raises ``DataError`` where it is not one."""
+    from pathlib import Path
+
+    try:
+        spec = json.loads(Path(path).read_bytes())
+    except OSError as wrong:
+        raise DataError(f"cannot be read ({wrong.strerror})", file=path) from None
+    except (ValueError, RecursionError) as wrong:
+        raise DataError(f"is not JSON ({wrong})", file=path) from None
+    return from_json(spec)
+
+
+def from_json(spec: Any) -> Model:
+    """The model that ``{"model": NAME, "params": {...}}`` describes, nested models as well."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("model"), str) or set(spec) - {"model", "params"}:
+        raise ParameterError('a model is described as {"model": NAME, "params": {...}}')
+    params = spec.get("params", {})
+    if not isinstance(params, dict):
+        raise ParameterError(f"the params of {spec['model']!r} must be an object of name and value")
+    return create(spec["model"], coerce(spec["model"], {key: _from_value(value) for key, value in params.items()}))
+
+
+def to_json(model: Model) -> dict[str, Any]:
+    """What ``from_json`` reads: the name and the hyper-parameters, nested models as well."""
+    return {"model": type(model).name, "params": {key: _to_value(value) for key, value in model.params().items()}}
+
+
+def _from_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return from_json(value) if "model" in value else {key: _from_value(part) for key, part in value.items()}
+    return [_from_value(part) for part in value] if isinstance(value, list) else value
+
+
+def _to_value(value: Any) -> Any:
+    if hasattr(value, "hyper_parameters"):
+        return to_json(value)
+    if isinstance(value, dict):
+        return {key: _to_value(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_value(part) for part in value]
+    return value.item() if hasattr(value, "item") and not isinstance(value, (bool, int, float, str)) else value
 
 
 def literal(text: str) -> Any:

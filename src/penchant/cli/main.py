@@ -1,0 +1,97 @@
+"""The command ``penchant``: its commands, and what every one of them does with an error."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from penchant import __version__
+from penchant.errors import AmbiguousItemError, InputError, PenchantError
+
+# one module a group of commands, each with register(app); in the order of the help
+GROUPS = ("models", "fit", "verify", "recommend")
+BAD_INPUT, INTERRUPTED = 2, 130
+MATCHES_SHOWN = 20
+
+
+def make_app() -> typer.Typer:
+    """The typer application with all its commands."""
+    app = typer.Typer(
+        name="penchant",
+        help="Personalised recommendations: from a raw log of who did what to answers that explain themselves.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def penchant(
+        version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    ) -> None:
+        if version:
+            print(f"penchant {__version__}")
+            raise typer.Exit
+
+    for group in GROUPS:
+        importlib.import_module(f"penchant.cli.{group}").register(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 (failed), 2 (bad input) or 130 (interrupted)."""
+    try:
+        done = typer.main.get_command(make_app()).main(
+            args=None if arguments is None else list(arguments), prog_name="penchant", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read us has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # what nobody expects is raised again
+        return _failed(error)
+    return done if isinstance(done, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """One line on standard error for what is expected to go wrong; what is not stays a traceback."""
+    if isinstance(error, PenchantError):
+        _say(str(error))
+        if isinstance(error, AmbiguousItemError):
+            for item_id, title in error.matches[:MATCHES_SHOWN]:
+                print(f"  {item_id}  {title}", file=sys.stderr)
+            if len(error.matches) > MATCHES_SHOWN:
+                print(f"  and {len(error.matches) - MATCHES_SHOWN:,} more", file=sys.stderr)
+        return BAD_INPUT if isinstance(error, InputError) else 1
+    if hasattr(error, "format_message"):  # what typer says about the arguments
+        if message := error.format_message():
+            _say(f"{message[0].lower()}{message[1:].rstrip('.')}. penchant {_command()}--help lists the options")
+        return int(getattr(error, "exit_code", BAD_INPUT))
+    if isinstance(error, OSError):
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 1
+    if isinstance(error, MemoryError):
+        _say("there is not enough memory for this")
+        return 1
+    raise error
+
+
+def _command() -> str:
+    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    return f"{first} " if first in {"demo", "similar", "explain", *GROUPS} else ""
+
+
+def _say(text: str) -> None:
+    print("penchant:", " ".join(text.split()), file=sys.stderr)
+
+
+def run() -> None:
+    """The entry point of the ``penchant`` script."""
+    sys.exit(main())

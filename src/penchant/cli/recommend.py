@@ -1,0 +1,148 @@
+"""``penchant recommend``, ``similar`` and ``explain``: answers from a saved recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from penchant.cli.options import Log, ReadOptions, read_log, reading_options
+from penchant.cli.render import AsJson, example, note, print_json, progress, show
+from penchant.errors import ParameterError, UnknownItemError
+
+if TYPE_CHECKING:
+    from penchant.recommender import Recommender
+
+Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A saved recommender.")]
+K = Annotated[int, typer.Option("-k", help="How many items.")]
+Items = Annotated[
+    list[str] | None,
+    typer.Option("--history", metavar="ITEM", help="An item of the history, oldest first: an id or part of a title."),
+]
+Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="ITEM", help="An item not wanted.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        epilog=example(
+            "penchant recommend model/ --history Dune --history Hyperion --why",
+            "penchant recommend model/ --user 42 --log events.csv",
+            "penchant recommend model/ --all --log events.csv -o lists.parquet",
+        )
+    )(reading_options(recommend))
+    app.command(epilog=example("penchant similar model/ Dune"))(similar)
+    app.command(epilog=example("penchant explain model/ --history Dune --history Hyperion --item Foundation"))(explain)
+
+
+def recommend(
+    folder: Folder,
+    reading: ReadOptions,
+    history: Items = None,
+    user: Annotated[str | None, typer.Option("--user", help="A user of the log.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every user of the log, into a file.")] = False,
+    log: Log = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="With --all: a .parquet or .jsonl file.")
+    ] = None,
+    k: K = 10,
+    why: Annotated[bool, typer.Option("--why", help="Say what each recommendation comes from.")] = False,
+    exclude: Exclude = None,
+    repeat: Annotated[bool, typer.Option("--repeat", help="Seen items may come again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Recommend for a history typed in, for one user of a log, or for all of them."""
+    from dataclasses import replace
+
+    from penchant.persist import load
+    from penchant.recommender import check_k
+
+    check_k(k)
+    if [bool(history), user is not None, everyone].count(True) != 1:
+        raise ParameterError("say for whom: --history ITEM (once per item), --user U --log LOG, or --all --log LOG")
+    if bool(history) == bool(log):
+        raise ParameterError("--user and --all need --log LOG; --history goes without it")
+    if everyone != (output is not None):
+        raise ParameterError("--all needs -o FILE, and only --all takes it")
+    if everyone and (why or exclude):
+        raise ParameterError("--all goes without --why and --exclude")
+    recommender = load(folder)
+    if history:
+        ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
+        answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why)
+    else:
+        events, _ = read_log(as_learned(recommender, reading).with_logs(log))
+        if everyone:
+            assert output is not None  # checked above
+            with progress() as report:
+                written = recommender.write_all(events, output, k, repeat=repeat, progress=report)
+            document = {"file": output, "users": written, "k": k}
+            print_json(document) if as_json else show(f"{output}: {k} items for each of {written:,} users")
+            return
+        assert user is not None  # checked above
+        unwanted = resolve(recommender, exclude or ())
+        given, unknown = recommender.of_user(events, user)
+        answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why)
+        answer = replace(answer, user=user, unknown=unknown)
+    print_json(answer.to_json()) if as_json else show(answer.table())
+
+
+def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, as_json: AsJson = False) -> None:
+    """List the items most like one."""
+    from penchant.persist import load
+
+    recommender = load(folder)
+    (item_id,) = resolve(recommender, [item])
+    answer = recommender.similar(item_id, k)
+    if as_json:
+        print_json(answer.to_json())
+        return
+    title = recommender.title(recommender.index(item_id)) or item_id
+    show(answer.table(f"Like {title}"))
+    if not answer:
+        note("nothing has anything in common with it")
+
+
+def explain(
+    folder: Folder,
+    item: Annotated[str, typer.Option("--item", metavar="ITEM", help="The item to explain.")],
+    history: Items = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what each event of a history gives to the score of one item."""
+    from penchant.cli.reasons import explanation
+    from penchant.persist import load
+
+    recommender = load(folder)
+    ids, (wanted,) = resolve(recommender, history or ()), resolve(recommender, [item])
+    answer = recommender.explain(ids, wanted)
+    print_json(answer.to_json()) if as_json else show(explanation(answer))
+
+
+def resolve(recommender: Recommender, texts: Sequence[str]) -> list[str]:
+    """The ids that ITEM arguments mean: an exact id, else a unique part of a title.
+
+    Raises ``UnknownItemError``, or ``AmbiguousItemError`` with the list of matches.
+    """
+    ids = recommender.vocab.ids
+    if recommender.catalog is not None:
+        return [ids[recommender.catalog.resolve(text)] for text in texts]
+    for text in texts:
+        if recommender.index(text) < 0:
+            raise UnknownItemError(f"no item has the id {text!r}, and the recommender was saved without titles")
+    return [ids[recommender.index(text)] for text in texts]
+
+
+def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
+    """Reading options that default to how the training log was read."""
+    from dataclasses import replace
+
+    recipe = recommender.recipe
+    kinds = ",".join(f"{kind}={weight:.17g}" for kind, weight in recipe.kinds.items())
+    return replace(
+        reading,
+        kind=reading.kind or kinds or None,
+        values=reading.values or recipe.values_are,
+        positive=reading.positive or recipe.positive,
+    )

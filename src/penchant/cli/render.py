@@ -1,0 +1,68 @@
+"""How the command line speaks: answers on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from penchant.models.base import Progress
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+
+
+def example(*lines: str) -> str:
+    """The epilogue of a command: its examples, a line each."""
+    return "\n\n".join(["Examples:" if len(lines) > 1 else "Example:", *lines])
+
+
+def print_json(document: Any) -> None:
+    """One JSON document; numbers that JSON does not know raise ``ValueError``."""
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """One line on standard error."""
+    print(f"penchant: {text}", file=sys.stderr)
+
+
+def console() -> Console:
+    """Standard output as a rich console; a fixed width where nobody watches, so that output does not depend on it."""
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=100)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print tables and text on standard output."""
+    out = console()
+    for part in parts:
+        out.print(part)
+
+
+@contextmanager
+def progress() -> Iterator[Progress | None]:
+    """A ``Run.progress`` that draws one bar a stage on standard error; None where nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report

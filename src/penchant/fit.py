@@ -1,0 +1,76 @@
+"""From a log and a model to a recommender."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penchant.errors import DataError
+from penchant.models.base import Model, Run
+from penchant.recommender import Recommender
+from penchant.registry import parse
+
+if TYPE_CHECKING:
+    from penchant.catalog import Catalog
+    from penchant.interactions import Interactions
+
+
+def fit(log: Interactions, model: Model | str, *, catalog: Catalog | None = None, run: Run = Run()) -> Recommender:  # noqa: B008  # frozen
+    """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return what recommends.
+
+    Rows that the log marks as ``test`` are left out; ``fitted_on`` says how many, and what else fit saw. The catalogue
+    adds titles and item features. Raises ``DataError`` where nothing is left to learn from.
+    """
+    chosen = parse(model) if isinstance(model, str) else model
+    if catalog is not None and catalog.vocab.ids != log.vocab.ids:
+        raise DataError(
+            "the catalogue is aligned with other items than the log: read it with Catalog.read(…, log.vocab)"
+        )
+    used, left_out = training_rows(log)
+    if len(used) == 0:
+        raise DataError("nothing to learn from: the log holds no training rows")
+    features = catalog.features() if catalog is not None and chosen.uses_catalog else None
+    start = time.perf_counter()
+    chosen.fit(used.histories(), run=run, features=features)
+    seconds = time.perf_counter() - start
+    return Recommender(log.vocab, chosen, log.recipe, catalog, _seen(used, left_out, chosen, run, seconds))
+
+
+def training_rows(log: Interactions) -> tuple[Interactions, int]:
+    """The log without the rows that it marks as ``test``, and how many those are."""
+    if log.parts is None:
+        return log, 0
+    test = np.asarray(log.parts == "test")
+    return (log.where(~test), int(test.sum())) if test.any() else (log, 0)
+
+
+def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: float) -> dict[str, Any]:
+    """What a saved recommender remembers of its training: sizes and times, nobody's id."""
+    seen: dict[str, Any] = {
+        "events": len(used),
+        "histories": used.n_users,
+        "items": int((model.item_counts > 0).sum()),
+        "test_rows_left_out": left_out,
+        "sessions": used.sessions,
+        "from": _day(used.times, np.min),
+        "to": _day(used.times, np.max),
+        "seed": run.seed,
+        "seconds": round(seconds, 3),
+        "notes": list(model.notes),
+    }
+    if used.values_are == "rating" and used.values is not None:
+        positive = used.values if used.liked is None else used.values[used.liked]
+        seen["typical_rating"] = round(float(positive.mean(dtype=np.float64)), 4) if len(positive) else None
+    return seen
+
+
+def _day(times: Any, which: Any) -> str | None:
+    if times is None or len(times) == 0:
+        return None
+    try:
+        return datetime.fromtimestamp(int(which(times)), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):  # beyond what a calendar holds
+        return None

@@ -1,0 +1,110 @@
+"""The manifest of a saved folder, and what is checked before anything it names is opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from penchant.errors import FormatError, InputError, NotFittedError, PenchantError
+
+FORMAT = 1
+MANIFEST, ITEMS, MODEL = "manifest.json", "items.parquet", "model.safetensors"
+KEYS = frozenset(
+    {"format", "penchant", "created", "version", "model", "members", "input", "fitted_on", "vocab", "arrays", "files"}
+)
+MEMBER_KEYS = frozenset({"format", "model", "members", "arrays", "files"})
+_MAX_BYTES = 16 * 2**20
+
+
+@contextmanager
+def naming(folder: Path) -> Iterator[None]:
+    """Everything that goes wrong inside is a ``FormatError`` that names the folder."""
+    try:
+        yield
+    except FileNotFoundError as missing:
+        raise FormatError(f"{folder}: {Path(missing.filename or '').name} is missing") from None
+    except (FormatError, InputError, NotFittedError) as wrong:
+        raise FormatError(f"{folder}: {wrong}") from wrong
+    except PenchantError:
+        raise
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as wrong:
+        raise FormatError(f"{folder}: the content is damaged ({wrong})") from wrong
+
+
+def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
+    """The manifest of one folder; raises ``FormatError`` unless it is of this format and holds exactly ``keys``."""
+    path = folder / MANIFEST
+    if not path.exists():
+        raise FormatError(f"there is no {MANIFEST}: this is not a saved recommender, or not all of it")
+    refuse_link(path)
+    if path.stat().st_size > _MAX_BYTES:
+        raise FormatError(f"{MANIFEST} is larger than any that is written")
+    try:
+        manifest = json.loads(path.read_bytes(), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as wrong:
+        raise FormatError(f"{MANIFEST} is not JSON ({wrong})") from None
+    number = manifest.get("format") if isinstance(manifest, dict) else None
+    if type(number) is not int or number < 1:
+        raise FormatError(f"{MANIFEST} names no format: another program wrote it")
+    if number > FORMAT:
+        raise FormatError(
+            f"the format is {number}, written by a newer Penchant ({str(manifest.get('penchant'))[:20]}); "
+            f"this one reads up to {FORMAT}: upgrade it"
+        )
+    if set(manifest) != keys:
+        odd = min(set(manifest) ^ keys)
+        raise FormatError(f"{MANIFEST} {'has the unknown key' if odd in manifest else 'lacks'} {odd!r}")
+    return dict(manifest)
+
+
+def _refuse_constant(word: str) -> None:
+    raise FormatError(f"{MANIFEST} holds {word}, which is not a number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise FormatError(f"{MANIFEST} says something twice")
+    return found
+
+
+def object_of(manifest: Mapping[str, Any], key: str, keys: set[str] | None = None) -> dict[str, Any]:
+    """The object under ``key``, with exactly ``keys`` if they are given."""
+    value = manifest[key]
+    if not isinstance(value, dict) or (keys is not None and set(value) != keys):
+        raise FormatError(f"{MANIFEST}: {key!r} is not what it should be")
+    return value
+
+
+def text_of(manifest: Mapping[str, Any], key: str) -> str:
+    """The text under ``key``."""
+    value = manifest[key]
+    if not isinstance(value, str):
+        raise FormatError(f"{MANIFEST}: {key!r} is not text")
+    return value
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> None:
+    """The files listed are exactly ``names``, are files of the folder itself, and have the sizes stated."""
+    files = object_of(manifest, "files")
+    if set(files) != names:
+        raise FormatError(f"{MANIFEST} lists the files {sorted(files)}, a folder of this format has {sorted(names)}")
+    for name in sorted(names):
+        stated = files[name]
+        if not isinstance(stated, dict) or set(stated) != {"bytes", "sha256"}:
+            raise FormatError(f"{MANIFEST} does not say the size and sha256 of {name}")
+        refuse_link(folder / name)
+        size = (folder / name).lstat().st_size
+        if size != stated["bytes"]:
+            raise FormatError(
+                f"{name} has {size} bytes, {MANIFEST} says {stated['bytes']}: it was cut short or changed"
+            )
+
+
+def refuse_link(path: Path) -> None:
+    """A symbolic link could lead anywhere."""
+    if path.is_symlink():
+        raise FormatError(f"{path.name} is a symbolic link: a saved recommender holds its own files")

@@ -1,0 +1,137 @@
+"""Named arrays in one safetensors file: written without a second copy in memory, read by mapping the file.
+
+The format is that of https://github.com/huggingface/safetensors: eight bytes of header length, a JSON header with the
+dtype, shape and place of every array, then the arrays. Nothing in it can run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.errors import FormatError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+DTYPES = {
+    "F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I16": np.int16,
+    "I8": np.int8, "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8, "BOOL": np.bool_,
+}  # fmt: skip
+_CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
+_MAX_HEADER = 64 * 2**20
+_CHUNK = 16 * 2**20
+
+
+def code(array: NDArray[Any]) -> str:
+    """The format's name of an array's dtype; raises ``FormatError`` for one that it cannot hold."""
+    name = _CODES.get(array.dtype)
+    if name is None:
+        raise FormatError(f"an array of {array.dtype} cannot be saved")
+    return name
+
+
+def digest(arrays: Arrays) -> str:
+    """SHA-256 over names, dtypes, shapes and contents: the same exactly when two sets of arrays are."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        sha.update(f"{name}\0{code(array)}\0{array.shape}\0".encode())
+        for chunk in _chunks(array):
+            sha.update(chunk)
+    return sha.hexdigest()
+
+
+def write(path: Path, arrays: Arrays) -> None:
+    """Write arrays to a new file, the widest dtypes first so that every array is aligned."""
+    order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    header: dict[str, Any] = {}
+    at = 0
+    for name in order:
+        array = arrays[name]
+        header[name] = {"dtype": code(array), "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("xb") as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for name in order:
+            for chunk in _chunks(arrays[name]):
+                file.write(chunk)
+
+
+def read(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file, mapped and not read: pages come in when they are used, and a change stays private.
+
+    Raises ``FormatError`` where the header does not describe the file to the byte.
+    """
+    size = path.stat().st_size
+    name = path.name
+    with path.open("rb") as file:
+        head = file.read(8)
+        length = int.from_bytes(head, "little")
+        if len(head) < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
+            raise FormatError(f"{name} is cut short or no safetensors file")
+        header = _header(name, file.read(length))
+        _check(name, header, size - 8 - length)
+        if size == 8 + length:
+            data: Any = b""  # an empty range cannot be mapped, and holds only empty arrays
+        else:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    base = 8 + length if data else 0
+    return {
+        key: np.ndarray(tuple(spec["shape"]), DTYPES[spec["dtype"]], data, base + spec["data_offsets"][0])
+        if spec["data_offsets"][0] < spec["data_offsets"][1]
+        else np.empty(tuple(spec["shape"]), DTYPES[spec["dtype"]])
+        for key, spec in header.items()
+    }
+
+
+def _header(name: str, text: bytes) -> dict[str, dict[str, Any]]:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
+        raise FormatError(f"{name}: the header is not JSON") from None
+    if not isinstance(header, dict):
+        raise FormatError(f"{name}: the header is not an object")
+    header.pop("__metadata__", None)
+    return header
+
+
+def _check(name: str, header: Mapping[str, Any], size: int) -> None:
+    """Every byte of the data belongs to exactly one array, of the size that its dtype and shape give."""
+    spans: list[tuple[int, int]] = []
+    for key, spec in header.items():
+        if not isinstance(spec, dict) or set(spec) != {"dtype", "shape", "data_offsets"}:
+            raise FormatError(f"{name}: the header of {key!r} is not a dtype, a shape and a place")
+        shape, span = spec["shape"], spec["data_offsets"]
+        whole = isinstance(shape, list) and isinstance(span, list) and len(span) == 2
+        if not whole or not all(type(n) is int and n >= 0 for n in [*shape, *span]):
+            raise FormatError(f"{name}: {key!r} has a shape or a place that is not made of whole numbers")
+        if spec["dtype"] not in DTYPES:
+            raise FormatError(f"{name}: {key!r} has the unknown dtype {spec['dtype']!r}")
+        if span[1] - span[0] != math.prod(shape) * np.dtype(DTYPES[spec["dtype"]]).itemsize:
+            raise FormatError(f"{name}: {key!r} does not fill its place")
+        spans.append((span[0], span[1]))
+    at = 0
+    for start, stop in sorted(spans):
+        if start != at:
+            raise FormatError(f"{name}: its arrays leave a gap or overlap at byte {min(start, at)}")
+        at = stop
+    if at != size:
+        raise FormatError(f"{name} is {'cut short' if at > size else 'too long'}: {size} bytes of data, {at} described")
+
+
+def _chunks(array: NDArray[Any]) -> list[memoryview]:
+    if array.nbytes == 0:
+        return []
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return [flat[lo : lo + _CHUNK] for lo in range(0, len(flat), _CHUNK)]
