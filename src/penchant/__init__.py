@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from penchant.catalog import Catalog as Catalog
     from penchant.datasets import load_movielens_small as load_movielens_small
+    from penchant.evaluation.evaluate import evaluate as evaluate
     from penchant.fit import fit as fit
     from penchant.histories import Histories as Histories
     from penchant.interactions import Interactions as Interactions
@@ -49,6 +50,7 @@ _PUBLIC = {
     "save": "penchant.persist",
     "load": "penchant.persist",
     "verify": "penchant.persist",
+    "evaluate": "penchant.evaluation.evaluate",
     "Split": "penchant.split",
     "Model": "penchant.models.base",
     "Run": "penchant.models.base",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,15 @@ class Split:
     def held_out(self) -> Split | None:
         """``valid`` where its cases are not in our ``train``: what ``fit`` may look at without fooling itself."""
         return self.valid if self.valid is not None and self.valid.train is self.train else None
+
+    def cases(self, index: Longs | Bools) -> Split:
+        """The split with only the chosen cases, in the order chosen; its training part stays whole."""
+        chosen: dict[str, Any] = {
+            name: None if part is None else part[index]
+            for name in ("given", "truth", "candidates", "seen", "group", "warm", "unknown_truth", "ratings")
+            for part in [getattr(self, name)]
+        }
+        return replace(self, **chosen)
 
     def __len__(self) -> int:
         return len(self.given)

@@ -1,0 +1,129 @@
+"""Beyond the hits: how new and how varied lists are, how well all items are ordered, how far off ratings are."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penchant.evaluation.metrics import Doubles
+from penchant.histories import Histories, Ints, Longs
+from penchant.split import Split
+from penchant.topk import BLOCK_BYTES, places
+
+if TYPE_CHECKING:
+    from penchant.models.base import Model
+
+PAIRS_AT_ONCE = 2_000_000  # events of the columns that diversity compares in one step
+
+
+def novelty(items: Ints, counts: Longs, n_users: int, k: int) -> Doubles:
+    """Mean −log2 of the share of training users who had the items of a list's first k places, one value a case.
+
+    An item that nobody had counts as had by one. An empty list is NaN (Zhou et al., 2010).
+    """
+    shown = items[:, :k]
+    surprise = -np.log2(np.maximum(counts, 1) / max(1, n_users))
+    there = shown >= 0
+    return _mean_where(np.where(there, surprise[np.maximum(shown, 0)], 0.0).sum(axis=1), there.sum(axis=1))
+
+
+def diversity(items: Ints, train: Histories, k: int) -> Doubles:
+    """1 − the mean cosine between the training columns of the items in a list's first k places, one value a case.
+
+    An item without training column resembles nothing. A list of fewer than two items is NaN (Ziegler et al., 2005).
+    Each pair of items is compared once, however many lists hold it: the cost is the length of their columns.
+    """
+    shown = items[:, :k]
+    width = shown.shape[1]
+    if width < 2:
+        return np.full(len(shown), np.nan)
+    left, right = np.triu_indices(width, 1)
+    first, second = shown[:, left].astype(np.int64), shown[:, right].astype(np.int64)
+    there = (first >= 0) & (second >= 0)
+    n = np.int64(max(1, train.n_items))
+    keys = np.minimum(first, second) * n + np.maximum(first, second)
+    pairs, inverse = np.unique(keys[there], return_inverse=True)
+    similar = np.zeros(shown.shape[:1] + left.shape)
+    similar[there] = _cosines(pairs // n, pairs % n, train)[inverse]
+    return 1.0 - _mean_where(similar.sum(axis=1), there.sum(axis=1))
+
+
+def _cosines(left: Longs, right: Longs, train: Histories) -> Doubles:
+    """Cosines of pairs of binary training columns."""
+    from scipy.sparse import csr_array
+
+    events = train.positives().distinct()
+    ones = np.ones(len(events.items), dtype=np.float32)
+    columns = csr_array((ones, (events.items, events.rows)), shape=(train.n_items, max(1, len(train))))
+    counts = np.diff(columns.indptr).astype(np.float64)
+    both = np.zeros(len(left))
+    # the pairs are cut where the columns they read add up to a block, so that memory stays bounded
+    block = (np.cumsum(counts[left] + counts[right]) // PAIRS_AT_ONCE).astype(np.int64)
+    edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(left)]
+    for start, stop in itertools.pairwise(edges):
+        one, other = columns[left[start:stop]], columns[right[start:stop]]
+        both[start:stop] = np.asarray(one.multiply(other).sum(axis=1)).ravel()
+    norms = np.sqrt(counts[left] * counts[right])
+    cosines: Doubles = np.divide(both, norms, out=np.zeros(len(left)), where=norms > 0)
+    return cosines
+
+
+def auc(model: Model, split: Split) -> Doubles:
+    """How often a true item stands before one that is neither true nor seen, over all items, one value a case.
+
+    The order is that of the lists: score, then training count, then index, so there are no ties. A true item that the
+    lists may not hold comes last. Only given candidates are ordered where the split has them. A case without truth,
+    or without any other item, is NaN.
+    """
+    truth, n = split.truth.distinct(), split.truth.n_items
+    unknown = np.zeros(len(split), dtype=np.int64) if split.unknown_truth is None else split.unknown_truth
+    place = places(model.item_counts)
+    out = np.full(len(split), np.nan)
+    size = max(1, BLOCK_BYTES // (16 * max(1, n)))
+    for lo in range(0, len(split), size):
+        scores = model.score(split.given[lo : lo + size])
+        for r, row in enumerate(scores, start=lo):
+            allowed = np.ones(n, dtype=np.bool_)
+            if split.candidates is not None:
+                allowed[:] = False
+                allowed[split.candidates.row(r)] = True
+            if not split.repeat:
+                allowed[(split.seen or split.given).row(r)] = False
+            true = truth.row(r)
+            allowed[true] = False
+            others = np.flatnonzero(allowed)
+            if len(true) + unknown[r] == 0 or len(others) == 0:
+                continue
+            ordered = np.sort(row[others])
+            won = 0.0
+            for item in true[row[true] > -np.inf]:
+                below = int(np.searchsorted(ordered, row[item], side="left"))
+                if np.searchsorted(ordered, row[item], side="right") > below:  # the place decides between equals
+                    below += int((place[others[row[others] == row[item]]] > place[item]).sum())
+                won += below / len(others)
+            out[r] = won / (len(true) + unknown[r])
+    return out
+
+
+def rating_errors(model: Model, split: Split) -> tuple[Doubles, Doubles, Longs] | None:
+    """Summed squared and absolute errors of the predicted ratings, and their number, each one value a case.
+
+    None where the model does not predict or nothing was rated.
+    """
+    from penchant.models.rating import RatingModel
+
+    asked = split.ratings if split.ratings is not None else split.truth
+    if not isinstance(model, RatingModel) or asked.values is None or asked.values_are != "rating":
+        return None
+    errors = model.predict(split.given, asked).astype(np.float64) - asked.values
+    rows, size = asked.rows, len(split)
+    squared = np.bincount(rows, weights=errors * errors, minlength=size).astype(np.float64)
+    absolute = np.bincount(rows, weights=np.abs(errors), minlength=size).astype(np.float64)
+    return squared, absolute, asked.lengths
+
+
+def _mean_where(sums: Doubles, counts: Longs) -> Doubles:
+    means: Doubles = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return means

@@ -1,0 +1,261 @@
+"""Fit models and hold their lists against the truth: the same cases for all, with intervals and a paired comparison."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penchant.errors import DataError, ParameterError
+from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
+from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
+from penchant.evaluation.memory import PeakMemory
+from penchant.evaluation.metrics import Doubles
+from penchant.evaluation.protocols import make_splits
+from penchant.evaluation.report import SEGMENTS, Evaluation, Result
+from penchant.features import ItemFeatures
+from penchant.histories import Bools, Histories, Longs
+from penchant.models.base import Model, Run
+from penchant.registry import parse, to_json
+from penchant.split import Split
+
+if TYPE_CHECKING:
+    from penchant.interactions import Interactions
+
+DEFAULT_RUN = Run()
+
+
+def evaluate(
+    log: Interactions | Split | Sequence[Split],
+    models: Model | str | Iterable[Model | str],
+    *,
+    split: str | None = None,
+    k: int = 10,
+    metrics: str | Sequence[str] | None = None,
+    seed: int = 0,
+    repeat: bool | None = None,
+    refit: bool = False,
+    known_only: bool = False,
+    candidates: Histories | None = None,
+    features: ItemFeatures | None = None,
+    draws: int = DRAWS,
+    run: Run = DEFAULT_RUN,
+) -> Evaluation:
+    """Fit every model on the training part and measure it on the same cases.
+
+    ``log`` is a log, cut by ``split`` (``leave-last``, ``time:.8``, ``users:.1``, ``random:5``, ``column:NAME``; None
+    chooses and says why), or one split, or several whose cases are taken together (folds). Models are given as objects,
+    which stay unfitted, or as text (``"item-knn:neighbours=100"``). ``metrics`` are names, cut at ``k`` unless they
+    say otherwise (``"ndcg@20,recall@20"``). ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
+
+    Means run over cases, ratings over rows; intervals are 95 % percentile bootstraps over users (of session logs:
+    sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them. Raises
+    ``ParameterError`` for names it does not know and ``DataError`` where nothing is left to answer.
+    """
+    chosen = [models] if isinstance(models, (Model, str)) else list(models)
+    if not chosen:
+        raise ParameterError("name at least one model")
+    built = [parse(model) if isinstance(model, str) else model for model in chosen]
+    labels = _labels(chosen, built)
+    splits = _splits(log, split, repeat, refit, known_only, seed, candidates)
+    rated = any(_has_ratings(part) for part in splits) and any(hasattr(model, "predict") for model in built)
+    wanted = parse_metrics(metrics, k, ratings=rated)
+    sizes = [truth_sizes(part) for part in splits]
+    if all(not metric.of_ratings for metric in wanted) and not any((size > 0).any() for size in sizes):
+        raise DataError(
+            f"split {splits[0].name}: no case has a true item", fix="Take another split, or allow repeats (--repeat)."
+        )
+    trials = [_try(model, label, splits, wanted, features, run) for model, label in zip(built, labels, strict=True)]
+    return _compare(trials, splits, sizes, wanted, seed, draws)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """A model on all splits."""
+
+    result: Result
+    measured: list[Measured]
+
+
+def _try(
+    model: Model, label: str, splits: list[Split], metrics: list[Metric], features: ItemFeatures | None, run: Run
+) -> _Trial:
+    fit_seconds = score_seconds = 0.0
+    peak = 0
+    measured, notes = [], []
+    for number, split in enumerate(splits):
+        fresh = replace(model)
+        with PeakMemory() as memory:
+            start = time.perf_counter()
+            fresh.fit(split.train, valid=split.held_out, run=run, features=features)
+            fit_seconds += time.perf_counter() - start
+        peak = max(peak, memory.bytes)
+        start = time.perf_counter()
+        part = f"{label} ({number + 1}/{len(splits)})" if len(splits) > 1 else label
+        measured.append(measure(fresh, split, metrics, run=run, label=part))
+        score_seconds += time.perf_counter() - start
+        notes += [note for note in fresh.notes if note not in notes]
+    shares = np.concatenate([one.fallback for one in measured])
+    result = Result(
+        label,
+        type(model).name,
+        to_json(model)["params"],
+        {},
+        fallback_share=float(shares.mean()) if len(shares) else 0.0,
+        fit_seconds=fit_seconds,
+        score_seconds=score_seconds,
+        peak_mib=peak / 2**20,
+        notes=tuple(notes),
+    )
+    return _Trial(result, measured)
+
+
+def _compare(
+    trials: list[_Trial], splits: list[Split], sizes: list[Longs], metrics: list[Metric], seed: int, draws: int
+) -> Evaluation:
+    primary = next((metric for metric in metrics if metric.name == "ndcg"), metrics[0])
+    of_case = [metric for metric in metrics if not metric.overall]
+    columns = [metrics.index(metric) for metric in of_case]
+    roots = [metric.name == "rmse" for metric in of_case]
+    group = _groups(splits)
+    sums = [np.concatenate([m.sums[:, columns] for m in trial.measured]) for trial in trials]
+    counts = [np.concatenate([m.counts[:, columns] for m in trial.measured]) for trial in trials]
+    warm = np.concatenate([np.ones(len(s), np.bool_) if s.warm is None else s.warm for s in splits])
+    answered = np.concatenate([size > 0 for size in sizes])
+    if all(metric.of_ratings for metric in metrics):
+        answered = np.concatenate([_rated_cases(split) for split in splits])
+    everybody, drawn = _estimate(sums, counts, group, np.ones(len(warm), np.bool_), of_case, roots, seed, draws)
+    segments: dict[str, list[dict[str, Estimate]]] = {}
+    for segment, members in zip(SEGMENTS, (warm & answered, ~warm & answered), strict=True):
+        if members.any() and not members[answered].all():
+            segments[segment] = _estimate(sums, counts, group, members, of_case, roots, seed, draws)[0]
+    results = []
+    for number, trial in enumerate(trials):
+        found = dict(everybody[number])
+        for metric in metrics:
+            if metric.overall:
+                values = [m.overall[metric] for m in trial.measured if metric in m.overall]
+                found[str(metric)] = Estimate(float(np.mean(values)) if values else None)
+        ordered = {str(metric): found[str(metric)] for metric in metrics}
+        apart = {segment: of_models[number] for segment, of_models in segments.items()}
+        results.append(replace(trial.result, metrics=ordered, segments=apart))
+    results = _mark_best(results, primary, of_case, drawn)
+    unknown = sum(int(s.unknown_truth.sum()) for s in splits if s.unknown_truth is not None)
+    cold, total = _cold(splits)
+    notes = list(dict.fromkeys(note for split in splits for note in split.notes))
+    return Evaluation(
+        splits[0].name, int(answered.sum()), int((warm & answered).sum()), int((~warm & answered).sum()),
+        (cold + unknown) / max(1, total + unknown), splits[0].repeat, results, primary,
+        left_out=int((~answered).sum()), notes=notes, seed=seed,
+    )  # fmt: skip
+
+
+def _estimate(
+    sums: list[Doubles], counts: list[Doubles], group: Longs, members: Bools, metrics: list[Metric],
+    roots: list[bool], seed: int, draws: int,
+) -> tuple[list[dict[str, Estimate]], Doubles]:  # fmt: skip
+    """Estimates of every model over some of the cases, and the bootstrap means ``(draws, models, metrics)``."""
+    width = len(metrics)
+    above = by_group(np.hstack(sums)[members], group[members])
+    below = by_group(np.hstack(counts)[members], group[members])
+    means = resample(above, below, draws=draws, seed=seed)
+    found = estimates(above, below, means, roots=roots * len(sums))
+    names = [str(metric) for metric in metrics]
+    of_models = [dict(zip(names, found[n * width : (n + 1) * width], strict=True)) for n in range(len(sums))]
+    return of_models, means.reshape(len(means), len(sums), width)
+
+
+def _mark_best(results: list[Result], primary: Metric, of_case: list[Metric], drawn: Doubles) -> list[Result]:
+    """The best by the primary metric, and who is not worse than it on the same draws."""
+    known = [(n, result.metrics[str(primary)].mean) for n, result in enumerate(results)]
+    sign = -1.0 if primary.lower_is_better else 1.0
+    values = [(sign * mean, -n) for n, mean in known if mean is not None]
+    if not values:
+        return results
+    best = -max(values)[1]
+    out = []
+    for n, result in enumerate(results):
+        mean = result.metrics[str(primary)].mean
+        if mean is None or primary.overall:
+            close = n == best or (mean is not None and mean == results[best].metrics[str(primary)].mean)
+        else:
+            column = of_case.index(primary)
+            close = not_worse(drawn[:, n, column], drawn[:, best, column], lower_is_better=primary.lower_is_better)
+        out.append(replace(result, best=n == best, not_worse_than_best=close))
+    return out
+
+
+def _groups(splits: list[Split]) -> Longs:
+    """Which cases are drawn together: those of one user, across folds as well."""
+    if all(split.group is not None for split in splits):
+        return np.concatenate([split.group for split in splits if split.group is not None])
+    return np.arange(sum(len(split) for split in splits), dtype=np.int64)
+
+
+def _cold(splits: list[Split]) -> tuple[int, int]:
+    """True items that nobody had in training, and all true items."""
+    cold = total = 0
+    for split in splits:
+        known = split.train.positives().counts() > 0
+        truth = split.truth.distinct().items
+        cold += int((~known[truth]).sum())
+        total += len(truth)
+    return cold, total
+
+
+def _has_ratings(split: Split) -> bool:
+    asked = split.ratings if split.ratings is not None else split.truth
+    return asked.values_are == "rating"
+
+
+def _rated_cases(split: Split) -> Bools:
+    asked = split.ratings if split.ratings is not None else split.truth
+    return asked.lengths > 0
+
+
+def _splits(
+    log: Interactions | Split | Sequence[Split],
+    spec: str | None,
+    repeat: bool | None,
+    refit: bool,
+    known_only: bool,
+    seed: int,
+    candidates: Histories | None,
+) -> list[Split]:
+    from penchant.interactions import Interactions
+
+    if isinstance(log, Interactions):
+        return make_splits(
+            log, spec, repeat=repeat, known_only=known_only, seed=seed, refit=refit, candidates=candidates
+        )
+    if spec is not None or repeat is not None or refit or known_only or candidates is not None:
+        raise ParameterError("split, repeat, refit, known_only and candidates belong to a log, not to a finished split")
+    splits = [log] if isinstance(log, Split) else list(log)
+    if not splits or not all(isinstance(part, Split) for part in splits):
+        raise ParameterError("evaluate takes a log, a Split or a list of them")
+    return splits
+
+
+def _labels(given: list[Model | str], built: list[Model]) -> list[str]:
+    """What each model is called in the table: as it was written, or its name with what differs from the defaults."""
+    labels: list[str] = []
+    for as_given, model in zip(given, built, strict=True):
+        label = as_given if isinstance(as_given, str) else label_of(model)
+        number, unique = 2, label
+        while unique in labels:
+            unique, number = f"{label} #{number}", number + 1
+        labels.append(unique)
+    return labels
+
+
+def label_of(model: Model) -> str:
+    """The name of a model and its hyper-parameters that are not the defaults, as on the command line."""
+    params = to_json(model)["params"]
+    changed = [f"{f.name}={params[f.name]}" for f in model.hyper_parameters() if getattr(model, f.name) != f.default]
+    return type(model).name + (":" + ",".join(changed) if changed else "")
+
+
+__all__ = ["Evaluation", "evaluate", "label_of", "parse_metric"]

@@ -1,0 +1,163 @@
+"""What an evaluation found: numbers with their intervals, as one JSON document and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from penchant.evaluation.bootstrap import Estimate
+from penchant.evaluation.measure import Metric
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+SEGMENTS = ("warm", "new")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One model: its estimates over all cases and, where both occur, over warm and new people apart."""
+
+    label: str
+    name: str
+    params: dict[str, Any]
+    metrics: dict[str, Estimate]
+    segments: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    fallback_share: float = 0.0
+    fit_seconds: float = 0.0
+    score_seconds: float = 0.0
+    peak_mib: float = 0.0
+    best: bool = False
+    not_worse_than_best: bool = False
+    notes: Sequence[str] = ()  # what fit had to report
+
+    def to_json(self) -> dict[str, Any]:
+        metrics = {}
+        for name, estimate in self.metrics.items():
+            metrics[name] = estimate.to_json() | {
+                segment: found[name].to_json() for segment, found in self.segments.items() if name in found
+            }
+        return {
+            "label": self.label,
+            "name": self.name,
+            "params": self.params,
+            "metrics": metrics,
+            "fallback_share": self.fallback_share,
+            "fit_seconds": round(self.fit_seconds, 4),
+            "score_seconds": round(self.score_seconds, 4),
+            "peak_mib": round(self.peak_mib, 2),
+            "best": self.best,
+            "not_worse_than_best": self.not_worse_than_best,
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Models side by side on the same cases; ``primary`` is the metric by which the best was chosen."""
+
+    split: str
+    cases: int
+    warm: int
+    new: int
+    cold_truth_share: float
+    repeat: bool
+    models: list[Result]
+    primary: Metric
+    left_out: int = 0  # cases without any true item
+    notes: Sequence[str] = ()
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of ``penchant evaluate --json``."""
+        return {
+            "split": {
+                "name": self.split,
+                "cases": self.cases,
+                "warm": self.warm,
+                "new": self.new,
+                "cold_truth_share": self.cold_truth_share,
+                "repeat": self.repeat,
+            },
+            "models": [model.to_json() for model in self.models],
+            "verdict": None,
+        }
+
+    def __getitem__(self, label: str) -> Result:
+        """The result of one model by its label, or by its name where only one model has it."""
+        found = [model for model in self.models if label == model.label]
+        found = found or [model for model in self.models if label == model.name]
+        if len(found) != 1:
+            raise KeyError(f"{label!r}: the models are " + ", ".join(model.label for model in self.models))
+        return found[0]
+
+    def headline(self) -> str:
+        """What was asked of how many, in one line."""
+        parts = [f"{self.split}: {self.cases:,} cases"]
+        if self.warm and self.new:
+            parts[0] += f" ({self.warm:,} warm, {self.new:,} new)"
+        if self.left_out:
+            parts.append(f"{self.left_out:,} without a true item left out")
+        parts.append(f"seen items {'may be' if self.repeat else 'are no'} answers")
+        parts.append(f"{self.cold_truth_share:.1%} of the truth never seen in training")
+        return ", ".join(parts)
+
+    def table(self) -> RenderableType:
+        """A table for ``rich``: means, the interval of the primary metric, times; warm and new people below."""
+        from rich.console import Group
+        from rich.text import Text
+
+        blocks: list[RenderableType] = [Text(self.headline()), *(Text(f"  {note}") for note in self.notes)]
+        blocks.append(self._table("", [(model, model.metrics) for model in self.models]))
+        for segment in SEGMENTS:
+            rows = [(model, model.segments[segment]) for model in self.models if segment in model.segments]
+            if rows:
+                blocks.append(self._table(f"{segment} only", rows))
+        blocks.append(
+            Text(
+                f"★ best by {self.primary}, ≈ not worse: the 95 % interval of the paired difference includes 0; "
+                f"[low, high] is a 95 % bootstrap interval over {'users'}, seed {self.seed}"
+            )
+        )
+        return Group(*blocks)
+
+    def _table(self, title: str, rows: list[tuple[Result, dict[str, Estimate]]]) -> Table:
+        from rich.table import Table
+
+        table = Table(title=title or None, title_justify="left")
+        table.add_column("", width=1)
+        table.add_column("model", overflow="fold")
+        names = list(rows[0][1]) if rows else []
+        for name in names:
+            table.add_column(name, justify="right", no_wrap=True)
+        if not title:
+            for name in ("fallback", "fit s", "score s", "MiB"):
+                table.add_column(name, justify="right", no_wrap=True)
+        for model, metrics in rows:
+            cells = [self._cell(metrics[name], interval=name == str(self.primary)) for name in names]
+            if not title:
+                cells += [
+                    f"{model.fallback_share:.1%}", f"{model.fit_seconds:.2f}", f"{model.score_seconds:.2f}",
+                    f"{model.peak_mib:.0f}",
+                ]  # fmt: skip
+            mark = "" if title else "★" if model.best else "≈" if model.not_worse_than_best else ""
+            table.add_row(mark, model.label, *cells)
+        return table
+
+    @staticmethod
+    def _cell(estimate: Estimate, *, interval: bool) -> str:
+        if estimate.mean is None:
+            return "–"
+        if interval and estimate.low is not None and estimate.high is not None:
+            return f"{estimate.mean:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+        return f"{estimate.mean:.4f}"
+
+    def __str__(self) -> str:
+        from io import StringIO
+
+        from rich.console import Console
+
+        out = StringIO()
+        Console(file=out, width=160, no_color=True).print(self.table())
+        return out.getvalue().rstrip()
