@@ -23,6 +23,17 @@ Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
+class Side:
+    """What one side came to: the medians of its numbers over the rounds, and the arrays of its last round."""
+
+    numbers: Numbers
+    arrays: Arrays
+
+    def __getitem__(self, key: str) -> Any:
+        return self.numbers[key]
+
+
+@dataclass(frozen=True)
 class Goal:
     """One line of the verdict."""
 
@@ -43,7 +54,7 @@ class Question:
     title: str
     how: str
     prepare: Callable[[Path], None]
-    judge: Callable[[Numbers, Numbers, Arrays, Arrays], list[Goal]]
+    judge: Callable[[Side, Side], list[Goal]]  # ours, theirs; without a peer ours twice
     peer: str | None = None
     environment: str | None = None  # of the peer; None: our own
     rounds: int = 5
@@ -74,7 +85,8 @@ def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Go
             runs[who].append(numbers)
     medians = {who: _medians(of) for who, of in runs.items()}
     theirs = question.peer or "ours"
-    goals = question.judge(medians["ours"], medians[theirs], _load(folder, "ours"), _load(folder, theirs))
+    mine, other = (Side(medians[who], _load(folder, who)) for who in ("ours", theirs))
+    goals = question.judge(mine, other)
     _write(name, question, runs, medians, goals, {"busy_before": busy, "stolen_seconds": machine.stolen() - stolen})
     return goals
 

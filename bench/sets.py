@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.peers import ROOT
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from penchant.histories import Histories
     from penchant.interactions import Interactions
+    from penchant.split import Split
 
 
 def data_folder() -> Path:
@@ -41,38 +43,75 @@ class BenchSet:
 
     folder: str
     split: str  # as for ``penchant evaluate --split``
-    metrics: tuple[str, ...]
-    k: int
+    metrics: tuple[str, ...]  # the first is the one that tables are sorted by and parameters chosen on
     about: str
-    columns: tuple[str, ...] = ()  # of interactions.parquet that are read; (): all
+    columns: dict[str, str] = field(default_factory=dict)  # what is read: ours: theirs
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
-    reading: dict[str, Any] = field(default_factory=dict)
-    repeat: bool = False
+    negatives: str | None = None  # the table of candidates, where the protocol ships them
 
-    def frame(self) -> pl.DataFrame:
-        """The rows to be read."""
-        rows = table(self.folder)
-        if self.prepare is not None:
-            rows = self.prepare(rows)
-        return rows.select(self.columns) if self.columns else rows
+    @property
+    def k(self) -> int:
+        """The longest list that a metric looks at."""
+        return max([int(m.partition("@")[2]) for m in self.metrics if "@" in m], default=10)
 
     def read(self) -> Interactions:
         """The event table, read as any log is."""
+        import polars as pl
+
         from penchant.interactions import read_interactions
 
-        return read_interactions(self.frame(), **self.reading)
+        rows = table(self.folder)
+        if self.prepare is not None:
+            rows = self.prepare(rows)
+        return read_interactions(rows.select(**{ours: pl.col(theirs) for ours, theirs in self.columns.items()}))
 
-    def candidates(self) -> pl.DataFrame | None:
-        """The items each case may be answered with, where the protocol ships them."""
-        if self.folder != "ml-1m" or "ncf_test" not in self.metrics:
+    def splits(self, *, seed: int = 0) -> list[Split]:
+        """The splits of the protocol: one, or one a fold."""
+        from penchant.evaluation.protocols import make_splits
+
+        log = self.read()
+        return make_splits(log, self.split, seed=seed, candidates=self._candidates(log))
+
+    def _candidates(self, log: Interactions) -> Histories | None:
+        """A row a user of the log, as the protocol ships them."""
+        if self.negatives is None:
             return None
-        return table(self.folder, "ncf_negatives")
+        from penchant.histories import Histories
+
+        rows = table(self.folder, self.negatives)
+        of_user = {str(user): negatives for user, negatives in rows.select("user", "negatives").iter_rows()}
+        encoded = [log.vocab.encode(of_user.get(user, [])) for user in log.user_ids]
+        return Histories.from_lists([row[row >= 0] for row in encoded], log.n_items)
 
 
-_SEQUENCE = ("hit@5", "hit@10", "hit@20", "ndcg@5", "ndcg@10", "ndcg@20")
-_TOP20 = ("recall@20", "ndcg@20", "hit@20")
-_RATING = ("rmse", "mae")
+def _ncf(rows: pl.DataFrame) -> pl.DataFrame:
+    """The test item of He et al. (2017) as a split column."""
+    import polars as pl
+
+    return rows.with_columns(split=pl.when(pl.col("ncf_test")).then(pl.lit("test")).otherwise(pl.lit("train")))
+
+
+_LAST = ("ndcg@10", "hit@10", "hit@5", "ndcg@5", "hit@20", "ndcg@20")
+_TOP20 = ("ndcg@20", "recall@20", "hit@20")
+_RATINGS = ("rmse", "mae")
+_EVENTS = {"user": "user", "item": "item"}
+_ORDERED = {**_EVENTS, "position": "position"}
+_PARTED = {**_EVENTS, "split": "split"}
+_RATED = {**_EVENTS, "rating": "rating"}
 
 SETS: dict[str, BenchSet] = {
-    "amazon-beauty": BenchSet("amazon-beauty", "leave-last", _SEQUENCE, 20, "S3-Rec sequences, all items ranked"),
-}
+    "amazon-beauty": BenchSet("amazon-beauty", "leave-last", _LAST, "S3-Rec sequences; all items ranked", _ORDERED),
+    "amazon-sports": BenchSet("amazon-sports", "leave-last", _LAST, "S3-Rec sequences; all items ranked", _ORDERED),
+    "yelp-s3rec": BenchSet("yelp-s3rec", "leave-last", _LAST, "S3-Rec sequences; all items ranked", _ORDERED),
+    "ml-1m-last": BenchSet("ml-1m", "leave-last", _LAST, "BERT4Rec order; all items ranked", _ORDERED),
+    "gowalla": BenchSet("gowalla", "column", _TOP20, "LightGCN split; all items ranked", _PARTED),
+    "ml-1m-bars": BenchSet("ml-1m-bars", "column", _TOP20, "BARS split; all items ranked", _PARTED),
+    "amazon-cds": BenchSet("amazon-cds", "column", _TOP20, "BARS split; all items ranked", _PARTED),
+    "ml-1m-ncf": BenchSet(
+        "ml-1m", "column", ("ndcg@10", "hit@10", "hit@5", "ndcg@5"),
+        "NCF leave-one-out; *sampled*: ranked among its 99 given candidates", _PARTED, _ncf, "ncf_negatives",
+    ),
+    "ml-100k": BenchSet("ml-100k", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
+    "ml-1m": BenchSet("ml-1m", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
+    "filmtrust": BenchSet("filmtrust", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
+}  # fmt: skip

@@ -17,11 +17,12 @@ def write(folder: Path) -> None:
 
     if (folder / "gowalla.npz").exists():
         return
-    rows = table("gowalla")
-    rows = rows.filter(rows["split"].cast(str) == "train").sort("user", maintain_order=True)
+    everything = table("gowalla")
+    rows = everything.filter(everything["split"].cast(str) == "train").sort("user", maintain_order=True)
     users, items = rows["user"].to_numpy(), rows["item"].to_numpy()
     indptr = np.concatenate([[0], np.cumsum(np.bincount(users))]).astype(np.int64)
-    np.savez(folder / "gowalla.npz", indptr=indptr, items=items.astype(np.int32), n_items=table("gowalla")["item"].max() + 1)
+    n_items = everything["item"].max() + 1
+    np.savez(folder / "gowalla.npz", indptr=indptr, items=items.astype(np.int32), n_items=n_items)
 
 
 def histories(folder: Path) -> Histories:

@@ -1,0 +1,47 @@
+"""Ratings with five random folds as plain arrays, which every environment can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from penchant.histories import Histories
+
+FOLDS = 5
+
+
+def write(folder: Path, name: str) -> None:
+    """``NAME.npz``: user, item, rating and fold of every row, users in order, the folds drawn with seed 0; and a
+    ``NAME.tsv`` of the same rows."""
+    from bench.sets import table
+
+    if (folder / f"{name}.npz").exists():
+        return
+    rows = table(name).sort("user", maintain_order=True)
+    users = np.unique(rows["user"].to_numpy(), return_inverse=True)[1].astype(np.int32)
+    items = np.unique(rows["item"].to_numpy(), return_inverse=True)[1].astype(np.int32)
+    folds = np.random.default_rng(0).permutation(len(rows)) % FOLDS
+    ratings = rows["rating"].to_numpy().astype(np.float32)
+    with (folder / f"{name}.tsv").open("w") as lines:
+        lines.writelines(f"{u}\t{i}\t{r:g}\n" for u, i, r in zip(users, items, ratings, strict=True))
+    np.savez(folder / f"{name}.npz", users=users, items=items, ratings=ratings, folds=folds.astype(np.int8))
+
+
+def folds(folder: Path, name: str) -> Iterator[tuple[Histories, Histories]]:
+    """Training and test rows of every fold, a history a user."""
+    with np.load(folder / f"{name}.npz") as data:
+        users, items, ratings, fold = data["users"], data["items"], data["ratings"], data["folds"]
+    n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
+
+    def histories(mask: np.ndarray) -> Histories:
+        from penchant.histories import Histories
+
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(users[mask], minlength=n_users))])
+        return Histories(indptr, items[mask], n_items, values=ratings[mask], values_are="rating")
+
+    for number in range(FOLDS):
+        yield histories(fold != number), histories(fold == number)

@@ -1,0 +1,102 @@
+"""Five-fold cross-validation of rating neighbourhoods, as a whole: Penchant and scikit-surprise."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.contenders import _ratings
+from bench.duel import Goal, Numbers, Question, Side
+
+SETS = ("ml-100k", "ml-1m")
+
+
+def prepare(folder: Path) -> None:
+    """The same folds for both sides, and the parameters our side was tuned to."""
+    from bench.accuracy import Entry
+
+    for name in SETS:
+        _ratings.write(folder, name)
+        params = Entry(name, "item-knn", 0).choice()["params"]
+        (folder / f"{name}.json").write_text(json.dumps(params))
+
+
+def ours(folder: Path) -> Numbers:
+    """item-knn with its committed parameters; the compiled kernels are loaded by a first, small fit."""
+    from penchant import ItemKNN
+
+    warm, asked = next(_ratings.folds(folder, SETS[0]))
+    ItemKNN().fit(warm[:50]).predict(warm[:2], asked[:2])
+    numbers: Numbers = {"seconds": 0.0}
+    for name in SETS:
+        params = json.loads((folder / f"{name}.json").read_text())
+        start = time.perf_counter()
+        errors = []
+        for train, test in _ratings.folds(folder, name):
+            predicted = ItemKNN(**params).fit(train).predict(train, test)
+            errors.append(np.sqrt(np.mean((predicted - test.values) ** 2)))
+        numbers[f"{name} seconds"] = time.perf_counter() - start
+        numbers[f"{name} rmse"] = float(np.mean(errors))
+        numbers["seconds"] += numbers[f"{name} seconds"]
+    return numbers
+
+
+class GivenFolds:
+    """The folds of the file, in the form in which scikit-surprise takes a cross-validation."""
+
+    def __init__(self, folds: np.ndarray) -> None:
+        self.folds = folds
+
+    def get_n_folds(self) -> int:
+        return _ratings.FOLDS
+
+    def split(self, data: Any) -> Iterator[tuple[Any, Any]]:
+        rows = np.arange(len(self.folds))
+        for number in range(_ratings.FOLDS):
+            train = [data.raw_ratings[r] for r in rows[self.folds != number]]
+            test = [data.raw_ratings[r] for r in rows[self.folds == number]]
+            yield data.construct_trainset(train), data.construct_testset(test)
+
+
+def surprise(folder: Path) -> Numbers:
+    """Its best neighbourhood model: KNNBaseline over items with ``pearson_baseline``, on two processes."""
+    from surprise import Dataset, KNNBaseline, Reader
+    from surprise.model_selection import cross_validate
+
+    numbers: Numbers = {"seconds": 0.0}
+    for name in SETS:
+        with np.load(folder / f"{name}.npz") as file:
+            folds = file["folds"]
+        reader = Reader(line_format="user item rating", sep="\t", rating_scale=(1, 5))
+        data = Dataset.load_from_file(str(folder / f"{name}.tsv"), reader)
+        model = KNNBaseline(sim_options={"name": "pearson_baseline", "user_based": False}, verbose=False)
+        start = time.perf_counter()
+        found = cross_validate(model, data, measures=["RMSE"], cv=GivenFolds(folds), n_jobs=2, verbose=False)
+        numbers[f"{name} seconds"] = time.perf_counter() - start
+        numbers[f"{name} rmse"] = float(found["test_rmse"].mean())
+        numbers["seconds"] += numbers[f"{name} seconds"]
+    return numbers
+
+
+def judge(mine: Side, theirs: Side) -> list[Goal]:
+    """Twenty times as fast, no worse on either set."""
+    return [
+        Goal("times faster than scikit-surprise", theirs["seconds"] / mine["seconds"], 20.0, at_least=True),
+        *(Goal(f"rmse on {name}", mine[f"{name} rmse"], theirs[f"{name} rmse"], at_least=False) for name in SETS),
+    ]
+
+
+QUESTION = Question(
+    title="Five-fold cross-validation of item neighbourhoods that predict ratings, ml-100k and ml-1m",
+    how="the same folds; fitting and predicting of all folds; KNNBaseline with pearson_baseline over items, n_jobs=2",
+    prepare=prepare,
+    judge=judge,
+    peer="surprise",
+    environment="surprise",
+    rounds=3,
+)
