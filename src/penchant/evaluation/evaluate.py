@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
+from penchant.evaluation.candidates import read_candidates
 from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
 from penchant.evaluation.memory import PeakMemory
 from penchant.evaluation.metrics import Doubles
@@ -39,7 +41,7 @@ def evaluate(
     repeat: bool | None = None,
     refit: bool = False,
     known_only: bool = False,
-    candidates: Histories | None = None,
+    candidates: Histories | str | Path | None = None,
     features: ItemFeatures | None = None,
     draws: int = DRAWS,
     run: Run = DEFAULT_RUN,
@@ -49,7 +51,8 @@ def evaluate(
     ``log`` is a log, cut by ``split`` (``leave-last``, ``time:.8``, ``users:.1``, ``random:5``, ``column:NAME``; None
     chooses and says why), or one split, or several whose cases are taken together (folds). Models are given as objects,
     which stay unfitted, or as text (``"item-knn:neighbours=100"``). ``metrics`` are names, cut at ``k`` unless they
-    say otherwise (``"ndcg@20,recall@20"``). ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
+    say otherwise (``"ndcg@20,recall@20"``). ``candidates``, a file or a row a user, are the only items ranked.
+    ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
 
     Means run over cases, ratings over rows; intervals are 95 % percentile bootstraps over users (of session logs:
     sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them. Raises
@@ -138,7 +141,7 @@ def _compare(
         for metric in metrics:
             if metric.overall:
                 values = [m.overall[metric] for m in trial.measured if metric in m.overall]
-                found[str(metric)] = Estimate(float(np.mean(values)) if values else None)
+                found[str(metric)] = Estimate(float(np.mean(values)) if values and not np.isnan(values).all() else None)
         ordered = {str(metric): found[str(metric)] for metric in metrics}
         apart = {segment: of_models[number] for segment, of_models in segments.items()}
         results.append(replace(trial.result, metrics=ordered, segments=apart))
@@ -223,11 +226,13 @@ def _splits(
     refit: bool,
     known_only: bool,
     seed: int,
-    candidates: Histories | None,
+    candidates: Histories | str | Path | None,
 ) -> list[Split]:
     from penchant.interactions import Interactions
 
     if isinstance(log, Interactions):
+        if isinstance(candidates, (str, Path)):
+            candidates = read_candidates(candidates, log)
         return make_splits(
             log, spec, repeat=repeat, known_only=known_only, seed=seed, refit=refit, candidates=candidates
         )

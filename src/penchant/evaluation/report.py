@@ -11,9 +11,9 @@ from penchant.evaluation.measure import Metric
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
 SEGMENTS = ("warm", "new")
+COSTS = ("fallback", "fit s", "score s", "MiB")
 
 
 @dataclass(frozen=True)
@@ -105,45 +105,31 @@ class Evaluation:
 
     def table(self) -> RenderableType:
         """A table for ``rich``: means, the interval of the primary metric, times; warm and new people below."""
-        from rich.console import Group
-        from rich.text import Text
+        from penchant.evaluation.table import Wide, plain_group
 
-        blocks: list[RenderableType] = [Text(self.headline()), *(Text(f"  {note}") for note in self.notes)]
-        blocks.append(self._table("", [(model, model.metrics) for model in self.models]))
+        rows = [(model, model.metrics) for model in self.models]
+        names = [*self.models[0].metrics, *COSTS]
+        parts: list[RenderableType] = [self.headline(), *(f"  {note}" for note in self.notes)]
+        parts.append(Wide(["", "model"], names, [self._row(model, metrics, costs=True) for model, metrics in rows]))
         for segment in SEGMENTS:
-            rows = [(model, model.segments[segment]) for model in self.models if segment in model.segments]
-            if rows:
-                blocks.append(self._table(f"{segment} only", rows))
-        blocks.append(
-            Text(
-                f"★ best by {self.primary}, ≈ not worse: the 95 % interval of the paired difference includes 0; "
-                f"[low, high] is a 95 % bootstrap interval over {'users'}, seed {self.seed}"
-            )
+            apart = [(model, model.segments[segment]) for model in self.models if segment in model.segments]
+            if apart:
+                cells = [self._row(model, metrics, costs=False) for model, metrics in apart]
+                parts += [f"{segment} people only", Wide(["", "model"], list(apart[0][1]), cells)]
+        parts.append(
+            f"★ best by {self.primary}; ≈ not worse: the 95 % interval of the paired difference includes 0; "
+            f"[low, high]: 95 % bootstrap interval over users or sessions, seed {self.seed}"
         )
-        return Group(*blocks)
+        return plain_group(parts)
 
-    def _table(self, title: str, rows: list[tuple[Result, dict[str, Estimate]]]) -> Table:
-        from rich.table import Table
-
-        table = Table(title=title or None, title_justify="left")
-        table.add_column("", width=1)
-        table.add_column("model", overflow="fold")
-        names = list(rows[0][1]) if rows else []
-        for name in names:
-            table.add_column(name, justify="right", no_wrap=True)
-        if not title:
-            for name in ("fallback", "fit s", "score s", "MiB"):
-                table.add_column(name, justify="right", no_wrap=True)
-        for model, metrics in rows:
-            cells = [self._cell(metrics[name], interval=name == str(self.primary)) for name in names]
-            if not title:
-                cells += [
-                    f"{model.fallback_share:.1%}", f"{model.fit_seconds:.2f}", f"{model.score_seconds:.2f}",
-                    f"{model.peak_mib:.0f}",
-                ]  # fmt: skip
-            mark = "" if title else "★" if model.best else "≈" if model.not_worse_than_best else ""
-            table.add_row(mark, model.label, *cells)
-        return table
+    def _row(self, model: Result, metrics: dict[str, Estimate], *, costs: bool) -> list[str]:
+        cells = ["", model.label]
+        cells += [self._cell(estimate, interval=name == str(self.primary)) for name, estimate in metrics.items()]
+        if costs:
+            cells[0] = "★" if model.best else "≈" if model.not_worse_than_best else ""
+            cells += [f"{model.fallback_share:.1%}", f"{model.fit_seconds:.2f}", f"{model.score_seconds:.2f}"]
+            cells.append(f"{model.peak_mib:.0f}")
+        return cells
 
     @staticmethod
     def _cell(estimate: Estimate, *, interval: bool) -> str:

@@ -1,0 +1,104 @@
+"""``penchant evaluate``: models side by side on the same cases of a log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.render import AsJson, example, note, print_json, progress, show
+from penchant.errors import ParameterError
+
+SPLIT_HELP = (
+    "leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]; without it one is chosen, and it says why."
+)
+
+Candidates = Annotated[
+    Path | None, typer.Option("--candidates", help="Rank only these items: a file of user,item or of lists.")
+]
+Repeat = Annotated[bool, typer.Option("--repeat", help="Items seen in training may be answers.")]
+KnownOnly = Annotated[bool, typer.Option("--known-only", help="Drop true items that were never seen in training.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(
+        epilog=example(
+            "penchant evaluate events.csv -m popular -m item-knn:neighbours=200 --split leave-last",
+            "penchant evaluate ratings.csv -m item-knn --split random:5 --metrics rmse,mae",
+        )
+    )
+    @reading_options
+    def evaluate(
+        logs: Logs,
+        model: Annotated[
+            list[str], typer.Option("--model", "-m", help="NAME, NAME:param=value,... or @FILE.json; again for more.")
+        ],
+        reading: ReadOptions,
+        split: Annotated[str | None, typer.Option("--split", help=SPLIT_HELP)] = None,
+        candidates: Candidates = None,
+        repeat: Repeat = False,
+        refit: Annotated[bool, typer.Option("--refit", help="Fit with the validation rows as well.")] = False,
+        known_only: KnownOnly = False,
+        metrics: Annotated[
+            str | None, typer.Option("--metrics", help="Names, with a cut or not: ndcg@20,recall,auc,rmse.")
+        ] = None,
+        k: Annotated[int, typer.Option("-k", min=1, help="Length of the lists.")] = 10,
+        seed: Annotated[int, typer.Option("--seed", help="Of folds, models and intervals.")] = 0,
+        as_json: AsJson = False,
+    ) -> None:
+        """Fit models on the training part of a log and compare their lists with what people did next."""
+        from penchant.evaluation.evaluate import evaluate as compare
+        from penchant.evaluation.measure import parse_metrics
+        from penchant.models.base import Run
+        from penchant.registry import parse
+
+        if metrics is not None:
+            parse_metrics(metrics, k)  # before the log is read
+        for text in model:
+            parse(text)
+        log, catalog = read_log(split_column(reading.with_logs(logs), split))
+        with progress() as report:
+            found = compare(
+                log,
+                model,
+                split=split,
+                k=k,
+                metrics=metrics,
+                seed=seed,
+                repeat=repeat or None,
+                refit=refit,
+                known_only=known_only,
+                candidates=candidates,
+                features=None if catalog is None else catalog.features(),
+                run=Run(seed=seed, progress=report),
+            )
+        for result in found.models:
+            for line in result.notes:
+                note(f"{result.label}: {line}")
+        if as_json:
+            for line in found.notes:
+                note(line)
+            print_json(found.to_json())
+            return
+        show(found.table())
+
+
+def split_column(reading: ReadOptions, split: str | None) -> ReadOptions:
+    """``--split column:NAME`` also tells the reader which column holds the parts."""
+    from penchant.evaluation.protocols import Protocol
+
+    protocol = None if split is None else Protocol.parse(split)
+    if protocol is None or protocol.column is None:
+        return reading
+    said = [part for part in (reading.columns or "").split(",") if part.strip()]
+    for part in said:
+        role, _, name = part.partition("=")
+        if role.strip() == "split" and name.strip() != protocol.column:
+            raise ParameterError(f"--split names the column {protocol.column!r}, --columns {name.strip()!r}")
+    said = [part for part in said if part.partition("=")[0].strip() != "split"]
+    return replace(reading, columns=",".join([*said, f"split={protocol.column}"]))
