@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from penchant.errors import DataError, ParameterError
-from penchant.histories import Bools, Floats, ValuesAre
+from penchant.histories import Bools, Floats, Ints, ValuesAre
 
 _POSITIVE = re.compile(r"^\s*value\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$")
 _COMPARE: dict[str, Callable[[Floats, np.float32], Bools]] = {
@@ -69,19 +69,31 @@ class Recipe:
         rule ``positive`` compares the value of the event as it comes out here. An event of a kind that weighs zero or
         less is never liked. Raises ``DataError`` for a rating that is missing and for numbers that are not finite.
         """
+        if kinds is None:
+            return self.weigh_coded([], None, values)
+        table: dict[str | None, int] = {}
+        codes = np.fromiter((table.setdefault(kind, len(table)) for kind in kinds), dtype=np.int32)
+        return self.weigh_coded(list(table), codes, values)
+
+    def weigh_coded(
+        self, names: Sequence[str | None], kinds: Ints | None, values: ArrayLike | None
+    ) -> tuple[Floats | None, Bools | None]:
+        """As ``weigh``, where the kind of event ``i`` is ``names[kinds[i]]``, or unknown for a negative number."""
         raw = None if values is None else np.asarray(values, dtype=np.float32)
         if raw is not None and np.isinf(raw).any():
             raise DataError("an event's value must be a finite number")
-        weight = None if kinds is None or not self.kinds else self._kind_weights(kinds)
+        weight: Floats | None = None
+        if kinds is not None and self.kinds:
+            known = [1.0 if name is None else self.kinds.get(normalise_kind(name), 1.0) for name in names]
+            weight = np.array([*known, 1.0], dtype=np.float32)[kinds]  # -1 is the last: an unknown kind weighs 1
         value: Floats | None = None
         if self.values_are == "rating" and raw is not None:
             if np.isnan(raw).any():
-                raise DataError("an event has no rating, and this recommender learned from ratings")
+                raise DataError("an event has no rating, and ratings were learned from")
             value = raw
-        elif self.values_are == "weight":
-            if raw is None and kinds is None:
-                return None, None
-            value = np.ones(len(raw if raw is not None else kinds or ()), dtype=np.float32)
+        elif self.values_are == "weight" and (raw is not None or kinds is not None):
+            size = len(raw) if raw is not None else len(kinds if kinds is not None else ())
+            value = np.ones(size, dtype=np.float32)
             if raw is not None:
                 value = np.where(np.isnan(raw), np.float32(1), raw)
             if weight is not None:
@@ -93,12 +105,6 @@ class Recipe:
         if weight is not None and self.values_are != "weight" and (weight <= 0).any():
             liked = weight > 0 if liked is None else liked & (weight > 0)
         return value, liked
-
-    def _kind_weights(self, kinds: Sequence[str | None]) -> Floats:
-        table = self.kinds
-        return np.fromiter(
-            (1.0 if kind is None else table.get(normalise_kind(kind), 1.0) for kind in kinds), dtype=np.float32
-        )
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""

@@ -1,92 +1,323 @@
-"""From batches of raw rows to one sorted event table."""
+"""From sources to one sorted event table."""
 
 from __future__ import annotations
 
-import glob
 import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from penchant.errors import DataError, ParameterError
+from penchant.histories import Longs, ValuesAre
 from penchant.interactions import Interactions
-from penchant.reading.columns import RATING_NAMES, assign, parse_columns, plain
-from penchant.reading.report import ReadReport, Source
+from penchant.reading.batches import Table
+from penchant.reading.cleaning import Cleaned, Cleaner
+from penchant.reading.columns import assign, parse_columns, parse_kinds
+from penchant.reading.findings import from_reading
+from penchant.reading.items import item_ids
+from penchant.reading.opening import expand
+from penchant.reading.rejects import RejectedRows
+from penchant.reading.report import ReadReport
+from penchant.reading.sniffing import guess_roles
+from penchant.reading.tables import open_source
+from penchant.reading.times import MISSING, Clock
 from penchant.recipe import Recipe
-from penchant.vocab import Vocab, normalise_id
+from penchant.vocab import Vocab
+
+Progress = Callable[[str, float], None]
+_INTEGER = re.compile(r"^(0|-?[1-9]\d*)$")
 
 
-def read(sources: list[Any], **options: Any) -> Interactions:
-    """Read files and tables into one event table."""
-    import polars as pl
+@dataclass
+class Trace:
+    """Where each event of a log stood, for those who look for faults in it."""
 
-    columns = parse_columns(options["columns"])
-    kinds = options["kinds"] or {}
-    if isinstance(kinds, str):
-        kinds = dict(part.split("=") for part in kinds.split(","))
-        kinds = {k: float(v) for k, v in kinds.items()}
-    frames = []
+    lines: Longs  # (events,) in the order of the interactions
+    sources: np.ndarray  # (events,) which source
+    cleaner: Cleaner
+    unsorted: tuple[int, int] | None  # source and line of the first event older than one of its user before it
+    n_unsorted: int = 0
+
+
+@dataclass
+class Opened:
+    """A source, the roles of its columns, and its clock."""
+
+    table: Table
+    roles: dict[str, int]
+    clock: Clock = field(default_factory=Clock)
+
+
+def read(sources: Sequence[Any], **options: Any) -> Interactions:
+    """The event table of the sources; see ``read_interactions``."""
+    return read_traced(sources, trace=False, **options)[0]
+
+
+def read_traced(
+    sources: Sequence[Any],
+    *,
+    columns: Mapping[str, str] | str | None = None,
+    kinds: Mapping[str, float] | str | None = None,
+    values: ValuesAre | None = None,
+    positive: str | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
+    strict: bool = False,
+    rejected: str | Path | bool | None = None,
+    items: Any = None,
+    by: str | None = None,
+    max_history: int = 500,
+    progress: Progress | None = None,
+    trace: bool = True,
+) -> tuple[Interactions, Trace | None]:
+    """The event table of the sources and, if asked for, where each event stood."""
+    given = parse_columns(columns)
+    weights = parse_kinds(kinds)
+    if values is not None and values not in get_args(ValuesAre):
+        raise ParameterError(f"values are 'rating', 'weight' or 'none', not {values!r}")
+    Recipe(weights, positive, values or "weight", max_history)  # refuses a bad rule before anything is read
     report = ReadReport()
-    for source in sources:
-        if isinstance(source, pl.DataFrame):
-            loaded = [("table", source)]
-        else:
-            names = sorted(glob.glob(str(source))) or [str(source)]
-            loaded = [
-                (n, pl.read_parquet(n) if n.endswith(".parquet") else pl.read_csv(n, infer_schema_length=None))
-                for n in names
-            ]
-        for name, frame in loaded:
-            roles = assign(frame.columns, columns, name)
-            report.sources.append(Source(name, "table", {r: frame.columns[i] for r, i in roles.items()}))
-            frames.append(frame.select(**{r: pl.col(frame.columns[i]) for r, i in roles.items()}))
-    data = pl.concat(frames, how="diagonal_relaxed")
-    by = options["by"] or ("user" if "user" in data.columns else "session")
-    users: dict[str, int] = {}
-    items: dict[str, int] = {}
-    user = np.array([users.setdefault(normalise_id(u), len(users)) for u in data[by]], dtype=np.int32)
-    item = np.array([items.setdefault(normalise_id(i), len(items)) for i in data["item"]], dtype=np.int32)
-    values_are = options["values"]
-    value_name = report.columns.get("value", "")
-    if values_are is None:
-        values_are = (
-            ("rating" if plain(value_name) in RATING_NAMES else "weight") if "value" in data.columns else "none"
+    damage: list[str] = []
+    opened = [_open(source, given, sep, encoding, damage) for source in expand(sources)]
+    by = _row_role(opened, by)
+    names = [o.table.names[o.roles["value"]] if "value" in o.roles else None for o in opened]
+    name = next((n for n in names if n is not None), None)
+    if opened[0].table.source.header is False and name is not None and values is None and "value" not in given:
+        name = "rating"  # a log without header has no name to go by: the values alone decide
+    cleaner = Cleaner(by, None if values == "none" else name, values)
+    target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
+    refused = RejectedRows(report, target, strict)
+    parts: list[list[Cleaned]] = []
+    try:
+        for number, one in enumerate(opened):
+            parts.append(_clean(one, number, by, values, cleaner, refused, progress, damage))
+    finally:
+        refused.close()
+    report.sources = [one.table.source for one in opened]
+    values_are, report.values_why = cleaner.values_are()
+    if name is None and cleaner.kinds and weights:
+        values_are, report.values_why = values or "weight", "events count the weight of their kind"
+    recipe = Recipe(weights, positive, values_are, max_history)
+    log, found = _assemble(opened, parts, cleaner, recipe, report, by=by, trace=trace)
+    if items is not None:
+        log.vocab.extend(item_ids(items, sep=None, encoding=None))
+    report.rows, report.kept = sum(s.rows for s in report.sources), len(log)
+    report.findings += from_reading(report, cleaner, recipe, damage, found)
+    return log, found
+
+
+def _open(source: Any, given: Mapping[str, str], sep: str | None, encoding: str | None, damage: list[str]) -> Opened:
+    table = open_source(source, sep=sep, encoding=encoding, named=list(given.values()), damage=damage)
+    info = table.source
+    if info.header is False:
+        guessed, info.layout = guess_roles(
+            table.sample, info.separator and {"tab": "\t"}.get(info.separator, info.separator)
         )
-        if values_are == "none" and kinds:
-            values_are = "weight"
-    recipe = Recipe(kinds, options["positive"], values_are, options["max_history"])
-    value, liked = recipe.weigh(
-        data["kind"].to_list() if "kind" in data.columns else None,
-        data["value"].cast(pl.Float32).to_numpy() if "value" in data.columns else None,
+        named = {role: name for role, name in given.items() if role in given}
+        roles = {r: i for r, i in guessed.items() if i not in _taken(named, table, info.name).values()}
+        roles.update(_taken(named, table, info.name))
+        if "item" not in roles or not {"user", "session"} & set(roles):
+            raise DataError(
+                f"this log has no header, and its {len(table.names)} columns do not show which is the user, the item",
+                file=info.name,
+                fix="Number them: --columns user=1,item=2",
+            )
+        if "session" in named and "user" not in named:
+            roles.pop("user", None)
+    else:
+        roles = assign(table.names, given, info.name)
+    info.columns = {role: table.names[i] for role, i in roles.items()}
+    info.ignored = [n for i, n in enumerate(table.names) if i not in roles.values()]
+    return Opened(table, roles)
+
+
+def _taken(named: Mapping[str, str], table: Table, file: str) -> dict[str, int]:
+    from penchant.reading.columns import index_of
+
+    return {role: index_of(name, table.names, role, file) for role, name in named.items()}
+
+
+def _row_role(opened: Sequence[Opened], by: str | None) -> str:
+    if by not in (None, "user", "session"):
+        raise ParameterError(f"rows are by 'user' or 'session', not {by!r}")
+    for role in [by] if by else ["user", "session"]:
+        if all(role in one.roles for one in opened):
+            return role
+    lacking = next(one for one in opened if (by or "user") not in one.roles)
+    raise DataError(
+        f"there is no {by or 'user'} column, which the other files have" if not by else f"there is no {by} column",
+        file=lacking.table.source.name,
+        fix="Name it: --columns user=NAME",
     )
-    time = data["time"].cast(pl.Int64).fill_null(2**40).to_numpy() if "time" in data.columns else None
-    position = data["position"].to_numpy() if "position" in data.columns else np.zeros(len(item))
-    order = np.lexsort((position, time if time is not None else np.zeros(len(item)), user))
-    parts = data["split"].cast(pl.String).to_numpy().astype(np.str_) if "split" in data.columns else None
-    if options["items"] is not None:
-        frame = (
-            options["items"] if isinstance(options["items"], pl.DataFrame) else pl.read_parquet(str(options["items"]))
+
+
+def _clean(
+    one: Opened,
+    number: int,
+    by: str,
+    values: ValuesAre | None,
+    cleaner: Cleaner,
+    refused: RejectedRows,
+    progress: Progress | None,
+    damage: list[str],
+) -> list[Cleaned]:
+    left_out = {"user", "session"} - {by} | ({"value"} if values == "none" else set())
+    roles = [role for role in one.roles if role not in left_out]
+    source, before, out = one.table.source, refused.report.n_rejected, list[Cleaned]()
+    broken_before = len(damage)
+    for batch in one.table.batches([one.roles[role] for role in roles]):
+        cleaned, bad = cleaner.clean(batch, roles, one.clock, number)
+        source.rows += batch.frame.height + len(batch.bad)
+        refused.add(source.name, one.table.path, bad)
+        if len(cleaned.items):
+            out.append(cleaned)
+        if progress is not None:
+            progress(f"reading {Path(source.name).name}", batch.share)
+    source.time_unit = one.clock.unit
+    if refused.strict and len(damage) > broken_before:
+        raise DataError(damage[-1], file=source.name, fix="Fetch or write it again")
+    if not out:
+        lost = refused.report.n_rejected - before
+        if not lost:
+            raise DataError("the file holds a header and no rows", file=source.name)
+        first = (
+            next(row for row in refused.report.rejected if row.file == source.name) if refused.report.rejected else None
         )
-        for i in frame["item"]:
-            items.setdefault(normalise_id(i), len(items))
-    report.rows = report.kept = len(item)
-    vocab = Vocab(items, integers=all(re.fullmatch(r"0|-?[1-9]\d*", i) for i in items))
+        raise DataError(
+            f"none of the {lost:,} rows can be used: {refused.report.reasons.most_common(1)[0][0]}",
+            file=source.name,
+            line=first.line if first else None,
+            column=first.column if first and first.column else None,
+            value=first.value if first else None,
+            fix="Check the separator (--sep), the encoding and the columns (--columns)",
+        )
+    return out
+
+
+def _gather(parts: list[list[Cleaned]], name: str, missing: float, dtype: Any) -> Any:
+    """One array of a column over all batches, None where no source has it; frees the batches as it goes."""
+    flat = [cleaned for source in parts for cleaned in source]
+    if all(getattr(cleaned, name) is None for cleaned in flat):
+        return None
+    arrays = []
+    for cleaned in flat:
+        array = getattr(cleaned, name)
+        arrays.append(
+            np.full(len(cleaned.lines), missing, dtype=dtype) if array is None else array.astype(dtype, copy=False)
+        )
+    out = np.concatenate(arrays)
+    for cleaned in flat:
+        setattr(cleaned, name, None)
+    return out
+
+
+def _assemble(
+    opened: Sequence[Opened],
+    parts: list[list[Cleaned]],
+    cleaner: Cleaner,
+    recipe: Recipe,
+    report: ReadReport,
+    *,
+    by: str,
+    trace: bool,
+) -> tuple[Interactions, Trace | None]:
+    sizes = [sum(len(cleaned.lines) for cleaned in source) for source in parts]
+    values = _gather(parts, "values", np.nan, np.float32)
+    kinds = _gather(parts, "kinds", -1, np.int32)
+    times = _gather(parts, "times", MISSING, np.int64)
+    positions = _gather(parts, "positions", 0, np.float64)
+    marks = _gather(parts, "parts", -1, np.int32)
+    users = _gather(parts, "users", 0, np.int32)
+    items = _gather(parts, "items", 0, np.int32)
+    if recipe.positive is not None and values is None and kinds is None:
+        raise DataError(
+            f"{recipe.positive!r} needs a column of values, and the log has none",
+            file=report.sources[0].name if report.sources else None,
+        )
+    if recipe.values_are == "rating" and values is not None and np.isnan(values).any():
+        lacking = next(o.table.source.name for o in opened if "value" not in o.roles)
+        raise DataError("there is no column of ratings, which the other files have", file=lacking)
+    if marks is not None and (marks < 0).any():
+        lacking = next(o.table.source.name for o in opened if "split" not in o.roles)
+        raise DataError("there is no split column, which the other files have", file=lacking)
+    weighed, liked = recipe.weigh_coded(list(cleaner.kinds), kinds, values)
+    del values, kinds
+    found = None
+    if trace:
+        found = Trace(_gather(parts, "lines", 0, np.int64), np.repeat(np.arange(len(sizes)), sizes), cleaner, None)
+        _look_for_disorder(found, users, times)
+    order = _order(users, times, positions)
 
     def pick(array: Any) -> Any:
-        return None if array is None else array[order]
+        return array if array is None or order is None else array[order]
 
-    return Interactions(
-        vocab,
-        list(users),
-        user[order],
-        item[order],
-        pick(value),
-        values_are if value is not None else "none",
+    seconds = None if times is None or (times == MISSING).all() else np.floor_divide(times, 1_000_000)
+    if found is not None:
+        found.lines, found.sources = pick(found.lines), pick(found.sources)
+    integers = all(_INTEGER.match(item) for item in cleaner.items.index) and _numbers_or_text(opened)
+    labels = np.array([*cleaner.parts, ""], dtype=np.str_)
+    log = Interactions(
+        Vocab(cleaner.items.index, integers=integers),
+        list(cleaner.users.index),
+        pick(users),
+        pick(items),
+        pick(weighed),
+        "none" if weighed is None else recipe.values_are,
         pick(liked),
-        pick(time),
-        pick(parts),
+        pick(seconds),
+        None if marks is None else labels[pick(marks)],
         by == "session",
         recipe,
         report,
     )
+    return log, found
+
+
+def _numbers_or_text(opened: Sequence[Opened]) -> bool:
+    """Whether ids that look like whole numbers are: they came as text from a file or in a column of numbers."""
+    for one in opened:
+        if one.table.source.format in {"delimited text", "JSON lines"}:
+            continue
+        batch = next(iter(one.table.batches([one.roles["item"]])))
+        if not batch.frame.to_series(0).dtype.is_numeric():
+            return False
+    return True
+
+
+def _order(users: np.ndarray, times: np.ndarray | None, positions: np.ndarray | None) -> np.ndarray | None:
+    """The order by user, time, position and place in the log; fills in missing times. None: it is that already."""
+    keys: list[np.ndarray] = []
+    if times is not None and (missing := times == MISSING).any() and not missing.all():
+        # an event without time comes after the others of its user, at the newest time known
+        newest = np.full(int(users.max()) + 1, MISSING, dtype=np.int64)
+        np.maximum.at(newest, users, times)
+        newest[newest == MISSING] = times.max()
+        times[missing] = newest[users[missing]]
+        keys = [missing, times]
+    elif times is not None:
+        keys = [times]
+    if positions is not None:
+        keys = [positions, *keys]
+    keys.append(users)
+    same = np.ones(len(users) - 1, dtype=np.bool_)
+    for key in reversed(keys):
+        if (same & (key[1:] < key[:-1])).any():
+            return np.lexsort(keys)
+        same &= key[1:] == key[:-1]
+    return None
+
+
+def _look_for_disorder(trace: Trace, users: np.ndarray, times: np.ndarray | None) -> None:
+    if times is None or (times == MISSING).all():
+        return
+    order = np.argsort(users, kind="stable")
+    who, when = users[order], times[order]
+    back = (who[1:] == who[:-1]) & (when[1:] < when[:-1]) & (when[1:] != MISSING)
+    if back.any():
+        at = order[1:][back]
+        trace.n_unsorted = int(back.sum())
+        row = int(at.min())
+        trace.unsorted = (int(trace.sources[row]), int(trace.lines[row]))

@@ -2,47 +2,217 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from penchant.catalog import Catalog
 from penchant.errors import DataError
-from penchant.reading.columns import NAMES, plain
+from penchant.histories import Bools, Floats
+from penchant.reading.batches import Table
+from penchant.reading.columns import NAMES, index_of, plain
+from penchant.reading.ids import normalised
+from penchant.reading.opening import expand
+from penchant.reading.tables import open_source
 from penchant.vocab import Vocab
 
 TITLES = (
-    "title",
-    "name",
-    "itemname",
-    "itemtitle",
-    "movietitle",
-    "booktitle",
-    "producttitle",
-    "productname",
-    "标题",
-    "名称",
+    *("title", "itemname", "itemtitle", "movietitle", "booktitle", "producttitle", "productname", "name"),
+    *("标题", "名称", "片名", "书名"),
 )
+VECTORS = ("vector", "embedding", "embeddings", "vec", "features", "向量")
+AVAILABLE = ("available", "availability", "instock", "active", "可用")
+DOMAINS = ("domain", "领域")
+MOVIELENS_GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+_YES = frozenset(("1", "true", "yes", "y", "t", "in stock", "1.0", "是"))
+_NO = frozenset(("0", "false", "no", "n", "f", "out of stock", "0.0", "否", ""))
 
 
-def read_catalog(source: Any, vocab: Vocab) -> Catalog:
-    """The catalogue of the items of ``vocab`` from a file or a table in memory."""
-    import polars as pl
+def read_items(
+    source: Any, *, sep: str | None = None, encoding: str | None = None, column: str | None = None
+) -> tuple[Table, pl.DataFrame]:
+    """An item table as it is, with one column more, ``__id``: the normalised id, null where it cannot be one."""
+    source = expand([source])[0]
+    table = open_source(source, sep=sep, encoding=encoding, named=[column] if column else [], damage=[])
+    names = _names(table)
+    table = Table(table.source, table.path, names, table.batches, table.sample)
+    usual = [plain(name) for name in names]
+    if column is not None:
+        at = index_of(column, names, "item", table.source.name)
+    else:
+        found = [usual.index(name) for name in (*NAMES["item"], "id") if name in usual]
+        if not found:
+            raise DataError(
+                f"no column holds item ids among {', '.join(repr(n) for n in names[:20])}",
+                file=table.source.name,
+                fix="Call it item or item_id",
+            )
+        at = found[0]
+    frames = [batch.frame for batch in table.batches(range(len(names)))]
+    if not frames or not sum(frame.height for frame in frames):
+        raise DataError("the item table holds no rows", file=table.source.name)
+    frame = pl.concat(frames, how="vertical_relaxed")
+    frame.columns = _distinct(names)
+    ids, reasons = normalised(frame.to_series(at))
+    return table, frame.rename({frame.columns[at]: "__raw"}).with_columns(
+        ids.zip_with(reasons.is_null(), pl.Series([None] * len(ids), dtype=pl.String)).alias("__id")
+    )
 
-    frame = source if isinstance(source, pl.DataFrame) else pl.read_parquet(source)
-    usual = {plain(name): name for name in frame.columns}
-    item = next((usual[name] for name in NAMES["item"] if name in usual), None)
-    if item is None:
-        raise DataError("no column holds item ids")
-    title = next((usual[name] for name in TITLES if name in usual), None)
-    index = vocab.encode(frame[item].to_list())
-    rows = np.full(len(vocab), -1, dtype=np.int64)
-    rows[index[index >= 0]] = np.flatnonzero(index >= 0)
-    known = rows >= 0
 
-    def column(name: str) -> list[Any]:
-        values = frame[name].to_list()
-        return [values[row] if ok else None for row, ok in zip(rows, known, strict=True)]
+def item_ids(source: Any, *, sep: str | None = None, encoding: str | None = None) -> list[str]:
+    """The ids of an item table, in its order, each once."""
+    return read_items(source, sep=sep, encoding=encoding)[1]["__id"].drop_nulls().unique(maintain_order=True).to_list()
 
-    attributes = {name: column(name) for name in frame.columns if name not in (item, title)}
-    return Catalog(vocab, column(title) if title else [None] * len(vocab), attributes)
+
+def read_catalog(
+    source: Any, vocab: Vocab, *, sep: str | None = None, encoding: str | None = None, column: str | None = None
+) -> Catalog:
+    """The catalogue of the items of ``vocab``; where an item stands twice, its first row counts."""
+    _, frame = read_items(source, sep=sep, encoding=encoding, column=column)
+    frame = frame.filter(pl.col("__id").is_not_null()).unique("__id", keep="first", maintain_order=True)
+    aligned = pl.DataFrame({"__id": pl.Series(vocab.ids, dtype=pl.String)}).join(
+        frame.drop("__raw"), on="__id", how="left", maintain_order="left"
+    )
+    usual = {plain(name): name for name in reversed(aligned.columns) if name != "__id"}
+
+    def first_of(names: Sequence[str]) -> str | None:
+        return next((usual[name] for name in names if name in usual), None)
+
+    title, vector, available, domain = (first_of(names) for names in (TITLES, VECTORS, AVAILABLE, DOMAINS))
+    vectors = None if vector is None else _vectors(aligned[vector], vector)
+    if vectors is None:
+        vector = None
+    shop = None if available is None else _flags(aligned[available])
+    special = {"__id", title, vector, domain, available if shop is not None else None}
+    attributes = {
+        _label(name): _attribute(aligned[name], name) for name in aligned.columns if name not in special and name
+    }
+    _gather_genres(attributes)
+    return Catalog(
+        vocab,
+        [None] * len(vocab) if title is None else [_clean(t) for t in aligned[title].cast(pl.String).to_list()],
+        attributes,
+        vectors,
+        shop,
+        None if domain is None else [_clean(d) for d in aligned[domain].cast(pl.String).to_list()],
+    )
+
+
+def _names(table: Table) -> list[str]:
+    if table.source.header is not False:
+        return table.names
+    width = len(table.names)
+    if width == 24:  # MovieLens u.item: five columns and a flag for each of nineteen genres
+        table.source.layout = "MovieLens"
+        return ["item", "title", "release_date", "video_release_date", "imdb_url", *MOVIELENS_GENRES]
+    if width == 3:
+        return ["item", "title", "genres"]
+    return ["item", "title", *(f"attribute {i}" for i in range(1, width - 1))]
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    out: list[str] = []
+    for name in names:
+        fresh, n = name or "unnamed", 2
+        while fresh in out or fresh.startswith("__"):
+            fresh, n = f"{(name or 'unnamed').lstrip('_')} {n}", n + 1
+        out.append(fresh)
+    return out
+
+
+def _label(name: str) -> str:
+    for kind in (":token", ":token_seq", ":float", ":float_seq"):
+        if name.endswith(kind):
+            return name.removesuffix(kind)
+    return name
+
+
+def _clean(text: str | None) -> str | None:
+    return (text.strip() or None) if text is not None else None
+
+
+def _attribute(column: pl.Series, name: str) -> list[Any]:
+    """Numbers as numbers, lists as lists, text as text; None where there is nothing."""
+    if column.dtype.is_temporal():
+        return column.cast(pl.String).to_list()
+    if column.dtype != pl.String:
+        return column.to_list()
+    cells = [cell.strip() or None if cell is not None else None for cell in column.to_list()]
+    filled = [cell for cell in cells if cell is not None]
+    if name.endswith("token_seq"):
+        return [None if cell is None else cell.split() for cell in cells]
+    text = pl.Series(cells, dtype=pl.String)
+    for dtype in (pl.Int64, pl.Float64):
+        numbers = text.cast(dtype, strict=False)
+        if filled and numbers.null_count() == text.null_count():
+            return [None if number is None or not np.isfinite(number) else number for number in numbers.to_list()]
+    if filled and all(cell.startswith("[") for cell in filled):
+        lists = [None if cell is None else _json_list(cell) for cell in cells]
+        return lists if any(row is not None for row in lists) else cells
+    if sum("|" in cell for cell in filled) > 0.1 * len(filled):
+        return [None if cell is None else [p.strip() for p in cell.split("|") if p.strip()] for cell in cells]
+    return cells
+
+
+def _json_list(text: str) -> list[Any] | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, list) else None
+
+
+def _gather_genres(attributes: dict[str, list[Any]]) -> None:
+    """The nineteen flags of MovieLens u.item as one list of genres."""
+    if not all(name in attributes for name in MOVIELENS_GENRES):
+        return
+    flags = [attributes.pop(name) for name in MOVIELENS_GENRES]
+    attributes["genres"] = [
+        None if all(f is None for f in row) else [n for n, f in zip(MOVIELENS_GENRES, row, strict=True) if f == 1]
+        for row in zip(*flags, strict=True)
+    ]
+
+
+def _flags(column: pl.Series) -> Bools | None:
+    """Which items are available; an item that the table does not hold is. None where the column says something else."""
+    cells = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    if not cells.drop_nulls().is_in([*_YES, *_NO]).all():
+        return None
+    return cells.fill_null("1").is_in(list(_YES)).to_numpy().astype(np.bool_)
+
+
+def _vectors(column: pl.Series, name: str) -> Floats | None:
+    """Rows of numbers, zeros where an item has none; raises ``DataError`` for rows of different length."""
+    rows: list[Any] = column.to_list()
+    if column.dtype == pl.String:
+        parsed = []
+        for cell in rows:
+            words = (cell or "").strip().strip("[]").replace(",", " ").replace(";", " ").split()
+            try:
+                parsed.append([float(word) for word in words] or None)
+            except ValueError:
+                return None
+        rows = parsed
+    elif not column.dtype.is_nested():
+        return None
+    sizes = {len(row) for row in rows if row is not None and len(row)}
+    if not sizes:
+        return None
+    if len(sizes) > 1:
+        raise DataError(f"vectors have different lengths: {sorted(sizes)[:5]}", column=name)
+    out = np.zeros((len(rows), sizes.pop()), dtype=np.float32)
+    for i, row in enumerate(rows):
+        if row is not None and len(row):
+            try:
+                out[i] = row
+            except (TypeError, ValueError):
+                return None
+    if not np.isfinite(out).all():
+        raise DataError("vectors hold numbers that are not finite", column=name)
+    return out

@@ -1,0 +1,142 @@
+"""What reading itself notices, before anybody asks the doctor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penchant.reading.cleaning import Cleaner, Seen
+from penchant.reading.report import Finding, ReadReport, Severity
+from penchant.recipe import Recipe
+
+if TYPE_CHECKING:
+    from penchant.reading.assemble import Trace
+
+
+def at(report: ReadReport, seen: Seen, role: str) -> dict[str, object]:
+    """Where something was first met, as the keywords of a finding."""
+    if seen.first is None:
+        return {}
+    source, line, value = seen.first
+    return {
+        "file": report.sources[source].name,
+        "line": line,
+        "column": column_name(report, source, role),
+        "value": value,
+    }
+
+
+def column_name(report: ReadReport, source: int, role: str) -> str:
+    """The name that the owner of a source gave the column of a role."""
+    return report.sources[source].columns.get(role, role)
+
+
+def from_reading(
+    report: ReadReport, cleaner: Cleaner, recipe: Recipe, damage: list[str], trace: Trace | None
+) -> list[Finding]:
+    """Findings about rejected rows, times, kinds, spelling of ids and damaged files."""
+    out: list[Finding] = []
+
+    def add(check: str, severity: Severity, what: str, why: str, fix: str, count: int, **where: object) -> None:
+        out.append(Finding(check, severity, what, why, fix, count, **where))  # type: ignore[arg-type]  # see ``at``
+
+    for reason, count in report.reasons.most_common():
+        first = next((row for row in report.rejected if row.reason == reason), None)
+        where = (
+            {}
+            if first is None
+            else {"file": first.file, "line": first.line, "column": first.column or None, "value": first.value}
+        )
+        check = "repeated header" if reason == "the header again" else "rejected rows"
+        fix = (
+            "Take the line out"
+            if reason == "the header again"
+            else "Mend the rows; they are in the file of rejected rows"
+        )
+        add(
+            check,
+            "warning",
+            f"{count:,} rows: {reason}",
+            "Such a row cannot be used and was left out",
+            fix,
+            count,
+            **where,
+        )
+    if cleaner.early.count:
+        add(
+            "impossible times",
+            "warning",
+            f"{cleaner.early.count:,} times lie before 1970",
+            "Negative times are rarely meant; the events stay and are the oldest",
+            "Check the unit and the column of the times",
+            cleaner.early.count,
+            **at(report, cleaner.early, "time"),
+        )
+    if cleaner.late.count:
+        add(
+            "impossible times",
+            "warning",
+            f"{cleaner.late.count:,} times lie after 2100",
+            "A time in the future moves the split and makes every other event old",
+            "Check the unit: seconds, milli-, micro- and nanoseconds are told apart by the median",
+            cleaner.late.count,
+            **at(report, cleaner.late, "time"),
+        )
+    if cleaner.timeless.count:
+        add(
+            "missing times",
+            "note",
+            f"{cleaner.timeless.count:,} events have no time",
+            "They come after the other events of their user, at the newest time known",
+            "Fill in the times",
+            cleaner.timeless.count,
+            **at(report, cleaner.timeless, "time"),
+        )
+    for table in (cleaner.users, cleaner.items):
+        if table.respelled:
+            role = cleaner.by if table.role == "user" else "item"
+            add(
+                "spelling of ids",
+                "note",
+                f"{table.respelled:,} {role} ids have spaces around them or end in .0",
+                "1, ' 1' and 1.0 are read as one id",
+                "Write ids in one way",
+                table.respelled,
+                **at(report, Seen(table.respelled, table.respelled_example), role),
+            )
+    if cleaner.kinds and not recipe.kinds:
+        names = [name for name in cleaner.kinds if name][:6]
+        if len(names) > 1:
+            add(
+                "kinds",
+                "note",
+                f"events of kinds {', '.join(names)} all weigh 1",
+                "A purchase says more than a view",
+                f"Give them weights: --kind {names[0]}=1,{names[1]}=3",
+                len(names),
+            )
+    unknown = [name for name in recipe.kinds if name not in cleaner.kinds]
+    if unknown:
+        add(
+            "kinds",
+            "warning",
+            f"the log has no event of kind {', '.join(map(repr, unknown))}",
+            "A weight was given for it",
+            f"The kinds are {', '.join(list(cleaner.kinds)[:10]) or 'none: there is no column of kinds'}",
+            len(unknown),
+        )
+    for what in damage:
+        add("damaged file", "error", what, "Rows after the damage are lost", "Fetch or write the file again", 1)
+    if trace is not None and trace.unsorted is not None:
+        source, line = trace.unsorted
+        add(
+            "unsorted times",
+            "note",
+            f"{trace.n_unsorted:,} events stand after a later one of their user",
+            "Reading sorts events by time; tools that trust the order of the file would see the future",
+            "Nothing to do here, or sort the file by time",
+            trace.n_unsorted,
+            file=report.sources[source].name,
+            line=line,
+            column=column_name(report, source, "time"),
+        )
+    return out

@@ -1,0 +1,151 @@
+"""From a name to a stream of bytes: globs, folders, empty files, compression."""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import lzma
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from penchant.errors import DataError
+
+REJECTED = ".rejected.csv"
+HEAD = 1 << 18  # bytes of a file that sniffing looks at
+
+COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
+TABLES = {b"PAR1": "parquet", b"ARROW1": "arrow"}
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive or a spreadsheet; unpack it, or save it as CSV",
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"\x89HDF": "an HDF5 file; write it as Parquet",
+    b"\x93NUMPY": "a NumPy file; write it as Parquet, or hand the array to read_interactions as a SciPy CSR matrix",
+    b"SQLite format 3": "an SQLite database; export the table as CSV",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet; save it as CSV",
+    b"\x7fELF": "a program",
+    b"7z\xbc\xaf": "a 7-Zip archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stream of decompressed bytes and how far it has come through its file."""
+
+    stream: BinaryIO
+    raw: BinaryIO
+    size: int
+
+    def share(self) -> float:
+        """The share of the file that has been read, from 0 to 1."""
+        return min(1.0, self.raw.tell() / self.size) if self.size else 1.0
+
+
+def expand(sources: Sequence[Any]) -> list[Any]:
+    """Globs as the files they match, in the order of their names; anything that is not a path stays as it is.
+
+    Files of rejected rows are left out of what a glob matches. Raises ``DataError`` for a pattern that matches
+    nothing, a name that does not exist and a folder.
+    """
+    out: list[Any] = []
+    for source in sources:
+        if not isinstance(source, (str, Path)):
+            out.append(source)
+            continue
+        path = Path(source)
+        if path.is_dir():
+            raise DataError("this is a folder", file=str(source), fix=f"Name its files: '{path / '*.csv'}'")
+        if path.exists():
+            out.append(path)
+            continue
+        if not glob.has_magic(str(source)):
+            raise DataError("there is no such file", file=str(source))
+        matches = [Path(m) for m in sorted(glob.glob(str(source), recursive=True)) if not m.endswith(REJECTED)]  # noqa: PTH207  # a pattern may be absolute, which Path.glob refuses
+        files = [match for match in matches if match.is_file()]
+        if not files:
+            raise DataError("no file matches this pattern", file=str(source))
+        out += files
+    if not out:
+        raise DataError("no log was given: name one or more files")
+    return out
+
+
+def compression_of(head: bytes) -> str | None:
+    """The compression that the first bytes of a file show, None for none."""
+    return next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Opened]:
+    """The decompressed bytes of a file; raises ``DataError`` where it cannot be opened."""
+    try:
+        raw = path.open("rb")  # noqa: SIM115  # closed below; here only the opening may fail
+    except OSError as error:
+        raise DataError(f"the file cannot be opened: {error.strerror}", file=str(path)) from error
+    with raw:
+        kind = compression_of(raw.read(8))
+        raw.seek(0)
+        size = path.stat().st_size
+        if kind == "gzip":
+            stream: Any = gzip.GzipFile(fileobj=raw)
+        elif kind == "bzip2":
+            stream = bz2.BZ2File(raw)
+        elif kind == "xz":
+            stream = lzma.LZMAFile(raw)
+        elif kind == "zstd":
+            import zstandard
+
+            stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False)
+        else:
+            stream = raw
+        yield Opened(cast("BinaryIO", stream), raw, size)
+
+
+def read_fully(stream: BinaryIO, size: int) -> tuple[bytes, str | None]:
+    """Up to ``size`` bytes, fewer only at the end; and what is wrong where a compressed file is damaged there."""
+    parts: list[bytes] = []
+    have = 0
+    try:
+        while have < size:
+            part = stream.read(min(size - have, 1 << 20))
+            if not part:
+                break
+            parts.append(part)
+            have += len(part)
+    except EOFError:
+        return b"".join(parts), "the compressed file ends too early"
+    except Exception as error:  # each compression has an error class of its own
+        if isinstance(error, MemoryError):
+            raise
+        return b"".join(parts), f"the compressed file is damaged: {error}"
+    return b"".join(parts), None
+
+
+def head_of(path: Path) -> tuple[bytes, str | None]:
+    """The first bytes, decompressed, and the compression; raises ``DataError`` for what is no text or table."""
+    with opened(path) as file:
+        first = file.raw.read(16)
+        file.raw.seek(0)
+        compression = compression_of(first)
+        head, damage = read_fully(file.stream, HEAD)
+    if not head:
+        if damage:
+            raise DataError(damage, file=str(path), fix="Fetch or write it again")
+        raise DataError("the file is empty", file=str(path))
+    for magic, what in FOREIGN.items():
+        if head.startswith(magic):
+            raise DataError(f"this is {what}", file=str(path))
+    if any(head.startswith(magic) for magic in TABLES):
+        return head, compression
+    controls = sum(head.count(bytes([byte])) for byte in (*range(9), *range(14, 32), 127) if byte != 27)
+    if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and controls > 0.05 * len(head):
+        raise DataError(
+            "this is binary data, not a log", file=str(path), fix="Logs are CSV, JSON lines, Parquet or Arrow"
+        )
+    return head, compression

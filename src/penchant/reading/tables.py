@@ -1,0 +1,130 @@
+"""Parquet and Arrow files, and tables in memory, as batches of rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from penchant.errors import DataError
+from penchant.reading.batches import Batch, Table, numbered
+from penchant.reading.opening import TABLES, head_of
+from penchant.reading.report import Source
+from penchant.reading.sniffing import SAMPLE_LINES
+from penchant.reading.texts import open_text
+
+ROWS = 1 << 20
+
+
+def open_source(
+    source: Any, *, sep: str | None, encoding: str | None, named: Sequence[str], damage: list[str]
+) -> Table:
+    """Anything that can be read, as a table; raises ``DataError`` for what cannot."""
+    if not isinstance(source, Path):
+        return from_frame(to_frame(source))
+    head, compression = head_of(source)
+    kind = next((kind for magic, kind in TABLES.items() if head.startswith(magic)), None)
+    if kind is None:
+        return open_text(source, sep, encoding, named, damage)
+    if compression is not None:
+        raise DataError(f"this is {kind} inside {compression}", file=str(source), fix="Decompress it first")
+    return _columnar(source, kind)
+
+
+def _columnar(path: Path, kind: str) -> Table:
+    try:
+        lazy = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
+        names = lazy.collect_schema().names()
+        rows = int(lazy.select(pl.len()).collect().item())
+        sample = lazy.head(SAMPLE_LINES).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"this {kind} file cannot be read: {str(error)[:200]}", file=str(path)) from error
+
+    def batches(wanted: Sequence[int]) -> Iterator[Batch]:
+        chosen = lazy.select([pl.col(names[i]).alias(f"c{at}") for at, i in enumerate(wanted)])
+        for start in range(0, rows, ROWS):
+            try:
+                frame = chosen.slice(start, ROWS).collect()
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise DataError(f"this {kind} file is damaged: {str(error)[:200]}", file=str(path)) from error
+            yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + ROWS) / rows))
+
+    if not rows:
+        raise DataError(f"this {kind} file holds no rows", file=str(path))
+    return Table(Source(str(path), kind, header=True), path, names, batches, _sample(sample))
+
+
+def from_frame(frame: pl.DataFrame, name: str = "table in memory") -> Table:
+    """A polars table as a source; raises ``DataError`` where it has no rows."""
+    if not frame.height:
+        raise DataError("the table holds no rows", file=name)
+
+    def batches(wanted: Sequence[int]) -> Iterator[Batch]:
+        chosen = frame.select([frame.to_series(i).alias(f"c{at}") for at, i in enumerate(wanted)])
+        for start in range(0, frame.height, ROWS):
+            part = chosen.slice(start, ROWS)
+            yield Batch(part, numbered(start + 1, part.height), share=min(1.0, (start + ROWS) / frame.height))
+
+    return Table(Source(name, "table", header=True), None, list(frame.columns), batches, _sample(frame.head(200)))
+
+
+def to_frame(source: Any) -> pl.DataFrame:
+    """A polars table from polars, pandas, Arrow or a SciPy sparse matrix; raises ``DataError`` for anything else."""
+    if isinstance(source, pl.DataFrame):
+        return source
+    if isinstance(source, pl.LazyFrame):
+        return source.collect()
+    module = type(source).__module__.split(".")[0]
+    if module == "pandas" and hasattr(source, "columns"):
+        # by way of NumPy, so that pyarrow is not needed
+        columns = {}
+        for name in source.columns:
+            column = source[name]
+            if str(column.dtype).startswith("datetime64"):
+                moments = column.dt.tz_convert("UTC").dt.tz_localize(None) if getattr(column.dt, "tz", None) else column
+                array = moments.to_numpy(dtype="datetime64[us]")
+                columns[str(name)] = pl.Series(array)
+            elif column.dtype.kind in "iufb" and isinstance(column.dtype, np.dtype):
+                columns[str(name)] = pl.Series(column.to_numpy())
+            else:
+                cells = [None if _missing(cell) else cell for cell in column.tolist()]
+                columns[str(name)] = pl.Series(cells, strict=False) if _alike(cells) else _texts(cells)
+        return pl.DataFrame(columns)
+    if hasattr(source, "tocoo") and hasattr(source, "shape"):
+        return _from_sparse(source)
+    if hasattr(source, "__arrow_c_stream__"):
+        return pl.DataFrame(source)
+    raise DataError(
+        f"a log cannot be read from {type(source).__name__}",
+        fix="Give a path, a glob, a pandas, polars or Arrow table, or a SciPy CSR matrix of users by items",
+    )
+
+
+def _from_sparse(matrix: Any) -> pl.DataFrame:
+    coo = matrix.tocsr().tocoo()
+    columns: dict[str, Any] = {"user": coo.row.astype(np.int64), "item": coo.col.astype(np.int64)}
+    if coo.data.size and not (coo.data == 1).all():
+        columns["weight"] = coo.data.astype(np.float64)
+    return pl.DataFrame(columns)
+
+
+def _missing(cell: Any) -> bool:
+    return (
+        cell is None or (isinstance(cell, float) and math.isnan(cell)) or type(cell).__name__ in {"NAType", "NaTType"}
+    )
+
+
+def _alike(cells: Sequence[Any]) -> bool:
+    return len({type(cell) for cell in cells if cell is not None}) <= 1
+
+
+def _texts(cells: Sequence[Any]) -> pl.Series:
+    return pl.Series([None if cell is None else str(cell) for cell in cells], dtype=pl.String)
+
+
+def _sample(frame: pl.DataFrame) -> list[list[str | None]]:
+    return [[None if cell is None else str(cell) for cell in row] for row in frame.rows()]

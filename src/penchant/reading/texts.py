@@ -1,0 +1,189 @@
+"""Text files as tables: delimited lines and JSON lines, read a block at a time."""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import polars as pl
+
+from penchant.errors import DataError
+from penchant.reading.batches import BadRow, Batch, Table, numbered
+from penchant.reading.encoding import known, sniff_encoding
+from penchant.reading.opening import Opened, head_of, opened, read_fully
+from penchant.reading.report import Source
+from penchant.reading.sniffing import SAMPLE_LINES, Dialect, separator_name, sniff
+from penchant.reading.splitting import Splitter
+
+BLOCK = 1 << 24  # bytes of text that are parsed at once
+
+
+class Lines:
+    """The lines of a text file in blocks, decoded; says in ``source`` which encoding it was and what was damaged."""
+
+    def __init__(self, path: Path, source: Source, encoding: str, damage: list[str]) -> None:
+        self.path, self.source, self.encoding, self.damage = path, source, encoding, damage
+
+    def blocks(self) -> Iterator[tuple[pl.Series, int, bool, bool, float]]:
+        """``(lines, number of the first, whether it is the last block, damaged, share read)``."""
+        with opened(self.path) as file:
+            stream = self._utf8(file)
+            encoding = "utf-8-sig" if self.encoding == "utf-16" else self.encoding
+            first, rest, ascii_so_far, old_mac = 1, b"", True, False
+            ended = False
+            while not ended:
+                data, broken = read_fully(stream, BLOCK)
+                if broken:
+                    self.damage.append(broken)
+                ended = len(data) < BLOCK
+                data = rest + data
+                if first == 1:
+                    old_mac = b"\r" in data and b"\n" not in data
+                if old_mac:
+                    data = data.replace(b"\r", b"\n")
+                cut = len(data) if ended else data.rfind(b"\n") + 1
+                block, rest = data[:cut], data[cut:]
+                if not block and not ended:
+                    continue
+                damaged = False
+                try:
+                    text = block.decode(encoding)
+                except UnicodeDecodeError:
+                    guess = sniff_encoding(block)
+                    if ascii_so_far and self.source.encoding == "utf-8" and guess != "utf-8-sig":
+                        encoding, self.source.encoding = guess, guess
+                    text, damaged = block.decode(encoding, errors="replace"), True
+                ascii_so_far = ascii_so_far and block.isascii()
+                if encoding == "utf-8-sig":
+                    encoding = "utf-8"
+                lines = pl.Series([text.removesuffix("\n")], dtype=pl.String).str.split("\n").explode()
+                if not text:
+                    lines = lines.clear()
+                if "\r" in text:
+                    lines = lines.str.strip_suffix("\r")
+                yield lines, first, ended, damaged, file.share()
+                first += len(lines)
+
+    def _utf8(self, file: Opened) -> BinaryIO:
+        if self.encoding == "utf-16":
+            return cast("BinaryIO", codecs.EncodedFile(file.stream, "utf-8", "utf-16"))
+        return file.stream
+
+
+def open_text(path: Path, sep: str | None, encoding: str | None, named: Sequence[str], damage: list[str]) -> Table:
+    """A text file as a table; raises ``DataError`` where no columns can be made out."""
+    head, compression = head_of(path)
+    codec = known(encoding) if encoding else sniff_encoding(head)
+    shown = "utf-8" if codec == "utf-8-sig" else codec
+    text = head.decode(codec, errors="replace").replace("\r\n", "\n")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    lines = text.split("\n")
+    if len(lines) > 2:
+        lines = lines[:-1] if len(head) >= 1 << 18 or not lines[-1] else lines
+    lines = lines[: 4 * SAMPLE_LINES]
+    source = Source(str(path), "delimited text", encoding=shown, compression=compression)
+    reader = Lines(path, source, codec, damage)
+    start = text.lstrip()[:1]
+    if start == "{" and sep is None:
+        return _json_lines(reader, lines)
+    if start == "[" and sep is None and _parsed(text.strip()[1:].splitlines()[0].strip().rstrip(",")) is not None:
+        raise DataError("this is one JSON array", file=str(path), fix="Write an object a line: jq -c '.[]' FILE")
+    dialect = sniff(lines, str(path), sep, named)
+    source.separator, source.header = separator_name(dialect.separator), dialect.header is not None
+    source.layout = dialect.layout
+    return Table(
+        source,
+        path,
+        dialect.names,
+        lambda wanted: _delimited(reader, dialect, wanted),
+        [[*row] for row in dialect.sample],
+    )
+
+
+def _delimited(reader: Lines, dialect: Dialect, wanted: Sequence[int]) -> Iterator[Batch]:
+    splitter = Splitter(dialect.separator, dialect.n_fields, wanted, dialect.header)
+    skip = dialect.header_lines
+    for lines, first, final, damaged, share in reader.blocks():
+        here = min(skip, len(lines))
+        skip -= here
+        yield splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share)
+
+
+def _json_lines(reader: Lines, lines: Sequence[str]) -> Table:
+    reader.source.format = "JSON lines"
+    rows = [row for row in (_parsed(line) for line in lines[:SAMPLE_LINES]) if isinstance(row, dict)]
+    names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
+    if not names:
+        raise DataError(
+            "no line is a JSON object", file=reader.source.name, line=1, value=lines[0], fix="Write one object a line"
+        )
+    if "reviewerID" in names or {"asin", "overall"} <= set(names) or "parent_asin" in names:
+        reader.source.layout = "Amazon reviews"
+    sample = [[None if row.get(name) is None else _text(row[name]) for name in names] for row in rows]
+    return Table(
+        reader.source, reader.path, names, lambda wanted: _json_batches(reader, [names[i] for i in wanted]), sample
+    )
+
+
+def _json_batches(reader: Lines, names: Sequence[str]) -> Iterator[Batch]:
+    for lines, first, _, damaged, share in reader.blocks():
+        numbers, raw, bad = numbered(first, len(lines)), lines, list[BadRow]()
+        filled = raw.str.contains(r"\S")
+        raw, numbers = raw.filter(filled), numbers[filled.to_numpy()]
+        # a cheap look first: only lines of which nothing could be read are parsed one by one to say why
+        columns = {f"c{i}": _member(raw, name) for i, name in enumerate(names)}
+        nothing = np.logical_and.reduce([column.is_null().to_numpy() for column in columns.values()])
+        keep = np.ones(len(raw), dtype=np.bool_)
+        suspect = ~raw.str.contains(r"^\s*\{.*\}\s*$").to_numpy() | nothing
+        if damaged:
+            suspect |= raw.str.contains("\ufffd", literal=True).to_numpy()
+        for row in np.flatnonzero(suspect):
+            reason = _json_fault(raw[int(row)], damaged=damaged)
+            if reason:
+                keep[row] = False
+                bad.append(BadRow(int(numbers[row]), "", raw[int(row)][:80], reason, raw[int(row)]))
+        frame = pl.DataFrame(columns)
+        if not keep.all():
+            frame, raw, numbers = frame.filter(keep), raw.filter(pl.Series(keep)), numbers[keep]
+        yield Batch(frame, numbers, raw, bad, share)
+
+
+def _member(raw: pl.Series, name: str) -> pl.Series:
+    if "'" in name or "\\" in name:
+        return pl.Series([_one(line, name) for line in raw.to_list()], dtype=pl.String)
+    return raw.str.json_path_match(f"$['{name}']")
+
+
+def _one(line: str, name: str) -> str | None:
+    row = _parsed(line)
+    value = row.get(name) if isinstance(row, dict) else None
+    return None if value is None else _text(value)
+
+
+def _json_fault(line: str, *, damaged: bool) -> str | None:
+    if damaged and "\ufffd" in line:
+        return "bytes that are not in the file's encoding"
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return f"this is not JSON: {error}"
+    except RecursionError:
+        return "this JSON is nested too deeply"
+    return None if isinstance(row, dict) else "this is JSON, but not an object"
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
