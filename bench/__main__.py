@@ -1,32 +1,72 @@
-"""``python -m bench list | NAME ... | accuracy | report | all``."""
+"""The benchmarks.
+
+python -m bench list                     the comparisons and the sets
+python -m bench NAME ...                 measure comparisons: ours and theirs in turn
+python -m bench accuracy [--set S ...] [--model M ...] [--seed N ...]
+                                         the queue: what has parameters and no result yet
+python -m bench report                   docs/benchmarks.md from the results
+python -m bench all                      every comparison without a result, the queue, the report
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from bench import duel, machine
+from bench import accuracy, duel, machine, report
+from bench.sets import SETS
+
+
+def compare(names: list[str], *, rounds: int | None, force: bool) -> int:
+    """Measure comparisons and print what became of their goals; the number of goals missed."""
+    missed = 0
+    for name in names:
+        for goal in duel.run(name, rounds=rounds, force=force):
+            print(f"{name}: {goal.text}: {goal.value:.4g} ({'met' if goal.met else 'MISSED'}, limit {goal.limit:.4g})")
+            missed += not goal.met
+    return missed
+
+
+def show() -> None:
+    """What there is."""
+    for name in duel.names():
+        print(f"{name:20} {duel.question(name).title}")
+    for name, bench_set in SETS.items():
+        print(f"{name:20} {bench_set.about}")
 
 
 def main() -> int:
-    """Run what is asked; 1 when a goal is missed, 2 when the machine is too busy to measure."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="+", metavar="NAME", help="a comparison; list shows them")
+    """Do what is asked: 0 well, 1 something failed or a goal was missed, 2 a busy machine or a wrong name."""
+    parser = argparse.ArgumentParser("python -m bench", None, __doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", nargs="+", metavar="NAME")
     parser.add_argument("--rounds", type=int, help="rounds of ours and theirs in turn")
     parser.add_argument("--force", action="store_true", help="measure although the machine is busy")
+    parser.add_argument("--set", action="append", default=[], choices=list(SETS), help="only this set")
+    parser.add_argument("--model", action="append", default=[], help="only this model")
+    parser.add_argument("--seed", action="append", default=[], type=int, help="this seed (0 unless given)")
     options = parser.parse_args()
-    missed = 0
-    for name in duel.names() if options.what == ["all"] else options.what:
-        goals = duel.run(name, rounds=options.rounds, force=options.force)
-        for goal in goals:
-            print(f"{name}: {goal.text}: {goal.value:.4g} ({'met' if goal.met else 'MISSED'}, limit {goal.limit:g})")
-        missed += sum(not goal.met for goal in goals)
-    return int(missed > 0)
+    failed, first = 0, options.what[0]
+    seeds = options.seed or [0]
+    if first == "list":
+        show()
+    elif first == "accuracy":
+        failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
+    elif first == "all":
+        waiting = [name for name in duel.names() if not (duel.RESULTS / f"{name}.json").exists()]
+        failed = accuracy.work(accuracy.queue(seeds=seeds))
+        failed += compare(waiting, rounds=options.rounds, force=options.force)
+    elif first != "report":
+        if unknown := set(options.what) - set(duel.names()):
+            parser.error(f"there is no comparison {', '.join(sorted(unknown))}: python -m bench list shows them")
+        failed = compare(options.what, rounds=options.rounds, force=options.force)
+    if first in {"report", "all"}:
+        print(report.write().relative_to(report.ROOT))
+    return int(failed > 0)
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except machine.BusyError as busy:
-        print(f"bench: {busy}", file=sys.stderr)
+    except (machine.BusyError, FileNotFoundError) as error:
+        print(f"bench: {error}", file=sys.stderr)
         sys.exit(2)

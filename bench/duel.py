@@ -65,29 +65,35 @@ def names() -> list[str]:
     return sorted(p.stem.replace("_", "-") for p in (peers.ROOT / "bench" / "contenders").glob("[a-z]*.py"))
 
 
+def question(name: str) -> Question:
+    """What a comparison asks."""
+    found: Question = importlib.import_module(f"bench.contenders.{name.replace('-', '_')}").QUESTION
+    return found
+
+
 def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Goal]:
     """Measure one comparison, write ``bench/results/NAME.json``, return what became of its goals."""
     module = name.replace("-", "_")
-    question: Question = importlib.import_module(f"bench.contenders.{module}").QUESTION
+    asked = question(name)
     folder = WORK / name
     folder.mkdir(parents=True, exist_ok=True)
-    question.prepare(folder)
+    asked.prepare(folder)
     sides = {"ours": peers.python(None)}
-    if question.peer:
-        sides[question.peer] = peers.python(question.environment)
+    if asked.peer:
+        sides[asked.peer] = peers.python(asked.environment)
     busy = machine.require_quiet(force=force)
     stolen = machine.stolen()
     runs: dict[str, list[Numbers]] = {who: [] for who in sides}
-    for number in range(rounds or question.rounds):
+    for number in range(rounds or asked.rounds):
         for who in sides if number % 2 == 0 else reversed(sides):  # neither side always goes first
             numbers = child.contender(sides[who], module, who, folder, folder / f"{who}.npz")
             print(f"{name}: round {number + 1}, {who}: {json.dumps(numbers)}", file=sys.stderr)
             runs[who].append(numbers)
     medians = {who: _medians(of) for who, of in runs.items()}
-    theirs = question.peer or "ours"
+    theirs = asked.peer or "ours"
     mine, other = (Side(medians[who], _load(folder, who)) for who in ("ours", theirs))
-    goals = question.judge(mine, other)
-    _write(name, question, runs, medians, goals, {"busy_before": busy, "stolen_seconds": machine.stolen() - stolen})
+    goals = asked.judge(mine, other)
+    _write(name, asked, runs, medians, goals, {"busy_before": busy, "stolen_seconds": machine.stolen() - stolen})
     return goals
 
 
@@ -106,7 +112,7 @@ def _load(folder: Path, who: str) -> Arrays:
 
 def _write(
     name: str,
-    question: Question,
+    asked: Question,
     runs: dict[str, list[Numbers]],
     medians: dict[str, Numbers],
     goals: list[Goal],
@@ -114,9 +120,9 @@ def _write(
 ) -> None:
     result = {
         "name": name,
-        "title": question.title,
-        "how": question.how,
-        "peer": question.peer,
+        "title": asked.title,
+        "how": asked.how,
+        "peer": asked.peer,
         "command": f"python -m bench {name}",
         "rounds": len(runs["ours"]),
         "medians": medians,

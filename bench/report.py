@@ -1,0 +1,144 @@
+"""``docs/benchmarks.md``, generated from the committed results and the published numbers beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from bench.accuracy import DONE
+from bench.duel import RESULTS
+from bench.peers import ROOT
+from bench.sets import SETS
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+PUBLISHED = ROOT / "bench" / "published.json"
+LOWER_IS_BETTER = ("rmse", "mae")
+
+HEAD = """\
+# Benchmarks
+
+This page is generated from `bench/results/` and `bench/published.json` by `python -m bench report`; nothing in it is
+written by hand. Every result file holds the machine, the versions and the command that made it.
+
+The data sets are not part of the project, because their terms do not allow it: `PENCHANT_DATA` names the folder that
+holds them. Parameters come from `bench/params/SET-MODEL.json`, each with the command, seed and validation curve that
+chose it; the test part of a set is read once, after that.
+"""
+SPEED = """\
+## Speed and memory
+
+Ours and theirs run in turn, each in a process of its own, the peer in an environment of its own at pinned versions
+(`bench/peers/*.txt`); medians over the rounds. The harness refuses to measure while something else uses the processors.
+"""
+ACCURACY = """\
+## Accuracy
+
+All items are ranked unless a table says *sampled*, and seen items are left out. A row in bold was measured here: the
+mean over its seeds, with the 95 % bootstrap interval of the first metric. A row in italics is published: its numbers are
+those its source prints, and a dash means that the source does not say.
+"""
+
+
+def write() -> Path:
+    """Generate the page."""
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page())
+    return PAGE
+
+
+def page() -> str:
+    """The page as text."""
+    published = json.loads(PUBLISHED.read_text())
+    speed = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
+    accuracy = [json.loads(file.read_text()) for file in sorted(DONE.glob("*.json"))]
+    parts = [HEAD, SPEED, *(_comparison(result) for result in speed), ACCURACY]
+    used: list[str] = []
+    for name in SETS:
+        ours = [result for result in accuracy if result["set"] == name]
+        if ours:
+            theirs = published["rows"].get(name, [])
+            used += [row["source"] for row in theirs if row["source"] not in used]
+            parts.append(_set(name, ours, theirs))
+    if used:
+        parts.append("## Sources\n\n" + "\n".join(f"- {name}: {published['sources'][name]}" for name in used) + "\n")
+    return "\n".join(parts)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose first column is text and whose others are numbers."""
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def _comparison(result: dict[str, Any]) -> str:
+    """One comparison: its goals, then what every side took."""
+    goals = [
+        (
+            goal["text"],
+            _number(goal["value"]),
+            ("at least " if goal["at_least"] else "at most ") + _number(goal["limit"]),
+            "met" if goal["met"] else "missed",
+        )
+        for goal in result["goals"]
+    ]
+    names = list(dict.fromkeys(name for numbers in result["medians"].values() for name in numbers))
+    sides = [
+        (_side(who, result), *(_number(numbers[name]) if name in numbers else "-" for name in names))
+        for who, numbers in result["medians"].items()
+    ]
+    machine = result["machine"]
+    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
+    return "\n".join([
+        f"### {result['title']}\n",
+        f"{result['how'][0].upper()}{result['how'][1:]}. {result['rounds']} rounds on {where}.",
+        f"Command: `{result['command']}`\n",
+        table(("goal", "measured", "limit", ""), goals),
+        table(("", *(name.replace("peak_mib", "peak MiB") for name in names)), sides),
+    ])  # fmt: skip
+
+
+def _side(who: str, result: dict[str, Any]) -> str:
+    return "penchant " + result["versions"].get("penchant", "") if who == "ours" else who
+
+
+def _set(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
+    """One set: measured and published rows in one table, the best first."""
+    metrics = SETS[name].metrics
+    first, sign = metrics[0], 1 if metrics[0] in LOWER_IS_BETTER else -1
+    rows: list[tuple[float, list[str]]] = []
+    for model in dict.fromkeys(result["model"] for result in ours):
+        runs = [result for result in ours if result["model"] == model]
+        means = {m: mean(run["metrics"][m]["mean"] for run in runs) for m in metrics}
+        low, high = (mean(run["metrics"][first][end] for run in runs) for end in ("low", "high"))
+        cells = [
+            f"**{model}**", *(f"{means[m]:.4f}" for m in metrics), f"{low:.4f} to {high:.4f}",
+            f"{mean(run['fit_seconds'] for run in runs):.1f}", f"{mean(run['score_seconds'] for run in runs):.1f}",
+            f"{max(run['peak_mib'] for run in runs):.0f}", f"measured here, {_seeds(len(runs))}",
+        ]  # fmt: skip
+        rows.append((sign * means[first], cells))
+    for row in theirs:
+        values = [f"*{row[m]:.4f}*" if m in row else "-" for m in metrics]
+        place = sign * row[first] if first in row else float("inf")
+        rows.append((place, [f"*{row['model']}*", *values, "-", "-", "-", "-", row["source"]]))
+    rows.sort(key=lambda row: row[0])
+    head = ("model", *metrics, f"95 % of {first}", "fit s", "answers s", "peak MiB", "source")
+    split = ours[0]["split"]
+    about = f"{SETS[name].about}. Split `{SETS[name].split}`, {split['cases']:,} cases"
+    repeat = ", seen items may be answers" if split["repeat"] else ""
+    command = f"Command: `python -m bench accuracy --set {name}`"
+    return f"### {name}\n\n{about}{repeat}. {command}\n\n" + table(head, (cells for _, cells in rows))
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if value != 0 and abs(value) < 1e-3:
+        return f"{value:.1e}"
+    return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:.3g}"
