@@ -37,8 +37,8 @@ ACCURACY = """\
 ## Accuracy
 
 All items are ranked unless a table says *sampled*, and seen items are left out. A row in bold was measured here: the
-mean over its seeds, with the 95 % bootstrap interval of the first metric. A row in italics is published: its numbers are
-those its source prints, and a dash means that the source does not say.
+mean over its seeds, with the 95 % bootstrap interval of the first metric. A row in italics is published: its numbers
+are those its source prints, and a dash means that the source does not say.
 """
 
 
