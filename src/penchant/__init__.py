@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from penchant.catalog import Catalog as Catalog
     from penchant.datasets import load_movielens_small as load_movielens_small
     from penchant.evaluation.evaluate import evaluate as evaluate
-    from penchant.fit import fit as fit
+    from penchant.fitting import fit as fit
     from penchant.histories import Histories as Histories
     from penchant.interactions import Interactions as Interactions
     from penchant.interactions import read_interactions as read_interactions
@@ -46,7 +46,7 @@ _PUBLIC = {
     "Recommender": "penchant.recommender",
     "Recommendations": "penchant.recommendations",
     "Recommendation": "penchant.recommendations",
-    "fit": "penchant.fit",
+    "fit": "penchant.fitting",
     "save": "penchant.persist",
     "load": "penchant.persist",
     "verify": "penchant.persist",

@@ -221,17 +221,21 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Mode
                 f"{MODEL}: {name!r} is {found.get(name, 'missing')}, {MANIFEST} says {stated.get(name, 'nothing')}"
             )
     fill(model, arrays, n_items)
-    count = manifest["members"]
-    members = members_of(model)
-    if type(count) is not int or count != len(members):
-        raise FormatError(f"{MANIFEST} says {count!r} members, the model {spec['model']!r} has {len(members)}")
-    for number, member in enumerate(members):
+    count, stated_members = manifest["members"], members_of(model)
+    if type(count) is not int or count < 0 or (stated_members and len(stated_members) != count):
+        raise FormatError(f"{MANIFEST} says {count!r} members, the model {spec['model']!r} has {len(stated_members)}")
+    members = []
+    for number in range(count):
         place = folder / "models" / str(number)
         refuse_link(place.parent)
         refuse_link(place)
         inner = read_manifest(place, MEMBER_KEYS)
         check_files(place, inner, {MODEL})
-        if inner["model"] != to_json(member):
+        if stated_members and inner["model"] != to_json(stated_members[number]):
             raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
-        model.members[number] = _read_model(place, inner, n_items)  # type: ignore[attr-defined]  # members_of saw it
+        members.append(_read_model(place, inner, n_items))
+    if members:
+        if not hasattr(model, "members"):
+            raise FormatError(f"{MANIFEST} says {count} members, the model {spec['model']!r} takes none")
+        model.members = members
     return model

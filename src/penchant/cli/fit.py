@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         """Fit a model on a log and save it as a folder."""
         from pathlib import Path
 
-        from penchant.fit import fit as fit_model
+        from penchant.fitting import fit as fit_model
         from penchant.models.base import Run
         from penchant.registry import parse
         from penchant.saved.folders import refuse

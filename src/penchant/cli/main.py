@@ -72,7 +72,8 @@ def _failed(error: Exception) -> int:
         return BAD_INPUT if isinstance(error, InputError) else 1
     if hasattr(error, "format_message"):  # what typer says about the arguments
         if message := error.format_message():
-            _say(f"{message[0].lower()}{message[1:].rstrip('.')}. penchant {_command()}--help lists the options")
+            ending = "" if message.endswith((".", "?", "!")) else "."
+            _say(f"{message[0].lower()}{message[1:]}{ending} penchant {_command()}--help lists the options")
         return int(getattr(error, "exit_code", BAD_INPUT))
     if isinstance(error, OSError):
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -37,7 +37,11 @@ def console() -> Console:
     """Standard output as a rich console; a fixed width where nobody watches, so that output does not depend on it."""
     from rich.console import Console
 
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=100)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the process with an error
+            raise BrokenPipeError
+
+    return Output(highlight=False) if sys.stdout.isatty() else Output(highlight=False, width=100)
 
 
 def show(*parts: RenderableType) -> None:

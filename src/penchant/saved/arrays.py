@@ -23,9 +23,14 @@ def flatten(model: Model) -> dict[str, NDArray[Any]]:
     anything else.
     """
     found: dict[str, NDArray[Any]] = {}
-    for name in type(model).learned_fields():
+    for name in _fields(model):
         _flatten(name, getattr(model, name), found)
     return found
+
+
+def _fields(model: Model) -> list[str]:
+    """The learned fields but ``members``: the models inside a composite have folders of their own."""
+    return [name for name in type(model).learned_fields() if name != "members"]
 
 
 def _flatten(name: str, value: Any, found: dict[str, NDArray[Any]]) -> None:
@@ -52,7 +57,7 @@ def fill(model: Model, arrays: Mapping[str, NDArray[Any]], n_items: int) -> None
     """Set the learned fields from arrays; raises ``FormatError`` for unknown names, wrong dtypes and wrong shapes."""
     left = dict(arrays)
     hints = _hints(type(model))
-    for name in type(model).learned_fields():
+    for name in _fields(model):
         mine = {key[len(name) :].lstrip("."): left.pop(key) for key in _under(name, left)}
         setattr(model, name, _build(name, hints.get(name, Any), mine))
     if left:
@@ -144,7 +149,7 @@ def _check_operators(model: Model, n_items: int) -> None:
     """Item→item operators go to kernels that trust them: their indexes must lie inside."""
     from penchant.models.linear import Weights
 
-    for name in type(model).learned_fields():
+    for name in _fields(model):
         weights = getattr(model, name)
         if isinstance(weights, Weights):
             _check_weights(name, weights, n_items)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.errors import DataError
+from penchant.features import ItemFeatures
 from penchant.models.base import Model, Run
 from penchant.recommender import Recommender
 from penchant.registry import parse
@@ -32,7 +33,9 @@ def fit(log: Interactions, model: Model | str, *, catalog: Catalog | None = None
     used, left_out = training_rows(log)
     if len(used) == 0:
         raise DataError("nothing to learn from: the log holds no training rows")
-    features = catalog.features() if catalog is not None and chosen.uses_catalog else None
+    features = None
+    if catalog is not None and chosen.uses_catalog:
+        features = ItemFeatures.from_columns(len(catalog), catalog.attributes, catalog.vectors)
     start = time.perf_counter()
     chosen.fit(used.histories(), run=run, features=features)
     seconds = time.perf_counter() - start
