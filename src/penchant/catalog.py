@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.errors import AmbiguousItemError, DataError, UnknownItemError
+from penchant.features import ItemFeatures
 from penchant.histories import Bools, Floats
 from penchant.vocab import Vocab
 
@@ -56,6 +57,10 @@ class Catalog:
         from penchant.reading.items import read_catalog
 
         return read_catalog(source, vocab, **options)
+
+    def features(self) -> ItemFeatures:
+        """Attributes and vectors as the plain arrays that ``Model.fit`` takes; titles and availability stay out."""
+        return ItemFeatures.from_columns(len(self), self.attributes, self.vectors)
 
     # -- finding --------------------------------------------------------------------------------------------------
 

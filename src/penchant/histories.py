@@ -182,12 +182,12 @@ class Histories:
     def distinct(self) -> Histories:
         """Each item once a row, at the place of its last event: weights add, ratings take the last."""
         key = self.rows * np.int64(self.n_items) + self.items
+        ordered = np.sort(key)  # several times faster than argsort, and mostly all that is needed
+        if not (ordered[1:] == ordered[:-1]).any():
+            return self
         order = np.argsort(key, kind="stable")
-        ordered = key[order]
         is_last = np.ones(len(key), dtype=np.bool_)
         is_last[:-1] = ordered[1:] != ordered[:-1]
-        if is_last.all():
-            return self
         keep = np.zeros(len(key), dtype=np.bool_)
         keep[order[is_last]] = True
         merged = self.where(keep)

@@ -1,0 +1,72 @@
+"""EASE against the definition, solved naively in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from planted import ITEMS, planted
+
+from penchant import memory
+from penchant.errors import MemoryLimitError, ParameterError
+from penchant.histories import Histories
+from penchant.models.base import Run
+from penchant.models.ease import EASE, gram
+
+
+def dense(events: Histories) -> np.ndarray:
+    x = np.zeros((len(events), events.n_items))
+    np.add.at(x, (events.rows, events.items), events.weights())
+    return x
+
+
+def weighted(log: Histories, rng: np.random.Generator) -> Histories:
+    weights = rng.integers(1, 5, len(log.items)).astype(np.float32)
+    return Histories(log.indptr, log.items, log.n_items, weights, "weight")
+
+
+def test_gram_is_the_upper_triangle_of_the_product() -> None:
+    rng = np.random.default_rng(0)
+    log = planted("ranking").train.distinct()
+    long = Histories.from_lists([list(rng.permutation(700)[: rng.integers(0, 300)]) for _ in range(90)], 700)
+    for events in (log, weighted(log, rng), long):  # pairs, weighted pairs, and bits for the popular
+        x = dense(events)
+        for threads in (1, 3):
+            np.testing.assert_array_equal(gram(events, Run(threads=threads)), np.triu(x.T @ x))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_weights_are_the_closed_form(dropout: float) -> None:
+    log = planted("ranking").train
+    for events in (log, weighted(log, np.random.default_rng(1))):
+        x = dense(events.distinct())
+        product = x.T @ x
+        penalty = 3.0 + dropout / (1 - dropout) * np.diag(product)
+        inverse = np.linalg.inv(product + np.diag(penalty))
+        expected = -inverse / np.diag(inverse)
+        np.fill_diagonal(expected, 0)
+        found = EASE(reg=3.0, dropout=dropout).fit(events).weights.dense
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_no_other_weights_predict_better() -> None:
+    """The gradient of the objective is zero off the diagonal."""
+    x = dense(planted("ranking").train.distinct())
+    w = EASE(reg=5.0).fit(planted("ranking").train).weights.dense.astype(np.float64)
+    gradient = x.T @ (x @ w - x) + 5.0 * w
+    np.fill_diagonal(gradient, 0)
+    assert np.abs(gradient).max() < 2e-3
+
+
+def test_refuses_what_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = 5 * ITEMS * ITEMS  # the matrix takes 4 bytes a cell
+    monkeypatch.setattr(memory, "free_bytes", lambda: free)
+    EASE().fit(planted("ranking").train)
+    monkeypatch.setattr(memory, "free_bytes", lambda: free - ITEMS)
+    with pytest.raises(MemoryLimitError, match=r"53 items needs 0 MiB.*item-knn"):
+        EASE().fit(planted("ranking").train)
+
+
+def test_too_little_regularisation_is_said() -> None:
+    twins = Histories.from_lists([[0, 1]] * 5000, 3)
+    with pytest.raises(ParameterError, match="reg"):
+        EASE(reg=1e-6).fit(twins)

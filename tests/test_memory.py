@@ -1,0 +1,58 @@
+"""Free memory as the kernel reports it, inside and outside containers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from penchant import memory
+from penchant.errors import MemoryLimitError
+from penchant.memory import MIB, free_bytes, require
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+MEMINFO = {"proc/meminfo": "MemTotal: 9000 kB\nMemFree: 10 kB\nMemAvailable:    8000 kB\n"}
+
+
+def test_machine_alone(tmp_path: Path) -> None:
+    assert free_bytes(write(tmp_path, MEMINFO)) == 8000 * 1024
+    assert free_bytes(tmp_path / "nothing") is None
+    assert (free_bytes() or 0) > 0
+
+
+def test_the_tightest_cgroup_counts(tmp_path: Path) -> None:
+    group = "sys/fs/cgroup/a/b"
+    two = MEMINFO | {
+        "proc/self/cgroup": "0::/a/b\n",
+        f"{group}/memory.max": "max\n",
+        f"{group}/memory.current": "100\n",
+        "sys/fs/cgroup/a/memory.max": "5000\n",
+        "sys/fs/cgroup/a/memory.current": "3000\n",
+        "sys/fs/cgroup/a/memory.stat": "anon 7\ninactive_file 500\n",
+    }
+    assert free_bytes(write(tmp_path, two)) == 2500
+
+
+def test_the_old_cgroups(tmp_path: Path) -> None:
+    one = MEMINFO | {
+        "proc/self/cgroup": "5:cpu:/x\n4:memory,hugetlb:/elsewhere/on/the/host\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "4000\n",
+        "sys/fs/cgroup/memory/memory.usage_in_bytes": "9000\n",
+    }
+    assert free_bytes(write(tmp_path, one)) == 0
+
+
+def test_refuses_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000 * MIB)
+    require(800 * MIB, "this", "do that")
+    with pytest.raises(MemoryLimitError, match=r"this needs 801 MiB, 1,000 MiB are free.*\(800 MiB\).*do that"):
+        require(801 * MIB, "this", "do that")
+    monkeypatch.setattr(memory, "free_bytes", lambda: None)
+    require(10**15, "this", "do that")
