@@ -127,9 +127,9 @@ def _frame(recommender: Recommender, block: Block) -> pl.DataFrame:
         "user": pl.Series(block.users, dtype=pl.String).gather(rows),
         "rank": pl.Series(ranks.astype(np.uint32) + np.uint32(1)),
         "item": ids.gather(items).cast(pl.Int64) if integers else ids.gather(items),
-        "score": pl.Series(block.ranked.scores[rows, ranks]),
-        "fallback": pl.Series(block.ranked.fallback[rows]),
     }
     if catalog is not None:
         table["title"] = pl.Series(catalog.titles, dtype=pl.String).gather(items)
+    table["score"] = pl.Series(block.ranked.scores[rows, ranks])
+    table["fallback"] = pl.Series(block.ranked.fallback[rows])
     return pl.DataFrame(table)

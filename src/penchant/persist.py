@@ -179,8 +179,6 @@ def verify(folder: str | Path) -> dict[str, Any]:
     recommender = load(root)
     with naming(root):
         files = dict(_verify_files(root, {MODEL, ITEMS}))
-        if content_hash(recommender)[:12] != recommender.version:
-            raise FormatError(f"the version of {MANIFEST} is not that of the content")
     manifest = read_manifest(root, KEYS)
     return {
         "folder": str(root),
@@ -231,7 +229,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Mode
         refuse_link(place)
         inner = read_manifest(place, MEMBER_KEYS)
         check_files(place, inner, {MODEL})
-        if stated_members and inner["model"] != to_json(stated_members[number]):
+        if stated_members and from_json(inner["model"]) != stated_members[number]:
             raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
         members.append(_read_model(place, inner, n_items))
     if members:

@@ -116,7 +116,7 @@ def _check(name: str, header: Mapping[str, Any], size: int) -> None:
         whole = isinstance(shape, list) and isinstance(span, list) and len(span) == 2
         if not whole or not all(type(n) is int and n >= 0 for n in [*shape, *span]):
             raise FormatError(f"{name}: {key!r} has a shape or a place that is not made of whole numbers")
-        if spec["dtype"] not in DTYPES:
+        if not isinstance(spec["dtype"], str) or spec["dtype"] not in DTYPES:
             raise FormatError(f"{name}: {key!r} has the unknown dtype {spec['dtype']!r}")
         if span[1] - span[0] != math.prod(shape) * np.dtype(DTYPES[spec["dtype"]]).itemsize:
             raise FormatError(f"{name}: {key!r} does not fill its place")
