@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from penchant.interactions import read_interactions as read_interactions
     from penchant.models.base import Model as Model
     from penchant.models.base import Run as Run
+    from penchant.models.ease import EASE as EASE
+    from penchant.models.item_knn import ItemKNN as ItemKNN
+    from penchant.models.popular import Popular as Popular
+    from penchant.models.random import Random as Random
     from penchant.persist import load as load
     from penchant.persist import save as save
     from penchant.persist import verify as verify
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from penchant.recommender import Recommender as Recommender
     from penchant.split import Split as Split
     from penchant.topk import rank as rank
+    from penchant.tuning import tune as tune
     from penchant.vocab import Vocab as Vocab
 
 # public name: the module that holds it
@@ -51,6 +56,7 @@ _PUBLIC = {
     "load": "penchant.persist",
     "verify": "penchant.persist",
     "evaluate": "penchant.evaluation.evaluate",
+    "tune": "penchant.tuning",
     "Split": "penchant.split",
     "Model": "penchant.models.base",
     "Run": "penchant.models.base",

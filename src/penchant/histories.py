@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,17 +80,17 @@ class Histories:
     ) -> Histories:
         """Histories from one list of item indexes a row, oldest first."""
 
-        def flat(lists: Sequence[Sequence[float]], dtype: type[np.generic]) -> NDArray[np.generic]:
+        def flat(lists: Sequence[Sequence[float]], dtype: type[np.generic]) -> NDArray[Any]:
             return np.concatenate([np.asarray(row, dtype=dtype) for row in lists] or [np.empty(0, dtype)])
 
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
         return cls(
             indptr.astype(np.int64),
-            flat(rows, np.int64),  # type: ignore[arg-type]  # checked, then narrowed, in __post_init__
+            flat(rows, np.int64),  # checked, then narrowed, in __post_init__
             n_items,
-            None if values is None else flat(values, np.float32),  # type: ignore[arg-type]
+            None if values is None else flat(values, np.float32),
             values_are,
-            None if times is None else flat(times, np.int64),  # type: ignore[arg-type]
+            None if times is None else flat(times, np.int64),
         )
 
     # -- looking --------------------------------------------------------------------------------------------------

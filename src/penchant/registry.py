@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MODELS: dict[str, tuple[str, str, str]] = {
     "popular": ("penchant.models.popular", "Popular", ""),
     "random": ("penchant.models.random", "Random", ""),
+    "als": ("penchant.models.als", "ALS", ""),
     "item-knn": ("penchant.models.item_knn", "ItemKNN", ""),
     "ease": ("penchant.models.ease", "EASE", ""),
     "transitions": ("penchant.models.transitions", "Transitions", ""),
@@ -31,12 +32,12 @@ def model_class(name: str) -> type[Model]:
         raise ParameterError(f"there is no model {name!r}: {hint}")
     module, cls, extra = MODELS[name]
     try:
-        found = getattr(importlib.import_module(module), cls)
+        found: type[Model] = getattr(importlib.import_module(module), cls)
     except ModuleNotFoundError as missing:
         if extra and not (missing.name or "").startswith("penchant"):
             raise MissingExtraError(extra, f"model {name!r}") from missing
         raise
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def create(name: str, params: dict[str, Any] | None = None) -> Model:
@@ -66,7 +67,11 @@ def parse(text: str) -> Model:
 
 
 def read(path: str) -> Model:
-    """A model from a JSON file ``{"model": NAME, "params": {...}}``; raises ``DataError`` where it is not one."""
+    """A model from a JSON file ``{"model": NAME, "params": {...}}``; raises ``DataError`` where it is not one.
+
+    A parameter file of the tuner also says how the parameters were found, under ``curve`` and others: all of that is
+    for people to read.
+    """
     from pathlib import Path
 
     try:
@@ -75,6 +80,8 @@ def read(path: str) -> Model:
         raise DataError(f"cannot be read ({wrong.strerror})", file=path) from None
     except (ValueError, RecursionError) as wrong:
         raise DataError(f"is not JSON ({wrong})", file=path) from None
+    if isinstance(spec, dict) and "curve" in spec:
+        spec = {key: value for key, value in spec.items() if key in {"model", "params"}}
     return from_json(spec)
 
 

@@ -58,8 +58,7 @@ class Vocab:
         self.integers = integers
         self._index: dict[str, int] = {item_id: index for index, item_id in enumerate(self.ids)}
         if len(self._index) != len(self.ids):
-            seen: set[str] = set()
-            twice = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            twice = next(item_id for index, item_id in enumerate(self.ids) if self._index[item_id] != index)
             raise DataError("an item id stands twice in the vocabulary", value=twice)
 
     def __len__(self) -> int:
