@@ -1,0 +1,87 @@
+"""``penchant tune``: choose the hyper-parameters of a model on the validation part of a log."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.cli.evaluate import SPLIT_HELP, split_column
+from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.render import AsJson, example, note, print_json, progress, show
+from penchant.evaluation.trials import Trial, Tuned
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(
+        epilog=example("penchant tune events.csv -m item-knn --split leave-last --trials 50 --minutes 10 -o knn.json")
+    )
+    @reading_options
+    def tune(
+        logs: Logs,
+        model: Annotated[
+            str,
+            typer.Option("--model", "-m", help="NAME, or NAME:param=value,... to keep some parameters as they are."),
+        ],
+        output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.json", help="The parameter file.")],
+        reading: ReadOptions,
+        split: Annotated[str | None, typer.Option("--split", help=SPLIT_HELP)] = None,
+        metric: Annotated[str, typer.Option("--metric", help="What to choose by.")] = "ndcg@10",
+        trials: Annotated[int, typer.Option("--trials", min=1, help="At most so many sets of parameters.")] = 30,
+        minutes: Annotated[float | None, typer.Option("--minutes", help="Start no trial after so long.")] = None,
+        seed: Annotated[int, typer.Option("--seed", help="Of the search, the splits and the models.")] = 0,
+        as_json: AsJson = False,
+    ) -> None:
+        """Search hyper-parameters; stopped and started again with the same command, it goes on where it was."""
+        from penchant.evaluation.measure import parse_metric
+        from penchant.models.base import Run
+        from penchant.registry import parse
+        from penchant.tuning import tune as search
+
+        parse(model), parse_metric(metric)  # before the log is read
+        log, catalog = read_log(split_column(reading.with_logs(logs), split))
+        held = output.exists()
+        with progress() as report:
+            found = search(
+                log,
+                model,
+                split=split,
+                metric=metric,
+                trials=trials,
+                minutes=minutes,
+                seed=seed,
+                file=output,
+                command=shlex.join(["penchant", *sys.argv[1:]]),
+                features=None if catalog is None else catalog.features(),
+                on_trial=say if not as_json else None,
+                run=Run(seed=seed, progress=report),
+            )
+        if held:
+            note(f"{output} held earlier trials of this search: it went on from there")
+        if as_json:
+            print_json(found.to_json())
+            return
+        best = found.best
+        changed = ", ".join(f"{name}={value}" for name, value in best.params.items() if value != first(found)[name])
+        show(
+            f"{found.model}: {metric} {best.value:.4f} on validation with {changed or 'the defaults'} "
+            f"(trial {best.number} of {len(found.trials)}, the defaults had {found.trials[0].value or 0:.4f})",
+            f"Use it with: -m @{output}",
+        )
+
+
+def first(found: Tuned) -> dict[str, object]:
+    """The parameters that the search started from."""
+    return found.trials[0].params
+
+
+def say(trial: Trial, found: Tuned) -> None:
+    """One line a trial, on standard error."""
+    reached = f"{found.metric} {trial.steps[-1][1]:.4f}" if trial.steps else ""
+    state = "" if trial.value is not None else " failed: " + trial.error if trial.error else " dropped"
+    note(f"trial {trial.number}: {reached}{state}, {trial.seconds:.1f} s, best {found.best.value or 0:.4f}")
