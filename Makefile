@@ -43,7 +43,7 @@ bench: $(VENV)/.dev  ## the benchmarks that have no result yet, then docs/benchm
 	$(BIN)/python -m bench all $(ARGS)
 
 constraints:  ## pin what .venv holds now: how versions are raised
-	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
+	$(BIN)/python .ci/pins.py > constraints.new && mv constraints.new constraints.txt
 
 clean:  ## remove whatever these commands made
 	rm -rf $(VENV) bench/.envs bench/.work build dist htmlcov .coverage
