@@ -47,16 +47,24 @@ class Catalog:
         return cls(vocab, [None] * len(vocab))
 
     @classmethod
-    def read(cls, source: Any, vocab: Vocab, **options: Any) -> Catalog:
+    def read(
+        cls,
+        source: Any,
+        vocab: Vocab,
+        *,
+        sep: str | None = None,
+        encoding: str | None = None,
+        column: str | None = None,
+    ) -> Catalog:
         """Read an item table (a file, or a table in memory) for the items of ``vocab``.
 
         Columns ``title``, ``vector``, ``available`` and ``domain`` are known by their usual names; the rest become
-        attributes. Items that the table does not hold have no title and no attributes; rows of items outside the
-        vocabulary are left out. Raises ``DataError`` for a table without item ids.
+        attributes; ``column`` names the one with the ids where its name is not a usual one. Items
+        that the table does not hold have no title and no attributes; rows of items outside the vocabulary are left out. Raises ``DataError`` for a table without item ids.
         """
         from penchant.reading.items import read_catalog
 
-        return read_catalog(source, vocab, **options)
+        return read_catalog(source, vocab, sep=sep, encoding=encoding, column=column)
 
     def features(self) -> ItemFeatures:
         """Attributes and vectors as the plain arrays that ``Model.fit`` takes; titles and availability stay out."""

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from penchant.catalog import Catalog
 from penchant.errors import ParameterError
-from penchant.interactions import Interactions, read_interactions
+from penchant.interactions import Interactions
 from penchant.reading.report import ReadReport, Rejected
+
+if TYPE_CHECKING:
+    from penchant.reading.assemble import Trace
 
 R = TypeVar("R")
 PANEL = "Reading"
@@ -114,10 +117,18 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
 
     The vocabulary holds the items of the log, then those that only the item table names.
     """
+    log, _, catalog = read_log_traced(options, trace=False)
+    return log, catalog
+
+
+def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace | None, Catalog | None]:
+    """As ``read_log``, and with ``trace`` also where each event stood in its file."""
+    from penchant.reading.assemble import read_traced
+
     if not options.logs:
         raise ParameterError("no log was given: name one or more files")
     with reading_progress() as progress:
-        log = read_interactions(
+        log, found = read_traced(
             options.logs,
             columns=options.columns,
             kinds=options.kind,
@@ -129,11 +140,12 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
             rejected=options.rejected,
             items=options.items,
             progress=progress,
+            trace=trace,
         )
     for line in rejection_lines(log.report):
         print(f"penchant: {line}", file=sys.stderr)
     catalog = None if options.items is None else Catalog.read(options.items, log.vocab)
-    return log, catalog
+    return log, found, catalog
 
 
 def place(row: Rejected) -> str:

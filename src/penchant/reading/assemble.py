@@ -17,7 +17,7 @@ from penchant.reading.batches import Table
 from penchant.reading.cleaning import Cleaned, Cleaner
 from penchant.reading.columns import assign, parse_columns, parse_kinds
 from penchant.reading.findings import from_reading
-from penchant.reading.items import item_ids
+from penchant.reading.items import item_ids, read_items
 from penchant.reading.opening import expand
 from penchant.reading.rejects import RejectedRows
 from penchant.reading.report import ReadReport
@@ -103,7 +103,9 @@ def read_traced(
     recipe = Recipe(weights, positive, values_are, max_history)
     log, found = _assemble(opened, parts, cleaner, recipe, report, by=by, trace=trace)
     if items is not None:
-        log.vocab.extend(item_ids(items, sep=None, encoding=None))
+        table = read_items(items)
+        log.vocab.extend(item_ids(table))
+        report.notes += [note] if (note := table.note()) else []
     report.rows, report.kept = sum(s.rows for s in report.sources), len(log)
     report.findings += from_reading(report, cleaner, recipe, damage, found)
     return log, found

@@ -23,10 +23,11 @@ _NAMES = {
         用户 用户id 用户编号 用户名 会员 会员id 顾客 客户 客户id 买家
     """,
     "item": """
-        item itemid iid movieid movie productid product parentasin asin bookid isbn book trackid track songid song
-        artistid artist articleid article newsid videoid video sku skuid goodsid goods gameid game businessid business contentid
-        docid documentid recipeid placeid poi poiid venueid locationid stockcode jobid adid filmid film animeid anime
-        courseid podcastid hotelid restaurantid pageid itemno itemkey itemidx productkey productcode offerid
+        item itemid iid movieid movie productid product parentasin asin bookid isbn book trackid track songid
+        song artistid artist articleid article newsid videoid video sku skuid goodsid goods gameid game
+        businessid business contentid docid documentid recipeid placeid poi poiid venueid locationid stockcode
+        jobid adid filmid film animeid anime courseid podcastid hotelid restaurantid pageid itemno itemkey
+        itemidx productkey productcode offerid
         物品 物品id 物品编号 商品 商品id 商品编号 电影 电影id 图书 书籍 项目 项目id
     """,
     "value": _RATINGS

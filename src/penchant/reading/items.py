@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ import polars as pl
 from penchant.catalog import Catalog
 from penchant.errors import DataError
 from penchant.histories import Bools, Floats
-from penchant.reading.batches import Table
+from penchant.reading.batches import BadRow, Table
 from penchant.reading.columns import NAMES, index_of, plain
 from penchant.reading.ids import normalised
 from penchant.reading.opening import expand
 from penchant.reading.tables import open_source
 from penchant.vocab import Vocab
 
+ITEM_ID, ITEM_LINE, _RAW = "__id", "__line", "__raw"
 TITLES = (
     *("title", "itemname", "itemtitle", "movietitle", "booktitle", "producttitle", "productname", "name"),
     *("标题", "名称", "片名", "书名"),
@@ -34,10 +36,27 @@ _YES = frozenset(("1", "true", "yes", "y", "t", "in stock", "1.0", "是"))
 _NO = frozenset(("0", "false", "no", "n", "f", "out of stock", "0.0", "否", ""))
 
 
-def read_items(
-    source: Any, *, sep: str | None = None, encoding: str | None = None, column: str | None = None
-) -> tuple[Table, pl.DataFrame]:
-    """An item table as it is, with one column more, ``__id``: the normalised id, null where it cannot be one."""
+@dataclass(frozen=True)
+class Items:
+    """An item table as it is and two columns more: ``ITEM_ID``, normalised, null if unusable, and ``ITEM_LINE``."""
+
+    table: Table
+    frame: pl.DataFrame
+    bad: list[BadRow]
+
+    def note(self) -> str | None:
+        """What is to be said of rows that could not be used, None where all could."""
+        if not self.bad:
+            return None
+        first = self.bad[0]
+        return (
+            f"{len(self.bad):,} rows of the item table could not be used, the first on line {first.line} of "
+            f"{self.table.source.name}: {first.reason}"
+        )
+
+
+def read_items(source: Any, *, sep: str | None = None, encoding: str | None = None, column: str | None = None) -> Items:
+    """Read an item table; raises ``DataError`` where no column holds ids."""
     source = expand([source])[0]
     table = open_source(source, sep=sep, encoding=encoding, named=[column] if column else [], damage=[])
     names = _names(table)
@@ -54,32 +73,36 @@ def read_items(
                 fix="Call it item or item_id",
             )
         at = found[0]
-    frames = [batch.frame for batch in table.batches(range(len(names)))]
-    if not frames or not sum(frame.height for frame in frames):
-        raise DataError("the item table holds no rows", file=table.source.name)
-    frame = pl.concat(frames, how="vertical_relaxed")
+    table.source.columns = {"item": names[at]}
+    batches = list(table.batches(range(len(names))))
+    if not sum(batch.frame.height for batch in batches):
+        raise DataError("the item table holds no rows that can be used", file=table.source.name)
+    frame = pl.concat([batch.frame for batch in batches], how="vertical_relaxed")
     frame.columns = _distinct(names)
     ids, reasons = normalised(frame.to_series(at))
-    return table, frame.rename({frame.columns[at]: "__raw"}).with_columns(
-        ids.zip_with(reasons.is_null(), pl.Series([None] * len(ids), dtype=pl.String)).alias("__id")
+    nothing = pl.Series([None] * len(ids), dtype=pl.String)
+    frame = frame.rename({frame.columns[at]: _RAW}).with_columns(
+        ids.zip_with(reasons.is_null(), nothing).alias(ITEM_ID),
+        pl.Series(ITEM_LINE, np.concatenate([batch.lines for batch in batches])),
     )
+    return Items(table, frame, [row for batch in batches for row in batch.bad])
 
 
-def item_ids(source: Any, *, sep: str | None = None, encoding: str | None = None) -> list[str]:
+def item_ids(items: Items) -> list[str]:
     """The ids of an item table, in its order, each once."""
-    return read_items(source, sep=sep, encoding=encoding)[1]["__id"].drop_nulls().unique(maintain_order=True).to_list()
+    return items.frame[ITEM_ID].drop_nulls().unique(maintain_order=True).to_list()
 
 
 def read_catalog(
     source: Any, vocab: Vocab, *, sep: str | None = None, encoding: str | None = None, column: str | None = None
 ) -> Catalog:
     """The catalogue of the items of ``vocab``; where an item stands twice, its first row counts."""
-    _, frame = read_items(source, sep=sep, encoding=encoding, column=column)
-    frame = frame.filter(pl.col("__id").is_not_null()).unique("__id", keep="first", maintain_order=True)
-    aligned = pl.DataFrame({"__id": pl.Series(vocab.ids, dtype=pl.String)}).join(
-        frame.drop("__raw"), on="__id", how="left", maintain_order="left"
+    frame = read_items(source, sep=sep, encoding=encoding, column=column).frame
+    frame = frame.filter(pl.col(ITEM_ID).is_not_null()).unique(ITEM_ID, keep="first", maintain_order=True)
+    aligned = pl.DataFrame({ITEM_ID: pl.Series(vocab.ids, dtype=pl.String)}).join(
+        frame.drop(_RAW, ITEM_LINE), on=ITEM_ID, how="left", maintain_order="left"
     )
-    usual = {plain(name): name for name in reversed(aligned.columns) if name != "__id"}
+    usual = {plain(name): name for name in reversed(aligned.columns) if name != ITEM_ID}
 
     def first_of(names: Sequence[str]) -> str | None:
         return next((usual[name] for name in names if name in usual), None)
@@ -89,7 +112,7 @@ def read_catalog(
     if vectors is None:
         vector = None
     shop = None if available is None else _flags(aligned[available])
-    special = {"__id", title, vector, domain, available if shop is not None else None}
+    special = {ITEM_ID, title, vector, domain, available if shop is not None else None}
     attributes = {
         _label(name): _attribute(aligned[name], name) for name in aligned.columns if name not in special and name
     }
@@ -144,20 +167,30 @@ def _attribute(column: pl.Series, name: str) -> list[Any]:
     if column.dtype != pl.String:
         return column.to_list()
     cells = [cell.strip() or None if cell is not None else None for cell in column.to_list()]
-    filled = [cell for cell in cells if cell is not None]
     if name.endswith("token_seq"):
         return [None if cell is None else cell.split() for cell in cells]
+    return _numbers(cells) or _lists(cells) or cells
+
+
+def _numbers(cells: list[str | None]) -> list[Any] | None:
+    """Cells as numbers where all that are filled are numbers."""
     text = pl.Series(cells, dtype=pl.String)
     for dtype in (pl.Int64, pl.Float64):
         numbers = text.cast(dtype, strict=False)
-        if filled and numbers.null_count() == text.null_count():
+        if text.null_count() < len(cells) and numbers.null_count() == text.null_count():
             return [None if number is None or not np.isfinite(number) else number for number in numbers.to_list()]
+    return None
+
+
+def _lists(cells: list[str | None]) -> list[Any] | None:
+    """Cells as lists where they are JSON lists, or where bars stand between their parts."""
+    filled = [cell for cell in cells if cell is not None]
     if filled and all(cell.startswith("[") for cell in filled):
         lists = [None if cell is None else _json_list(cell) for cell in cells]
-        return lists if any(row is not None for row in lists) else cells
+        return lists if any(row is not None for row in lists) else None
     if sum("|" in cell for cell in filled) > 0.1 * len(filled):
         return [None if cell is None else [p.strip() for p in cell.split("|") if p.strip()] for cell in cells]
-    return cells
+    return None
 
 
 def _json_list(text: str) -> list[Any] | None:

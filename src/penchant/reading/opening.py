@@ -85,7 +85,7 @@ def compression_of(head: bytes) -> str | None:
 def opened(path: Path) -> Iterator[Opened]:
     """The decompressed bytes of a file; raises ``DataError`` where it cannot be opened."""
     try:
-        raw = path.open("rb")  # noqa: SIM115  # closed below; here only the opening may fail
+        raw = path.open("rb")
     except OSError as error:
         raise DataError(f"the file cannot be opened: {error.strerror}", file=str(path)) from error
     with raw:
@@ -97,7 +97,7 @@ def opened(path: Path) -> Iterator[Opened]:
         elif kind == "bzip2":
             stream = bz2.BZ2File(raw)
         elif kind == "xz":
-            stream = lzma.LZMAFile(raw)
+            stream = lzma.LZMAFile(raw)  # noqa: SIM115  # it closes with `raw`
         elif kind == "zstd":
             import zstandard
 
