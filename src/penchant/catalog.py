@@ -60,7 +60,8 @@ class Catalog:
 
         Columns ``title``, ``vector``, ``available`` and ``domain`` are known by their usual names; the rest become
         attributes; ``column`` names the one with the ids where its name is not a usual one. Items
-        that the table does not hold have no title and no attributes; rows of items outside the vocabulary are left out. Raises ``DataError`` for a table without item ids.
+        that the table does not hold have no title and no attributes; rows of items outside the vocabulary are left
+        out. Raises ``DataError`` for a table without item ids.
         """
         from penchant.reading.items import read_catalog
 

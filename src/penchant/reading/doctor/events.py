@@ -183,8 +183,8 @@ def bots(chart: Chart) -> Iterator[Finding]:
             chart.trace.cleaner.users,
             user,
             chart.log.user_ids[user],
-            f"{len(found):,} {chart.who}s have {BOT_EVENTS:,} events or more, up to {counts[user]:,}: {share:.0%} of the "
-            "log",
+            f"{len(found):,} {chart.who}s have {BOT_EVENTS:,} events or more, up to {counts[user]:,}: {share:.0%} "
+            "of the log",
             "Robots, shops and shared accounts connect everything with everything",
             "Take them out; max_history bounds what one history contributes meanwhile",
             len(found),
