@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accuracy, duel, machine, report
+from bench import accuracy, duel, machine, report, tune
 from bench.sets import SETS
 
 
@@ -44,11 +44,17 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], choices=list(SETS), help="only this set")
     parser.add_argument("--model", action="append", default=[], help="only this model")
     parser.add_argument("--seed", action="append", default=[], type=int, help="this seed (0 unless given)")
+    parser.add_argument("--trials", type=int, default=30, help="parameters that tune tries")
+    parser.add_argument("--minutes", type=float, help="the most time that tune takes")
     options = parser.parse_args()
     failed, first = 0, options.what[0]
     seeds = options.seed or [0]
     if first == "list":
         show()
+    elif first == "tune":
+        if len(options.what) != 3 or options.what[1] not in SETS:
+            parser.error(f"tune takes a set and a model; the sets are {', '.join(SETS)}")
+        tune.tune(*options.what[1:], trials=options.trials, minutes=options.minutes, seed=seeds[0])
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":
