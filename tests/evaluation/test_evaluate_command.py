@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_logs import a_market
+
+from penchant.cli.main import main
+from penchant.datasets import movielens_small_path
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Path:
+    log = a_market()
+    assert log.times is not None
+    rows = zip(log.users.tolist(), log.items.tolist(), log.times.tolist(), strict=True)
+    lines = [f"u{user},i{item},{1_500_000_000 + time},{item % 3}" for user, item, time in rows]
+    file = tmp_path / "market.csv"
+    file.write_text("user,item,timestamp,third\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def test_json_alone_on_standard_output(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["evaluate", str(market), "-m", "popular", "-m", "random", "--json", "-k", "5", "--metrics", "ndcg,gini"]
+    assert main(asked) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert [model["name"] for model in document["models"]] == ["popular", "random"]
+    assert list(document["models"][0]["metrics"]) == ["ndcg@5", "gini@5"]
+    assert "split" in said.err, "why this split was chosen"
+
+
+def test_a_table_for_people(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(market), "-m", "popular", "--split", "time:.7"]) == 0
+    out = capsys.readouterr().out
+    assert "seen items are no answers" in out and "new people only" in out and "★" in out
+
+
+def test_a_column_is_named_in_the_split(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(market), "-m", "popular", "--split", "column:third", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["split"]["name"] == "column, 3 folds"
+    clash = ["evaluate", str(market), "-m", "popular", "--split", "column:third", "--columns", "split=item"]
+    assert main(clash) == 2
+    assert "--columns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["-m", "popular", "--split", "leave-first"],
+        ["-m", "popularity"],
+        ["-m", "popular", "--metrics", "ndgc"],
+        ["-m", "popular", "--candidates", "nowhere.csv"],
+        ["-m", "@nowhere.json"],
+        ["-m", "popular", "-k", "0"],
+    ],
+)
+def test_bad_input_exits_with_two(market: Path, more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(market), *more]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "Traceback" not in said.err and said.err
+
+
+def test_tune_writes_a_file_that_evaluate_reads(
+    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "popular.json"
+    asked = ["tune", str(market), "-m", "popular", "--split", "leave-last", "--trials", "3", "-o", str(file)]
+    assert main(asked) == 0
+    said = capsys.readouterr()
+    assert "trial 2:" in said.err and f"@{file}" in said.out
+    assert main([*asked, "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["trials"] == 3 and "went on" in said.err
+    assert json.loads(file.read_text())["command"].startswith("penchant ")
+    assert main(["evaluate", str(market), "-m", f"@{file}", "--split", "leave-last", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"][0]["label"] == f"@{file}"
+
+
+def test_films_and_their_ratings(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["evaluate", str(movielens_small_path()), "--positive", "value>=3.5", "--split", "leave-last"]
+    assert main([*asked, "-m", "popular", "-m", "random", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["split"]["cases"] == 670
+    best = {model["name"]: model["best"] for model in document["models"]}
+    assert best == {"popular": True, "random": False}
