@@ -8,7 +8,7 @@ import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log_traced, reading_options
 from penchant.cli.render import AsJson, example, print_json, show
-from penchant.reading.report import Finding, ReadReport
+from penchant.reading.report import ReadReport
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,19 +34,12 @@ def register(app: typer.Typer) -> None:
 
         log, trace, _ = read_log_traced(reading.with_logs(logs), trace=True)
         assert trace is not None
-        findings = examine(log, trace, reading.items)
+        log.report.findings = examine(log, trace, reading.items)
         figures = describe(log)
-        log.report.findings = findings
         if as_json:
-            document = {"understood": understood(log.report), "recipe": log.recipe.to_json(), "statistics": figures}
-            print_json({**document, **log.report.to_json()})
+            print_json({**log.report.to_json(), "recipe": log.recipe.to_json(), "statistics": figures})
             return
-        show(*_understood_table(log.report), *_figures(figures), *_histograms(figures), *_findings(findings))
-
-
-def understood(report: ReadReport) -> list[dict[str, Any]]:
-    """What was understood of each file, as plain JSON values."""
-    return [{**source, "values_why": report.values_why} for source in report.to_json()["sources"]]
+        show(*_understood_table(log.report), *_figures(figures), *_histograms(figures), *_findings(log.report))
 
 
 def _table(title: str, *columns: str) -> Any:
@@ -139,18 +132,17 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * whole + ("▏▎▍▌▋▊▉"[rest - 1] if rest else "")
 
 
-def _findings(findings: list[Finding]) -> list[RenderableType]:
+def _findings(report: ReadReport) -> list[RenderableType]:
     from rich.text import Text
 
-    if not findings:
+    if not report.findings:
         return [Text("Nothing odd was found.")]
     out: list[RenderableType] = [Text("Findings", style="bold")]
-    for finding in findings:
+    for finding in report.findings:
         text = Text()
         text.append(f"{finding.severity}: ", style=COLOURS[finding.severity])
         text.append(finding.what)
-        place = [finding.file or "", f"line {finding.line}" if finding.line else "", finding.column or ""]
-        where = ", ".join(part for part in place if part)
+        where = report.place(finding.file, finding.line, finding.column)
         if where:
             text.append(f"\n    {where}" + (f": {finding.value!r}" if finding.value else ""), style="dim")
         text.append(f"\n    {finding.why}. {finding.fix}.")

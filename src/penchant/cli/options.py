@@ -15,7 +15,7 @@ import typer
 from penchant.catalog import Catalog
 from penchant.errors import ParameterError
 from penchant.interactions import Interactions
-from penchant.reading.report import ReadReport, Rejected
+from penchant.reading.report import ReadReport
 
 if TYPE_CHECKING:
     from penchant.reading.assemble import Trace
@@ -148,17 +148,15 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
     return log, found, catalog
 
 
-def place(row: Rejected) -> str:
-    """Where a rejected row stands, as people say it."""
-    return f"{row.file}, line {row.line}" + (f", column {row.column}" if row.column else "")
-
-
 def rejection_lines(report: ReadReport, examples: int = 3) -> list[str]:
     """What was rejected and noted, a few lines of text."""
     lines = list(report.notes)
     if report.n_rejected:
         lines.append(f"{report.n_rejected:,} of {report.rows:,} rows could not be used:")
-        lines += [f"  {place(row)}: {row.reason} ({row.value[:60]!r})" for row in report.rejected[:examples]]
+        lines += [
+            f"  {report.place(row.file, row.line, row.column)}: {row.reason} ({row.value[:60]!r})"
+            for row in report.rejected[:examples]
+        ]
         if report.n_rejected > examples:
             lines.append(f"  and {report.n_rejected - examples:,} more")
         lines += [f"  all of them are in {name}" for name in report.rejected_files]

@@ -40,6 +40,7 @@ class Trace:
     cleaner: Cleaner
     unsorted: tuple[int, int] | None  # source and line of the first event older than one of its user before it
     n_unsorted: int = 0
+    kinds: np.ndarray | None = None  # (events,) which kind, -1 for none
 
 
 @dataclass
@@ -246,10 +247,12 @@ def _assemble(
         lacking = next(o.table.source.name for o in opened if "split" not in o.roles)
         raise DataError("there is no split column, which the other files have", file=lacking)
     weighed, liked = recipe.weigh_coded(list(cleaner.kinds), kinds, values)
-    del values, kinds
+    del values
     found = None
     if trace:
-        found = Trace(_gather(parts, "lines", 0, np.int64), np.repeat(np.arange(len(sizes)), sizes), cleaner, None)
+        found = Trace(
+            _gather(parts, "lines", 0, np.int64), np.repeat(np.arange(len(sizes)), sizes), cleaner, None, kinds=kinds
+        )
         _look_for_disorder(found, users, times)
     order = _order(users, times, positions)
 
@@ -258,7 +261,7 @@ def _assemble(
 
     seconds = None if times is None or (times == MISSING).all() else np.floor_divide(times, 1_000_000)
     if found is not None:
-        found.lines, found.sources = pick(found.lines), pick(found.sources)
+        found.lines, found.sources, found.kinds = pick(found.lines), pick(found.sources), pick(found.kinds)
     integers = all(_INTEGER.match(item) for item in cleaner.items.index) and _numbers_or_text(opened)
     labels = np.array([*cleaner.parts, ""], dtype=np.str_)
     log = Interactions(

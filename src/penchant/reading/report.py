@@ -54,6 +54,11 @@ class Source:
     time_unit: str | None = None
     rows: int = 0
 
+    @property
+    def counts(self) -> str:
+        """What a place in it is called: the ``line`` of a text, else the ``row``."""
+        return "line" if self.format in {"delimited text", "JSON lines"} else "row"
+
 
 @dataclass
 class ReadReport:
@@ -74,6 +79,12 @@ class ReadReport:
     def files(self) -> list[str]:
         """Names of what was read."""
         return [source.name for source in self.sources]
+
+    def place(self, file: str | None, line: int | None, column: str | None) -> str:
+        """Where something stands, as people say it."""
+        words = {source.name: source.counts for source in self.sources}
+        parts = [file or "", f"{words.get(file or '', 'line')} {line}" if line is not None else "", column or ""]
+        return ", ".join(part for part in parts if part)
 
     @property
     def columns(self) -> dict[str, str]:

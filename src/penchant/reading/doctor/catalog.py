@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from penchant.reading.doctor.chart import Chart
+from penchant.reading.doctor.chart import Chart, percent
 from penchant.reading.doctor.ids import swapped_finding
 from penchant.reading.items import ITEM_ID, ITEM_LINE, read_items
 from penchant.reading.report import Finding, Severity
@@ -81,7 +81,7 @@ def examine_items(chart: Chart, items: Any) -> Iterator[Finding]:
             items_table,
             code,
             item,
-            f"{len(unknown):,} items of the log ({share:.0%}) are not in the item table",
+            f"{len(unknown):,} items of the log ({percent(share)}) are not in the item table",
             "They have no title and no attributes",
             f"Check that {column!r} holds the ids that the log uses",
             len(unknown),
@@ -121,7 +121,7 @@ def _missing_values(chart: Chart, frame: pl.DataFrame, file: str) -> Iterator[Fi
         yield Finding(
             "missing attribute values",
             "warning" if gone.mean() > 0.2 else "note",
-            f"{int(gone.sum()):,} items ({gone.mean():.0%}) have no {name!r}{pattern}",
+            f"{int(gone.sum()):,} items ({percent(float(gone.mean()))}) have no {name!r}{pattern}",
             "Content models know less of these items",
             "Fill them in, or leave the column out",
             int(gone.sum()),

@@ -14,6 +14,13 @@ from penchant.reading.ids import IdTable
 from penchant.reading.report import Finding, Severity
 
 
+def percent(share: float) -> str:
+    """A share as people say it: neither 0 % for a few nor 100 % for not quite all."""
+    if 0 < share < 0.01:
+        return "under 1%"
+    return "over 99%" if 0.99 < share < 1 else f"{share:.0%}"
+
+
 @dataclass(frozen=True)
 class Chart:
     """A log and its trace, with the counts that several checks need."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from penchant.reading.columns import RATING_NAMES, plain
-from penchant.reading.doctor.chart import Chart
+from penchant.reading.doctor.chart import Chart, percent
 from penchant.reading.report import Finding
 from penchant.reading.times import YEAR_2100
 
@@ -23,17 +23,23 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
     repeated = int((count > 1).sum())
     if not repeated:
         return
-    keys: list[np.ndarray] = [log.items, log.users]
-    if log.times is not None:
-        keys.insert(0, log.times)
-    if log.values is not None:
-        keys.insert(0, log.values)
+    compared: dict[str, np.ndarray | None] = {
+        "value": log.values,
+        "kind": chart.trace.kinds,
+        "part": log.parts,
+        "time": log.times,
+        "item": log.items,
+        chart.who: log.users,
+    }
+    keys = [key for key in compared.values() if key is not None]
+    names = [name for name, key in reversed(compared.items()) if key is not None]
     order = np.lexsort(keys)
     same = np.ones(len(log) - 1, dtype=np.bool_)
     for key in keys:
         same &= key[order[1:]] == key[order[:-1]]
     twice = order[1:][same]
-    if len(twice):
+    # without a time, two rows that look the same may well be two visits
+    if len(twice) and (log.times is not None or log.values_are == "rating"):
         event = int(twice[np.argmin(chart.trace.lines[twice])])
         yield chart.at_event(
             "duplicates",
@@ -41,7 +47,7 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
             "item",
             event,
             log.vocab.ids[log.items[event]],
-            f"{len(twice):,} rows repeat another one in every respect",
+            f"{len(twice):,} rows repeat another one: the same {', '.join(names)}",
             "Weights add up and pairs are counted again, so a repeated row counts double",
             "Take them out if they are copies; leave them if things did happen twice",
             len(twice),
@@ -183,7 +189,7 @@ def bots(chart: Chart) -> Iterator[Finding]:
             chart.trace.cleaner.users,
             user,
             chart.log.user_ids[user],
-            f"{len(found):,} {chart.who}s have {BOT_EVENTS:,} events or more, up to {counts[user]:,}: {share:.0%} "
+            f"{len(found):,} {chart.who}s have {BOT_EVENTS:,} events or more, up to {counts[user]:,}: {percent(share)} "
             "of the log",
             "Robots, shops and shared accounts connect everything with everything",
             "Take them out; max_history bounds what one history contributes meanwhile",
@@ -203,7 +209,7 @@ def lonely_items(chart: Chart) -> Iterator[Finding]:
             chart.trace.cleaner.items,
             item,
             chart.log.vocab.ids[item],
-            f"{len(lonely):,} items ({len(lonely) / len(seen):.0%}) have one {chart.who} only",
+            f"{len(lonely):,} items ({percent(len(lonely) / len(seen))}) have one {chart.who} only",
             "Collaborative filtering cannot place them",
             "Give item attributes (--items) and use content-knn or a blend",
             len(lonely),
