@@ -94,7 +94,16 @@ class Interactions:
                 row = None
         if row is None:
             raise InputError(f"the log names no {'session' if self.sessions else 'user'} {str(user_id)[:80]!r}")
-        return self.histories()[row : row + 1]
+        events = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
+        return Histories(
+            np.array([0, events.stop - events.start]),
+            self.items[events],
+            self.n_items,
+            None if self.values is None else self.values[events],
+            self.values_are,
+            None if self.times is None else self.times[events],
+            liked=None if self.liked is None else self.liked[events],
+        )
 
     def where(self, mask: Bools) -> Interactions:
         """The events where ``mask`` (events,) is true: the same vocabulary, users left without events dropped."""

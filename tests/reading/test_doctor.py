@@ -38,18 +38,65 @@ FAULTS = {
     "case": (with_rows(("u0", "I7", 3, LATE), ("u1", "I7", 3, LATE)), "spelling of ids", 102, "item", "I7", "warning"),
     "inner space": (with_rows(("u 7", "i7", 3, LATE)), "spelling of ids", 102, "user", "u 7", "warning"),
     "space around": (with_rows(("u0", " i6", 3, LATE)), "spelling of ids", 102, "item", " i6", "note"),
-    "nan": (with_rows(("u0", "nan", 3, LATE), ("u1", "nan", 3, LATE)), "words for nothing", 102, "item", "nan", "warning"),
-    "scale": (with_rows(*[("u0", "i1", 3, LATE - 9)] * 200, ("u0", "i6", 9, LATE)), "ratings out of scale", 302, "rating", "9", "warning"),
+    "nan": (
+        with_rows(("u0", "nan", 3, LATE), ("u1", "nan", 3, LATE)),
+        "words for nothing",
+        102,
+        "item",
+        "nan",
+        "warning",
+    ),
+    "scale": (
+        with_rows(*[("u0", "i1", 3, LATE - 9)] * 200, ("u0", "i6", 9, LATE)),
+        "ratings out of scale",
+        302,
+        "rating",
+        "9",
+        "warning",
+    ),
     "not ratings": (
-        with_rows(*[("u0", "i1", 3, LATE - 9)] * 200, ("u0", "i6", 9999, LATE)), "ratings out of scale", 302, "rating", "9999", "error"
+        with_rows(*[("u0", "i1", 3, LATE - 9)] * 200, ("u0", "i6", 9999, LATE)),
+        "ratings out of scale",
+        302,
+        "rating",
+        "9999",
+        "error",
     ),
     "unsorted": (with_rows(("u0", "i6", 3, 1_499_999_999)), "unsorted times", 102, "timestamp", None, "note"),
-    "far": (with_rows(*[("u0", "i6", 3, LATE)] * 10, ("u1", "i6", 3, 5)), "odd times", 112, "timestamp", "5", "warning"),
-    "future": (with_rows(("u0", "i6", 3, 9_000_000_000)), "impossible times", 102, "timestamp", "9000000000", "warning"),
-    "header": (with_rows(("user", "item", "rating", "timestamp")), "repeated header", 102, None, "user,item,rating,timestamp", "warning"),
-    "garbled": (with_rows(("u0", "CafÃ©", 3, LATE), ("u1", "CafÃ©", 3, LATE)), "wrong encoding", 102, "item", "CafÃ©", "warning"),
+    "far": (
+        with_rows(*[("u0", "i6", 3, LATE)] * 10, ("u1", "i6", 3, 5)),
+        "odd times",
+        112,
+        "timestamp",
+        "5",
+        "warning",
+    ),
+    "future": (
+        with_rows(("u0", "i6", 3, 9_000_000_000)),
+        "impossible times",
+        102,
+        "timestamp",
+        "9000000000",
+        "warning",
+    ),
+    "header": (
+        with_rows(("user", "item", "rating", "timestamp")),
+        "repeated header",
+        102,
+        None,
+        "user,item,rating,timestamp",
+        "warning",
+    ),
+    "garbled": (
+        with_rows(("u0", "CafÃ©", 3, LATE), ("u1", "CafÃ©", 3, LATE)),
+        "wrong encoding",
+        102,
+        "item",
+        "CafÃ©",
+        "warning",
+    ),
     "one user": (with_rows(("u0", "new", 3, LATE)), "one-user items", 102, "item", "new", "note"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -43,7 +43,9 @@ def test_a_given_separator_wins():
         (["who,what,how", "a,b,1", "c,d,2"], True),
         (["userid", "itemid"], None),
         (["userId:token\titem:token", "a\tb"], True),
-        (["1,userId", "2,x"], True),
+        (["u1,7,book", "u2,8,book"], False),
+        (["u1,item-x,book", "u2,item-y,book", "u3,item-z,film"], False),
+        (["user,book", "u1,b1"], True),
     ],
 )
 def test_headers(lines, header):
@@ -68,6 +70,10 @@ def test_row_names_without_a_heading():
         ([["1", "2", "978300760"]], {"user": 0, "item": 1, "time": 2}),
         ([["1", "2", "2020-01-01"]], {"user": 0, "item": 1, "time": 2}),
         ([["1", "2", "2020-01-01", "4.5"]], {"user": 0, "item": 1, "time": 2, "value": 3}),
+        (
+            [["1", "2268318", "2520377", "pv", "1511544070"], ["1", "2333346", "2520771", "pv", "1511561733"]],
+            {"user": 0, "item": 1, "kind": 3, "time": 4},
+        ),
         ([["only"]], {}),
     ],
 )

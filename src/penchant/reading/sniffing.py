@@ -18,6 +18,7 @@ _KNOWN = frozenset(name for names in NAMES.values() for name in names)
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
 _ISO = re.compile(r"^\s*\d{4}[-/.]\d{1,2}[-/.]\d{1,2}")
 _TYPED = re.compile(r":(token|token_seq|float|float_seq)$")
+_KIND = re.compile(r"^\s*[A-Za-z][A-Za-z_ -]{0,30}\s*$")
 _ASIN = re.compile(r"^(B[0-9A-Z]{9}|\d{9}[\dX])$")
 _REVIEWER = re.compile(r"^A[0-9A-Z]{8,}$")
 
@@ -135,7 +136,11 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, int, int]:
 
 def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]], named: Sequence[str]) -> bool:
     usual = {plain(cell) for cell in first}
-    if usual & _KNOWN or any(_TYPED.search(cell) for cell in first):
+    if any(_TYPED.search(cell) for cell in first):
+        return True
+    # a known name that comes back below is a value: 'book' may be a heading or what the row is about
+    names = [i for i, cell in enumerate(first) if plain(cell) in _KNOWN and not _comes_back(i, cell, first, rows)]
+    if len(names) > 1 or (names and not any(_NUMBER.match(cell) for cell in first)):
         return True
     if any(not name.isdecimal() and plain(name) in usual for name in named):
         return True
@@ -145,11 +150,17 @@ def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]], named: Seque
     return any(all(_NUMBER.match(row[i]) for row in alike) for i in range(len(first))) if alike else False
 
 
+def _comes_back(column: int, cell: str, first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell of the first row stands in its column again, in a row that is not the first one repeated."""
+    return any(len(row) > column and row[column].strip() == cell and row[0].strip() != first[0] for row in rows)
+
+
 def guess_roles(sample: Sequence[Sequence[str | None]], separator: str | None) -> tuple[dict[str, int], str | None]:
     """Roles of the columns of a log without header, by position and value, and the layout where it is well known.
 
     User and item come first, in this order, unless the first column holds Amazon product ids and the second
-    reviewers; a column of large numbers or dates is the time, one of at most 21 small numbers the rating.
+    reviewers; a column of large numbers or dates is the time, one of a few words the kind, one of small numbers the
+    rating.
     """
     width = len(sample[0]) if sample else 0
     if width < 2:
@@ -166,6 +177,8 @@ def guess_roles(sample: Sequence[Sequence[str | None]], separator: str | None) -
             and ((all_numbers and min(numbers) > 1e8) or all(_ISO.match(cell) for cell in cells))
         ):
             roles["time"] = i
+        elif "kind" not in roles and _share(_KIND, cells) == 1 and len(set(cells)) <= len(cells) / 2:
+            roles["kind"] = i
         elif "value" not in roles and all_numbers and max(abs(number) for number in numbers) <= 1000:
             roles["value"] = i
     swapped = _share(_ASIN, columns[0]) > 0.9 and _share(_REVIEWER, columns[1]) > 0.9

@@ -26,8 +26,9 @@ BLOCK = 1 << 24  # bytes of text that are parsed at once
 class Lines:
     """The lines of a text file in blocks, decoded; says in ``source`` which encoding it was and what was damaged."""
 
-    def __init__(self, path: Path, source: Source, encoding: str, damage: list[str]) -> None:
+    def __init__(self, path: Path, source: Source, encoding: str, damage: list[str], *, guessed: bool) -> None:
         self.path, self.source, self.encoding, self.damage = path, source, encoding, damage
+        self.guessed = guessed
 
     def blocks(self) -> Iterator[tuple[pl.Series, int, bool, bool, float]]:
         """``(lines, number of the first, whether it is the last block, damaged, share read)``."""
@@ -55,7 +56,8 @@ class Lines:
                     text = block.decode(encoding)
                 except UnicodeDecodeError:
                     guess = sniff_encoding(block)
-                    if ascii_so_far and self.source.encoding == "utf-8" and guess != "utf-8-sig":
+                    # so far any encoding would have done: these bytes are the first that tell
+                    if self.guessed and ascii_so_far and guess != "utf-8-sig":
                         encoding, self.source.encoding = guess, guess
                     text, damaged = block.decode(encoding, errors="replace"), True
                 ascii_so_far = ascii_so_far and block.isascii()
@@ -88,7 +90,7 @@ def open_text(path: Path, sep: str | None, encoding: str | None, named: Sequence
         lines = lines[:-1] if len(head) >= 1 << 18 or not lines[-1] else lines
     lines = lines[: 4 * SAMPLE_LINES]
     source = Source(str(path), "delimited text", encoding=shown, compression=compression)
-    reader = Lines(path, source, codec, damage)
+    reader = Lines(path, source, codec, damage, guessed=encoding is None)
     start = text.lstrip()[:1]
     if start == "{" and sep is None:
         return _json_lines(reader, lines)
