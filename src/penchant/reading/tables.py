@@ -37,7 +37,8 @@ def open_source(
 
 def _columnar(path: Path, kind: str) -> Table:
     try:
-        lazy = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
+        # an Arrow file is read as a whole: polars would take stars and brackets in its name for a pattern
+        lazy = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.read_ipc(path.read_bytes()).lazy()
         names = lazy.collect_schema().names()
         rows = int(lazy.select(pl.len()).collect().item())
         sample = lazy.head(SAMPLE_LINES).collect()
