@@ -9,7 +9,8 @@ import typer
 
 from penchant.cli.options import Log, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, show
-from penchant.errors import ParameterError, UnknownItemError
+from penchant.cli.resolve import resolve_items
+from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
     from penchant.recommender import Recommender
@@ -121,17 +122,8 @@ def explain(
 
 
 def resolve(recommender: Recommender, texts: Sequence[str]) -> list[str]:
-    """The ids that ITEM arguments mean: an exact id, else a unique part of a title.
-
-    Raises ``UnknownItemError``, or ``AmbiguousItemError`` with the list of matches.
-    """
-    ids = recommender.vocab.ids
-    if recommender.catalog is not None:
-        return [ids[recommender.catalog.resolve(text)] for text in texts]
-    for text in texts:
-        if recommender.index(text) < 0:
-            raise UnknownItemError(f"no item has the id {text!r}, and the recommender was saved without titles")
-    return [ids[recommender.index(text)] for text in texts]
+    """The ids that ITEM arguments mean to a recommender."""
+    return resolve_items(recommender.vocab, recommender.catalog, texts)
 
 
 def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:

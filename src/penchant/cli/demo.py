@@ -1,0 +1,69 @@
+"""``penchant demo``: the whole path on bundled data, from raw ratings to recommendations with their reasons."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from penchant.cli.render import AsJson, example, print_json, progress, show
+
+MODELS = ("random", "popular", "item-knn", "ease")  # all that learn from this log within seconds
+POSITIVE = "value>=3.5"
+TITLES = ("Matrix, The (1999)", "Blade Runner (1982)", "Star Wars: Episode IV - A New Hope (1977)")
+METRICS = "hit,ndcg,mrr,coverage"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog=example("penchant demo", 'penchant demo "Toy Story (1995)" "Shrek (2001)" "Finding Nemo"'))
+    def demo(
+        titles: Annotated[
+            list[str] | None, typer.Argument(metavar="TITLE", help="Films someone likes: a title or a unique part.")
+        ] = None,
+        k: Annotated[int, typer.Option("-k", min=1, help="How many recommendations.")] = 10,
+        as_json: AsJson = False,
+    ) -> None:
+        """Compare the models on MovieLens, then recommend for someone who likes the given films, and say why."""
+        from penchant.cli.reasons import stacked
+        from penchant.cli.resolve import resolve_items
+        from penchant.datasets import load_movielens_small
+        from penchant.evaluation.evaluate import evaluate
+        from penchant.fitting import fit
+        from penchant.models.base import Run
+
+        start = time.perf_counter()
+        log, catalog = load_movielens_small(positive=POSITIVE)
+        liked = resolve_items(log.vocab, catalog, titles or TITLES)
+        with progress() as report:
+            run = Run(progress=report)
+            compared = evaluate(log, MODELS, split="leave-last", k=10, metrics=METRICS, run=run)
+            best = next(result for result in compared.models if result.best)
+            recommender = fit(log, best.label, catalog=catalog, run=run)
+        answer = recommender.recommend(liked, k, why=True)
+        if as_json:
+            print_json({"evaluation": compared.to_json(), "recommendations": answer.to_json()})
+            return
+        show(
+            f"[bold]MovieLens[/bold]: {len(log):,} ratings of {log.n_items:,} films by {log.n_users:,} people. "
+            "Can a model find the last film each of them liked (3.5 stars or more) among all of them?\n",
+            compared.table(),
+            f"\n[bold]Someone new[/bold] likes these films. The best model above, {best.label}, fitted on all ratings, "
+            "recommends:\n",
+            stacked(answer, [(item_id, catalog.title(log.vocab.index(item_id)) or item_id) for item_id in liked]),
+            _closing(time.perf_counter() - start),
+        )
+
+
+def _closing(seconds: float) -> Any:
+    from rich.text import Text
+
+    lines = (
+        f"\n{seconds:.0f} s from raw ratings to here. The same with a file of yours:",
+        "  penchant inspect events.csv",
+        "  penchant fit events.csv --items items.csv -m item-knn -o model/",
+        "  penchant recommend model/ --history ITEM --history ITEM --why",
+    )
+    return Text("\n".join(lines))
