@@ -1,0 +1,114 @@
+"""Transitions: what people did next, as one directed item → item operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.models.base import Run, Space, Task, hyper
+from penchant.models.linear import LinearModel, Weights
+from penchant.topk import places
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+PAIRS_A_BLOCK = 2**21
+
+
+@dataclass(kw_only=True)
+class Transitions(LinearModel):
+    """Sequential collaborative filtering: an item leads to those that came after it, the nearer the more.
+
+    w(i → j) = c_ij² / (c_ij + shrink) / (n_i^history_exponent · n_j^candidate_exponent)
+    c_ij = Σ over histories u, and places p of i and q of j in them with 0 < |q − p| ≤ reach, of
+           x_up · x_uq · |u|^(−user_exponent) · |q − p|^(−distance_exponent) · (forward if q > p else backward)
+
+    n is the weight of an item's events. The score of a candidate is the sum of w over the history, the newest event
+    counting most (``half_life``). With reach 1, backward 0 and a window of one event this is a Markov chain; sequential
+    rules (Ludewig and Jannach, "Evaluation of session-based recommendation algorithms", 2018) are the case backward
+    0 and distance exponent 1. Repeats are kept: an item may follow itself.
+
+    Cost: one addition a pair within reach, divided among the threads; memory is what is kept, 8 bytes a pair of items
+    that ever met. An empty history scores zero everywhere.
+    """
+
+    name: ClassVar[str] = "transitions"
+    task: ClassVar[Task] = "sequence"
+
+    reach: int = hyper(
+        20, "events apart that still count as a transition; 0: all", ge=0, space=Space(1, 50, log=True), other=1
+    )
+    distance_exponent: float = hyper(
+        0.5, "how fast a transition counts less with distance", ge=0, space=Space(0, 2), other=2.0
+    )
+    forward: float = hyper(1.0, "what counts an item that came later", ge=0, other=0.2)
+    backward: float = hyper(0.3, "what counts an item that came earlier", ge=0, space=Space(0, 1), other=2.0)
+    user_exponent: float = hyper(
+        0.0, "how far a pair in a long history counts less", ge=0, space=Space(0, 1), other=1.0
+    )
+    history_exponent: float = hyper(
+        0.25, "how far the popularity of the history item counts against a pair", space=Space(0, 1), other=1.0
+    )
+    candidate_exponent: float = hyper(
+        0.1, "how far the popularity of the candidate counts against a pair", space=Space(-0.2, 0.6), other=0.6
+    )
+    shrink: float = hyper(
+        0.0, "rare pairs count less: c becomes c² / (c + shrink)", ge=0, space=Space(0, 10), other=5.0
+    )
+    neighbours: int = hyper(0, "items kept for each history item; 0: all", ge=0, other=2)
+    half_life: float = hyper(
+        1.5, "events after which an event counts half; 0: no decay", ge=0, space=Space(0.5, 20, log=True), other=10.0
+    )
+    max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self.weights = followers(self, self.bounded(train, self.max_history), run)
+
+
+def followers(model: Transitions, log: Histories, run: Run) -> Weights:
+    """The sparse item → item operator of a log."""
+    from penchant.kernels.threads import over_blocks
+    from penchant.kernels.transitions import count_pairs, transition_rows
+
+    n, lengths = log.n_items, log.lengths
+    longest = int(lengths.max(initial=1)) - 1
+    reach = min(model.reach or longest, longest)
+    distance = np.arange(reach + 1, dtype=np.float64)
+    distance[0] = 1  # not used
+    decay = (distance**-model.distance_exponent).astype(np.float32)
+    x = log.weights()
+    mass = np.bincount(log.items, weights=x, minlength=n)
+    mass[mass == 0] = 1
+    of_history = (mass**-model.history_exponent).astype(np.float32)
+    of_candidate = (mass**-model.candidate_exponent).astype(np.float32)
+    per_history = np.repeat(np.maximum(lengths, 1.0) ** -model.user_exponent, lengths).astype(np.float32)
+    events = np.argsort(log.items, kind="stable").astype(np.int64)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(log.items, minlength=n))]).astype(np.int64)
+    row = log.rows[events]
+    starts, ends = log.indptr[row], log.indptr[row + 1]
+    place = places(np.bincount(log.items, minlength=n))
+    forward, backward = decay * np.float32(model.forward), decay * np.float32(model.backward)
+    # blocks of about equally many pairs: popular items have most of them
+    size = max(1, min(512, int(n * PAIRS_A_BLOCK / max(1, 2 * reach * len(log.items)))))
+
+    def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:
+        pairs = count_pairs(lo, hi, indptr, events, starts, ends, reach)
+        room = min(pairs, (hi - lo) * min(n, model.neighbours or n))
+        sizes = np.zeros(hi - lo, dtype=np.int64)
+        found, scores = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.float32)
+        used = transition_rows(
+            lo, hi, indptr, events, starts, ends, log.items, x, per_history, forward, backward, of_history,
+            of_candidate, model.shrink, place, model.neighbours, sizes, found, scores,
+        )  # fmt: skip
+        return sizes, found[:used].copy(), scores[:used].copy()
+
+    parts = over_blocks(work, n, size=size, threads=run.threads, progress=run.report("transitions"))
+    sizes = np.concatenate([part[0] for part in parts])
+    return Weights(
+        indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        indices=np.concatenate([part[1] for part in parts]),
+        data=np.concatenate([part[2] for part in parts]),
+    )
