@@ -17,6 +17,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "popular": ("penchant.models.popular", "Popular", ""),
     "random": ("penchant.models.random", "Random", ""),
     "als": ("penchant.models.als", "ALS", ""),
+    "pure-svd": ("penchant.models.pure_svd", "PureSVD", ""),
     "item-knn": ("penchant.models.item_knn", "ItemKNN", ""),
     "ease": ("penchant.models.ease", "EASE", ""),
     "transitions": ("penchant.models.transitions", "Transitions", ""),

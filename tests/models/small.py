@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-SMALL: dict[str, dict[str, Any]] = {}
+SMALL: dict[str, dict[str, Any]] = {
+    "pure-svd": {"factors": 7},
+}

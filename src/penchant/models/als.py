@@ -175,10 +175,12 @@ class _Side:
     @classmethod
     def turned(cls, events: Histories) -> _Side:
         """The events by item."""
-        order = np.argsort(events.items, kind="stable")
-        counts = np.bincount(events.items, minlength=events.n_items)
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls.of(indptr, events.rows[order].astype(np.int32), events.weights()[order])
+        from penchant.kernels.ragged import by_item
+
+        indptr = np.zeros(events.n_items + 1, dtype=np.int64)
+        rows, order = np.empty(len(events.items), dtype=np.int32), np.empty(len(events.items), dtype=np.int64)
+        by_item(events.indptr, events.items, indptr, rows, order)
+        return cls.of(indptr, rows, events.weights()[order])
 
 
 def _diagonalise(y: Floats, threads: int) -> tuple[Floats, Floats]:
