@@ -1,6 +1,7 @@
 """Twenty-five million CSV rows: seconds and peak memory of reading them, in a process of its own.
 
     python bench/big_csv.py [--rows 25000000] [--users 162541] [--items 59047] [--times seconds|iso] [--quoted]
+                             [--inspect]
 
 Writes a log of the shape of MovieLens 25M to a temporary folder, reads it and prints
 one JSON document.
@@ -19,6 +20,18 @@ from pathlib import Path
 
 import numpy as np
 
+INSPECT = """
+import contextlib, io, json, resource, sys, time
+from penchant.cli.main import main
+start, out = time.perf_counter(), io.StringIO()
+with contextlib.redirect_stdout(out):
+    code = main(["inspect", sys.argv[1], "--json"])
+document = json.loads(out.getvalue())
+print(json.dumps({"seconds": round(time.perf_counter() - start, 1), "exit_code": code,
+                  "rows": document["statistics"]["rows"], "users": document["statistics"]["users"],
+                  "items": document["statistics"]["items"], "findings": len(document["findings"]),
+                  "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}))
+"""
 READ = """
 import json, resource, sys, time
 import penchant
@@ -63,13 +76,21 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=59_047)
     parser.add_argument("--times", choices=("seconds", "iso"), default="seconds")
     parser.add_argument("--quoted", action="store_true")
+    parser.add_argument(
+        "--inspect", action="store_true", help="run `penchant inspect` on it instead of only reading it"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.csv"
         start = time.perf_counter()
         write(path, given.rows, given.users, given.items, given.times, quoted=given.quoted)
         wrote = time.perf_counter() - start
-        done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", INSPECT if given.inspect else READ, str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         result = json.loads(done.stdout)
         result |= {
             "megabytes": round(path.stat().st_size / 1e6),
