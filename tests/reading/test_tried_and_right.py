@@ -216,6 +216,22 @@ def test_rejected_rows_go_to_the_working_folder_where_the_logs_folder_cannot_be_
     assert any("cannot be written" in note for note in log.report.notes)
 
 
+def test_a_folder_that_is_marked_read_only_is_left_alone_even_by_the_superuser(tmp_path, monkeypatch):
+    folder, work = tmp_path / "data", tmp_path / "work"
+    folder.mkdir()
+    work.mkdir()
+    path = write(folder, BAD)
+    folder.chmod(0o555)
+    monkeypatch.chdir(work)
+    try:
+        log = read_interactions(path)
+        assert [found.name for found in folder.iterdir()] == ["log.csv"]
+    finally:
+        folder.chmod(0o755)
+    assert log.report.rejected_files == [str(work / "log.csv.rejected.csv")]
+    assert any("cannot be written" in note for note in log.report.notes)
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8", "gb18030"])
 def test_encodings_are_told_apart(tmp_path, encoding):
     names = ["Amélie", "Señor", "Über", "naïve"] if encoding != "gb18030" else ["霸王别姬", "活着", "卧虎藏龙", "英雄"]

@@ -251,7 +251,11 @@ def _assemble(
     found = None
     if trace:
         found = Trace(
-            _gather(parts, "lines", 0, np.int64), np.repeat(np.arange(len(sizes), dtype=np.int32), sizes), cleaner, None, kinds=kinds
+            _gather(parts, "lines", 0, np.int64),
+            np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
+            cleaner,
+            None,
+            kinds=kinds,
         )
         _look_for_disorder(found, users, times)
     order = _order(users, times, positions)

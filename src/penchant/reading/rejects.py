@@ -16,6 +16,14 @@ from penchant.reading.report import KEPT_EXAMPLES, ReadReport, Rejected
 HEADER = ("file", "line", "column", "value", "reason", "row")
 
 
+def _marked_read_only(folder: Path) -> bool:
+    """Whether nobody may write into a folder: its owner means that, even where the superuser could."""
+    try:
+        return not folder.stat().st_mode & 0o222
+    except OSError:
+        return False
+
+
 @dataclass
 class RejectedRows:
     """Collects bad rows in the report and in files; with ``strict`` the first is an error.
@@ -69,6 +77,8 @@ class RejectedRows:
         for at, place in enumerate(wanted):
             if place in self._files:
                 return self._files[place]
+            if place.parent != Path.cwd() and not isinstance(self.target, Path) and _marked_read_only(place.parent):
+                continue
             try:
                 file = place.open("w", encoding="utf-8", newline="")
             except OSError as error:
