@@ -77,7 +77,7 @@ class RejectedRows:
         for at, place in enumerate(wanted):
             if place in self._files:
                 return self._files[place]
-            if place.parent != Path.cwd() and not isinstance(self.target, Path) and _marked_read_only(place.parent):
+            if not isinstance(self.target, Path) and _marked_read_only(place.parent):
                 continue
             try:
                 file = place.open("w", encoding="utf-8", newline="")
