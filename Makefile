@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help demo test test-slow test-bounds coverage check format bench constraints clean
+.PHONY: help demo test test-slow test-bounds coverage check format bench transcript constraints clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -41,6 +41,9 @@ format: $(VENV)/.dev  ## put the format right, and what the linter can put right
 
 bench: $(VENV)/.dev  ## the benchmarks that have no result yet, then docs/benchmarks.md
 	$(BIN)/python -m bench all $(ARGS)
+
+transcript: $(VENV)/.runtime  ## a fresh transcript of the demo in README.md
+	$(BIN)/python .ci/transcript.py
 
 constraints:  ## pin what .venv holds now: how versions are raised
 	$(BIN)/python .ci/pins.py > constraints.new && mv constraints.new constraints.txt
