@@ -232,6 +232,19 @@ def test_a_folder_that_is_marked_read_only_is_left_alone_even_by_the_superuser(t
     assert any("cannot be written" in note for note in log.report.notes)
 
 
+def test_where_no_folder_can_be_written_the_log_is_read_all_the_same_and_it_says_so(tmp_path, monkeypatch):
+    path = write(tmp_path, BAD)
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o555)
+    try:
+        log = read_interactions(path)
+        assert [found.name for found in tmp_path.iterdir()] == ["log.csv"]
+    finally:
+        tmp_path.chmod(0o755)
+    assert (len(log), log.report.rejected_files) == (2, [])
+    assert any("could not be written" in note for note in log.report.notes)
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8", "gb18030"])
 def test_encodings_are_told_apart(tmp_path, encoding):
     names = ["Amélie", "Señor", "Über", "naïve"] if encoding != "gb18030" else ["霸王别姬", "活着", "卧虎藏龙", "英雄"]

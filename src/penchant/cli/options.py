@@ -18,7 +18,7 @@ from penchant.interactions import Interactions
 from penchant.reading.report import ReadReport
 
 if TYPE_CHECKING:
-    from penchant.reading.assemble import Trace
+    from penchant.reading.ordering import Trace
 
 R = TypeVar("R")
 PANEL = "Reading"

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from penchant.errors import DataError, ParameterError
-from penchant.histories import Longs, ValuesAre
+from penchant.histories import ValuesAre
 from penchant.interactions import Interactions
 from penchant.reading.batches import Table
 from penchant.reading.cleaning import Cleaned, Cleaner
@@ -19,6 +19,7 @@ from penchant.reading.columns import assign, parse_columns, parse_kinds
 from penchant.reading.findings import from_reading
 from penchant.reading.items import item_ids, read_items
 from penchant.reading.opening import expand
+from penchant.reading.ordering import Trace, event_order, look_for_disorder
 from penchant.reading.rejects import RejectedRows
 from penchant.reading.report import ReadReport
 from penchant.reading.sniffing import guess_roles
@@ -29,18 +30,6 @@ from penchant.vocab import Vocab
 
 Progress = Callable[[str, float], None]
 _INTEGER = re.compile(r"^(0|-?[1-9]\d*)$")
-
-
-@dataclass
-class Trace:
-    """Where each event of a log stood, for those who look for faults in it."""
-
-    lines: Longs  # (events,) in the order of the interactions
-    sources: np.ndarray  # (events,) which source
-    cleaner: Cleaner
-    unsorted: tuple[int, int] | None  # source and line of the first event older than one of its user before it
-    n_unsorted: int = 0
-    kinds: np.ndarray | None = None  # (events,) which kind, -1 for none
 
 
 @dataclass
@@ -257,8 +246,8 @@ def _assemble(
             None,
             kinds=kinds,
         )
-        _look_for_disorder(found, users, times)
-    order = _order(users, times, positions)
+        look_for_disorder(found, users, times)
+    order = event_order(users, times, positions)
 
     def pick(array: Any) -> Any:
         return array if array is None or order is None else array[order]
@@ -294,39 +283,3 @@ def _numbers_or_text(opened: Sequence[Opened]) -> bool:
         if not batch.frame.to_series(0).dtype.is_numeric():
             return False
     return True
-
-
-def _order(users: np.ndarray, times: np.ndarray | None, positions: np.ndarray | None) -> np.ndarray | None:
-    """The order by user, time, position and place in the log; fills in missing times. None: it is that already."""
-    keys: list[np.ndarray] = []
-    if times is not None and (missing := times == MISSING).any() and not missing.all():
-        # an event without time comes after the others of its user, at the newest time known
-        newest = np.full(int(users.max()) + 1, MISSING, dtype=np.int64)
-        np.maximum.at(newest, users, times)
-        newest[newest == MISSING] = times.max()
-        times[missing] = newest[users[missing]]
-        keys = [missing, times]
-    elif times is not None:
-        keys = [times]
-    if positions is not None:
-        keys = [positions, *keys]
-    keys.append(users)
-    same = np.ones(len(users) - 1, dtype=np.bool_)
-    for key in reversed(keys):
-        if (same & (key[1:] < key[:-1])).any():
-            return np.lexsort(keys)
-        same &= key[1:] == key[:-1]
-    return None
-
-
-def _look_for_disorder(trace: Trace, users: np.ndarray, times: np.ndarray | None) -> None:
-    if times is None or (times == MISSING).all():
-        return
-    order = np.argsort(users, kind="stable")
-    who, when = users[order], times[order]
-    back = (who[1:] == who[:-1]) & (when[1:] < when[:-1]) & (when[1:] != MISSING)
-    if back.any():
-        at = order[1:][back]
-        trace.n_unsorted = int(back.sum())
-        row = int(at.min())
-        trace.unsorted = (int(trace.sources[row]), int(trace.lines[row]))

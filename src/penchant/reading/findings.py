@@ -9,7 +9,7 @@ from penchant.reading.report import Finding, ReadReport, Severity
 from penchant.recipe import Recipe
 
 if TYPE_CHECKING:
-    from penchant.reading.assemble import Trace
+    from penchant.reading.ordering import Trace
 
 
 def at(report: ReadReport, seen: Seen, role: str) -> dict[str, object]:

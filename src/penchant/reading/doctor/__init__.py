@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from penchant.interactions import Interactions
-from penchant.reading.assemble import Trace
 from penchant.reading.doctor import catalog, events, ids
 from penchant.reading.doctor.chart import Chart
+from penchant.reading.ordering import Trace
 from penchant.reading.report import Finding
 
 ORDER = {"error": 0, "warning": 1, "note": 2}

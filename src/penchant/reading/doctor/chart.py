@@ -9,8 +9,8 @@ import numpy as np
 
 from penchant.histories import Longs
 from penchant.interactions import Interactions
-from penchant.reading.assemble import Trace
 from penchant.reading.ids import IdTable
+from penchant.reading.ordering import Trace
 from penchant.reading.report import Finding, Severity
 
 
