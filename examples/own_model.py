@@ -1,0 +1,41 @@
+"""A model of one's own: a dataclass that learns an item→item operator gets lists, reasons and saving for nothing.
+
+This one recommends what was liked by the same number of people: a strange idea, and the comparison says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+import penchant as pc
+from penchant.models.base import hyper
+from penchant.models.linear import LinearModel, Weights
+
+if TYPE_CHECKING:
+    from penchant.histories import Histories
+
+
+@dataclass(kw_only=True)
+class SameFame(LinearModel):
+    """w(i → j) = exp(−sharpness · |log n_i − log n_j|), n = histories that hold the item; dense, n_items² floats."""
+
+    name: ClassVar[str] = "same-fame"
+    sharpness: float = hyper(1.0, "how fast the likeness of two items falls with the ratio of their fames", ge=0)
+
+    def _fit(self, train: Histories, valid: pc.Split | None, run: pc.Run) -> None:
+        fame = np.log1p(train.counts()).astype(np.float32)
+        self.weights = Weights(dense=np.exp(-self.sharpness * np.abs(fame[:, None] - fame)))
+
+
+def main() -> None:
+    """Compare it with the yardsticks."""
+    log, _ = pc.load_movielens_small(positive="value>=3.5")
+    models = [pc.Random(), pc.Popular(), SameFame(), pc.ItemKNN()]
+    print(pc.evaluate(log, models, split="leave-last", metrics="ndcg,hit"))
+
+
+if __name__ == "__main__":
+    main()
