@@ -205,3 +205,28 @@ def test_cold_share(tmp_path):
     log, _ = read_traced([write(tmp_path, rows)])
     assert cold_share(log, 0.6) == {"quantile": 0.6, "events": 2, "events_of_cold_items": 0.5, "new_users": 0.5}
     assert cold_share(read_traced([write(tmp_path, [("a", "x")], header="user,item")])[0]) is None
+
+
+def test_zeros_that_mean_not_rated(tmp_path):
+    rows = [(user, item, 0 if n % 2 else n % 10 + 1, time) for n, (user, item, _, time) in enumerate(HEALTHY)]
+    finding = found(write(tmp_path, rows))["ratings out of scale"]
+    assert (finding.count, finding.value) == (50, "0")
+    assert "not rated" in finding.why
+
+
+def test_values_and_times_that_say_nothing(tmp_path):
+    checks = found(write(tmp_path, [(user, item, 1, 1_500_000_000) for user, item, *_ in HEALTHY]))
+    assert checks["constant values"].count == 100
+    assert checks["odd times"].what == "all times are the same"
+    small = found(write(tmp_path, [(user, item, rating, n) for n, (user, item, rating, _) in enumerate(HEALTHY)]))
+    assert "small numbers" in small["odd times"].what
+    assert small["odd times"].line == 101
+
+
+def test_kinds_parts_and_dislikes_in_the_figures(tmp_path):
+    path = write(tmp_path, [("a", "x", "like", "train"), ("a", "y", "hate", "test")], header="user,item,event,split")
+    figures = describe(read_traced([path], kinds="like=1,hate=-1")[0])
+    assert figures["parts"] == {"test": 1, "train": 1}
+    assert figures["values"]["dislikes"] == 1
+    assert figures["positives"] == 1
+    assert figures["cold"] is None

@@ -110,6 +110,8 @@ def test_encodings():
     assert sniff_encoding("größe,élan\n".encode("latin-1")) == "cp1252"
     assert sniff_encoding(b"a\x81\n") == "latin-1"
     assert sniff_encoding("电影,评分\n".encode("gb18030")) == "gb18030"
+    assert sniff_encoding("größe\n".encode("latin-1")) == "cp1252"
+    assert sniff_encoding("aïeux, créée, naïf, aéré\n".encode("latin-1")) == "cp1252"
     assert sniff_encoding("电影\n".encode()[:-2]) == "utf-8-sig"  # the head may end inside a letter
     assert known("UTF8") == "utf-8-sig"
     for wrong in ("klingon", "base64", "rot13"):

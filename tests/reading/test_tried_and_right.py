@@ -56,6 +56,7 @@ SAME = {
     "quoted double colon": ROWS.replace(",", "::").replace("ann", '"ann"').encode(),
     "gzip": gzip.compress(ROWS.encode()),
     "zstd": zstandard.ZstdCompressor().compress(ROWS.encode()),
+    "two zstd frames": zstandard.compress(ROWS[:30].encode()) + zstandard.compress(ROWS[30:].encode()),
     "two gzip members": gzip.compress(ROWS[:30].encode()) + gzip.compress(ROWS[30:].encode()),
     "spaces around names": ROWS.replace("user,item", " User ID , Item-Id ").encode(),
     "other names": ROWS.replace("user,item,rating,timestamp", "userId,movieId,stars,date").encode(),

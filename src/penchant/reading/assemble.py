@@ -173,6 +173,8 @@ def _clean(
         raise DataError(damage[-1], file=source.name, fix="Fetch or write it again")
     if not out:
         lost = refused.report.n_rejected - before
+        if not lost and len(damage) > broken_before:
+            raise DataError(damage[-1], file=source.name, fix="Fetch or write it again")
         if not lost:
             raise DataError("the file holds a header and no rows", file=source.name)
         first = (

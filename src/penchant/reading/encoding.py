@@ -23,8 +23,8 @@ def known(name: str) -> str:
 def sniff_encoding(head: bytes) -> str:
     """``utf-8-sig`` (UTF-8 with or without a mark), ``utf-16``, ``gb18030``, ``cp1252`` or ``latin-1``.
 
-    Bytes that are no UTF-8 are GB18030 where high bytes come in pairs, as those of Chinese text do, and Western
-    European where they stand alone between ASCII letters.
+    Bytes that are no UTF-8 are GB18030 where high bytes come in pairs and most pairs are punctuation or one of the
+    3,755 common characters of GB 2312, as in Chinese text; else Western European.
     """
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -38,7 +38,9 @@ def sniff_encoding(head: bytes) -> str:
         return "utf-8-sig"  # UTF-8 with a few damaged rows
     runs = [len(run) for run in _HIGH.findall(head)]
     paired = sum(length % 2 == 0 for length in runs)
-    if paired >= 0.8 * len(runs) and _decodes(head, "gb18030"):
+    leads = [lead for run in _HIGH.findall(head) if len(run) % 2 == 0 for lead in run[::2]]
+    common = sum(0xA1 <= lead <= 0xA9 or 0xB0 <= lead <= 0xD7 for lead in leads)
+    if leads and paired >= 0.8 * len(runs) and common >= 0.7 * len(leads) and _decodes(head, "gb18030"):
         return "gb18030"
     return "cp1252" if _decodes(head, "cp1252") else "latin-1"
 

@@ -81,6 +81,42 @@ def compression_of(head: bytes) -> str | None:
     return next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
+class Zstd:
+    """The decompressed bytes of zstd frames; unlike the library's own reader it notices when the last is cut off."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        import zstandard
+
+        self.raw, self.fresh = raw, zstandard.ZstdDecompressor().decompressobj
+        self.frame: Any = None
+        self.compressed = self.ready = b""
+        self.at = 0  # how much of what is ready has been handed out
+
+    def read1(self, size: int) -> bytes:
+        """Some bytes, at most ``size``; none at the end. Raises ``EOFError`` where a frame is not complete."""
+        while self.at >= len(self.ready):
+            self.compressed = self.compressed or self.raw.read(1 << 16)
+            if not self.compressed:
+                if self.frame is not None:
+                    raise EOFError
+                return b""
+            self.frame = self.frame or self.fresh()
+            self.ready, self.at = self.frame.decompress(self.compressed), 0
+            self.compressed = self.frame.unused_data if self.frame.eof else b""
+            if self.frame.eof:
+                self.frame = None
+        start, self.at = self.at, self.at + size
+        return self.ready[start : self.at]
+
+    def read(self, size: int) -> bytes:
+        """Exactly ``size`` bytes, fewer only at the end."""
+        parts, have = [], 0
+        while have < size and (part := self.read1(size - have)):
+            parts.append(part)
+            have += len(part)
+        return b"".join(parts)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Opened]:
     """The decompressed bytes of a file; raises ``DataError`` where it cannot be opened."""
@@ -99,9 +135,7 @@ def opened(path: Path) -> Iterator[Opened]:
         elif kind == "xz":
             stream = lzma.LZMAFile(raw)  # noqa: SIM115  # it closes with `raw`
         elif kind == "zstd":
-            import zstandard
-
-            stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False)
+            stream = Zstd(raw)
         else:
             stream = raw
         yield Opened(cast("BinaryIO", stream), raw, size)
@@ -111,9 +145,12 @@ def read_fully(stream: BinaryIO, size: int) -> tuple[bytes, str | None]:
     """Up to ``size`` bytes, fewer only at the end; and what is wrong where a compressed file is damaged there."""
     parts: list[bytes] = []
     have = 0
+    read = getattr(
+        stream, "read1", stream.read
+    )  # a plain read of a damaged archive loses what it had before the damage
     try:
         while have < size:
-            part = stream.read(min(size - have, 1 << 20))
+            part = read(min(size - have, 1 << 16))
             if not part:
                 break
             parts.append(part)

@@ -19,26 +19,35 @@ MAX_RECORD_LINES = 200  # a quoted field over more lines than this is a quote th
 
 def is_open(text: str, separator: str) -> bool:
     """Whether a record ends inside a quoted field: a quote opens one only at a field's start."""
-    if '"' not in text:
-        return False
-    at, size = 0, len(text)
-    while at <= size:
+    return _quotes(text, separator)[0]
+
+
+def is_tidy(text: str, separator: str) -> bool:
+    """Whether every quoted field is closed right before a separator or the end."""
+    return _quotes(text, separator) == (False, True)
+
+
+def _quotes(text: str, separator: str) -> tuple[bool, bool]:
+    """Whether a quoted field stays open, and whether all that are closed end where a field may end."""
+    at, size, tidy = 0, len(text), True
+    while at <= size and '"' in text:
         if text.startswith('"', at):
             at += 1
             while True:
                 close = text.find('"', at)
                 if close < 0:
-                    return True
+                    return True, tidy
                 if text.startswith('""', close):
                     at = close + 2
                     continue
                 at = close + 1
                 break
+            tidy = tidy and (at == size or text.startswith(separator, at))
         found = text.find(separator, at)
         if found < 0:
-            return False
+            break
         at = found + len(separator)
-    return False
+    return False, tidy
 
 
 def split_record(text: str, separator: str) -> list[str]:
@@ -196,12 +205,14 @@ class Splitter:
                 fields.pop()
             if self.header is not None and record == self.header:
                 bad.append(BadRow(line, "", record[:80], "the header again", record))
-            elif len(fields) == self.n_fields:
+            elif len(fields) == self.n_fields and (end == row + 1 or is_tidy(record, self.separator)):
                 rows.append(fields)
                 at_lines.append(line)
                 raws.append(record)
             else:
                 reason = f"{len(fields)} fields, expected {self.n_fields}"
+                if len(fields) == self.n_fields:
+                    reason = "a quote is opened and closed in the wrong place"
                 bad.append(BadRow(line, "", texts[row][:80], reason, texts[row]))
                 end = row + 1  # what looked like one record over several lines may hide good rows
             row = end
