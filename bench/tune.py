@@ -26,7 +26,8 @@ def tune(set_name: str, model: str, *, trials: int = 30, minutes: float | None =
     )
 
     def tell(trial: Trial, found: Tuned) -> None:
-        print(f"{set_name}, {name}: trial {len(found.trials)}: {trial}", file=sys.stderr)
+        came_to = trial.error or ("dropped" if trial.value is None else f"{metric} {trial.value:.4f}")
+        print(f"{set_name}, {name}: trial {len(found.trials)} of {trials}: {came_to}", file=sys.stderr)
 
     search(
         bench_set.splits(seed=seed),
