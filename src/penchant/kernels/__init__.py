@@ -8,7 +8,7 @@ checks bounds, dtypes and emptiness: a kernel trusts what it is given.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
@@ -31,7 +31,7 @@ def fast_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     On one machine the results are the same every time; processors of another kind may differ in the last bits.
     """
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
     try:
         return cast("Callable[P, R]", numba.njit(cache=True, **options)(function))
     except RuntimeError:  # numba found no folder to cache in

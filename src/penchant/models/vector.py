@@ -33,4 +33,5 @@ class VectorModel(Model):
         self._check_fitted()
         norms = np.linalg.norm(self.item_vectors, axis=1)
         norms[norms == 0] = np.inf
-        return ((self.item_vectors @ self.item_vectors[item]) / (norms * norms[item])).astype(np.float32)
+        cosines: Floats = ((self.item_vectors @ self.item_vectors[item]) / (norms * norms[item])).astype(np.float32)
+        return cosines
