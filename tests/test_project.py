@@ -112,6 +112,7 @@ def test_the_wheel_ships_the_data_with_their_terms(tmp_path: Path):
         metadata = archive.read(next(n for n in names if n.endswith(".dist-info/METADATA"))).decode()
         terms = archive.read("penchant/data/ml-latest-small/LICENSE.txt").decode()
     assert {f"penchant/data/ml-latest-small/{table}.parquet" for table in ("interactions", "items")} <= set(names)
+    assert "penchant/py.typed" in names
     assert "license conditions" in terms
     assert "License-Expression: Apache-2.0 AND LicenseRef-GroupLens-ml-latest-small" in metadata
     for file in ("LICENSE", "NOTICE", "src/penchant/data/ml-latest-small/LICENSE.txt"):

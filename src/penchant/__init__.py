@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from penchant.histories import Histories as Histories
     from penchant.interactions import Interactions as Interactions
     from penchant.interactions import read_interactions as read_interactions
+    from penchant.models.als import ALS as ALS
     from penchant.models.base import Model as Model
     from penchant.models.base import Run as Run
+    from penchant.models.blend import Blend as Blend
+    from penchant.models.content_knn import ContentKNN as ContentKNN
     from penchant.models.ease import EASE as EASE
     from penchant.models.item_knn import ItemKNN as ItemKNN
     from penchant.models.popular import Popular as Popular
+    from penchant.models.pure_svd import PureSVD as PureSVD
     from penchant.models.random import Random as Random
+    from penchant.models.transitions import Transitions as Transitions
     from penchant.persist import load as load
     from penchant.persist import save as save
     from penchant.persist import verify as verify
