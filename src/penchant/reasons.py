@@ -51,6 +51,7 @@ def rank_net(
     allow: Bools | None = None,
     candidates: Histories | None = None,
     exclude: Histories | None = None,
+    place: Ints | None = None,
     threads: int = 0,
 ) -> Ranked:
     """``topk.rank`` with dislikes: they are never recommended, and linear models subtract the scores they give.
@@ -59,7 +60,7 @@ def rank_net(
     """
     ranker = _Net(model) if subtracts(model, given) else model
     banned = seen_by(given, repeat=repeat) if exclude is None else exclude
-    return rank(ranker, given, k, exclude=banned, allow=allow, candidates=candidates, threads=threads)
+    return rank(ranker, given, k, exclude=banned, allow=allow, candidates=candidates, place=place, threads=threads)
 
 
 class _Net:

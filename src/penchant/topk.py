@@ -59,14 +59,15 @@ def rank(
     repeat: bool = False,
     allow: Bools | None = None,
     candidates: Histories | None = None,
+    place: Ints | None = None,
     threads: int = 0,
 ) -> Ranked:
     """The k best items for every history.
 
     ``exclude`` holds, a row a history, the items that may not be in its list (None: the history itself, unless
     ``repeat``); ``allow`` (n_items,) is one mask for all rows; ``candidates`` limits each row to its own items. Equal
-    scores go to the higher training count, then to the lower index. Raises ``ParameterError`` when k < 1 or rows
-    do not match.
+    scores go to the higher training count, then to the lower index; ``place`` is ``places(item_counts)``, for whoever
+    ranks often over the same items. Raises ``ParameterError`` when k < 1 or rows do not match.
     """
     if k < 1:
         raise ParameterError(f"k must be at least 1, got {k}")
@@ -78,7 +79,7 @@ def rank(
             raise ParameterError(f"{name} has {len(other)} rows, the histories {len(given)}")
     if allow is not None and allow.shape != (given.n_items,):
         raise ParameterError(f"allow must have shape ({given.n_items},), got {allow.shape}")
-    place = places(model.item_counts)
+    place = places(model.item_counts) if place is None else place
     if candidates is None:
         return model.top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
     rows = [
@@ -121,15 +122,26 @@ def empty_lists(rows: int, k: int) -> tuple[Ints, Floats]:
 
 
 def _top_one(scores: Floats, k: int, banned: Ints, allow: Bools | None, place: Ints) -> Ranked:
-    scores = scores.copy()
-    scores[banned] = -np.inf
-    if allow is not None:
-        scores[~allow] = -np.inf
     items, best = empty_lists(1, k)
-    # everything that ties with the k-th value is a candidate: the place decides among them
-    threshold = np.partition(scores, len(scores) - k)[len(scores) - k] if k < len(scores) else -np.inf
-    pool = np.flatnonzero((scores >= threshold) & (scores > -np.inf))
-    chosen = pool[np.lexsort((place[pool], -scores[pool]))][:k]
+    # where enough scores are above zero the others need no look: most scores of sparse models are zero
+    for bound in (np.float32(0), np.float32(-np.inf)):
+        shown = scores > bound
+        if allow is not None:
+            shown &= allow
+        shown[banned] = False
+        pool = np.flatnonzero(shown)
+        if len(pool) >= k:
+            break
+    if len(pool) > k:
+        # everything that ties with the k-th value is a candidate: the place decides among them
+        values = scores[pool]
+        threshold = np.partition(values, len(pool) - k)[len(pool) - k]
+        above, ties = pool[values > threshold], pool[values == threshold]
+        missing = k - len(above)
+        if missing < len(ties):
+            ties = ties[np.argpartition(place[ties], missing - 1)[:missing]]
+        pool = np.concatenate([above, ties])
+    chosen = pool[np.lexsort((place[pool], -scores[pool]))]
     items[0, : len(chosen)] = chosen
     best[0, : len(chosen)] = scores[chosen]
     return Ranked(items, best)
