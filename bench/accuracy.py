@@ -108,6 +108,7 @@ def measure(entry: Entry) -> dict[str, Any]:
         "fit_seconds": found["fit_seconds"],
         "score_seconds": found["score_seconds"],
         "command": f"python -m bench accuracy --set {entry.set_name} --model {entry.model} --seed {entry.seed}",
+        "peak_mib": machine.peak_mib(),
         "machine": machine.describe(),
         "versions": machine.versions("penchant", "numpy", "scipy", "numba"),
     }

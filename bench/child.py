@@ -1,12 +1,9 @@
-"""One measured run in a process of its own: what it printed, and the most memory it held."""
+"""One measured run in a process of its own."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +15,14 @@ class ChildError(RuntimeError):
 
 
 def run(command: list[str]) -> dict[str, Any]:
-    """Run a command from the root of the project; the JSON object of its last line, with ``peak_mib`` added."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)  # the resources of this child alone
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        lines = out.read().decode().strip().splitlines()
-        if child.returncode != 0 or not lines:
-            tail = "\n".join(err.read().decode().splitlines()[-15:])
-            raise ChildError(f"{' '.join(command)} ended with {child.returncode}:\n{tail}")
+    """Run a command from the root of the project; the JSON object of its last line."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        tail = "\n".join(done.stderr.splitlines()[-15:])
+        raise ChildError(f"{' '.join(command)} ended with {done.returncode}:\n{tail}")
     result: dict[str, Any] = json.loads(lines[-1])
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return {**result, "peak_mib": round(usage.ru_maxrss / unit, 1)}
+    return result
 
 
 def contender(python: Path, module: str, who: str, folder: Path, arrays: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
+import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -59,6 +61,16 @@ def busy(seconds: float = 2.0) -> float:
 def stolen() -> float:
     """Seconds of processor time that the host has kept from this machine since it started."""
     return _ticks()[7] / os.sysconf("SC_CLK_TCK") if _STAT.exists() else 0.0
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held so far, MiB; its parent's and its children's do not count."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage says counts the parent as well, if that was larger when it started us
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) / 2**10, 1)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 def require_quiet(*, force: bool) -> float:

@@ -1,0 +1,150 @@
+"""The harness: what it refuses, measures, skips and writes; without peers and without the benchmark sets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench.contenders.item_knn_fit import compare
+from bench.sets import SETS
+
+from bench import accuracy, child, duel, machine, report
+
+
+def test_a_busy_machine_is_refused_unless_forced(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(machine, "busy", lambda: 0.5)
+    with pytest.raises(machine.BusyError, match="50%"):
+        machine.require_quiet(force=False)
+    assert machine.require_quiet(force=True) == 0.5
+
+
+def test_being_busy_is_what_others_use(monkeypatch: pytest.MonkeyPatch):
+    readings = iter([[100, 0, 0, 900, 0, 0, 0, 0], [130, 0, 10, 940, 5, 0, 0, 15]])
+    monkeypatch.setattr(machine, "_STAT", Path(__file__))
+    monkeypatch.setattr(machine, "_ticks", lambda: next(readings))
+    assert machine.busy(0.0) == pytest.approx(55 / 100)  # user, system and stolen of a hundred ticks
+
+
+def test_the_machine_is_described_without_its_name():
+    described = json.dumps(machine.describe())
+    import platform
+
+    assert machine.describe()["cores"] >= 1
+    assert platform.node() not in described or not platform.node()
+
+
+def test_a_child_reports_its_own_memory_and_what_it_prints_last():
+    code = (
+        "import json; from bench.machine import peak_mib; x = b'1' * (%d << 20); print('noise'); "
+        "print(json.dumps({'seconds': 1.5, 'peak_mib': peak_mib()}))"
+    )
+    small, large = (child.run([sys.executable, "-c", code % size]) for size in (1, 200))
+    assert small["seconds"] == large["seconds"] == 1.5
+    assert 190 < large["peak_mib"] - small["peak_mib"] < 210
+
+
+def test_a_child_that_fails_says_why():
+    with pytest.raises(child.ChildError, match=r"ended with 3[\s\S]*no luck"):
+        child.run([sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); sys.exit(3)"])
+
+
+def test_a_comparison_takes_turns_and_medians(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    order: list[str] = []
+    times = {"ours": iter([3.0, 1.0, 2.0]), "peer": iter([9.0, 6.0, 60.0])}
+
+    def contender(python: Path, module: str, who: str, folder: Path, arrays: Path) -> dict[str, float]:
+        order.append(who)
+        np.savez(arrays, items=np.arange(3))
+        return {"seconds": next(times[who]), "peak_mib": 10.0}
+
+    def judge(mine: duel.Side, theirs: duel.Side) -> list[duel.Goal]:
+        assert mine.arrays["items"].tolist() == [0, 1, 2]
+        return [duel.Goal("faster", theirs["seconds"] / mine["seconds"], 5.0, at_least=True)]
+
+    asked = duel.Question("a title", "a way", lambda folder: None, judge, peer="peer", rounds=3)
+    monkeypatch.setattr(duel, "question", lambda name: asked)
+    monkeypatch.setattr(duel, "WORK", tmp_path / "work")
+    monkeypatch.setattr(duel, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(child, "contender", contender)
+    monkeypatch.setattr(machine, "busy", lambda: 0.0)
+    (goal,) = duel.run("a-name")
+    assert order == ["ours", "peer", "peer", "ours", "ours", "peer"]
+    assert (goal.value, goal.met) == (4.5, False)
+    written = json.loads((tmp_path / "results" / "a-name.json").read_text())
+    assert written["medians"]["ours"] == {"seconds": 2.0, "peak_mib": 10.0}
+    assert written["seconds"]["peer"] == [9.0, 6.0, 60.0]
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(report, "DONE", tmp_path / "nothing")
+    page = report.page()
+    assert "| faster | 4.5 | at least 5 | missed |" in page
+    assert "| peer | 9 | 10 |" in page
+
+
+def arrays(rows: list[dict[int, float]]) -> duel.Arrays:
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    items = np.array([item for row in rows for item in row])
+    return {"indptr": indptr, "indices": items, "data": np.array([v for row in rows for v in row.values()])}
+
+
+def test_neighbourhoods_are_equal_up_to_ties_and_the_item_itself(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bench.contenders.item_knn_fit.NEIGHBOURS", 2)
+    mine = arrays([{1: 0.9, 2: 0.5}, {0: 0.9}])
+    assert compare(mine, arrays([{0: 1.0, 1: 0.9, 3: 0.5}, {1: 1.0, 0: 0.9}])) == (0.0, 0)  # a tie at the last one
+    assert compare(mine, arrays([{1: 0.9, 2: 0.4}, {0: 0.9}]))[0] == pytest.approx(0.1)
+    assert compare(mine, arrays([{4: 0.9, 2: 0.5}, {0: 0.9}]))[1] == 2
+    assert compare(mine, arrays([{1: 0.9, 2: 0.5}, {}]))[1] == 1
+
+
+def test_the_queue_does_what_has_no_result_of_these_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(accuracy, "PARAMS", tmp_path / "params")
+    monkeypatch.setattr(accuracy, "DONE", tmp_path / "done")
+    (tmp_path / "params").mkdir()
+    for name, model in (("ml-1m", "ease"), ("ml-1m-bars", "ease"), ("gowalla", "item-knn")):
+        chosen = {"model": model, "params": {"reg": 1}}
+        (tmp_path / "params" / f"{name}-{model}.json").write_text(json.dumps(chosen))
+    ran: list[tuple[str, ...]] = []
+
+    def run(command: list[str]) -> dict[str, object]:
+        ran.append(tuple(command[-3:]))
+        if command[-3] == "gowalla":
+            raise child.ChildError("out of luck")
+        return {"model": command[-2], "params": {"reg": 1}}
+
+    monkeypatch.setattr(child, "run", run)
+    assert accuracy.work(accuracy.queue(seeds=(0,))) == 1
+    assert ran == [("gowalla", "item-knn", "0"), ("ml-1m-bars", "ease", "0"), ("ml-1m", "ease", "0")]
+    ran.clear()
+    assert accuracy.work(accuracy.queue(["ml-1m"])) == 0
+    assert ran == []
+    (tmp_path / "params" / "ml-1m-ease.json").write_text(json.dumps({"model": "ease", "params": {"reg": 2}}))
+    accuracy.work(accuracy.queue(models=["ease"]))
+    assert ran == [("ml-1m", "ease", "0")]
+
+
+def test_every_set_names_metrics_that_there_are():
+    from penchant.evaluation.measure import parse_metric
+    from penchant.evaluation.protocols import Protocol
+
+    for name, bench_set in SETS.items():
+        assert Protocol.parse(bench_set.split)
+        for metric in bench_set.metrics:
+            assert str(parse_metric(metric)) == metric, name
+
+
+def test_published_numbers_have_a_source_and_lie_in_their_range():
+    published = json.loads(report.PUBLISHED.read_text())
+    assert set(published["rows"]) <= set(SETS)
+    for name, rows in published["rows"].items():
+        for row in rows:
+            assert row["source"] in published["sources"]
+            numbers = {key: value for key, value in row.items() if key not in {"model", "source"}}
+            assert set(numbers) <= set(SETS[name].metrics)
+            assert numbers
+            assert all(0 < value < 2 for value in numbers.values())
+
+
+def test_the_page_is_that_of_the_results():
+    assert report.PAGE.read_text() == report.page()
