@@ -54,7 +54,7 @@ class Split:
         """A true item that the list may not hold can never be found: the triple contradicts itself."""
         seen = self.given if self.seen is None else self.seen
         n = np.int64(self.truth.n_items)
-        both = np.isin(self.truth.rows * n + self.truth.items, seen.rows * n + seen.items)
+        both = contained(self.truth.rows * n + self.truth.items, seen.rows * n + seen.items)
         if both.any():
             event = int(np.flatnonzero(both)[0])
             case, item = int(self.truth.rows[event]), int(self.truth.items[event])
@@ -83,3 +83,11 @@ class Split:
 
     def __repr__(self) -> str:
         return f"Split({self.name!r}, {len(self.train):,} training histories, {len(self):,} cases)"
+
+
+def contained(keys: Longs, among: Longs) -> Bools:
+    """Which keys stand among the others, by sorting: hashing keys this regular is several times slower."""
+    if len(among) == 0:
+        return np.zeros(len(keys), dtype=np.bool_)
+    ordered = np.sort(among)
+    return np.asarray(ordered[np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)] == keys, dtype=np.bool_)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.histories import Bools, Histories, Longs
-from penchant.split import Split
+from penchant.split import Split, contained
 
 MAX_PREFIX = 500  # events of a session's prefix that are given: a session's cost would else be the square of its length
 
@@ -33,7 +33,7 @@ def build(
     again = (
         np.zeros(len(true), dtype=np.bool_)
         if repeat
-        else true & np.isin(keys, keys[given & np.repeat(cases, log.lengths)])
+        else true & contained(keys, keys[given & np.repeat(cases, log.lengths)])
     )
     true &= ~again
     said = list(notes)
@@ -83,7 +83,7 @@ def prefixes(
     notes = ["every prefix of a test session is one case"]
     if not repeat:
         n = np.int64(log.n_items)
-        seen = np.isin(truth.rows * n + truth.items, given.rows * n + given.items)
+        seen = contained(truth.rows * n + truth.items, given.rows * n + given.items)
         truth = truth.where(~seen)
         notes.append(f"{int(seen.sum()):,} next items stood earlier in their session: no answers")
     rows = log.rows[targets]
