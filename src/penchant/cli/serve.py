@@ -1,0 +1,146 @@
+"""``penchant serve`` and ``penchant keys``: the live service and who may use it."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penchant.cli.render import AsJson, example, print_json, show
+
+if TYPE_CHECKING:
+    from penchant.serve.keys import Keyring
+    from penchant.serve.settings import Settings
+
+NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client")
+Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
+Store = Annotated[str | None, typer.Option("--store", metavar="URL", help="sqlite:///FILE or postgresql://HOST/NAME.")]
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id of a key, as keys list shows it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        epilog=example(
+            "penchant serve model/",
+            "penchant serve models/ --store sqlite:////var/lib/penchant/events.db --host 0.0.0.0",
+            "penchant serve --config penchant.toml --print-settings",
+        )
+    )(serve)
+    keys = typer.Typer(help="Who may use the service: make, list, rotate and revoke keys.", no_args_is_help=True)
+    keys.command(epilog=example("penchant keys create shop --scope collect --origin https://shop.example"))(create)
+    keys.command("list", epilog=example("penchant keys list"))(list_keys)
+    keys.command(epilog=example("penchant keys rotate 1a2b3c4d --grace 3600"))(rotate)
+    keys.command(epilog=example("penchant keys revoke 1a2b3c4d"))(revoke)
+    app.add_typer(keys, name="keys")
+
+
+def serve(
+    folder: Annotated[
+        str | None, typer.Argument(metavar="FOLDER", help="A saved recommender, or a folder of them.")
+    ] = None,
+    store: Store = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    keep: Annotated[str | None, typer.Option(help="How long events are kept, such as 90d or 2y; 0 for ever.")] = None,
+    keep_per_user: Annotated[int | None, typer.Option(help="Newest events of one person that are kept.")] = None,
+    recent: Annotated[int | None, typer.Option(help="Newest events of one person that are scored.")] = None,
+    dislike_days: Annotated[float | None, typer.Option(help="How long a dislike hides its item.")] = None,
+    new_items: Annotated[bool | None, typer.Option(help="Unknown items enter the catalogue.")] = None,
+    min_support: Annotated[int | None, typer.Option(help="Fewest people of a popularity segment.")] = None,
+    max_body: Annotated[int | None, typer.Option(help="Bytes of one request body.")] = None,
+    max_batch: Annotated[int | None, typer.Option(help="Events or items of one request.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests a second of one key; 0: no limit.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help="Web origin that may read answers (CORS).")] = None,
+    allow_remembered: Annotated[
+        bool | None, typer.Option("--allow-remembered", help="Serve models that keep training histories.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    access_log: Annotated[bool | None, typer.Option(help="One log line for every request.")] = None,
+    drain: Annotated[float | None, typer.Option(help="Seconds that requests may take to end after SIGTERM.")] = None,
+    config: Config = None,
+    print_settings: Annotated[bool, typer.Option("--print-settings", help="Check and print them, then end.")] = False,
+) -> None:
+    """Serve recommendations over HTTP. Every setting may also stand in the environment (PENCHANT_PORT) or in a file."""
+    flags = {name: value for name, value in locals().items() if name not in {"config", "print_settings", "origin"}}
+    settings = read_settings({**flags, "origins": tuple(origin) if origin else None}, config)
+    if print_settings:
+        print_json(settings.shown())
+        return
+    _need_folder(settings)
+    from penchant.serve.run import serve as run
+
+    run(settings)
+
+
+def read_settings(flags: dict[str, Any], config: str | None) -> Settings:
+    """Settings from flags, environment and file; raises ``MissingExtraError`` where the extra is not installed."""
+    from penchant.errors import MissingExtraError
+
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        raise MissingExtraError("serve", "the service")
+    from penchant.serve.settings import load
+
+    return load(flags, file=config)
+
+
+def _need_folder(settings: Settings) -> None:
+    from penchant.errors import ParameterError
+
+    if not settings.folder:
+        raise ParameterError("say which model: penchant serve FOLDER")
+
+
+def _keyring(store: str | None, config: str | None) -> Keyring:
+    settings = read_settings({"store": store}, config)
+    from penchant.serve.database import Database
+    from penchant.serve.keys import Keyring
+
+    database = Database(settings.store)
+    database.migrate()
+    ring = Keyring(database)
+    ring.load()
+    return ring
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="What to know the key by.")],
+    scope: Annotated[list[str], typer.Option(help="collect, read or admin; may be given again.")],
+    origin: Annotated[list[str] | None, typer.Option(help="Web origin that may use a collect key.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests a second.")] = None,
+    store: Store = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown once: only its hash is kept."""
+    key, told = _keyring(store, config).create(name, scope, origins=origin or (), rate=rate)
+    print_json({**key.to_json(), "key": told}) if as_json else show(told)
+
+
+def list_keys(store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
+    """List the keys of a store; what they are is not kept."""
+    keys = [key.to_json() for key in _keyring(store, config)]
+    if as_json:
+        print_json({"keys": keys})
+        return
+    for key in keys:
+        show(f"{key['id']}  {','.join(key['scopes']):14}  {key['name']}  {' '.join(key['origins'])}")
+
+
+def rotate(
+    key_id: KeyId,
+    grace: Annotated[int, typer.Option(help="Seconds that the old key is good for.")] = 86_400,
+    store: Store = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new secret for a key."""
+    key, told = _keyring(store, config).rotate(key_id, grace=grace)
+    print_json({**key.to_json(), "key": told}) if as_json else show(told)
+
+
+def revoke(key_id: KeyId, store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
+    """End a key at once."""
+    key = _keyring(store, config).revoke(key_id)
+    print_json(key.to_json()) if as_json else show(f"{key.id} is revoked")

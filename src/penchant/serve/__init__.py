@@ -1,0 +1,1 @@
+"""The live service: events in, recommendations out; needs the extra ``serve``."""

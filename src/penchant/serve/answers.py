@@ -1,0 +1,225 @@
+"""One answer: what may be shown, ranked by the model, with its reasons, and a token for the next page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from penchant.histories import Bools, Histories, Ints
+from penchant.reasons import explain_items, rank_net
+from penchant.serve.content import by_content
+from penchant.serve.history import Taste
+from penchant.serve.problems import Problem, invalid
+from penchant.serve.signing import digest, sign, unsign
+from penchant.serve.versions import Loaded
+from penchant.serve.where import Where, text
+
+MOST = 1000  # items in one answer
+DEEPEST = 10_000  # items in all pages of one answer
+log = logging.getLogger("penchant.serve")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for, apart from whose history."""
+
+    k: int = 10
+    page: str | None = None
+    exclude: Sequence[str] = ()
+    where: Where | None = None
+    why: bool = False
+    repeat: bool = False
+
+    def fingerprint(self, who: str) -> str:
+        """What must be the same on every page."""
+        return digest([who, sorted(self.exclude), text(self.where), self.repeat])
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a list is continued: which model, as of which event and moment, after how many items and which."""
+
+    version: str
+    last: int
+    moment: int
+    offset: int = 0
+    after: str | None = None
+
+    def token(self, secret: bytes, fingerprint: str) -> str:
+        """The page as a signed text."""
+        document = {"v": self.version, "s": self.last, "t": self.moment, "o": self.offset, "a": self.after}
+        return sign(secret, "page", {**document, "q": fingerprint})
+
+    @classmethod
+    def of(cls, token: str, secret: bytes, fingerprint: str) -> Page:
+        """The page of a token; raises ``Problem`` 422 where it is not one for this request."""
+        document = unsign(secret, "page", token)
+        if document is None:
+            raise invalid("page", "is not a token of this service")
+        if document["q"] != fingerprint:
+            raise invalid("page", "belongs to another request: user, exclude, where and repeat stay the same")
+        return cls(document["v"], document["s"], document["t"], document["o"], document["a"])
+
+
+@dataclass(eq=False)
+class Answer:
+    """Positions on the shelf, best first, with their scores, and everything there is to say about the list."""
+
+    loaded: Loaded
+    items: list[int]
+    scores: list[float]
+    fallback: bool = False
+    unknown: list[str] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+    more: bool = False
+    next: str | None = None
+    whys: list[dict[str, Any]] | None = None
+    segment: dict[str, Any] | None = None
+
+    def to_json(self, user: str | None = None) -> dict[str, Any]:
+        """The recommend object."""
+        ids, titles = self.loaded.shelf.ids, self.loaded.shelf.titles
+        items: list[dict[str, Any]] = [
+            {"item": ids[at], "title": titles[at], "score": score}
+            for at, score in zip(self.items, self.scores, strict=True)
+        ]
+        for entry, why in zip(items, self.whys or (), strict=self.whys is not None):
+            entry["why"] = why
+        document = {
+            "user": user,
+            "items": items,
+            "fallback": self.fallback,
+            "unknown": self.unknown,
+            "model": {"name": type(self.loaded.recommender.model).name, "version": self.loaded.version},
+            "degraded": "; ".join(self.degraded) or None,
+            "removed": self.removed,
+            "next": self.next,
+        }
+        if self.segment is not None:
+            document["segment"] = self.segment
+        return document
+
+
+def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Ints | None = None) -> Answer:
+    """The items of one page. ``order``, positions best first, takes the place of the model where it has nothing to say
+    (the popular items of a segment).
+
+    An answer is never refused because the model fails: the popularity list stands in, and ``degraded`` says so.
+    """
+    shelf = loaded.shelf
+    selection = shelf.select(query.where, page.moment)
+    mask, removed = selection.mask.copy(), dict(selection.removed)
+    excluded = [at for item in query.exclude if (at := shelf.position.get(item, -1)) >= 0]
+    for name, positions in (
+        ("disliked", taste.disliked),
+        ("seen", () if query.repeat else taste.seen),
+        ("exclude", excluded),
+    ):
+        if positions:
+            count = int(mask[list(positions)].sum())
+            mask[list(positions)] = False
+            if count:
+                removed[name] = count
+    after = -1 if page.after is None else shelf.position.get(page.after, -1)
+    if after >= 0:
+        mask[after] = True  # to find where the last page ended, even if it may no longer be shown
+    wanted = page.offset + query.k + 1
+    degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
+    if taste.left_out:
+        degraded.append(f"{taste.left_out} older events were not scored")
+    items, scores, fallback = _ranked(loaded, taste, mask, wanted, degraded, order)
+    start = page.offset
+    if after >= 0:
+        while after not in items and len(items) >= wanted:  # more may be shown now before it
+            wanted *= 2
+            items, scores, fallback = _ranked(loaded, taste, mask, wanted, [], order)
+        start = items.index(after) + 1 if after in items else page.offset
+    stop = start + query.k
+    chosen = items[start:stop]
+    if len(chosen) < query.k and start == 0:
+        degraded.append(f"only {len(chosen)} of {query.k} items: no others may be shown")
+    told = Answer(loaded, chosen, scores[start:stop], fallback, taste.unknown, removed, degraded)
+    told.more = len(items) > stop and page.offset + query.k < DEEPEST
+    if query.why:
+        told.whys = reasons(loaded, taste.given, chosen)
+    return told
+
+
+def _ranked(
+    loaded: Loaded, taste: Taste, mask: Bools, wanted: int, degraded: list[str], order: Ints | None
+) -> tuple[list[int], list[float], bool]:
+    """Positions and scores, best first: those of the model, then items it does not know."""
+    model, n_model = loaded.recommender.model, loaded.shelf.n_model
+    allow = mask[:n_model]
+    if order is not None:
+        chosen = order[mask[order]][:wanted].tolist()
+        by_place, listed = popular(loaded), set(chosen)
+        rest = by_place[allow[by_place]][: wanted + len(chosen)].tolist()
+        items = [*chosen, *(at for at in rest if at not in listed)][:wanted]
+        return _filled(loaded, taste, mask, wanted, items, [0.0] * len(items), fallback=True)
+    given = taste.given
+    try:
+        ranked = rank_net(model, given, wanted, exclude=loaded.nobody, allow=allow, place=loaded.place, threads=1)
+        found = ranked.items[0] >= 0
+        items, scores = ranked.items[0][found].tolist(), ranked.scores[0][found].tolist()
+        fallback = bool(ranked.fallback[0])
+    except Exception:
+        log.exception("the model failed")
+        degraded.append("the model failed: this is the popularity list")
+        by_place = popular(loaded)
+        items, fallback = by_place[allow[by_place]][:wanted].tolist(), True
+        scores = [0.0] * len(items)
+    return _filled(loaded, taste, mask, wanted, items, scores, fallback=fallback)
+
+
+def _filled(
+    loaded: Loaded, taste: Taste, mask: Bools, wanted: int, items: list[int], scores: list[float], *, fallback: bool
+) -> tuple[list[int], list[float], bool]:
+    """A list that is too short goes on with the items that the model does not know: by content, then the latest."""
+    n_model = loaded.shelf.n_model
+    if len(items) < wanted and len(mask) > n_model:
+        new = n_model + np.flatnonzero(mask[n_model:])
+        like = by_content(loaded.shelf, taste.given.items.tolist())
+        scored = [(-like.get(int(at), 0.0), -int(loaded.shelf.added[at]), int(at)) for at in new]
+        for _, _, at in sorted(scored)[: wanted - len(items)]:
+            items.append(at)
+            scores.append(0.0)
+    return items, scores, fallback
+
+
+def popular(loaded: Loaded) -> Ints:
+    """Positions by training count, the most popular first."""
+    if "popular" not in loaded.kept:
+        loaded.kept["popular"] = np.argsort(loaded.place).astype(np.int32)
+    return loaded.kept["popular"]  # type: ignore[no-any-return]  # kept holds many kinds
+
+
+def reasons(loaded: Loaded, given: Histories, positions: Sequence[int]) -> list[dict[str, Any]]:
+    """What each event of the history gave to each item, the largest contributions first."""
+    ids, titles, n_model = loaded.shelf.ids, loaded.shelf.titles, loaded.shelf.n_model
+    known = [at for at in positions if at < n_model]
+    explained = dict(zip(known, explain_items(loaded.recommender.model, given, known), strict=True)) if known else {}
+    told = []
+    for at in positions:
+        found = explained.get(at)
+        if found is None:
+            told.append({"method": "exact", "base": 0.0, "parts": []})
+            continue
+        order = np.argsort(-found.parts, kind="stable")
+        parts = [
+            {"item": ids[item], "title": titles[item], "contribution": float(found.parts[event])}
+            for event, item in zip(order.tolist(), given.items[order].tolist(), strict=True)
+            if found.parts[event] != 0
+        ]
+        told.append({"method": found.method, "base": float(found.base), "parts": parts})
+    return told
+
+
+def gone(version: str) -> Problem:
+    """410: the model that began a list is no longer loaded."""
+    return Problem(410, f"the model {version} that began this list is gone: ask for the first page", field="page")

@@ -1,0 +1,93 @@
+"""The application: its routes, what stands before them, and how errors are told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+import penchant
+from penchant.errors import InputError
+from penchant.serve.database import StoreError
+from penchant.serve.gate import Gate
+from penchant.serve.problems import Problem, from_validation
+from penchant.serve.routes import answers, events, items, models, people, system
+from penchant.serve.service import Service
+
+ROUTERS = (events.router, answers.router, items.router, people.router, models.router, system.router)
+
+
+def make_app(service: Service) -> Gate:
+    """The ASGI application of a service that was opened."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.stop()
+
+    app = FastAPI(
+        title="Penchant",
+        version=penchant.__version__,
+        description="Events in, recommendations out.",
+        lifespan=life,
+        openapi_url=None,  # behind a scope, see routes.system
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    for router in ROUTERS:
+        app.include_router(router)
+    for error, tell in HANDLERS.items():
+        app.add_exception_handler(error, tell)
+    return Gate(app, service)
+
+
+async def _problem(_: Request, problem: Any) -> Response:
+    told: Response = problem.response()
+    return told
+
+
+async def _http(request: Request, error: Any) -> Response:
+    """What the framework itself refuses."""
+    if isinstance(error, Problem):
+        return error.response()
+    details = {
+        404: f"there is nothing at this path for {request.method}",
+        405: f"this path does not take {request.method}",
+    }
+    detail = details.get(error.status_code) or str(error.detail)
+    field = "body" if error.status_code == 400 else None
+    return Problem(error.status_code, detail, field=field, headers=error.headers).response()
+
+
+async def _validation(_: Request, error: Any) -> Response:
+    errors = error.errors()
+    if errors and errors[0]["type"] == "json_invalid":
+        return Problem(
+            400, f"the body is not JSON: {errors[0].get('ctx', {}).get('error', '')}", field="body"
+        ).response()
+    return from_validation(errors).response()
+
+
+async def _store(_: Request, error: Any) -> Response:
+    return Problem(503, str(error), kind="store", headers={"Retry-After": "1"}).response()
+
+
+async def _input(_: Request, error: Any) -> Response:
+    return Problem(422, str(error), kind="invalid").response()
+
+
+HANDLERS: dict[Any, Any] = {
+    Problem: _problem,
+    HTTPException: _http,
+    RequestValidationError: _validation,
+    StoreError: _store,
+    InputError: _input,
+}

@@ -1,0 +1,103 @@
+"""One attribute of all items, that can be asked for values and ranges and changed item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Positions = set[int]
+
+
+def parts(value: Any) -> tuple[Any, ...]:
+    """The single values of an attribute: a list has several, None has none."""
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def spelled(value: Any) -> str:
+    """How values are compared: text whatever its case, 3 and 3.0 alike, true and "true" alike."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).casefold()
+
+
+class Column:
+    """The values of one attribute by position, and for each value the positions that have it."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values: list[Any] = [_plain(value) for value in values]
+        self._holders: dict[str, Positions] | None = None
+        self._numbers: NDArray[np.float64] | None = None
+
+    def append(self) -> None:
+        """One more item, without a value."""
+        self.values.append(None)
+        self._numbers = None
+
+    def set(self, at: int, value: Any) -> None:
+        """The value of one item; None takes it away."""
+        value = _plain(value)
+        if self.values[at] == value and type(self.values[at]) is type(value):
+            return
+        for old in parts(self.values[at]) if self._holders is not None else ():
+            self.holders[spelled(old)].discard(at)
+        self.values[at] = value
+        for new in parts(value) if self._holders is not None else ():
+            self.holders.setdefault(spelled(new), set()).add(at)
+        self._numbers = None
+
+    @property
+    def holders(self) -> dict[str, Positions]:
+        """For each value, spelled as values are compared, the positions of the items that have it."""
+        if self._holders is None:
+            self._holders = {}
+            for at, value in enumerate(self.values):
+                for part in parts(value):
+                    self._holders.setdefault(spelled(part), set()).add(at)
+        return self._holders
+
+    def one_of(self, values: Iterable[Any]) -> Bools:
+        """Which items have one of these values."""
+        mask = np.zeros(len(self.values), dtype=np.bool_)
+        for value in values:
+            found = self.holders.get(spelled(value))
+            if found:
+                mask[np.fromiter(found, dtype=np.int64, count=len(found))] = True
+        return mask
+
+    def between(self, low: float | None, high: float | None) -> Bools:
+        """Which items have a number in a range, bounds included."""
+        if self._numbers is None:
+            self._numbers = np.array([_number(value) for value in self.values], dtype=np.float64)
+        mask: Bools = ~np.isnan(self._numbers)
+        if low is not None:
+            mask &= self._numbers >= low
+        if high is not None:
+            mask &= self._numbers <= high
+        return mask
+
+    def exists(self) -> Bools:
+        """Which items have a value."""
+        return np.fromiter((bool(parts(value)) for value in self.values), dtype=np.bool_, count=len(self.values))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: no NumPy types, no NaN, lists instead of sets and arrays."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, (set, frozenset, tuple, list)):
+        return [_plain(part) for part in value] or None
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")

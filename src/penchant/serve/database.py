@@ -1,0 +1,222 @@
+"""A database by URL: SQLite beside the service, or PostgreSQL for many; statements are compiled once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.sql import ClauseElement
+
+from penchant.errors import MissingExtraError, ParameterError, PenchantError
+
+HEAD = "0001"  # the newest migration
+SCRIPTS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 30.0
+PRAGMAS = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",  # a commit returns when the log is on the disk
+    "secure_delete": "ON",  # what is erased is overwritten
+    "cache_size": "-65536",  # KiB
+    "mmap_size": str(2**28),
+    "wal_autocheckpoint": "4000",  # pages
+    "foreign_keys": "ON",
+}
+
+
+class StoreError(PenchantError):
+    """The store cannot be read or written just now: a full disk, a lost connection."""
+
+
+class Statement:
+    """A Core statement compiled for one database: its SQL, and the order in which values are bound."""
+
+    def __init__(self, sql: str, names: Sequence[str], fixed: dict[str, Any]) -> None:
+        self.sql, self.names, self.fixed = sql, tuple(names), fixed
+
+    def values(self, named: dict[str, Any]) -> list[Any]:
+        """The values to bind, in their order."""
+        return [named[name] if name in named else self.fixed[name] for name in self.names]
+
+
+class Database:
+    """Connections and compiled statements of one store. A thread has one connection, in autocommit; reads see what was
+    committed before them. Raises ``ParameterError`` for a URL that is neither SQLite nor PostgreSQL."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = make_url(url)
+        except ArgumentError:
+            raise ParameterError("the store is a URL like sqlite:///penchant.db or postgresql://host/name") from None
+        self.name = self.url.get_backend_name()
+        if self.name not in {"sqlite", "postgresql"}:
+            raise ParameterError(f"the store is SQLite or PostgreSQL, not {self.name!r}")
+        self.sqlite = self.name == "sqlite"
+        if self.sqlite and (not self.url.database or self.url.database == ":memory:"):
+            raise ParameterError("the store needs a file: sqlite:///penchant.db (four slashes for an absolute path)")
+        if not self.sqlite and self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.engine = self._engine()
+        self.insert = sqlite.insert if self.sqlite else postgresql.insert
+        self._local = threading.local()
+        self._open: list[Any] = []
+
+    def _engine(self) -> Engine:
+        from sqlalchemy.pool import NullPool
+
+        try:
+            if self.sqlite:
+                return create_engine(self.url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+            return create_engine(
+                self.url, poolclass=NullPool, paramstyle="format", connect_args={"connect_timeout": 10}
+            )
+        except ModuleNotFoundError as missing:
+            raise MissingExtraError("postgres", "a store in PostgreSQL") from missing
+
+    # -- statements -----------------------------------------------------------------------------------------------
+
+    def compile(self, statement: ClauseElement) -> Statement:
+        """The statement as this database runs it."""
+        compiled = statement.compile(dialect=self.engine.dialect)
+        names = getattr(compiled, "positiontup", None) or []
+        return Statement(str(compiled), names, dict(compiled.params))
+
+    # -- connections ----------------------------------------------------------------------------------------------
+
+    def connect(self) -> Any:
+        """A fresh driver connection in autocommit; its owner closes it."""
+        try:
+            if self.sqlite:
+                import sqlite3
+
+                connection = sqlite3.connect(
+                    str(self.url.database),
+                    timeout=BUSY_SECONDS,
+                    isolation_level=None,
+                    check_same_thread=False,
+                    cached_statements=512,
+                )
+                for name, value in PRAGMAS.items():
+                    connection.execute(f"PRAGMA {name}={value}")
+                return connection
+            proxied = self.engine.raw_connection()
+            driver: Any = proxied.driver_connection
+            proxied.detach()
+            driver.autocommit = True
+        except self.errors as failed:
+            raise StoreError(f"the store cannot be opened: {first_line(failed)}") from failed
+        except SQLAlchemyError as failed:
+            raise StoreError(f"the store cannot be opened: {first_line(failed)}") from failed
+        return driver
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What the driver raises."""
+        return (self.engine.dialect.dbapi.Error,) if self.engine.dialect.dbapi else ()
+
+    @property
+    def mine(self) -> Any:
+        """The calling thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self.connect()
+            self._open.append(connection)
+        return connection
+
+    def read(self, statement: Statement, **named: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query. A connection that was lost is opened anew, once. Raises ``StoreError``."""
+        values = statement.values(named)
+        try:
+            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]
+        except self.errors as failed:
+            self.drop_mine()
+            if self.sqlite:
+                raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
+        try:
+            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]
+        except self.errors as failed:
+            self.drop_mine()
+            raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
+
+    def drop_mine(self) -> None:
+        """Close the calling thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            self._open.remove(connection)
+            with contextlib.suppress(*self.errors):
+                connection.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._open:
+            with contextlib.suppress(*self.errors):
+                connection.close()
+        self._open.clear()
+        self._local = threading.local()
+        self.engine.dispose()
+
+    # -- the schema -----------------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the tables to ``HEAD``; a store of a newer Penchant is refused with ``ParameterError``."""
+        found = self.revision()
+        if found == HEAD:
+            return
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+        try:
+            with self.engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as wrong:
+            raise ParameterError(
+                f"the store has the schema {found!r}, which this Penchant does not know: it was written by a newer one"
+            ) from wrong
+        except SQLAlchemyError as failed:
+            raise StoreError(f"the store cannot be migrated: {first_line(failed)}") from failed
+
+    def revision(self) -> str | None:
+        """The migration that the tables are at, None for a fresh store."""
+        try:
+            with self.engine.connect() as connection:
+                if not inspect(connection).has_table("alembic_version"):
+                    return None
+                return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except SQLAlchemyError as failed:
+            raise StoreError(f"the store cannot be opened: {first_line(failed)}") from failed
+
+    def bytes(self) -> int:
+        """How much the store takes on disk."""
+        if not self.sqlite:
+            return int(self.mine.execute("SELECT pg_database_size(current_database())").fetchall()[0][0])
+        path = Path(str(self.url.database))
+        return sum(part.stat().st_size for part in (path, path.with_name(path.name + "-wal")) if part.exists())
+
+
+@contextlib.contextmanager
+def transaction(connection: Any, *, immediate: bool) -> Iterator[None]:
+    """Everything inside is committed together, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error is the one to tell
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what a driver says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,28 @@
+"""How fast a key may ask: a token bucket each."""
+
+from __future__ import annotations
+
+import time
+
+BUCKETS = 100_000
+
+
+class Buckets:
+    """``rate`` requests a second each, ``rate`` at once after a pause (at least one)."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, when
+
+    def take(self, who: str, rate: float) -> float:
+        """Take one; returns 0, or the seconds to wait."""
+        now = time.monotonic()
+        room = max(1.0, rate)
+        tokens, when = self._buckets.get(who, (room, now))
+        tokens = min(room, tokens + (now - when) * rate)
+        if len(self._buckets) >= BUCKETS and who not in self._buckets:
+            self._buckets.clear()
+        if tokens < 1:
+            self._buckets[who] = tokens, now
+            return (1 - tokens) / rate
+        self._buckets[who] = tokens - 1, now
+        return 0.0

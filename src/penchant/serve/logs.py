@@ -1,0 +1,39 @@
+"""Structured logs: one JSON object a line on standard error; no key, no id of a person, no query string."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+NAME = "penchant.serve"
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON; what is passed as ``extra={"data": {...}}`` becomes its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        document: dict[str, Any] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        document |= getattr(record, "data", {})
+        if record.exc_info:
+            document["exception"] = self.formatException(record.exc_info)
+        return json.dumps(document, ensure_ascii=False, default=str)
+
+
+def configure(level: str) -> logging.Logger:
+    """The logger of the service, writing JSON lines to standard error."""
+    logger = logging.getLogger(NAME)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    return logger

@@ -1,0 +1,44 @@
+"""Figures for Prometheus, and the same figures for the page that shows the service live."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """One registry a service, so that two services in one process do not mix theirs."""
+
+    def __init__(self) -> None:
+        own = self.registry = CollectorRegistry()
+        self.requests = Counter("penchant_requests", "Requests.", ["method", "route", "status"], registry=own)
+        self.seconds = Histogram(
+            "penchant_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=own
+        )
+        self.events = Counter("penchant_events", "Events that were sent.", ["outcome"], registry=own)
+        self.answers = Counter("penchant_answers", "Lists that were recommended.", ["kind"], registry=own)
+        self.commits = Histogram(
+            "penchant_commit_seconds", "Time of one transaction of the writer.", buckets=SECONDS, registry=own
+        )
+        self.groups = Histogram(
+            "penchant_commit_events",
+            "Events in one transaction.",
+            buckets=(1, 4, 16, 64, 256, 1024, 4096),
+            registry=own,
+        )
+        self.waiting = Gauge("penchant_waiting_events", "Events that wait to be written.", registry=own)
+        self.store_bytes = Gauge("penchant_store_bytes", "Size of the store on disk.", registry=own)
+        self.dropped = Gauge("penchant_dropped_events", "Events that retention dropped.", ["reason"], registry=own)
+        self.model = Gauge("penchant_model_info", "The active model.", ["name", "model", "version"], registry=own)
+        self.items = Gauge("penchant_items", "Items on the shelf.", registry=own)
+
+    def committed(self, events: int, seconds: float) -> None:
+        """One transaction of the writer."""
+        self.commits.observe(seconds)
+        if events:
+            self.groups.observe(events)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,1 @@
+"""The history of the store's tables; Alembic runs it, ``database.migrate`` starts it."""

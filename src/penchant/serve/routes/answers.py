@@ -1,0 +1,66 @@
+"""Answers out: recommendations for users, sessions and histories that are sent along."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic_core import to_json
+
+from penchant.serve import answers
+from penchant.serve.routes.needs import READ, problems, service_of
+from penchant.serve.schemas import Ask, AskAnonymous, Id, K, Past, PathId, Recommended, WhereText
+from penchant.serve.where import parse
+
+router = APIRouter(tags=["recommendations"], dependencies=[READ])
+Token = Annotated[str | None, Query(max_length=2048, description="the token of the page before")]
+Exclude = Annotated[list[Id], Query(max_length=1000, description="items not wanted; may be given again")]
+Flag = Annotated[bool, Query()]
+
+
+@router.get("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410))
+async def for_user(
+    request: Request, id: PathId, k: K = 10, page: Token = None, exclude: Exclude = [],  # noqa: B006  # never changed
+    where: WhereText = None, why: Flag = False, repeat: Flag = False,
+) -> Response:  # fmt: skip
+    """Recommend for a user. Everything acknowledged before is taken into account."""
+    query = answers.Query(k, page, exclude, parse(where), why, repeat)
+    return _json(await service_of(request).recommend("u:" + id, query))
+
+
+@router.post("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410))
+async def ask_for_user(request: Request, id: PathId, ask: Ask) -> Response:  # the name in the path
+    """As GET, with the question in the body."""
+    return _json(await service_of(request).recommend("u:" + id, _query(ask)))
+
+
+@router.get("/v1/sessions/{id}/recommendations", response_model=Recommended, responses=problems(410))
+async def for_session(
+    request: Request, id: PathId, k: K = 10, page: Token = None, exclude: Exclude = [],  # noqa: B006  # never changed
+    where: WhereText = None, why: Flag = False, repeat: Flag = False,
+) -> Response:  # fmt: skip
+    """Recommend for an anonymous session."""
+    query = answers.Query(k, page, exclude, parse(where), why, repeat)
+    return _json(await service_of(request).recommend("s:" + id, query))
+
+
+@router.post("/v1/sessions/{id}/recommendations", response_model=Recommended, responses=problems(410))
+async def ask_for_session(request: Request, id: PathId, ask: Ask) -> Response:
+    """As GET, with the question in the body."""
+    return _json(await service_of(request).recommend("s:" + id, _query(ask)))
+
+
+@router.post("/v1/recommendations", response_model=Recommended, responses=problems(410))
+async def for_history(request: Request, ask: AskAnonymous) -> Response:
+    """Recommend for a history that is sent along; nothing of it is kept."""
+    events = [one if isinstance(one, Past) else Past(item=one) for one in ask.history]
+    rows = [(one.item, one.kind, one.value, one.time) for one in events]
+    return _json(await service_of(request).recommend_anonymous(rows, _query(ask)))
+
+
+def _query(ask: Ask) -> answers.Query:
+    return answers.Query(ask.k, ask.page, ask.exclude, ask.where, ask.why, ask.repeat)
+
+
+def _json(document: object) -> Response:
+    return Response(to_json(document), media_type="application/json")

@@ -1,0 +1,42 @@
+"""Health, figures and documentation: outside /v1."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from penchant.serve.problems import Problem
+from penchant.serve.routes.needs import OPERATOR, problems, service_of
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/livez")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses=problems(503))
+async def ready(request: Request) -> dict[str, str]:
+    """A model is loaded and warm, and the store can be read."""
+    service = service_of(request)
+    if not service.ready:
+        raise Problem(503, "no model is ready")
+    service.store.clock()
+    active = service.versions.active
+    return {"status": "ready", "model": type(active.recommender.model).name, "version": active.version}
+
+
+@router.get("/metrics", dependencies=[OPERATOR], response_class=Response, responses=problems())
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus."""
+    service = service_of(request)
+    service.measure()
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/openapi.json", dependencies=[OPERATOR], include_in_schema=False)
+async def openapi(request: Request) -> dict[str, object]:
+    """The OpenAPI document."""
+    return request.app.openapi()  # type: ignore[no-any-return]  # the app of a request has no type

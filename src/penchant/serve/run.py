@@ -1,0 +1,80 @@
+"""From settings to a running process: open everything that can fail, then listen, and drain on SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from penchant.errors import ParameterError
+from penchant.serve.app import make_app
+from penchant.serve.logs import configure
+from penchant.serve.service import Service
+from penchant.serve.settings import Settings
+
+SWITCH = 0.0005  # seconds: the writer's thread gets its turn soon while the event loop is busy
+
+
+def open_service(settings: Settings) -> Service:
+    """A service that is ready to answer. Raises ``PenchantError`` for a store, a key or a model that is not right."""
+    service = Service(settings)
+    service.open()
+    if not len(service.keys) and not settings.loopback:
+        service.store.close()
+        raise ParameterError(
+            f"without a key the service listens on a loopback address only, not on {settings.host}: "
+            "make one with penchant keys create --scope admin"
+        )
+    return service
+
+
+def serve(settings: Settings, *, sockets: list[socket.socket] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; requests that have begun are answered first."""
+    logger = configure(settings.log_level)
+    service = open_service(settings)
+    logger.info("settings", extra={"data": {"settings": settings.shown()}})
+    if not len(service.keys):
+        logger.warning("there is no key: everything on this machine may use the service")
+    sys.setswitchinterval(SWITCH)
+    config = uvicorn.Config(
+        make_app(service),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=max(1, round(settings.drain)),
+        timeout_keep_alive=65,
+        backlog=2048,
+        ws="none",
+        lifespan="on",
+    )
+    logging.getLogger("uvicorn.error").handlers[:] = logger.handlers
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").propagate = False
+    _Server(config, service).run(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does, and ends quietly when it was told to end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self.service = service
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            ports = [s.getsockname()[1] for server in self.servers for s in server.sockets]
+            where = {"host": self.config.host, "port": ports[0] if ports else None}
+            logging.getLogger("penchant.serve").info("listening", extra={"data": where})
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            super().run(sockets)
+        except KeyboardInterrupt:  # uvicorn raises the signal again after it has drained
+            signal.signal(signal.SIGINT, signal.SIG_IGN)

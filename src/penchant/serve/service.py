@@ -1,0 +1,317 @@
+"""What the service does, apart from HTTP: events in, answers out, models and items changed while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlalchemy import bindparam, desc, insert, select, update
+
+from penchant.errors import InputError, PenchantError
+from penchant.histories import Ints
+from penchant.serve.answers import Answer, Page, Query, answer, gone
+from penchant.serve.crowd import Crowd
+from penchant.serve.database import StoreError
+from penchant.serve.goods import Goods
+from penchant.serve.history import Taste, taste
+from penchant.serve.keys import Keyring
+from penchant.serve.limits import Buckets
+from penchant.serve.metrics import Metrics
+from penchant.serve.people import People, subject
+from penchant.serve.problems import Problem, not_found
+from penchant.serve.retention import Retention
+from penchant.serve.settings import Settings
+from penchant.serve.shelf import Said
+from penchant.serve.store import Batch, Clock, EventStore, Row
+from penchant.serve.tables import activations, clock
+from penchant.serve.versions import Loaded, Versions
+
+T = TypeVar("T")
+QUICK = 0.004  # seconds: a model that answers faster answers on the event loop, a slower one in a thread
+POLL = 1.0  # seconds between looks at what other processes changed
+TIDY = 600.0  # seconds between runs of retention
+AHEAD = 86_400  # seconds that the clock of a sender may be ahead
+
+log = logging.getLogger("penchant.serve")
+
+
+class Service:
+    """One store, the loaded models, and everything that routes ask for; ``open``, ``start``, ``stop``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = EventStore(settings.store, secret=settings.secret or None, most=settings.keep_per_user)
+        self.versions = Versions(settings.folder, allow_remembered=settings.allow_remembered)
+        self.keys = Keyring(self.store.database)
+        self.buckets, self.metrics = Buckets(), Metrics()
+        self.ready = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._activating = asyncio.Lock()
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Everything that can fail before a socket is opened: store, keys, models. Raises ``PenchantError``."""
+        self.store.open()
+        self.people, self.goods = People(self.store), Goods(self.store)
+        self.crowd = Crowd(self.store, min_support=self.settings.min_support)
+        self.retention = Retention(self.store, keep=self.settings.keep_seconds, per_user=self.settings.keep_per_user)
+        self.keys.load()
+        self.store.writer.on_commit = self.metrics.committed
+        self._clock = self.store.clock()
+        for failure in self.versions.start(self._wanted(), self.goods.all()):
+            log.error("a model could not be loaded", extra={"data": {"reason": failure}})
+        self._announce()
+        self.ready = True
+
+    async def start(self) -> None:
+        """Begin the work in the background."""
+        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._keep_tidy())]
+
+    async def stop(self) -> None:
+        """End the work in the background; what was accepted is on the disk already."""
+        self.ready = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.store.close)
+
+    async def _watch(self) -> None:
+        """See what another process changed: keys, items, the active model."""
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                await self.refresh()
+            except (PenchantError, OSError) as wrong:
+                log.warning("the store could not be watched", extra={"data": {"reason": str(wrong)}})
+
+    async def refresh(self) -> None:
+        """Read anew what changed since the last look."""
+        before, now = self._clock, self.store.clock()
+        if now.keys != before.keys:
+            self.keys.load()
+        if now.items != before.items:
+            self.versions.say(self.goods.all())
+        if now.models != before.models and (wanted := self._wanted()) and wanted[0] != self.versions.active.name:
+            with contextlib.suppress(Problem):
+                await self.activate(wanted[0], record=False)
+        self._clock = now
+
+    async def _keep_tidy(self) -> None:
+        while True:
+            try:
+                await self.tidy()
+            except (PenchantError, OSError) as wrong:
+                log.warning("retention could not run", extra={"data": {"reason": str(wrong)}})
+            await asyncio.sleep(TIDY)
+
+    async def tidy(self) -> tuple[int, int]:
+        """Drop what is too old or too much."""
+        old, many = await self.retention.run(await asyncio.to_thread(self.retention.find))
+        if old or many:
+            log.info("events were dropped", extra={"data": {"too_old": old, "too_many": many}})
+        return old, many
+
+    # -- events in ------------------------------------------------------------------------------------------------
+
+    async def collect(self, rows: Sequence[Row]) -> tuple[int, int, dict[int, str]]:
+        """Keep events; returns how many are new, how many were there, and why some (by place) are refused.
+
+        Everything accepted is on the disk when this returns.
+        """
+        position, now, keep = self.versions.active.shelf.position, int(time.time()), self.settings.keep_seconds
+        refused: dict[int, str] = {}
+        kept: list[Row] = []
+        places: list[int] = []
+        new: dict[str, None] = {}
+        for n, row in enumerate(rows):
+            if row.time > now + AHEAD:
+                refused[n] = "lies more than a day ahead"
+            elif row.time < 0 or (keep is not None and row.time < now - keep):
+                refused[n] = "lies before what is kept" if row.time >= 0 else "lies before 1970"
+            elif row.item not in position and not self.settings.new_items:
+                refused[n] = "is not in the catalogue"
+            else:
+                kept.append(row)
+                places.append(n)
+                if row.item not in position:
+                    new[row.item] = None
+        if not kept:
+            return 0, 0, refused
+        told = await self.store.writer.append(Batch(kept, list(new)), len(kept))
+        if new:
+            self._say([Said(item, now, {}, {}) for item in new], told.items_clock)
+        for n, since in told.refused.items():
+            moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
+            refused[places[n]] = f"lies before {moment}, when this person was erased"
+        count = self.metrics.events.labels
+        for outcome, n in (("accepted", told.accepted), ("duplicate", told.duplicates), ("refused", len(refused))):
+            if n:
+                count(outcome).inc(n)
+        return told.accepted, told.duplicates, refused
+
+    async def change_items(self, **changes: Any) -> list[Said]:
+        """Put, patch and delete items (see ``Goods.change``); the next answer knows of it."""
+        said, ticked = await self.goods.change(**changes)
+        self._say(said, ticked)
+        return said
+
+    def _say(self, said: list[Said], ticked: int) -> None:
+        """Tell the catalogues; where nobody else changed anything meanwhile, that is all there is to tell."""
+        self.versions.say(said)
+        if ticked == self._clock.items + 1:
+            self._clock = self._clock._replace(items=ticked)
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    async def recommend(self, person: str, query: Query) -> dict[str, Any]:
+        """The recommend object for someone the store may know."""
+        return await self.run(self._recommend, person, query)
+
+    async def recommend_anonymous(self, rows: list[tuple[Any, ...]], query: Query) -> dict[str, Any]:
+        """The recommend object for a history that was sent along; nothing of it is kept. Rows oldest first."""
+        return await self.run(self._recommend_rows, rows, query)
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run something that reads and scores: on the event loop where that is quick, else in a thread."""
+        if self.store.database.sqlite and self.versions.active.seconds < QUICK:
+            return work(*arguments)
+        return await asyncio.to_thread(work, *arguments)
+
+    def _recommend(self, person: str, query: Query) -> dict[str, Any]:
+        fingerprint = query.fingerprint(person)
+        loaded, page = self._page(query, fingerprint)
+        trouble: str | None = None
+        try:
+            rows = self.store.history(person, **({} if page is None else {"upto": page.last}))
+        except StoreError as failed:
+            rows, trouble = [], f"the history could not be read ({failed}): popular items"
+        now = int(time.time()) if page is None else page.moment
+        page = page or Page(loaded.version, rows[0][4] if rows else 0, now)
+        known = self._taste(loaded, rows, now)
+        segment, order = self._segment(loaded, person) if not rows and trouble is None else (None, None)
+        told = answer(loaded, known, query, page, order=order)
+        told.segment = segment
+        if trouble is not None:
+            told.degraded.append(trouble)
+        return self._told(told, query, page, fingerprint, person)
+
+    def _recommend_rows(self, rows: list[tuple[Any, ...]], query: Query) -> dict[str, Any]:
+        fingerprint = query.fingerprint(json.dumps(rows))
+        loaded, page = self._page(query, fingerprint)
+        now = int(time.time()) if page is None else page.moment
+        page = page or Page(loaded.version, 0, now)
+        timed = [(item, kind, value, now if when is None else when) for item, kind, value, when in rows]
+        told = answer(loaded, self._taste(loaded, timed[::-1], now), query, page)
+        return self._told(told, query, page, fingerprint, None)
+
+    def _page(self, query: Query, fingerprint: str) -> tuple[Loaded, Page | None]:
+        if query.page is None:
+            return self.versions.active, None
+        page = Page.of(query.page, self.store.secret, fingerprint)
+        loaded = self.versions.find(page.version)
+        if loaded is None:
+            raise gone(page.version)
+        return loaded, page
+
+    def _taste(self, loaded: Loaded, rows: list[tuple[Any, ...]], now: int) -> Taste:
+        return taste(loaded, rows, now, recent=self.settings.recent, dislike_days=self.settings.dislike_days)
+
+    def _segment(self, loaded: Loaded, person: str) -> tuple[dict[str, Any] | None, Ints | None]:
+        """For someone without events: what is popular among people of whom the same was said."""
+        said = self.store.attributes(person)
+        found = self.crowd.segment(said) if said else None
+        if found is None:
+            return None, None
+        segment, items = found
+        positions = (loaded.shelf.position.get(item, -1) for item in items)
+        return segment, np.array([at for at in positions if at >= 0], dtype=np.int32)
+
+    def _told(self, told: Answer, query: Query, page: Page, fingerprint: str, person: str | None) -> dict[str, Any]:
+        if told.more:
+            last = told.loaded.shelf.ids[told.items[-1]]
+            onward = replace(page, offset=page.offset + len(told.items), after=last)
+            told.next = onward.token(self.store.secret, fingerprint)
+        kind = "degraded" if told.degraded else "fallback" if told.fallback else "personal"
+        self.metrics.answers.labels(kind).inc()
+        document = told.to_json()
+        return document if person is None else {**document, **subject(person)}
+
+    # -- models ---------------------------------------------------------------------------------------------------
+
+    def _wanted(self) -> list[str]:
+        """The models that were activated, the latest first."""
+        latest = select(activations.c.name).order_by(desc(activations.c.number)).limit(20)
+        return [row[0] for row in self.store.database.read(self.store.database.compile(latest))]
+
+    async def activate(self, name: str, *, record: bool = True) -> Loaded:
+        """Verify, load and warm a model, then answer with it. Raises ``Problem``: 404 where there is none of that name,
+        409 where it cannot be served; the active model stays what it was."""
+        async with self._activating:
+            if name not in await asyncio.to_thread(self.versions.folders):
+                raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
+            said, before = self.goods.all(), self._clock
+            try:
+                ready = await asyncio.to_thread(self.versions.read, name, said, fully=True)
+            except PenchantError as wrong:
+                raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
+            self._clock = before  # what was said meanwhile is told to the new one as well
+            self.versions.swap(ready)
+            await self.refresh()
+            self.versions.say(self.goods.all())
+            if record:
+                await self.store.writer.do(self._record(ready))
+                self._clock = self.store.clock()
+            self._announce()
+            return ready
+
+    async def roll_back(self) -> Loaded:
+        """Activate the model that was active before. Raises ``Problem`` 409 where there was none."""
+        active = self.versions.active.name
+        before = next((name for name in self._wanted() if name != active), None)
+        if before is None:
+            others = [one.name for one in self.versions.loaded[1:]]
+            if not others:
+                raise Problem(409, "no other model was active before", kind="no-model-before")
+            before = others[0]
+        return await self.activate(before)
+
+    def _record(self, ready: Loaded) -> Callable[[Any], None]:
+        make, names = self.store.database.compile, ("name", "version", "time")
+        note = make(insert(activations).values({activations.c[name]: bindparam(f"the_{name}") for name in names}))
+        tick = make(update(clock).values(models=clock.c.models + 1))
+        values = {"the_name": ready.name, "the_version": ready.version, "the_time": int(time.time())}
+
+        def work(connection: Any) -> None:
+            connection.execute(note.sql, note.values(values))
+            connection.execute(tick.sql, tick.values({}))
+
+        return work
+
+    def _announce(self) -> None:
+        active = self.versions.active
+        model = type(active.recommender.model).name
+        self.metrics.model.clear()
+        self.metrics.model.labels(active.name, model, active.version).set(1)
+        data = {"name": active.name, "model": model, "version": active.version, "items": active.shelf.n_model}
+        log.info("model active", extra={"data": {**data, "answer_ms": round(active.seconds * 1000, 3)}})
+
+    # -- figures --------------------------------------------------------------------------------------------------
+
+    def measure(self) -> Clock:
+        """Set the figures that are looked up only when somebody looks."""
+        counters = self.store.clock()
+        self.metrics.waiting.set(self.store.writer.waiting)
+        self.metrics.items.set(len(self.versions.active.shelf))
+        self.metrics.dropped.labels("old").set(counters.dropped_old)
+        self.metrics.dropped.labels("many").set(counters.dropped_many)
+        with contextlib.suppress(OSError, StoreError, InputError):
+            self.metrics.store_bytes.set(self.store.database.bytes())
+        return counters

@@ -1,0 +1,166 @@
+"""How a service is set up: flags, then the environment (``PENCHANT_…``), then a TOML file, then the defaults."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from penchant.errors import DataError, ParameterError
+
+_SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d|w|m|y)$")
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "m": 2_629_800, "y": 31_557_600}
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def setting(
+    default: Any, help: str, *, secret: bool = False, low: float | None = None, high: float | None = None
+) -> Any:
+    """A field of ``Settings``: its default, one line of help, its bounds, and whether it is never shown."""
+    return field(default=default, metadata={"help": help, "secret": secret, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set. Raises ``ParameterError`` for what cannot be, and names it."""
+
+    folder: str = setting("", "a saved recommender, or a folder of them")
+    store: str = setting("sqlite:///penchant.db", "where events are kept: sqlite:///FILE or postgresql://HOST/NAME")
+    host: str = setting("127.0.0.1", "the address to listen on; without a key only a loopback address is allowed")
+    port: int = setting(8000, "the port to listen on; 0 takes a free one", low=0, high=65535)
+    secret: str = setting("", "signs page tokens and cookies; made and kept in the store if not given", secret=True)
+    allow_remembered: bool = setting(False, "serve models that keep training histories")
+    keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0 for ever")
+    keep_per_user: int = setting(5000, "the newest events of one person that are kept", low=1, high=1_000_000)
+    recent: int = setting(
+        500, "the newest events of one person that are scored; all count as seen", low=1, high=100_000
+    )
+    dislike_days: float = setting(
+        180.0, "how long a dislike hides its item and lowers what resembles it", low=0, high=36500
+    )
+    new_items: bool = setting(True, "items that nobody knows enter the catalogue with their first event")
+    min_support: int = setting(20, "people with events that a popularity segment needs at least", low=1)
+    max_body: int = setting(2**20, "bytes of one request body", low=1024, high=2**30)
+    max_batch: int = setting(1000, "events or items of one request", low=1, high=4096)
+    rate: float = setting(0.0, "requests a second of one key (of one address without keys); 0: no limit", low=0)
+    origins: tuple[str, ...] = setting((), "web origins that may read answers (CORS); none unless named")
+    log_level: str = setting("info", "one of " + ", ".join(LEVELS))
+    access_log: bool = setting(False, "one log line for every request, not only for those that fail")
+    drain: float = setting(10.0, "seconds that requests may take to end after SIGTERM", low=0, high=600)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _check(one.name, getattr(self, one.name), one.default, one.metadata)
+        if self.log_level not in LEVELS:
+            raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")
+        if self.secret and len(self.secret) < 32:
+            raise ParameterError("secret has at least 32 characters")
+        if self.keep_seconds is not None and self.keep_seconds < 60:
+            raise ParameterError("keep is at least a minute, or 0 for ever")
+
+    @property
+    def keep_seconds(self) -> int | None:
+        """How long events are kept, in seconds; None for ever."""
+        if self.keep.strip() in {"0", ""}:
+            return None
+        found = _SPAN.match(self.keep.strip())
+        if found is None:
+            raise ParameterError(f"keep reads like 90d, 12m or 2y, not {self.keep!r}")
+        return int(float(found[1]) * _UNITS[found[2]])
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return is_loopback(self.host)
+
+    def shown(self) -> dict[str, Any]:
+        """The settings as they may be printed: no secret, no password."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        for one in fields(self):
+            if one.metadata["secret"]:
+                values[one.name] = "(hidden)" if values[one.name] else "(in the store)"
+        try:
+            values["store"] = make_url(self.store).render_as_string(hide_password=True)
+        except ArgumentError:
+            values["store"] = "(not a URL)"
+        values["origins"] = list(self.origins)
+        return values
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load(
+    flags: Mapping[str, Any], *, file: str | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from flags (None: not given), the environment and a TOML file.
+
+    Raises ``DataError`` for a file that cannot be read and ``ParameterError`` for a value that cannot be.
+    """
+    values = _read(file) if file else {}
+    known = {one.name: one for one in fields(Settings)}
+    for name, value in values.items():
+        if name not in known:
+            raise ParameterError(f"{file}: there is no setting {name!r}; there are {', '.join(known)}")
+        if isinstance(value, list):
+            values[name] = tuple(value)
+    for name, one in known.items():
+        text = (os.environ if environment is None else environment).get(f"PENCHANT_{name.upper()}")
+        if text is not None:
+            values[name] = _from_text(name, text, one.default)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    return Settings(**values)
+
+
+def _read(file: str) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as wrong:
+        raise DataError(f"cannot be read ({wrong.strerror})", file=file) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise DataError(f"is not TOML ({wrong})", file=file) from None
+    return dict(document)
+
+
+def _from_text(name: str, text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if text.strip().lower() not in {"1", "0", "true", "false", "yes", "no"}:
+            raise ParameterError(f"PENCHANT_{name.upper()} is true or false, not {text!r}")
+        return text.strip().lower() in {"1", "true", "yes"}
+    if isinstance(default, (int, float)):
+        try:
+            return type(default)(text)
+        except ValueError:
+            raise ParameterError(f"PENCHANT_{name.upper()} is a number, not {text!r}") from None
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(default, tuple) else text
+
+
+def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
+    kind = type(default)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        said = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}[kind]
+        shown = "" if meta["secret"] else f", not {str(value)[:80]!r}"
+        raise ParameterError(f"{name} is {said}{shown}")
+    if kind is tuple and not all(isinstance(part, str) for part in value):
+        raise ParameterError(f"{name} is a list of texts")
+    if meta["low"] is not None and not value >= meta["low"]:
+        raise ParameterError(f"{name} is at least {meta['low']}, not {value}")
+    if meta["high"] is not None and not value <= meta["high"]:
+        raise ParameterError(f"{name} is at most {meta['high']}, not {value}")

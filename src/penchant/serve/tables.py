@@ -1,0 +1,119 @@
+"""The tables of the event store; ``migrations`` makes them, and a test holds the two to each other."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+# One person's events lie side by side, in the order they were accepted: an answer is one read of neighbouring rows.
+# ``person`` is "u:" + user or "s:" + session; ``seq`` grows with every event of the store; times are unix seconds.
+events = Table(
+    "events",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("item", Text, nullable=False),
+    Column("kind", Text),
+    Column("value", Double),
+    Column("time", BigInteger, nullable=False),
+    Column("context", Text),  # JSON
+    Column("id", Text),
+    sqlite_with_rowid=False,
+)
+Index(
+    "events_id",
+    events.c.id,
+    unique=True,
+    sqlite_where=text("id IS NOT NULL"),
+    postgresql_where=text("id IS NOT NULL"),
+)
+Index("events_time", events.c.time)
+
+# What was said about items over the API, on top of the catalogue that was saved with the model.
+items = Table(
+    "items",
+    metadata,
+    Column("item", Text, primary_key=True),
+    Column("added", BigInteger, nullable=False),
+    Column("said", Text, nullable=False),  # JSON: only what was said; a null attribute takes the saved one away
+    Column("deleted", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row an attribute, so that a segment of people is one index range.
+attributes = Table(
+    "attributes",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("attributes_value", attributes.c.name, attributes.c.value, attributes.c.person)
+
+# All that is left of an erased person: a keyed hash and a time.
+erased = Table(
+    "erased",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # comma-separated
+    Column("origins", Text, nullable=False),  # JSON list
+    Column("rate", Double),  # requests a second, null: as the service is configured
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of a 256-bit secret
+    Column("old_hash", LargeBinary),  # before the last rotation
+    Column("old_until", BigInteger),
+    Column("created", BigInteger, nullable=False),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# One row. ``events`` hands out seq; the others grow with every change of what a process may hold in memory.
+clock = Table(
+    "clock",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("events", BigInteger, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("erased", BigInteger, nullable=False),
+    Column("keys", BigInteger, nullable=False),
+    Column("models", BigInteger, nullable=False),
+    Column("dropped_old", BigInteger, nullable=False),
+    Column("dropped_many", BigInteger, nullable=False),
+)
