@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -65,21 +64,21 @@ def similar(loaded: Loaded, item: str, k: int, where: Where | None, exclude: Seq
     return _told(loaded, selection, found, k, item=item, method=method)
 
 
-async def popular(loaded: Loaded, crowd: Crowd, k: int, where: Where | None, days: float | None) -> dict[str, Any]:
+def popular(loaded: Loaded, crowd: Crowd, k: int, where: Where | None, days: float | None) -> dict[str, Any]:
     """By training histories that hold an item, or by people of the last ``days``."""
     selection = loaded.shelf.select(where)
     if days is not None:
-        counted = await asyncio.to_thread(crowd.popular, days)
+        counted = crowd.popular(days)
         return _told(loaded, selection, _shown(loaded.shelf, selection.mask, counted)[:k], k, days=days)
     order, counts = by_popularity(loaded), loaded.recommender.item_counts
     chosen = order[selection.mask[: loaded.shelf.n_model][order]][:k]
     return _told(loaded, selection, [(int(at), float(counts[at])) for at in chosen], k, days=None)
 
 
-async def trending(loaded: Loaded, crowd: Crowd, k: int, where: Where | None, days: float) -> dict[str, Any]:
+def trending(loaded: Loaded, crowd: Crowd, k: int, where: Where | None, days: float) -> dict[str, Any]:
     """By how many more people than before."""
     selection = loaded.shelf.select(where)
-    risen = await asyncio.to_thread(crowd.trending, days)
+    risen = crowd.trending(days)
     return _told(loaded, selection, _shown(loaded.shelf, selection.mask, risen)[:k], k, days=days)
 
 

@@ -93,8 +93,7 @@ class People:
     async def erase(self, person: str) -> dict[str, Any]:
         """Delete everything of a person; the receipt lists what was removed and what is left.
 
-        What is left refuses events of that person that are dated up to now; the log is written back, so that the file
-        holds nothing of them either.
+        What is left refuses events of that person that are dated up to now.
         """
         now, hashed = int(time.time()), self.store.hash(person)
 
@@ -108,7 +107,6 @@ class People:
             return removed[0], removed[1]
 
         gone, said = await self.store.writer.do(work)
-        self.store.tidy()
         return {
             **subject(person),
             "erased_at": now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -39,6 +40,8 @@ def serve(settings: Settings, *, sockets: list[socket.socket] | None = None) -> 
     if not len(service.keys):
         logger.warning("there is no key: everything on this machine may use the service")
     sys.setswitchinterval(SWITCH)
+    gc.collect()
+    gc.freeze()  # what was loaded stays: looking through it again and again would cost pauses of 40 ms
     config = uvicorn.Config(
         make_app(service),
         host=settings.host,

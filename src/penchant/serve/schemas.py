@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_to_bytes
@@ -13,10 +14,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     StrictBool,
-    StrictFloat,
-    StrictInt,
     StrictStr,
+    WithJsonSchema,
     WrapValidator,
 )
 
@@ -28,6 +29,8 @@ from penchant.vocab import normalise_id
 CONTEXT_BYTES = 4096
 ATTRIBUTES = 64
 VALUES = 256  # of one attribute
+TEXT = 2000  # characters of one value
+LATEST = 253_402_300_800  # the year 10000, in unix seconds
 
 
 def check_id(text: str) -> str:
@@ -59,28 +62,57 @@ def _context(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
-def seconds(value: float | str) -> int:
+def seconds(value: Any) -> int:
     """Unix seconds of a time as it is sent: a number of seconds or ISO-8601; without a zone it is UTC."""
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= 40:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError("a time is unix seconds or ISO-8601, such as 2026-11-25T12:00:00Z") from None
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    if not abs(value) < 1e11:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a time is unix seconds or ISO-8601")  # noqa: TRY004  # pydantic listens for this one
+    if not abs(value) < LATEST:
         raise ValueError("a time is in unix seconds, not in milliseconds")
     return int(value)
 
 
+def scalar(value: Any) -> Any:
+    """A text, a number, true or false."""
+    if isinstance(value, str):
+        if len(value) > TEXT:
+            raise ValueError(f"a text has at most {TEXT:,} characters")
+        value.encode()  # a lone surrogate is a ValueError
+    elif isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
+        pass
+    elif not isinstance(value, float) or not math.isfinite(value):
+        raise ValueError("a value is a text, a number, true or false")
+    return value
+
+
+def attribute(value: Any) -> Any:
+    """A value of an item: a text, a number, true or false, a list of those, or null."""
+    if isinstance(value, list):
+        if len(value) > VALUES:
+            raise ValueError(f"an attribute has at most {VALUES} values")
+        return [scalar(part) for part in value]
+    return None if value is None else scalar(value)
+
+
+_SCALAR: dict[str, Any] = {"anyOf": [{"type": "string", "maxLength": TEXT}, {"type": "number"}, {"type": "boolean"}]}
+_LIST: dict[str, Any] = {"type": "array", "items": _SCALAR, "maxItems": VALUES}
+_TIME: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}
 Id = Annotated[StrictStr, Field(min_length=1, max_length=600, examples=["42"]), AfterValidator(check_id)]
 PathId = Annotated[str, Path(description="percent-encoded, a slash as %2F"), AfterValidator(path_id)]
-Time = Annotated[StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=40)], AfterValidator(seconds)]
+Time = Annotated[int, PlainValidator(seconds), WithJsonSchema(_TIME)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Kind = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 K = Annotated[int, Query(ge=1, le=MOST, description="how many items")]
 Name = Annotated[StrictStr, Field(min_length=1, max_length=64)]
-Scalar = StrictBool | StrictInt | Finite | Annotated[StrictStr, Field(max_length=2000)]
-Attribute = Scalar | Annotated[list[Scalar], Field(max_length=VALUES)] | None
+Scalar = Annotated[Any, PlainValidator(scalar), WithJsonSchema(_SCALAR)]
+Attribute = Annotated[
+    Any, PlainValidator(attribute), WithJsonSchema({"anyOf": [*_SCALAR["anyOf"], _LIST, {"type": "null"}]})
+]
 Filter = Annotated[Where | None, WrapValidator(lambda given, _: parse(given))]  # parse bounds it and names the place
 WhereText = Annotated[str | None, Query(max_length=20_000, description="a filter as JSON; POST takes it as an object")]
 

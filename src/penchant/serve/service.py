@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from penchant.serve.tables import activations, clock
 from penchant.serve.versions import Loaded, Versions
 
 T = TypeVar("T")
+THREADS = 4  # that read and score what is too slow for the event loop
 QUICK = 0.004  # seconds: a model that answers faster answers on the event loop, a slower one in a thread
 POLL = 1.0  # seconds between looks at what other processes changed
 TIDY = 600.0  # seconds between runs of retention
@@ -52,6 +54,7 @@ class Service:
         self.keys = Keyring(self.store.database)
         self.buckets, self.metrics = Buckets(), Metrics()
         self.ready = False
+        self._pool = ThreadPoolExecutor(THREADS, "penchant-reader")
         self._tasks: list[asyncio.Task[None]] = []
         self._activating = asyncio.Lock()
 
@@ -81,6 +84,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pool.shutdown()  # a connection is closed only when nobody reads over it any more
         await asyncio.to_thread(self.store.close)
 
     async def _watch(self) -> None:
@@ -114,7 +118,7 @@ class Service:
 
     async def tidy(self) -> tuple[int, int]:
         """Drop what is too old or too much."""
-        old, many = await self.retention.run(await asyncio.to_thread(self.retention.find))
+        old, many = await self.retention.run(await self.thread(self.retention.find))
         if old or many:
             log.info("events were dropped", extra={"data": {"too_old": old, "too_many": many}})
         return old, many
@@ -169,6 +173,12 @@ class Service:
         if ticked == self._clock.items + 1:
             self._clock = self._clock._replace(items=ticked)
 
+    async def erase(self, person: str) -> dict[str, Any]:
+        """Delete everything of a person; the log is written back, so that it holds nothing of them either."""
+        receipt = await self.people.erase(person)
+        await self.thread(self.store.tidy)
+        return receipt
+
     # -- answers --------------------------------------------------------------------------------------------------
 
     async def recommend(self, person: str, query: Query) -> dict[str, Any]:
@@ -183,7 +193,11 @@ class Service:
         """Run something that reads and scores: on the event loop where that is quick, else in a thread."""
         if self.store.database.sqlite and self.versions.active.seconds < QUICK:
             return work(*arguments)
-        return await asyncio.to_thread(work, *arguments)
+        return await self.thread(work, *arguments)
+
+    async def thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run something slow beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     def _recommend(self, person: str, query: Query) -> dict[str, Any]:
         fingerprint = query.fingerprint(person)
@@ -255,11 +269,11 @@ class Service:
         """Verify, load and warm a model, then answer with it. Raises ``Problem``: 404 where there is none of that name,
         409 where it cannot be served; the active model stays what it was."""
         async with self._activating:
-            if name not in await asyncio.to_thread(self.versions.folders):
+            if name not in await self.thread(self.versions.folders):
                 raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
             said, before = self.goods.all(), self._clock
             try:
-                ready = await asyncio.to_thread(self.versions.read, name, said, fully=True)
+                ready = await self.thread(self.versions.read, name, said, True)
             except PenchantError as wrong:
                 raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
             self._clock = before  # what was said meanwhile is told to the new one as well

@@ -161,7 +161,7 @@ class Versions:
 
     # -- loading --------------------------------------------------------------------------------------------------
 
-    def read(self, name: str, said: Sequence[Said], *, fully: bool) -> Loaded:
+    def read(self, name: str, said: Sequence[Said], fully: bool) -> Loaded:
         """Load one folder and make it ready; ``fully`` also compares every byte with its hash.
 
         Raises ``PenchantError`` where it cannot be served.
@@ -198,7 +198,7 @@ class Versions:
         failures: list[PenchantError] = []
         for name in order:
             try:
-                self.loaded = [self.read(name, said, fully=False)]
+                self.loaded = [self.read(name, said, False)]
             except PenchantError as wrong:
                 failures.append(wrong)
                 if self.single or len(failures) == len(order):

@@ -92,14 +92,14 @@ async def popular(
 ) -> dict[str, Any]:
     """The most popular items: in what the model learned from, or among the people of the last days."""
     service = service_of(request)
-    return await lists.popular(service.versions.active, service.crowd, k, parse(where), days)
+    return await service.thread(lists.popular, service.versions.active, service.crowd, k, parse(where), days)
 
 
 @router.get("/v1/trending", dependencies=[READ], responses=problems())
 async def trending(request: Request, k: K = 10, where: WhereText = None, days: Days = 7.0) -> dict[str, Any]:
     """Items that more people than before do something with."""
     service = service_of(request)
-    return await lists.trending(service.versions.active, service.crowd, k, parse(where), days)
+    return await service.thread(lists.trending, service.versions.active, service.crowd, k, parse(where), days)
 
 
 @router.get("/v1/latest", dependencies=[READ], responses=problems())

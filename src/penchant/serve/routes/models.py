@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -23,7 +22,8 @@ def _told(active: Loaded) -> dict[str, Any]:
 @router.get("/v1/models", responses=problems())
 async def models(request: Request) -> dict[str, Any]:
     """Every model that can be served, newest first."""
-    return {"models": await asyncio.to_thread(service_of(request).versions.describe)}
+    service = service_of(request)
+    return {"models": await service.thread(service.versions.describe)}
 
 
 @router.post("/v1/models/rollback", responses=problems(409))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -38,7 +37,8 @@ async def session_events(request: Request, id: PathId, k: Most = 100, before: Be
 @router.get("/v1/users/{id}/export", dependencies=[ADMIN], responses=problems())
 async def export_user(request: Request, id: PathId) -> dict[str, Any]:
     """Everything that is kept of a user."""
-    return await asyncio.to_thread(service_of(request).people.export, "u:" + id)
+    service = service_of(request)
+    return await service.thread(service.people.export, "u:" + id)
 
 
 @router.get("/v1/users/{id}", dependencies=[ADMIN], responses=problems())
@@ -68,10 +68,10 @@ async def merge_user(request: Request, id: PathId, source: Merge) -> dict[str, A
 @router.delete("/v1/users/{id}", dependencies=[ADMIN], responses=problems())
 async def erase_user(request: Request, id: PathId) -> dict[str, Any]:
     """Erase a user; the receipt lists what was removed and what is left."""
-    return await service_of(request).people.erase("u:" + id)
+    return await service_of(request).erase("u:" + id)
 
 
 @router.delete("/v1/sessions/{id}", dependencies=[ADMIN], responses=problems())
 async def erase_session(request: Request, id: PathId) -> dict[str, Any]:
     """Erase a session."""
-    return await service_of(request).people.erase("s:" + id)
+    return await service_of(request).erase("s:" + id)
