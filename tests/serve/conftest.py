@@ -32,8 +32,8 @@ def rows(seed: int = 0, users: int = 120) -> pl.DataFrame:
     told = []
     for user in range(users):
         genre = user % 3
-        for item in sorted(dice.sample(range(10), 5)):
-            told.append({"user": f"t{user}", "item": ITEMS[genre * 10 + item], "kind": "view"})
+        chosen = [ITEMS[genre * 10 + n] for n in sorted(dice.sample(range(10), 5))]
+        told += [{"user": f"t{user}", "item": item, "kind": "view"} for item in chosen]
     return pl.DataFrame(told)
 
 

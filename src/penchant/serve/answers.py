@@ -112,9 +112,10 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
     An answer is never refused because the model fails: the popularity list stands in, and ``degraded`` says so.
     """
     shelf = loaded.shelf
-    selection = shelf.select(query.where, page.moment)
-    mask, removed = selection.mask.copy(), dict(selection.removed)
     excluded = [at for item in query.exclude if (at := shelf.position.get(item, -1)) >= 0]
+    after = -1 if page.after is None else shelf.position.get(page.after, -1)
+    selection = shelf.select(query.where, page.moment)  # after the look-ups: it knows every position they found
+    mask, removed = selection.mask.copy(), dict(selection.removed)
     for name, positions in (
         ("disliked", taste.disliked),
         ("seen", () if query.repeat else taste.seen),
@@ -125,7 +126,6 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
             mask[list(positions)] = False
             if count:
                 removed[name] = count
-    after = -1 if page.after is None else shelf.position.get(page.after, -1)
     if after >= 0:
         mask[after] = True  # to find where the last page ended, even if it may no longer be shown
     wanted = page.offset + query.k + 1

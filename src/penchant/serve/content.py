@@ -28,6 +28,11 @@ def features(shelf: Shelf, at: int) -> dict[tuple[str, str], float]:
 
 def by_content(shelf: Shelf, positions: Sequence[int]) -> dict[int, float]:
     """How much items resemble these: the cosine of their weighted values; items without a common value are absent."""
+    with shelf.lock:
+        return _by_content(shelf, positions)
+
+
+def _by_content(shelf: Shelf, positions: Sequence[int]) -> dict[int, float]:
     wanted: dict[tuple[str, str], float] = {}
     for at in positions:
         for key, weight in features(shelf, at).items():

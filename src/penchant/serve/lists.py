@@ -46,9 +46,10 @@ def similar(loaded: Loaded, item: str, k: int, where: Where | None, exclude: Seq
     """By the scores of a history of that one item; by content where the model knows nothing alike."""
     shelf = loaded.shelf
     at = known(shelf, item)
+    excluded = [position for other in exclude if (position := shelf.position.get(other, -1)) >= 0]
     selection = shelf.select(where)
     mask = selection.mask.copy()
-    mask[[at, *(position for other in exclude if (position := shelf.position.get(other, -1)) >= 0)]] = False
+    mask[[at, *excluded]] = False
     found: list[tuple[int, float]] = []
     method = "model"
     if at < shelf.n_model:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_to_bytes
@@ -23,13 +22,12 @@ from pydantic import (
 
 from penchant.errors import DataError
 from penchant.serve.answers import MOST
+from penchant.serve.values import Attribute, Scalar
 from penchant.serve.where import Where, parse
 from penchant.vocab import normalise_id
 
 CONTEXT_BYTES = 4096
 ATTRIBUTES = 64
-VALUES = 256  # of one attribute
-TEXT = 2000  # characters of one value
 LATEST = 253_402_300_800  # the year 10000, in unix seconds
 
 
@@ -77,30 +75,6 @@ def seconds(value: Any) -> int:
     return int(value)
 
 
-def scalar(value: Any) -> Any:
-    """A text, a number, true or false."""
-    if isinstance(value, str):
-        if len(value) > TEXT:
-            raise ValueError(f"a text has at most {TEXT:,} characters")
-        value.encode()  # a lone surrogate is a ValueError
-    elif isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
-        pass
-    elif not isinstance(value, float) or not math.isfinite(value):
-        raise ValueError("a value is a text, a number, true or false")
-    return value
-
-
-def attribute(value: Any) -> Any:
-    """A value of an item: a text, a number, true or false, a list of those, or null."""
-    if isinstance(value, list):
-        if len(value) > VALUES:
-            raise ValueError(f"an attribute has at most {VALUES} values")
-        return [scalar(part) for part in value]
-    return None if value is None else scalar(value)
-
-
-_SCALAR: dict[str, Any] = {"anyOf": [{"type": "string", "maxLength": TEXT}, {"type": "number"}, {"type": "boolean"}]}
-_LIST: dict[str, Any] = {"type": "array", "items": _SCALAR, "maxItems": VALUES}
 _TIME: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}
 Id = Annotated[StrictStr, Field(min_length=1, max_length=600, examples=["42"]), AfterValidator(check_id)]
 PathId = Annotated[str, Path(description="percent-encoded, a slash as %2F"), AfterValidator(path_id)]
@@ -109,10 +83,6 @@ Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Kind = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 K = Annotated[int, Query(ge=1, le=MOST, description="how many items")]
 Name = Annotated[StrictStr, Field(min_length=1, max_length=64)]
-Scalar = Annotated[Any, PlainValidator(scalar), WithJsonSchema(_SCALAR)]
-Attribute = Annotated[
-    Any, PlainValidator(attribute), WithJsonSchema({"anyOf": [*_SCALAR["anyOf"], _LIST, {"type": "null"}]})
-]
 Filter = Annotated[Where | None, WrapValidator(lambda given, _: parse(given))]  # parse bounds it and names the place
 WhereText = Annotated[str | None, Query(max_length=20_000, description="a filter as JSON; POST takes it as an object")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ class Shelf:
         self.integers = recommender.vocab.integers
         self._saved = catalog
         self.version = 0
+        self.lock = threading.RLock()  # a slow model answers in a thread, while items change
         self._kept: OrderedDict[str, Selection] = OrderedDict()
         self._kept_until = 0.0
         for one in said:
@@ -76,6 +78,10 @@ class Shelf:
 
     def say(self, said: Said) -> None:
         """Take over everything that is now said about one item, in place of what was said before."""
+        with self.lock:
+            self._say(said)
+
+    def _say(self, said: Said) -> None:
         at = self.position.get(said.item)
         if at is None:
             at = self._append(said.item)
@@ -161,7 +167,10 @@ class Shelf:
 
     def select(self, where: Where | None, now: float | None = None) -> Selection:
         """The items that may be shown under a filter, shape ``(len(self),)``."""
-        moment = time.time() if now is None else now
+        with self.lock:
+            return self._selected(where, time.time() if now is None else now)
+
+    def _selected(self, where: Where | None, moment: float) -> Selection:
         if moment >= self._kept_until or moment < self._kept_from:
             self._kept.clear()
         key = text(where)

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic_core import from_json
 
 from penchant.serve.problems import from_validation, invalid
+from penchant.serve.values import Scalar
 
 DEPTH = 8  # levels of all, any and none
 CONDITIONS = 64
-Value = Annotated[str, Field(max_length=512)] | bool | int | Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 _STRICT = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
@@ -55,7 +55,7 @@ class OneOf(BaseModel):
 
     model_config = _STRICT
     attribute: Name
-    values: list[Value] = Field(alias="in", min_length=1, max_length=200)
+    values: list[Scalar] = Field(alias="in", min_length=1, max_length=200)
 
 
 class Between(BaseModel):

@@ -1,0 +1,42 @@
+"""Values that the catalogue and filters hold: texts, numbers, true and false."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, WithJsonSchema
+
+VALUES = 256  # of one attribute
+TEXT = 2000  # characters of one value
+
+
+def scalar(value: Any) -> Any:
+    """A text, a number, true or false."""
+    if isinstance(value, str):
+        if len(value) > TEXT:
+            raise ValueError(f"a text has at most {TEXT:,} characters")
+        value.encode()  # a lone surrogate is a ValueError
+    elif isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
+        pass
+    elif not isinstance(value, float) or not math.isfinite(value):
+        raise ValueError("a value is a text, a number, true or false")
+    return value
+
+
+def attribute(value: Any) -> Any:
+    """A value of an item: a text, a number, true or false, a list of those, or null."""
+    if isinstance(value, list):
+        if len(value) > VALUES:
+            raise ValueError(f"an attribute has at most {VALUES} values")
+        return [scalar(part) for part in value]
+    return None if value is None else scalar(value)
+
+
+_SCALAR: dict[str, Any] = {"anyOf": [{"type": "string", "maxLength": TEXT}, {"type": "number"}, {"type": "boolean"}]}
+_LIST: dict[str, Any] = {"type": "array", "items": _SCALAR, "maxItems": VALUES}
+
+Scalar = Annotated[Any, PlainValidator(scalar), WithJsonSchema(_SCALAR)]
+Attribute = Annotated[
+    Any, PlainValidator(attribute), WithJsonSchema({"anyOf": [*_SCALAR["anyOf"], _LIST, {"type": "null"}]})
+]

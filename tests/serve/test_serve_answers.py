@@ -1,0 +1,251 @@
+"""Answers: read your writes, filters, reasons, pages, dislikes, what is never silent."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
+
+import penchant as pc
+
+DRAMA = ITEMS[:10]
+
+
+def scores(client: Client, path: str) -> dict[str, float]:
+    return {entry["item"]: entry["score"] for entry in client.get(path).json()["items"]}
+
+
+def history(client: Client, user: str, *items: str, **more: Any) -> None:
+    client.events(*[{"user": user, "item": item, **more} for item in items])
+
+
+@pytest.mark.parametrize("how", ["stored", "sent along"])
+def test_the_answer_is_that_of_the_recommender(client: Client, knn: Path, how: str) -> None:
+    events = [{"item": "i00", "kind": "view"}, {"item": "i11", "kind": "cart"}, {"item": "i03", "kind": "unheard of"},
+              {"item": "i12", "kind": "dislike"}, {"item": "i00", "kind": "cart", "value": 2.0}]  # fmt: skip
+    if how == "stored":
+        client.events(*[{"user": "ann", **event} for event in events])
+        told = client.get("/v1/users/ann/recommendations", params={"k": 8, "why": "true"}).json()
+    else:
+        told = client.post("/v1/recommendations", json={"history": events, "k": 8, "why": True}).json()
+    expected = pc.load(knn).recommend(events, 8, why=True).to_json()
+    assert [entry["item"] for entry in told["items"]] == [entry["item"] for entry in expected["items"]]
+    for ours, theirs in zip(told["items"], expected["items"], strict=True):
+        assert ours["score"] == pytest.approx(theirs["score"], abs=1e-6)
+        assert ours["title"] == theirs["title"]
+        ours_parts = {part["item"]: part["contribution"] for part in ours["why"]["parts"]}
+        theirs_parts = {part["item"]: part["contribution"] for part in theirs["why"]["parts"]}
+        assert ours_parts == pytest.approx(theirs_parts, abs=1e-6)
+        total = ours["why"]["base"] + sum(part["contribution"] for part in ours["why"]["parts"])
+        assert ours["score"] == pytest.approx(total, abs=1e-5)
+    assert told["model"] == expected["model"]
+    assert told["user"] == ("ann" if how == "stored" else None)
+
+
+def test_nothing_of_a_history_that_is_sent_along_is_kept(client: Client) -> None:
+    client.post("/v1/recommendations", json={"history": ["i00", "never heard of"]})
+    assert client.service.store.count() == 0
+    assert "never heard of" not in client.service.versions.active.shelf.position
+
+
+def test_get_and_post_say_the_same(client: Client) -> None:
+    history(client, "ann", "i00", "i01")
+    where = {"attribute": "genre", "in": ["drama"]}
+    got = client.get(
+        "/v1/users/ann/recommendations",
+        params={"k": 3, "exclude": ["i02", "i03"], "where": json.dumps(where), "why": "true"},
+    ).json()
+    asked = {"k": 3, "exclude": ["i02", "i03"], "where": where, "why": True}
+    posted = client.post("/v1/users/ann/recommendations", json=asked).json()
+    for told in (got, posted):
+        told.pop("next")  # signed with the moment
+    assert got == posted
+    assert got["removed"]["exclude"] == 2
+
+
+@pytest.mark.parametrize("k", [0, -1, 10**9, 1001, "ten", 1.5])
+def test_k_is_from_1_to_1000(client: Client, k: Any) -> None:
+    for told in (
+        client.get("/v1/users/ann/recommendations", params={"k": k}),
+        client.post("/v1/users/ann/recommendations", json={"k": k}),
+        client.get("/v1/popular", params={"k": k}),
+    ):
+        assert told.status_code == 422
+        assert told.json()["errors"][0]["field"] == "k"
+
+
+def test_pages_never_repeat_and_hold_everything(client: Client) -> None:
+    history(client, "ann", "i00")
+    seen, page = [], None
+    for n in range(20):
+        params = {"k": 4, **({"page": page} if page else {})}
+        told = client.get("/v1/users/ann/recommendations", params=params).json()
+        seen += [entry["item"] for entry in told["items"]]
+        history(client, "ann", f"i{20 + n % 10}")  # what comes later changes the next list, not this one
+        if n == 1:
+            client.patch(f"/v1/items/{seen[0]}", json={"hidden": True})
+            client.put("/v1/items/fresh", json={"title": "New"})
+        page = told["next"]
+        if page is None:
+            break
+    assert len(seen) == len(set(seen))
+    assert set(ITEMS) - {"i00", "i09"} <= set(seen)
+    assert "i00" not in seen
+
+
+def test_a_page_survives_a_new_model_and_ends_with_the_second(make: Make, models: Path) -> None:
+    client = make(folder=str(models))
+    first, second, third = "knn", "popular", "second"
+    assert client.post(f"/v1/models/{first}/activate").status_code == 200
+    history(client, "ann", "i00")
+    whole = client.ids("/v1/users/ann/recommendations", k=6)
+    page = client.get("/v1/users/ann/recommendations", params={"k": 3}).json()["next"]
+    assert client.post(f"/v1/models/{second}/activate").status_code == 200
+    assert client.ids("/v1/users/ann/recommendations", k=3, page=page) == whole[3:]
+    assert client.post(f"/v1/models/{third}/activate").status_code == 200
+    told = client.get("/v1/users/ann/recommendations", params={"k": 3, "page": page})
+    assert told.status_code == 410
+    assert told.json()["errors"][0]["field"] == "page"
+
+
+def test_a_page_token_cannot_be_made_or_moved(client: Client) -> None:
+    history(client, "ann", "i00")
+    page = client.get("/v1/users/ann/recommendations", params={"k": 3}).json()["next"]
+    tampered = page[:-2] + ("AA" if page[-2:] != "AA" else "BB")
+    for user, token in (("ann", tampered), ("bob", page), ("ann", "x"), ("ann", "é"), ("ann", "A" * 2000)):
+        told = client.get(f"/v1/users/{user}/recommendations", params={"k": 3, "page": token})
+        assert told.status_code == 422
+        assert told.json()["errors"][0]["field"] == "page"
+
+
+def test_a_dislike_hides_its_item_for_a_time_and_lowers_what_resembles_it(make: Make) -> None:
+    client = make(dislike_days=30.0)
+    now = int(time.time())
+    history(client, "ann", "i00", "i10", kind="view")
+    before = scores(client, "/v1/users/ann/recommendations?k=28")
+    client.events({"user": "ann", "item": "i11", "kind": "dislike"})
+    told = client.get("/v1/users/ann/recommendations?k=28&repeat=true").json()
+    after = {entry["item"]: entry["score"] for entry in told["items"]}
+    assert "i11" not in after
+    assert told["removed"]["disliked"] == 1
+    assert all(after[item] < before[item] for item in ITEMS[12:20])
+    assert all(after[item] == pytest.approx(before[item]) for item in ITEMS[1:9])
+    client.events({"user": "bob", "item": "i11", "kind": "dislike", "time": now - 31 * 86_400})
+    forgotten = client.get("/v1/users/bob/recommendations?k=29").json()
+    assert "i11" in {entry["item"] for entry in forgotten["items"]}
+    assert forgotten["fallback"] is True
+
+
+def test_a_like_after_a_dislike_shows_the_item_again(client: Client) -> None:
+    client.events({"user": "ann", "item": "i11", "kind": "dislike"}, {"user": "ann", "item": "i11", "kind": "view"})
+    told = client.get("/v1/users/ann/recommendations?k=29&repeat=true").json()
+    assert "disliked" not in told["removed"]
+
+
+def test_dislikes_work_where_training_knew_none(make: Make, tmp_path: Path) -> None:
+    from conftest import rows
+
+    from penchant.fitting import fit
+    from penchant.interactions import read_interactions
+
+    log = read_interactions(rows().select("user", "item"))
+    fit(log, pc.ItemKNN()).save(tmp_path / "plain")
+    client = make(folder=str(tmp_path / "plain"))
+    history(client, "ann", "i10", "i00")
+    before = scores(client, "/v1/users/ann/recommendations?k=28")
+    client.events({"user": "ann", "item": "i11", "kind": "dislike"})
+    told = client.get("/v1/users/ann/recommendations?k=28").json()
+    after = {entry["item"]: entry["score"] for entry in told["items"]}
+    assert "i11" not in after
+    assert all(after[item] < before[item] for item in ITEMS[12:20])
+
+
+def test_older_events_count_as_seen_but_are_not_scored(make: Make) -> None:
+    client = make(recent=2)
+    history(client, "ann", "i10", "i11", "i00", "i01")
+    told = client.get("/v1/users/ann/recommendations?k=5&why=true").json()
+    assert "2 older events" in told["degraded"]
+    parts = {part["item"] for entry in told["items"] for part in entry["why"]["parts"]}
+    assert parts == {"i00", "i01"}
+    assert told["removed"]["seen"] == 4
+
+
+def test_a_list_that_is_too_short_says_so(client: Client) -> None:
+    told = client.get("/v1/users/ann/recommendations?k=1000").json()
+    assert len(told["items"]) == 29
+    assert told["degraded"] == "only 29 of 1000 items: no others may be shown"
+    assert told["removed"] == {"unavailable": 1}
+    assert told["next"] is None
+
+
+def test_an_empty_catalogue_answers_with_nothing(client: Client) -> None:
+    assert client.post("/v1/items", json={"delete": ITEMS}).json()["deleted"] == 30
+    for path in ("/v1/users/ann/recommendations", "/v1/popular", "/v1/latest", "/v1/trending", "/v1/onboarding"):
+        told = client.get(path)
+        assert told.status_code == 200, path
+        assert told.json()["items"] == []
+        assert "only 0 of 10" in told.json()["degraded"]
+
+
+def test_a_model_that_fails_is_not_a_failed_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise FloatingPointError("no")
+
+    history(client, "ann", "i00")
+    monkeypatch.setattr(client.service.versions.active.recommender.model, "_score", broken)
+    told = client.get("/v1/users/ann/recommendations?k=3").json()
+    assert told["degraded"] == "the model failed: this is the popularity list"
+    assert told["fallback"] is True
+    assert told["items"]
+    assert "i00" not in {entry["item"] for entry in told["items"]}
+    metrics = client.get("/metrics").text
+    assert 'penchant_answers_total{kind="degraded"} 1.0' in metrics
+
+
+def test_a_store_that_cannot_be_read_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    from penchant.serve.database import StoreError
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise StoreError("the store cannot be read: gone")
+
+    monkeypatch.setattr(client.service.store, "history", broken)
+    told = client.get("/v1/users/ann/recommendations?k=3").json()
+    assert len(told["items"]) == 3
+    assert "the history could not be read" in told["degraded"]
+
+
+def test_a_segment_stands_in_for_someone_without_events(make: Make) -> None:
+    client = make(min_support=3)
+    for n in range(3):
+        client.patch(f"/v1/users/no{n}", json={"attributes": {"country": "NO", "plan": "free"}})
+        history(client, f"no{n}", "i25", "i26" if n else "i25")
+    client.patch("/v1/users/se", json={"attributes": {"country": "SE", "plan": "free"}})
+    history(client, "se", "i15")
+    client.patch("/v1/users/new", json={"attributes": {"country": "NO", "plan": "free"}})
+    told = client.get("/v1/users/new/recommendations?k=5").json()
+    assert told["fallback"] is True
+    assert told["segment"] == {"attribute": "country", "value": "NO", "people": 3}  # the smallest that is large enough
+    assert [entry["item"] for entry in told["items"]][:2] == ["i25", "i26"]
+    assert len({entry["item"] for entry in told["items"]}) == 5
+    client.patch("/v1/users/lone", json={"attributes": {"country": "SE"}})
+    assert "segment" not in client.get("/v1/users/lone/recommendations").json()
+
+
+def test_lists_that_are_nobodys(client: Client) -> None:
+    popular = client.get("/v1/popular?k=29").json()
+    counts = [entry["score"] for entry in popular["items"]]
+    assert counts == sorted(counts, reverse=True)
+    similar = client.get("/v1/items/i00/similar?k=5").json()
+    assert similar["method"] == "model"
+    assert {entry["item"] for entry in similar["items"]} <= set(DRAMA)
+    onboarding = client.ids("/v1/onboarding", k=3)
+    assert {ITEMS.index(item) // 10 for item in onboarding} == {0, 1, 2}  # one of each genre
+    history(client, "ann", "i20")
+    history(client, "bob", "i20", "i21")
+    assert client.ids("/v1/trending", k=2) == ["i20", "i21"]
+    assert client.ids("/v1/popular", k=2, days=1) == ["i20", "i21"]
+    assert client.get("/v1/items/none/similar").status_code == 404
