@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -179,13 +180,19 @@ class Histories:
             return self
         return self.where(self.ages() < window)
 
+    @cached_property
+    def _repeats(self) -> bool:
+        """Whether a row holds an item twice; asked by many, so it is looked up once."""
+        ordered = np.sort(self.rows * np.int64(self.n_items) + self.items)  # several times faster than argsort
+        return bool((ordered[1:] == ordered[:-1]).any())
+
     def distinct(self) -> Histories:
         """Each item once a row, at the place of its last event: weights add, ratings take the last."""
-        key = self.rows * np.int64(self.n_items) + self.items
-        ordered = np.sort(key)  # several times faster than argsort, and mostly all that is needed
-        if not (ordered[1:] == ordered[:-1]).any():
+        if not self._repeats:
             return self
+        key = self.rows * np.int64(self.n_items) + self.items
         order = np.argsort(key, kind="stable")
+        ordered = key[order]
         is_last = np.ones(len(key), dtype=np.bool_)
         is_last[:-1] = ordered[1:] != ordered[:-1]
         keep = np.zeros(len(key), dtype=np.bool_)
