@@ -59,6 +59,13 @@ class Service:
     def open(self) -> None:
         """Everything that can fail before a socket is opened: store, keys, models. Raises ``PenchantError``."""
         self.store.open()
+        try:
+            self._open()
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _open(self) -> None:
         self.people, self.goods = People(self.store), Goods(self.store)
         self.crowd = Crowd(self.store, min_support=self.settings.min_support)
         self.answering = Answering(self.settings, self.store, self.versions, self.crowd, self.metrics)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -9,6 +11,7 @@ from penchant.serve.problems import Problem
 from penchant.serve.routes.needs import OPERATOR, problems, service_of
 
 router = APIRouter(tags=["system"])
+BEACON = (Path(__file__).parents[1] / "static" / "beacon.js").read_bytes()
 
 
 @router.get("/livez")
@@ -34,6 +37,12 @@ async def metrics(request: Request) -> Response:
     service = service_of(request)
     service.measure()
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/beacon.js", response_class=Response, responses={200: {"content": {"text/javascript": {}}}})
+async def beacon() -> Response:
+    """The script with which a web page sends events: public, as the page is."""
+    return Response(BEACON, media_type="text/javascript", headers={"Cache-Control": "public, max-age=3600"})
 
 
 @router.get("/openapi.json", dependencies=[OPERATOR], include_in_schema=False)

@@ -1,0 +1,75 @@
+"""A real process of the service, to be traced and killed."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+RUN = "from penchant.cli.main import run; run()"
+
+
+class Process:
+    """``penchant serve`` on a free port; ``before`` stands before the command, as strace does."""
+
+    def __init__(self, folder: Path, store: Path, *options: str, before: tuple[str, ...] = (), code: str = RUN) -> None:
+        command = [*before, sys.executable, "-c", code, "serve", str(folder), "--store", f"sqlite:///{store}"]
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [*command, "--port", "0", *options], stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.lines: list[dict[str, Any]] = []
+        self.port = 0
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with contextlib.suppress(ValueError):
+                self.lines.append(json.loads(line))
+                if self.lines[-1]["message"] == "listening":
+                    self.port = self.lines[-1]["port"]
+                    break
+        assert self.port, f"it did not start: {self.lines}"
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def _drain(self) -> None:
+        assert self.process.stderr is not None
+        with contextlib.suppress(ValueError):
+            for line in self.process.stderr:
+                with contextlib.suppress(ValueError):
+                    self.lines.append(json.loads(line))
+
+    def ask(self, method: str, path: str, document: Any = None) -> tuple[int, Any]:
+        """One request over a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            body = None if document is None else json.dumps(document)
+            connection.request(method, path, body, {"content-type": "application/json"} if body else {})
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        """As a power cut would, for the process."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self._ended()
+
+    def stop(self) -> int:
+        """As an operator would; returns what it ended with."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        return self._ended()
+
+    def _ended(self) -> int:
+        code = self.process.wait(30)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return code

@@ -1,0 +1,170 @@
+"""Models: list, activate, roll back; swaps without a failed request, broken folders that replace nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
+
+import penchant as pc
+from penchant.errors import DataError, ParameterError, PenchantError
+from penchant.models.base import Model
+from penchant.serve.service import Service
+from penchant.serve.settings import Settings
+
+
+@pytest.fixture
+def own(models: Path, tmp_path: Path) -> Path:
+    """Models that a test may break."""
+    return Path(shutil.copytree(models, tmp_path / "own"))
+
+
+def active(client: Client) -> str:
+    (name,) = [one["name"] for one in client.get("/v1/models").json()["models"] if one["active"]]
+    return str(name)
+
+
+def test_the_list_says_what_each_folder_holds(make: Make, own: Path) -> None:
+    (own / "knn.evaluation.json").write_text('{"models": [{"metrics": {"ndcg@10": {"mean": 0.1}}}]}')
+    (own / "junk").mkdir()
+    (own / "half").mkdir()
+    (own / "half" / "manifest.json").write_text("{")
+    client = make(folder=str(own))
+    told = {one["name"]: one for one in client.get("/v1/models").json()["models"]}
+    assert set(told) == {"knn", "second", "popular", "half"}
+    assert told["knn"]["model"] == "item-knn"
+    assert told["knn"]["version"] == pc.load(own / "knn").version
+    assert told["knn"]["evaluation"]["models"][0]["metrics"]["ndcg@10"]["mean"] == 0.1
+    assert "cannot be read" in told["half"]["broken"]
+    assert sum(one["active"] for one in told.values()) == 1
+
+
+def test_activate_and_roll_back(make: Make, own: Path) -> None:
+    client = make(folder=str(own))
+    for name in ("knn", "popular"):
+        assert client.post(f"/v1/models/{name}/activate").json()["active"] == name
+        assert active(client) == name
+        assert client.get("/v1/popular").json()["model"]["version"] == pc.load(own / name).version
+    assert client.post("/v1/models/rollback").json()["active"] == "knn"
+    assert make(folder=str(own)).get("/readyz").json()["version"] == pc.load(own / "knn").version  # after a restart
+
+
+def test_there_may_be_nothing_to_roll_back_to(client: Client) -> None:
+    told = client.post("/v1/models/rollback")
+    assert told.status_code == 409
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "changed", "manifest"])
+def test_a_broken_folder_never_replaces_a_good_one(make: Make, own: Path, damage: str) -> None:
+    client = make(folder=str(own))
+    client.post("/v1/models/knn/activate")
+    file = own / "second" / "model.safetensors"
+    if damage == "gone":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:-10])
+    elif damage == "changed":
+        file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    else:
+        (own / "second" / "manifest.json").write_text("{}")
+    told = client.post("/v1/models/second/activate")
+    assert told.status_code == 409
+    assert "the active model stays" in told.json()["detail"]
+    assert active(client) == "knn"
+    assert client.get("/v1/users/a/recommendations").status_code == 200
+
+
+def test_a_restart_passes_over_a_broken_folder(make: Make, own: Path) -> None:
+    make(folder=str(own)).post("/v1/models/second/activate")
+    (own / "second" / "model.safetensors").unlink()
+    client = make(folder=str(own))
+    assert active(client) in {"knn", "popular"}
+
+
+def test_a_folder_deleted_while_it_serves(make: Make, own: Path) -> None:
+    client = make(folder=str(own / "knn"))
+    shutil.rmtree(own / "knn")
+    client.events({"user": "ann", "item": "i00"})
+    told = client.get("/v1/users/ann/recommendations").json()
+    assert told["degraded"] is None
+    assert told["items"]
+    (listed,) = client.get("/v1/models").json()["models"]
+    assert listed["broken"] == "its folder is gone"
+    assert client.post("/v1/models/knn/activate").status_code == 404
+
+
+def test_models_change_under_load_without_a_failed_request(make: Make, own: Path) -> None:
+    client = make(folder=str(own))
+    client.events({"user": "ann", "item": "i00"})
+    statuses: list[int] = []
+    versions: set[str] = set()
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            told = client.get("/v1/users/ann/recommendations")
+            statuses.append(told.status_code)
+            versions.add(told.json()["model"]["version"])
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for name in ("knn", "second", "popular", "knn", "second"):
+        assert client.post(f"/v1/models/{name}/activate").status_code == 200
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200}
+    assert len(versions) >= 2
+
+
+def test_slow_models_answer_beside_the_event_loop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make()
+    client.service.versions.active.seconds = 1.0
+    client.events({"user": "ann", "item": "i00"}, {"user": "ann", "item": "fresh"})
+    told = client.get("/v1/users/ann/recommendations?why=true").json()
+    assert told["removed"]["seen"] == 2
+    assert client.get("/v1/items/i00/similar").status_code == 200
+
+
+def test_a_model_that_remembers_people_needs_leave(knn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    monkeypatch.setattr(type(pc.load(knn).model), "remembers_users", True)
+    with pytest.raises(ParameterError, match="--allow-remembered"):
+        Service(Settings(folder=str(knn), store=store)).open()
+    allowed = Service(Settings(folder=str(knn), store=store, allow_remembered=True))
+    allowed.open()
+    assert isinstance(allowed.versions.active.recommender.model, Model)
+    allowed.store.close()
+
+
+def test_a_service_needs_a_model(tmp_path: Path, knn: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    for folder in (tmp_path / "none", tmp_path):
+        with pytest.raises(DataError):
+            Service(Settings(folder=str(folder), store=store)).open()
+    broken = Path(shutil.copytree(knn, tmp_path / "broken"))
+    (broken / "items.parquet").unlink()
+    with pytest.raises(PenchantError):
+        Service(Settings(folder=str(broken), store=store)).open()
+
+
+def test_another_process_that_activates_is_followed(make: Make, own: Path) -> None:
+    one, other = make(folder=str(own)), make(folder=str(own))
+    one.post("/v1/models/popular/activate")
+    other.portal.call(other.service.refresh)  # type: ignore[union-attr]  # it runs every second
+    assert active(other) == "popular"
+    one.put("/v1/items/new", json={"title": "N"})
+    other.portal.call(other.service.refresh)  # type: ignore[union-attr]
+    assert other.get("/v1/items/new").json()["title"] == "N"
+
+
+def test_what_the_manifest_says_is_told_as_it_is(client: Client) -> None:
+    (told,) = client.get("/v1/models").json()["models"]
+    manifest = json.loads((client.service.versions.root / "manifest.json").read_text())
+    assert told["fitted_on"] == manifest["fitted_on"]
+    assert told["created"] == manifest["created"]

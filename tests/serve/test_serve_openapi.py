@@ -1,0 +1,59 @@
+"""Requests made from the OpenAPI document: never a 5xx, and every answer as the document says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from conftest import Client  # type: ignore[import-not-found]  # pytest puts it on the path
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+from serving import Process  # type: ignore[import-not-found]  # the same
+
+EXAMPLES = 50  # requests for each of some forty operations
+CHECKS = (not_a_server_error, response_schema_conformance, status_code_conformance)
+
+
+@pytest.fixture(scope="module")
+def api(knn: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    process = Process(knn, tmp_path_factory.mktemp("openapi") / "store.db")
+    process.ask("POST", "/v1/events", {"events": [{"user": "ann", "item": "i00"}, {"user": "ann", "item": "i11"}]})
+    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{process.port}/openapi.json")
+    process.stop()
+
+
+def test_no_request_makes_it_fail(api: Any) -> None:
+    operations = [operation.ok() for operation in api.get_all_operations()]
+    assert len(operations) > 30
+    statuses = Counter[int]()
+    for operation in operations:
+        _try(operation, statuses)
+    assert statuses[200] > 100
+    assert statuses[422] > 100
+
+
+def _try(operation: Any, statuses: Counter[int]) -> None:
+    @given(operation.as_strategy())
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    def requests(case: Any) -> None:
+        response = case.call()
+        statuses[response.status_code] += 1
+        case.validate_response(response, checks=CHECKS)
+
+    requests()
+
+
+def test_the_document_names_every_refusal(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path.startswith("/v1"):
+                assert operation["security"] == [{"key": []}], path
+                assert {"401", "403", "422", "429"} <= set(operation["responses"]), path
+                assert operation["description"], path
