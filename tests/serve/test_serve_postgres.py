@@ -1,0 +1,115 @@
+"""The same statements on PostgreSQL: a cluster of its own, made and thrown away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ITEMS, Client  # type: ignore[import-not-found]  # pytest puts it on the path
+from starlette.testclient import TestClient
+
+from penchant.serve.app import make_app
+from penchant.serve.service import Service
+from penchant.serve.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+
+def tool(name: str) -> str:
+    """A program of PostgreSQL, which Debian keeps out of the path."""
+    found = shutil.which(name) or next((str(path) for path in Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
+    assert found, f"this test needs PostgreSQL ({name}): apt-get install postgresql"
+    return found
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    root = Path(tempfile.mkdtemp(prefix="penchant-pg-"))
+    user = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []  # it refuses to run as root
+    if user:
+        shutil.chown(root, "nobody")
+    data = root / "data"
+    subprocess.run(
+        [*user, tool("initdb"), "-D", data, "-U", "penchant", "-A", "trust"], check=True, capture_output=True
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["-D", data, "-p", str(port), "-k", root, "-c", "listen_addresses=127.0.0.1"]
+    server = subprocess.Popen([*user, tool("postgres"), *options], stderr=subprocess.DEVNULL)
+    url = f"postgresql://penchant@127.0.0.1:{port}/postgres"
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    yield url
+    server.terminate()
+    server.wait(30)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def started(folder: Path, url: str) -> tuple[Any, Service]:
+    service = Service(Settings(folder=str(folder), store=url, min_support=1))
+    service.open()
+    client = Client(make_app(service), base_url="http://localhost")
+    client.service = service
+    return client, service
+
+
+def test_everything_works_and_two_workers_agree(cluster: str, knn: Path) -> None:
+    (one, _), (other, second) = started(knn, cluster), started(knn, cluster)
+    with one, other:
+        assert isinstance(one, TestClient)
+        events = [{"user": "ann", "item": item, "id": item, "context": {"a": 1}} for item in ITEMS[:3]]
+        assert one.events(*events).json() == {"accepted": 3, "duplicates": 0, "errors": []}
+        assert other.events(*events).json() == {"accepted": 0, "duplicates": 3, "errors": []}
+        assert other.events({"user": "ann", "item": "new"}, {"session": "s", "item": "i20"}).json()["accepted"] == 2
+        for client in (one, other):
+            told = client.get("/v1/users/ann/recommendations?why=true").json()
+            assert told["removed"]["seen"] >= 3
+            assert told["items"][0]["why"]["parts"]
+        assert [event["item"] for event in one.get("/v1/users/ann/events").json()["events"]] == [
+            "new",
+            "i02",
+            "i01",
+            "i00",
+        ]
+        one.patch("/v1/items/i04", json={"hidden": True, "attributes": {"mood": "dark"}})
+        other.portal.call(second.refresh)
+        assert "i04" not in other.ids("/v1/users/ann/recommendations", k=29)
+        one.patch("/v1/users/bob", json={"attributes": {"country": "NO"}})
+        one.patch("/v1/users/ann", json={"attributes": {"country": "NO"}})
+        assert one.get("/v1/users/bob/recommendations").json()["segment"]["value"] == "NO"
+        assert one.ids("/v1/trending", k=1)
+        assert one.post("/v1/users/ann/merge", json={"session": "s"}).json()["events"] == 1
+        assert one.get("/v1/users/ann/export").json()["attributes"] == {"country": "NO"}
+        assert one.delete("/v1/users/ann").json()["removed"] == {"events": 5, "attributes": 1}
+        late = other.events({"user": "ann", "item": "i00", "time": int(time.time()) - 60})
+        assert late.status_code == 422
+        assert one.portal.call(one.service.tidy) == (0, 0)
+        assert "penchant_store_bytes" in one.get("/metrics").text
+        page = one.get("/v1/users/x/recommendations?k=3").json()["next"]
+        assert other.get("/v1/users/x/recommendations", params={"k": 3, "page": page}).status_code == 200
+
+
+def test_a_lost_connection_is_opened_anew(cluster: str, knn: Path) -> None:
+    client, service = started(knn, cluster)
+    with client:
+        assert client.get("/v1/users/ann/recommendations").status_code == 200
+        with service.store.database.engine.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            )
+        assert client.get("/v1/users/ann/recommendations").json()["degraded"] is None
+        statuses = [client.events({"user": "eve", "item": "i00"}).status_code for _ in range(2)]
+        assert statuses[-1] == 200
