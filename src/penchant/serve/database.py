@@ -133,13 +133,13 @@ class Database:
         """All rows of a query. A connection that was lost is opened anew, once. Raises ``StoreError``."""
         values = statement.values(named)
         try:
-            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]
+            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
         except self.errors as failed:
             self.drop_mine()
             if self.sqlite:
                 raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
         try:
-            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]
+            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
         except self.errors as failed:
             self.drop_mine()
             raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed

@@ -1,1 +1,0 @@
-"""The history of the store's tables; Alembic runs it, ``database.migrate`` starts it."""
