@@ -1,7 +1,8 @@
-"""Item→item similarities out of common histories, and the k best of every row, without ever holding all pairs.
+"""The k nearest points of every query, out of what they have in common, without ever holding all pairs.
 
-Items are labelled by popularity, the most popular first, so that what is touched most lies close together, and equal
-similarities go to the lower label.
+Queries and points are sparse vectors over the same keys: for item neighbourhoods items over histories, for user
+neighbourhoods histories over items. A query walks its keys, and each key lists the points that have it. Equal
+similarities go to the lower point, so that results depend on nothing else.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from penchant.kernels import kernel
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
 
@@ -44,83 +47,207 @@ def _keep_best(keys: U64, size: int, k: int) -> None:
 
 
 @kernel
-def overlap_nearest(
+def _take_best(size: int, k: int, points: I32, bits: U32, buckets: I32, ties: U64, out: U64) -> int:
+    """The k largest of ``size`` positive scores (as the bits of floats, which order as they do) into ``out``, unsorted.
+
+    A histogram of the bits finds the bucket that holds the k-th; only within that bucket is anything compared. Keys in
+    ``out``: score bits, then the complement of the point, so that a larger key is a better neighbour.
+    """
+    low, high = np.uint32(0xFFFFFFFF), np.uint32(0)
+    for n in range(size):
+        low, high = min(low, bits[n]), max(high, bits[n])
+    shift = np.uint32(0)
+    while ((high - low) >> shift) >= buckets.shape[0]:
+        shift += np.uint32(1)
+    edge = -1  # everything is taken
+    if size > k:
+        buckets[:] = 0
+        for n in range(size):
+            buckets[(bits[n] - low) >> shift] += 1
+        above = 0
+        edge = buckets.shape[0] - 1
+        while above + buckets[edge] < k:
+            above += buckets[edge]
+            edge -= 1
+    taken, tied = 0, 0
+    for n in range(size):
+        key = (np.uint64(bits[n]) << np.uint64(32)) | np.uint64(0xFFFFFFFF - points[n])
+        bucket = np.int64((bits[n] - low) >> shift)
+        out[taken] = key
+        taken += int(bucket > edge)
+        ties[tied] = key
+        tied += int(bucket == edge)
+    if tied > k - taken:
+        _keep_best(ties, tied, k - taken)
+        tied = k - taken
+    for n in range(tied):
+        out[taken + n] = ties[n]
+    return taken + tied
+
+
+@kernel
+def _sort(keys: U64, spare: U64, counts: I64, size: int, first_byte: int, last_byte: int) -> None:
+    """Sort ``keys[:size]`` upwards by the bytes ``first_byte`` to ``last_byte``, the lowest being 0."""
+    for byte in range(first_byte, last_byte + 1):
+        shift = np.uint64(8 * byte)
+        counts[:] = 0
+        for n in range(size):
+            counts[np.int64((keys[n] >> shift) & np.uint64(255)) + 1] += 1
+        for value in range(1, 256):
+            counts[value] += counts[value - 1]
+        for n in range(size):
+            digit = np.int64((keys[n] >> shift) & np.uint64(255))
+            spare[counts[digit]] = keys[n]
+            counts[digit] += 1
+        keys[:size] = spare[:size]
+
+
+@kernel
+def _put(
+    best: U64, spare: U64, counts: I64, size: int, names: I32, by_score: bool, out_points: I32, out_scores: F32, at: int
+) -> None:
+    """Write the neighbours of one query: the best first, or by rising name."""
+    one = np.zeros(1, dtype=np.float32)
+    bits = one.view(np.uint32)
+    if by_score:
+        _sort(best, spare, counts, size, 0, 7)
+    else:
+        for n in range(size):
+            point = np.int64(np.uint64(0xFFFFFFFF) - (best[n] & np.uint64(0xFFFFFFFF)))
+            best[n] = (np.uint64(names[point]) << np.uint64(32)) | (best[n] >> np.uint64(32))
+        last_byte = 4
+        while names.shape[0] >> (8 * (last_byte - 3)) > 0:
+            last_byte += 1
+        _sort(best, spare, counts, size, 4, last_byte)
+    for n in range(size):
+        if by_score:
+            key = best[size - 1 - n]
+            bits[0] = np.uint32(key >> np.uint64(32))
+            out_points[at + n] = names[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
+        else:
+            bits[0] = np.uint32(best[n] & np.uint64(0xFFFFFFFF))
+            out_points[at + n] = np.int32(best[n] >> np.uint64(32))
+        out_scores[at + n] = one[0]
+
+
+@kernel
+def nearest_by_product(
     lo: int,
     hi: int,
-    indptr: I64,  # item → histories
-    rows: I32,
-    values: F32,  # of an event, as the item's side of the product sees it
-    r_indptr: I64,  # history → items
-    r_items: I32,
-    r_values: F32,
-    left: F32,  # (n_items,) factor of the history item
-    right: F32,  # (n_items,) factor of the candidate
-    form: int,  # 0: sum · left · right; 1: sum / (left + right − sum); 2: 2 · sum / (left + right)
+    q_starts: I64,  # (queries,) where in ``q_keys`` the keys of a query begin
+    q_stops: I64,  # (queries,) and end
+    q_keys: I32,
+    q_values: F32,  # (0,) where all are one
+    k_indptr: I64,  # key → points
+    k_points: I32,
+    k_values: F32,  # (0,) where all are one
+    left: F32,  # (queries,)
+    right: F32,  # (points,)
+    form: int,  # 0: Σxy · left · right; 1: Σxy / (left + right − Σxy); 2: 2 · Σxy / (left + right)
     shrink: float,
     min_overlap: int,
-    out_items: I32,  # (hi - lo, k)
+    myself: I32,  # (queries,) the point that a query is, which cannot be its neighbour; -1 or (0,) if none
+    names: I32,  # (points,) what a point is called in the result
+    by_score: bool,  # the best first; else by rising name
+    k: int,
+    out_points: I32,  # (at most k · (hi - lo),) one query after the other
+    out_scores: F32,
+    out_sizes: I64,  # (hi - lo,)
+) -> None:
+    """Neighbours by a function of the sum of products over common keys, and of how many keys are common.
+
+    Products are positive, so a point is reached exactly when its sum is above zero.
+    """
+    n_points = right.shape[0]
+    weighted = q_values.shape[0] > 0
+    counted = weighted and (shrink > 0 or min_overlap > 1)
+    total = np.zeros(n_points, dtype=np.float32)
+    overlap = np.zeros(n_points if counted else 0, dtype=np.int32)
+    reached = np.empty(n_points + 1, dtype=np.int32)  # one more: what is not new is written there and overwritten
+    score = np.empty(n_points + 1, dtype=np.float32)
+    bits = score.view(np.uint32)
+    counts = np.empty(257, dtype=np.int64)
+    buckets = np.empty(512, dtype=np.int32)
+    ties = np.empty(n_points + 1, dtype=np.uint64)
+    best = np.empty(n_points + 1, dtype=np.uint64)
+    at = 0
+    for query in range(lo, hi):
+        found = 0
+        for e in range(q_starts[query], q_stops[query]):
+            key = q_keys[e]
+            if not weighted:
+                for f in range(k_indptr[key], k_indptr[key + 1]):
+                    point = k_points[f]
+                    before = total[point]
+                    reached[found] = point
+                    found += before == 0
+                    total[point] = before + np.float32(1)
+                continue
+            value = q_values[e]
+            for f in range(k_indptr[key], k_indptr[key + 1]):
+                point = k_points[f]
+                before = total[point]
+                reached[found] = point
+                found += before == 0
+                total[point] = before + value * k_values[f]
+            if counted:
+                for f in range(k_indptr[key], k_indptr[key + 1]):
+                    overlap[k_points[f]] += 1
+        if myself.shape[0] > 0 and myself[query] >= 0:
+            total[myself[query]] = 0
+        mine = left[query]
+        size = 0
+        for n in range(found):
+            point = reached[n]
+            dot = total[point]
+            total[point] = 0
+            if form == 0:
+                s = dot * mine * right[point]
+            elif form == 1:
+                s = dot / (mine + right[point] - dot)
+            else:
+                s = np.float32(2) * dot / (mine + right[point])
+            if shrink > 0 or min_overlap > 1:
+                common = dot
+                if counted:
+                    common = np.float32(overlap[point])
+                    overlap[point] = 0
+                s *= np.float32(common >= min_overlap) * common / (common + np.float32(shrink))
+            score[size] = s
+            reached[size] = point
+            size += s > 0
+        taken = _take_best(size, k, reached, bits, buckets, ties, best)
+        _put(best, ties, counts, taken, names, by_score, out_points, out_scores, at)
+        out_sizes[query - lo] = taken
+        at += taken
+
+
+@kernel
+def best_of(
+    sizes: I64,  # (queries,) how many points each query reached
+    points: I32,  # one query after the other
+    scores: F32,  # positive
+    names: I32,
+    by_score: bool,
+    k: int,
+    out_points: I32,
     out_scores: F32,
     out_sizes: I64,
 ) -> None:
-    """For the items ``[lo, hi)`` the k most similar others by a function of the sum of products and the overlap."""
-    n_items = left.shape[0]
-    k = out_items.shape[1]
-    total = np.zeros(n_items, dtype=np.float32)
-    overlap = np.zeros(n_items, dtype=np.int32)
-    reached = np.empty(n_items, dtype=np.int32)
-    room = min(n_items, 4 * k)
-    keys = np.empty(room, dtype=np.uint64)
-    one = np.zeros(1, dtype=np.float32)
-    bits = one.view(np.uint32)
-    for item in range(lo, hi):
-        n_reached = 0
-        for e in range(indptr[item], indptr[item + 1]):
-            row, value = rows[e], values[e]
-            for f in range(r_indptr[row], r_indptr[row + 1]):
-                other = r_items[f]
-                if overlap[other] == 0:
-                    reached[n_reached] = other
-                    n_reached += 1
-                overlap[other] += 1
-                total[other] += value * r_values[f]
-        size = 0
-        threshold = np.float32(0.0)
-        for n in range(n_reached):
-            other = reached[n]
-            common, dot = overlap[other], total[other]
-            overlap[other] = 0
-            total[other] = 0.0
-            if other == item or common < min_overlap:
-                continue
-            if form == 0:
-                score = dot * left[item] * right[other]
-            elif form == 1:
-                score = dot / (left[item] + right[other] - dot)
-            else:
-                score = np.float32(2.0) * dot / (left[item] + right[other])
-            if shrink > 0.0:
-                score *= np.float32(common / (common + shrink))
-            if score <= 0.0 or score < threshold:
-                continue
-            one[0] = score
-            if size == room:
-                _keep_best(keys, size, k)
-                size = k
-                worst = keys[0]
-                for m in range(1, k):
-                    worst = min(worst, keys[m])
-                bits[0] = np.uint32(worst >> np.uint64(32))
-                threshold = one[0]
-                one[0] = score
-                if score < threshold:
-                    continue
-            keys[size] = (np.uint64(bits[0]) << np.uint64(32)) | np.uint64(0xFFFFFFFF - other)
-            size += 1
-        if size > k:
-            _keep_best(keys, size, k)
-            size = k
-        for m in range(size):
-            bits[0] = np.uint32(keys[m] >> np.uint64(32))
-            out_items[item - lo, m] = np.int32(np.uint64(0xFFFFFFFF) - (keys[m] & np.uint64(0xFFFFFFFF)))
-            out_scores[item - lo, m] = one[0]
-        out_sizes[item - lo] = size
+    """The k best of scores that were computed elsewhere, written as ``nearest_by_product`` writes them."""
+    bits = scores.view(np.uint32)
+    most = 1
+    for query in range(sizes.shape[0]):
+        most = max(most, sizes[query])
+    counts = np.empty(257, dtype=np.int64)
+    buckets = np.empty(512, dtype=np.int32)
+    ties = np.empty(most + 1, dtype=np.uint64)
+    best = np.empty(most + 1, dtype=np.uint64)
+    start, at = 0, 0
+    for query in range(sizes.shape[0]):
+        stop = start + sizes[query]
+        taken = _take_best(sizes[query], k, points[start:stop], bits[start:stop], buckets, ties, best)
+        _put(best, ties, counts, taken, names, by_score, out_points, out_scores, at)
+        out_sizes[query] = taken
+        at += taken
+        start = stop

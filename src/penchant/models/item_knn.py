@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.errors import DataError
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.models.base import Run, Space, hyper
+from penchant.histories import Floats, Histories
+from penchant.models.base import Run, Space, hyper, learned
+from penchant.models.baselines import Baseline
 from penchant.models.linear import LinearModel, Weights
+from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Index, Measure, Vectors
+from penchant.models.rating import RatingModel
 from penchant.topk import places
 
 if TYPE_CHECKING:
     from penchant.split import Split
 
 
+REACH = 25  # neighbours kept of an item for every one that a prediction may use
+PULL = 0.05
+
+
 @dataclass(kw_only=True)
-class ItemKNN(LinearModel):
+class ItemKNN(LinearModel, RatingModel):
     """Score = the sum of the similarities between the items of a history and the candidate.
 
     w(i → j) = n_ij / (n_ij + shrink) · Σ_u x_ui·x_uj·|u|^(−user_exponent)
@@ -26,14 +33,18 @@ class ItemKNN(LinearModel):
 
     over the training histories u; for each history item i the ``neighbours`` largest are kept. With the exponents
     0, ½, ½ this is the cosine (Sarwar et al. 2001), with 0, 1, 0 the conditional probability (Deshpande and Karypis
-    2004), with 0, α, 1 − α the asymmetric cosine (Aiolli 2013).
+    2004), with 0, α, 1 − α the asymmetric cosine (Aiolli 2013). The exponents shape cosine and tf-idf only.
 
     Cost: one addition a pair of events of one history, divided among the threads; memory is what is kept, 8 bytes a
     neighbour. An empty history scores zero everywhere. Raises ``DataError`` when there are no positives.
     """
 
     name: ClassVar[str] = "item-knn"
+    uses_negatives: ClassVar[bool] = True
 
+    similarity: str = hyper(
+        "cosine", "how alike two items are", choices=SIMILARITIES, space=Space(choices=SIMILARITIES), other="jaccard"
+    )
     neighbours: int = hyper(
         100, "similar items kept for each history item; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
     )
@@ -48,58 +59,94 @@ class ItemKNN(LinearModel):
     )
     shrink: float = hyper(0.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0, 100), other=5.0)
     min_overlap: int = hyper(1, "fewest common histories a pair must have", ge=1, other=3)
+    aggregation: str = hyper(
+        "sum", "normalised: the similarities of each history item sum to one", choices=("sum", "normalised"),
+        space=Space(choices=("sum", "normalised")), other="normalised",
+    )  # fmt: skip
     max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
 
+    rating_neighbours: int = hyper(
+        40, "of the items of a history, how many predict a rating", ge=1, space=Space(10, 100, log=True), other=1
+    )
+    rating_shrink: float = hyper(
+        100.0, "as shrink, where ratings are predicted", ge=0, space=Space(1, 3000, log=True), other=1.0
+    )
+    user_damping: float = hyper(5.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
+    item_damping: float = hyper(2.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
+
+    baseline: Baseline | None = learned()  # of ratings
+    rated: Weights | None = learned()  # the nearest of each item by deviations from the baseline, best first
+
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        events = self.bounded(train.distinct(), self.max_history)
-        if len(events.items) == 0:
-            raise DataError(f"{self.name}: the training histories hold no positive event")
-        self.weights = nearest_items(self, events, run)
+        liked = self.bounded(train.positives().distinct(), self.max_history)
+        if len(liked.items) == 0:
+            raise DataError(f"{self.name}: nothing to learn from: the training histories hold no positive event")
+        self.weights = self._operator(liked, run)
+        if train.values_are == "rating":
+            ratings = self.bounded(train.distinct(), self.max_history)
+            self.baseline = Baseline.fit(ratings, user_damping=self.user_damping, item_damping=self.item_damping)
+            self.rated = self._rated_items(ratings, run)
 
-
-def nearest_items(model: ItemKNN, events: Histories, run: Run) -> Weights:
-    """The sparse item→item operator of distinct events."""
-    from penchant.kernels.nearest import overlap_nearest
-    from penchant.kernels.threads import over_blocks
-
-    n = events.n_items
-    place = places(np.bincount(events.items, minlength=n))
-    labels = place[events.items]
-    x = events.weights()
-    rows = events.rows.astype(np.int32)
-    order = np.argsort(labels, kind="stable")
-    holders, of_holder = rows[order], x[order]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(labels, minlength=n))]).astype(np.int64)
-    norms = np.bincount(labels, weights=x.astype(np.float64) ** 2, minlength=n)
-    norms[norms == 0] = 1
-    left = (norms**-model.history_exponent).astype(np.float32)
-    right = (norms**-model.candidate_exponent).astype(np.float32)
-    damped = x * np.repeat(np.maximum(events.lengths, 1.0) ** -model.user_exponent, events.lengths).astype(np.float32)
-    kept = min(model.neighbours or n, n)
-    size = int(np.clip(2**23 // kept, 16, 512))
-
-    def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:
-        found = np.empty((hi - lo, kept), dtype=np.int32)
-        scores = np.empty((hi - lo, kept), dtype=np.float32)
-        sizes = np.zeros(hi - lo, dtype=np.int64)
-        overlap_nearest(
-            lo, hi, indptr, holders, of_holder, events.indptr, labels, damped, left, right, 0, model.shrink,
-            model.min_overlap, found, scores, sizes,
+    def _measure(self, shrink: float, *, centred: bool) -> Measure:
+        return Measure(
+            self.similarity, self.user_exponent, self.history_exponent, self.candidate_exponent, shrink,
+            self.min_overlap, centred,
         )  # fmt: skip
-        held = np.arange(kept) < sizes[:, None]
-        return sizes, found[held], scores[held]
 
-    parts = over_blocks(work, n, size=size, threads=run.threads, progress=run.report("neighbours"))
-    return _operator(place, [p[0] for p in parts], [p[1] for p in parts], [p[2] for p in parts])
+    def _operator(self, liked: Histories, run: Run) -> Weights:
+        measure = self._measure(self.shrink, centred=False)
+        values = liked.values if measure.similarity in CORATED else liked.weights()
+        if values is None:
+            raise DataError(
+                f"{self.name}: {self.similarity} compares the values of events, and they have none",
+                fix="Give a log with ratings or weights, or take another similarity, such as cosine.",
+            )
+        near = nearest_items(measure, liked, values, self.neighbours, run, by_score=False)
+        indptr, data = near.indptr, near.data
+        if self.aggregation == "normalised" and indptr is not None and data is not None:
+            rows = np.repeat(np.arange(liked.n_items), np.diff(indptr))
+            data = (data / np.bincount(rows, weights=data, minlength=liked.n_items)[rows]).astype(np.float32)
+        return Weights(indptr, near.indices, data)
+
+    def _rated_items(self, ratings: Histories, run: Run) -> Weights:
+        assert self.baseline is not None and ratings.values is not None  # fit on ratings
+        measure = self._measure(self.rating_shrink, centred=True)
+        values = ratings.values if self.similarity in CORATED else self.baseline.deviations(ratings)
+        return nearest_items(measure, ratings, values, REACH * self.rating_neighbours, run, by_score=True)
+
+    def recent(self, given: Histories) -> Histories:
+        return super().recent(given.positives())
+
+    def _predict(self, given: Histories, items: Histories) -> Floats:
+        from penchant.kernels.rated import by_rated_items
+        from penchant.kernels.threads import over_blocks
+
+        if self.baseline is None or self.rated is None:
+            raise DataError(f"{self.name} was fitted on a log without ratings, so it cannot predict any")
+        known, near = given.distinct().newest(self.window), self.rated
+        indptr, indices, data = near.indptr, near.indices, near.data
+        assert indptr is not None and indices is not None and data is not None  # it is sparse
+        deviations, out = self.baseline.deviations(known), np.zeros(len(items.items), dtype=np.float32)
+
+        def work(lo: int, hi: int) -> None:
+            by_rated_items(
+                lo, hi, known.indptr, known.items, deviations, items.indptr, items.items, indptr, indices,
+                data, self.rating_neighbours, PULL, out,
+            )  # fmt: skip
+
+        over_blocks(work, len(known), size=256)
+        return self.baseline.clip(self.baseline.of(known, items) + out)
 
 
-def _operator(place: Ints, sizes: list[Longs], items: list[Ints], scores: list[Floats]) -> Weights:
-    """Labels back to items, rows and columns ascending."""
-    n = len(place)
-    by_place = np.argsort(place).astype(np.int32)
-    counts = np.concatenate(sizes)
-    row = np.repeat(by_place, counts)
-    column = by_place[np.concatenate(items)]
-    order = np.lexsort((column, row))
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]).astype(np.int64)
-    return Weights(indptr=indptr, indices=column[order], data=np.concatenate(scores)[order])
+def nearest_items(measure: Measure, events: Histories, values: Floats, k: int, run: Run, *, by_score: bool) -> Weights:
+    """The k nearest items of every item. The most popular are numbered first: what is touched most lies together."""
+    place = places(np.bincount(events.items, minlength=events.n_items))
+    points = Vectors(events.indptr, place[events.items], values).turned(events.n_items)
+    index = Index.of(measure, points, len(events))
+    blocks = index.near(
+        points, k, order=place, myself=place, names=np.argsort(place).astype(np.int32), by_score=by_score,
+        threads=run.threads, progress=run.report("neighbours"),
+    )  # fmt: skip
+    sizes, items, scores = zip(*((b.sizes, b.points, b.scores) for b in blocks), strict=True)
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
+    return Weights(indptr, np.concatenate(items), np.concatenate(scores))

@@ -1,0 +1,35 @@
+"""Ragged rows turned the other way round."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.kernels import kernel
+
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+
+@kernel
+def by_item(
+    indptr: I64,  # rows
+    items: I32,
+    out_indptr: I64,  # (n_items + 1,), zeros
+    out_rows: I32,  # (events,)
+    out_events: I64,  # (events,) where in ``items`` it was
+) -> None:
+    """For every item the rows that hold it, rising, by counting: two passes over the events."""
+    for e in range(items.shape[0]):
+        out_indptr[items[e] + 1] += 1
+    for item in range(out_indptr.shape[0] - 1):
+        out_indptr[item + 1] += out_indptr[item]
+    for row in range(indptr.shape[0] - 1):
+        for e in range(indptr[row], indptr[row + 1]):
+            at = out_indptr[items[e]]
+            out_rows[at] = row
+            out_events[at] = e
+            out_indptr[items[e]] = at + 1
+    for item in range(out_indptr.shape[0] - 1, 0, -1):
+        out_indptr[item] = out_indptr[item - 1]
+    out_indptr[0] = 0

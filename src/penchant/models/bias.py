@@ -1,0 +1,52 @@
+"""The bias model: good items are liked more and generous people like more; what rating models have to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Histories
+from penchant.models.base import Run, Space, Task, hyper, learned
+from penchant.models.baselines import Baseline
+from penchant.models.rating import RatingModel
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+
+@dataclass(kw_only=True)
+class Bias(RatingModel):
+    """Predicted rating = mean + item bias + history bias, each shrunk towards zero by its damping.
+
+    Minimises Σ (r_ui − mean − b_i − b_u)² + item_damping · Σ b_i² + user_damping · Σ b_u² (Koren 2010). The history's
+    part is worked out from the history, whoever it is. Scores are predicted ratings, so everybody gets one order.
+
+    Cost: ten passes over the events; 4 bytes an item. An empty history, or an item nobody rated, gets what is known
+    without it. Raises ``DataError`` when values are not ratings.
+    """
+
+    name: ClassVar[str] = "bias"
+    task: ClassVar[Task] = "rating"
+    learns: ClassVar[bool] = False
+    uses_negatives: ClassVar[bool] = True
+
+    user_damping: float = hyper(
+        5.0, "ratings of the mean kind that every history is given on top", ge=0, space=Space(0, 30), other=30.0
+    )
+    item_damping: float = hyper(
+        2.0, "ratings of the mean kind that every item is given on top", ge=0, space=Space(0, 30), other=30.0
+    )
+
+    baseline: Baseline = learned()
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self.baseline = Baseline.fit(train.distinct(), user_damping=self.user_damping, item_damping=self.item_damping)
+
+    def _predict(self, given: Histories, items: Histories) -> Floats:
+        return self.baseline.clip(self.baseline.of(given.distinct(), items))
+
+    def _score(self, given: Histories) -> Floats:
+        mine = self.baseline.scale[0] + self.baseline.history_bias(given.distinct())
+        return np.asarray(mine[:, None] + self.baseline.item_bias[None, :], dtype=np.float32)

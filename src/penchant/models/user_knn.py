@@ -1,0 +1,259 @@
+"""User neighbourhoods: what the training histories most like this one hold besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from penchant.errors import DataError, ParameterError
+from penchant.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.models.base import Explanation, Run, Space, hyper, learned
+from penchant.models.baselines import Baseline
+from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Found, Measure, Vectors, weigh
+from penchant.models.rating import RatingModel
+from penchant.models.stored import Side, Stored
+from penchant.topk import Ranked, empty_lists
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+Sparse = tuple[Longs, Ints, Floats]  # indptr, indices, data
+PULL = 0.1  # of the sum of similarities: a prediction from few or weak neighbours stays near its baseline
+ROWS_AT_ONCE = 8192  # histories whose neighbours are held at once
+
+
+@dataclass(kw_only=True)
+class UserKNN(RatingModel):
+    """Score = the sum over the most similar training histories v of their similarity · what they did with the item.
+
+    s(u, v) = n_uv / (n_uv + shrink) · Σ_i x_ui·x_vi·n_i^(−item_exponent) / (|u|^history_exponent · |v|^stored_exponent)
+    score(j) = Σ_v s(u, v)·x_vj / n_j^candidate_exponent
+
+    (Herlocker et al. 1999; the exponents as in Verstrepen and Goethals 2014; they shape cosine and tf-idf only.) One
+    stored history that is identical to the given one is left out: it is most likely the same person. Predictions are
+    the baseline plus the weighted mean of the neighbours' deviations from theirs.
+
+    It keeps the training histories, without names: ``remembers_users``. Cost: 8 bytes an event and as much again for
+    the index over items; an answer walks the training events of the history's items. An empty history scores zero.
+    """
+
+    name: ClassVar[str] = "user-knn"
+    remembers_users: ClassVar[bool] = True
+    uses_negatives: ClassVar[bool] = True
+
+    similarity: str = hyper(
+        "cosine", "how alike two histories are", choices=SIMILARITIES, space=Space(choices=SIMILARITIES),
+        other="jaccard",
+    )  # fmt: skip
+    neighbourhood: int = hyper(
+        100, "how many similar histories are asked; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
+    )
+    item_exponent: float = hyper(
+        0.0, "how far a popular item counts less in common", ge=0, space=Space(0, 1), other=1.0
+    )
+    history_exponent: float = hyper(
+        0.5, "how far the length of the history divides its similarities", space=Space(0, 1), other=0.1
+    )
+    stored_exponent: float = hyper(
+        0.5, "how far the length of a training history counts against it", space=Space(0, 1), other=0.1
+    )
+    candidate_exponent: float = hyper(
+        0.0, "how far the popularity of the candidate counts against it", space=Space(0, 0.6), other=0.5
+    )
+    shrink: float = hyper(0.0, "n common items count n / (n + shrink)", ge=0, space=Space(0, 100), other=5.0)
+    min_overlap: int = hyper(1, "fewest common items a neighbour must have", ge=1, other=3)
+    aggregation: str = hyper(
+        "sum", "normalised: divided by the sum of the similarities", choices=("sum", "normalised"),
+        other="normalised",
+    )  # fmt: skip
+    window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
+    rating_neighbours: int = hyper(
+        60, "of those who rated an item, how many predict a rating", ge=1, space=Space(10, 200, log=True), other=1
+    )
+    rating_shrink: float = hyper(
+        50.0, "as shrink, where ratings are predicted", ge=0, space=Space(1, 1000, log=True), other=1.0
+    )
+    user_damping: float = hyper(5.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
+    item_damping: float = hyper(2.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
+
+    stored: Stored = learned()
+    baseline: Baseline | None = learned()  # of ratings
+
+    # made from what is learned when first needed
+    _liked: Side | None = field(init=False, default=None, repr=False, compare=False)
+    _rated: Side | None = field(init=False, default=None, repr=False, compare=False)
+    _data: Floats | None = field(init=False, default=None, repr=False, compare=False)
+    _deviations: Vectors | None = field(init=False, default=None, repr=False, compare=False)
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self._liked, self._rated, self._data, self._deviations = None, None, None, None
+        if len(train.positives().items) == 0:
+            raise DataError(f"{self.name}: nothing to learn from: the training histories hold no positive event")
+        self.stored = Stored.of(train)
+        if train.values_are == "rating":
+            self.baseline = Baseline.fit(
+                train.distinct(), user_damping=self.user_damping, item_damping=self.item_damping
+            )
+
+    # -- neighbours -----------------------------------------------------------------------------------------------
+
+    def _side(self, *, rated: bool) -> Side:
+        """The stored histories by item: the positives for ranking, all ratings for predicting; made once."""
+        made = self._rated if rated else self._liked
+        if made is None:
+            events = self.stored.histories(len(self.item_counts))
+            events = events if rated else events.positives()
+            measure = Measure(
+                self.similarity, self.item_exponent, self.history_exponent, self.stored_exponent,
+                self.rating_shrink if rated else self.shrink, self.min_overlap, rated,
+            )  # fmt: skip
+            made = Side.of(measure, events, self._values(events, rated=rated))
+            if rated:
+                self._rated = made
+            else:
+                self._liked = made
+        return made
+
+    def _values(self, events: Histories, *, rated: bool) -> Floats:
+        """What the similarity compares."""
+        if self.similarity not in CORATED:
+            return self.baseline.deviations(events) if rated and self.baseline is not None else events.weights()
+        if events.values is None and len(events.items):
+            raise DataError(
+                f"{self.name}: {self.similarity} compares the values of events, and they have none",
+                fix="Give a log with ratings or weights, or take another similarity, such as cosine.",
+            )
+        return np.empty(0, np.float32) if events.values is None else events.values
+
+    def _near(self, given: Histories, k: int, *, rated: bool = False, threads: int = 0) -> Iterator[Found]:
+        side = self._side(rated=rated)
+        queries = Vectors(given.indptr, given.items, self._values(given, rated=rated))
+        return side.index.near(queries, k, myself=side.twins(given), by_score=not rated, threads=threads)
+
+    def recent(self, given: Histories) -> Histories:
+        """The events that count: distinct positives, the newest ``window`` of them."""
+        return given.positives().distinct().newest(self.window)
+
+    def neighbours(self, given: Histories, k: int = 10) -> tuple[Histories, Floats]:
+        """The k stored histories most similar to the one given, the most similar first, and their similarities.
+
+        They are anonymous. Raises ``ParameterError`` unless ``given`` is one history and k at least 1.
+        """
+        self._check_given(given)
+        if len(given) != 1 or k < 1:
+            raise ParameterError(f"neighbours takes one history and k ≥ 1, got {len(given)} and {k}")
+        found = next(self._near(self.recent(given), k, threads=1))
+        return self._side(rated=False).events[found.points.astype(np.int64)], found.scores
+
+    # -- ranking --------------------------------------------------------------------------------------------------
+
+    def _votes(self, given: Histories, threads: int) -> Sparse:
+        """Of each (recent) history the stored ones it asks, and what each says about items."""
+        found = list(self._near(given, self.neighbourhood, threads=threads))
+        sizes = np.concatenate([np.empty(0, np.int64), *(f.sizes for f in found)])
+        rows = np.concatenate([np.empty(0, np.int32), *(f.points for f in found)])
+        scores = np.concatenate([np.empty(0, np.float32), *(f.scores for f in found)])
+        if self.aggregation == "normalised":
+            row = np.repeat(np.arange(len(sizes)), sizes)
+            scores = (scores / np.bincount(row, weights=scores, minlength=len(sizes))[row]).astype(np.float32)
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), rows, scores
+
+    def _said(self) -> Sparse:
+        """Stored history → items with what they count: the operator of the votes."""
+        events = self._side(rated=False).events
+        if self._data is None:
+            popularity = np.maximum(self.item_counts, 1).astype(np.float64) ** -self.candidate_exponent
+            self._data = (events.weights() * popularity[events.items]).astype(np.float32)
+        return events.indptr, events.items, self._data
+
+    def _score(self, given: Histories) -> Floats:
+        from penchant.kernels.select import sparse_scores
+        from penchant.kernels.threads import over_blocks
+
+        indptr, rows, scores = self._votes(self.recent(given), 1)
+        said, out = self._said(), np.zeros((len(given), given.n_items), dtype=np.float32)
+        over_blocks(
+            lambda lo, hi: sparse_scores(lo, hi, indptr, rows, scores, *said, out), len(given), size=64, threads=1
+        )
+        return out
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked:
+        """As in ``Model``, touching only what the neighbours hold."""
+        from penchant.kernels.threads import over_blocks
+
+        self._check_given(given)
+        items, scores = empty_lists(len(given), k)
+        by_place = np.argsort(place).astype(np.int32)
+        mask = np.empty(0, np.bool_) if allow is None else allow
+        said = self._said()
+        for start in range(0, len(given), ROWS_AT_ONCE):
+            part = slice(start, min(start + ROWS_AT_ONCE, len(given)))
+            votes = self._votes(self.recent(given[part]), threads)
+            banned = exclude[part]
+            rest = (place, by_place, banned.indptr, banned.items, mask, items[part], scores[part])
+            over_blocks(partial(_top_of_votes, votes, said, rest), len(banned), size=64, threads=threads)
+        return Ranked(items, scores)
+
+    def explain(self, given: Histories, item: int) -> Explanation:
+        """Exact: what each neighbour gives is shared among the events it has in common with the history, by their part
+        in the similarity (of similarities that are no sums: equally)."""
+        if len(given) != 1:
+            raise ParameterError(f"explain takes one history, got {len(given)}")
+        self._check_given(given)
+        parts = np.zeros(len(given.items), dtype=np.float64)
+        recent = self.recent(given)
+        _, rows, votes = self._votes(recent, 1)
+        indptr, items, data = self._said()
+        newest = {int(i): event for event, i in enumerate(given.items)}
+        for row, vote in zip(rows, votes, strict=True):
+            of = slice(indptr[row], indptr[row + 1])
+            gave = float(data[of][items[of] == item].sum()) * float(vote)
+            common = np.flatnonzero(np.isin(recent.items, items[of]))
+            if gave and len(common):
+                share = self._share(recent, int(row), common)
+                for event, part in zip(recent.items[common], share / share.sum(), strict=True):
+                    parts[newest[int(event)]] += gave * part
+        return Explanation("exact", float(parts.sum()), 0.0, parts.astype(np.float32))
+
+    def _share(self, recent: Histories, row: int, common: Longs) -> Floats:
+        """The parts that the common events have in the similarity with one stored history."""
+        index = self._side(rated=False).index
+        out = np.ones(len(common), dtype=np.float32)
+        if not index.measure.corated:
+            x, _ = weigh(index.measure, Vectors(recent.indptr, recent.items, recent.weights()), index.keys)
+            for n, event in enumerate(common):
+                of = slice(index.by_key.indptr[recent.items[event]], index.by_key.indptr[recent.items[event] + 1])
+                out[n] = x[event] * index.by_key.values[of][np.searchsorted(index.by_key.keys[of], row)]
+        return out
+
+    # -- ratings --------------------------------------------------------------------------------------------------
+
+    def _predict(self, given: Histories, items: Histories) -> Floats:
+        from penchant.kernels.rated import by_users_who_rated
+
+        if self.baseline is None:
+            raise DataError(f"{self.name} was fitted on a log without ratings, so it cannot predict any")
+        known = given.distinct().newest(self.window)
+        side, out = self._side(rated=True), np.zeros(len(items.items), dtype=np.float32)
+        if self._deviations is None:
+            points = Vectors(side.events.indptr, side.events.items, self.baseline.deviations(side.events))
+            self._deviations = points.turned(given.n_items)
+        by_item = self._deviations
+        for found in self._near(known, 0, rated=True):
+            by_users_who_rated(
+                found.lo, found.sizes, found.points, found.scores, items.indptr, items.items, by_item.indptr,
+                by_item.keys, by_item.values, len(side.events), self.rating_neighbours, PULL, out,
+            )  # fmt: skip
+        return self.baseline.clip(self.baseline.of(known, items) + out)
+
+
+def _top_of_votes(votes: Sparse, said: Sparse, rest: tuple[Any, ...], lo: int, hi: int) -> None:
+    from penchant.kernels.select import sparse_top
+
+    sparse_top(lo, hi, *votes, *said, *rest)
