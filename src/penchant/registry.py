@@ -18,7 +18,9 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "random": ("penchant.models.random", "Random", ""),
     "als": ("penchant.models.als", "ALS", ""),
     "pure-svd": ("penchant.models.pure_svd", "PureSVD", ""),
+    "bias": ("penchant.models.bias", "Bias", ""),
     "item-knn": ("penchant.models.item_knn", "ItemKNN", ""),
+    "user-knn": ("penchant.models.user_knn", "UserKNN", ""),
     "ease": ("penchant.models.ease", "EASE", ""),
     "transitions": ("penchant.models.transitions", "Transitions", ""),
 }
