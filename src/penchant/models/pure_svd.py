@@ -63,6 +63,13 @@ class PureSVD(LinearModel):
             kept = (span @ inner[:, ::-1][:, : self.factors]).astype(np.float32)
         self.weights = Weights(left=kept, right=np.ascontiguousarray(kept.T))
 
+    def _score(self, given: Histories) -> Floats:
+        left, right = self.weights.left, self.weights.right
+        assert left is not None and right is not None  # what fit made
+        recent = self.recent(given)
+        inside = _times((recent.indptr, recent.items, self.coefficients(recent)), left, 0)
+        return np.asarray(inside @ right, dtype=np.float32)
+
 
 def _by_item(events: Histories, data: Floats) -> tuple[Longs, Ints, Floats]:
     """The events turned: for every item its rows and their values."""
