@@ -18,10 +18,14 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "random": ("penchant.models.random", "Random", ""),
     "als": ("penchant.models.als", "ALS", ""),
     "pure-svd": ("penchant.models.pure_svd", "PureSVD", ""),
+    "svd": ("penchant.models.svd", "SVD", ""),
+    "svdpp": ("penchant.models.svdpp", "SVDpp", ""),
     "bias": ("penchant.models.bias", "Bias", ""),
     "item-knn": ("penchant.models.item_knn", "ItemKNN", ""),
     "user-knn": ("penchant.models.user_knn", "UserKNN", ""),
     "ease": ("penchant.models.ease", "EASE", ""),
+    "content-knn": ("penchant.models.content_knn", "ContentKNN", ""),
+    "blend": ("penchant.models.blend", "Blend", ""),
     "transitions": ("penchant.models.transitions", "Transitions", ""),
 }
 CLASS_NAMES: dict[str, str] = {cls: name for name, (_, cls, _) in MODELS.items()}
