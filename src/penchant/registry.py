@@ -17,6 +17,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "popular": ("penchant.models.popular", "Popular", ""),
     "random": ("penchant.models.random", "Random", ""),
     "als": ("penchant.models.als", "ALS", ""),
+    "bpr": ("penchant.models.bpr", "BPR", ""),
     "pure-svd": ("penchant.models.pure_svd", "PureSVD", ""),
     "svd": ("penchant.models.svd", "SVD", ""),
     "svdpp": ("penchant.models.svdpp", "SVDpp", ""),

@@ -1,0 +1,322 @@
+"""Stochastic gradient steps for factors of implicit feedback: pairwise (BPR, WARP) and pointwise (logistic).
+
+A step touches one row of ``x`` and two of ``y`` (one for the logistic loss). Steps are scaled by the root of what a
+row's squared gradients have summed to (Adagrad, one number a row). Every stream of random numbers has its own seed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.kernels import fast_kernel
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+
+BPR, WARP, LOGISTIC = 0, 1, 2
+
+
+@fast_kernel
+def _next(state: U64) -> int:
+    """The next 31 random bits (splitmix64)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    z = state[0]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.int64((z ^ (z >> np.uint64(31))) >> np.uint64(33))
+
+
+@fast_kernel
+def _holds(items: I32, lo: int, hi: int, item: int) -> bool:
+    """Whether ``item`` is in the rising ``items[lo:hi]``."""
+    end = hi
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        if items[middle] < item:
+            lo = middle + 1
+        else:
+            hi = middle
+    return lo < end and items[lo] == item
+
+
+@fast_kernel
+def _dot(a: F32, b: F32) -> float:
+    s = np.float32(0)
+    for c in range(a.shape[0]):
+        s += a[c] * b[c]
+    return s
+
+
+@fast_kernel
+def _pair(
+    x: F32,
+    x_sum: F32,
+    r: int,
+    y: F32,
+    y_sum: F32,
+    bias: F32,
+    i: int,
+    j: int,
+    g: float,
+    rate: float,
+    reg: float,
+    learn: bool,
+) -> None:
+    """One step up the gradient ``g · (score of i − score of j)``; ``learn``: items move too."""
+    f = x.shape[1]
+    xr, yi, yj = x[r], y[i], y[j]
+    gx, gi, size = np.float32(g), np.float32(reg), np.float32(1.0 / f)
+    sx, si, sj = np.float32(0), np.float32(0), np.float32(0)
+    for c in range(f):
+        dx = gx * (yi[c] - yj[c]) - gi * xr[c]
+        sx += dx * dx
+        if learn:
+            di = gx * xr[c] - gi * yi[c]
+            dj = -gx * xr[c] - gi * yj[c]
+            si += di * di
+            sj += dj * dj
+    x_sum[r] += sx * size
+    step = np.float32(rate / math.sqrt(x_sum[r]))
+    if not learn:
+        for c in range(f):
+            xr[c] += step * (gx * (yi[c] - yj[c]) - gi * xr[c])
+        return
+    y_sum[i] += si * size
+    y_sum[j] += sj * size
+    up, down = np.float32(rate / math.sqrt(y_sum[i])), np.float32(rate / math.sqrt(y_sum[j]))
+    for c in range(f):
+        xc, ic, jc = xr[c], yi[c], yj[c]
+        xr[c] = xc + step * (gx * (ic - jc) - gi * xc)
+        yi[c] = ic + up * (gx * xc - gi * ic)
+        yj[c] = jc + down * (-gx * xc - gi * jc)
+    bias[i] += up * (gx - gi * bias[i])
+    bias[j] += down * (-gx - gi * bias[j])
+
+
+@fast_kernel
+def _point(
+    x: F32, x_sum: F32, r: int, y: F32, y_sum: F32, bias: F32, i: int, g: float, rate: float, reg: float, learn: bool
+) -> None:
+    """One step up the gradient ``g · score of i``."""
+    f = x.shape[1]
+    xr, yi = x[r], y[i]
+    gx, gi, size = np.float32(g), np.float32(reg), np.float32(1.0 / f)
+    sx, si = np.float32(0), np.float32(0)
+    for c in range(f):
+        dx, di = gx * yi[c] - gi * xr[c], gx * xr[c] - gi * yi[c]
+        sx += dx * dx
+        si += di * di
+    x_sum[r] += sx * size
+    step = np.float32(rate / math.sqrt(x_sum[r]))
+    if not learn:
+        for c in range(f):
+            xr[c] += step * (gx * yi[c] - gi * xr[c])
+        return
+    y_sum[i] += si * size
+    up = np.float32(rate / math.sqrt(y_sum[i]))
+    for c in range(f):
+        xc, ic = xr[c], yi[c]
+        xr[c] = xc + step * (gx * ic - gi * xc)
+        yi[c] = ic + up * (gx * xc - gi * ic)
+    bias[i] += up * (gx - gi * bias[i])
+
+
+@fast_kernel
+def _sigmoid(v: float) -> float:
+    return 1.0 / (1.0 + math.exp(-v))
+
+
+@fast_kernel
+def _learn_event(
+    loss: int,
+    r: int,
+    i: int,
+    weight: float,
+    indptr: I64,
+    items: I32,
+    own: int,  # whose history of ``indptr`` says what is no negative
+    pool: I32,
+    x: F32,
+    x_sum: F32,
+    y: F32,
+    y_sum: F32,
+    bias: F32,
+    rate: float,
+    reg: float,
+    tries: int,
+    learn: bool,
+    state: U64,
+) -> None:
+    lo, hi, size = indptr[own], indptr[own + 1], pool.shape[0]
+    score = _dot(x[r], y[i]) + bias[i]
+    if loss == 2:
+        _point(x, x_sum, r, y, y_sum, bias, i, weight * _sigmoid(-score), rate, reg, learn)
+    for trial in range(tries):
+        j = pool[_next(state) % size]
+        if _holds(items, lo, hi, j):
+            continue
+        other = _dot(x[r], y[j]) + bias[j]
+        if loss == 0:
+            _pair(x, x_sum, r, y, y_sum, bias, i, j, weight * _sigmoid(other - score), rate, reg, learn)
+            return
+        if loss == 2:
+            _point(x, x_sum, r, y, y_sum, bias, j, -_sigmoid(other), rate, reg, learn)
+        elif other > score - 1.0:
+            # as many tries as it took to find one above: about this many of all items are above
+            above = max((y.shape[0] - 1) // (trial + 1), 1)
+            _pair(x, x_sum, r, y, y_sum, bias, i, j, weight * math.log(1.0 + above), rate, reg, learn)
+            return
+
+
+@fast_kernel
+def learn_events(
+    lo: int,
+    hi: int,
+    loss: int,  # 0 BPR, 1 WARP, 2 logistic
+    order: I64,  # events in the order of this pass
+    rows: I32,  # (events,)
+    indptr: I64,
+    items: I32,  # rising within a row
+    weights: F32,
+    pool: I32,  # items that negatives are drawn from
+    x: F32,
+    x_sum: F32,
+    y: F32,
+    y_sum: F32,
+    bias: F32,
+    rate: float,
+    reg: float,
+    tries: int,  # negatives drawn an event: until one is none of the row's (BPR), is above (WARP), all (logistic)
+    seed: int,
+) -> None:
+    """The events ``order[lo:hi]``, one after the other."""
+    state = np.empty(1, dtype=np.uint64)
+    state[0] = np.uint64(seed)
+    for at in range(lo, hi):
+        e = order[at]
+        r = rows[e]
+        _learn_event(
+            loss, r, items[e], weights[e], indptr, items, r, pool,
+            x, x_sum, y, y_sum, bias, rate, reg, tries, True, state,
+        )  # fmt: skip
+
+
+@fast_kernel
+def fold_rows(
+    lo: int,
+    hi: int,
+    loss: int,
+    passes: int,
+    indptr: I64,
+    items: I32,
+    weights: F32,
+    pool: I32,
+    x: F32,  # (rows, f): the start, and the result
+    y: F32,
+    bias: F32,
+    rate: float,
+    reg: float,
+    tries: int,
+) -> None:
+    """``passes`` over the events of every row with the items held still; the draws depend on the row's items alone."""
+    state = np.empty(1, dtype=np.uint64)
+    x_sum = np.empty(1, dtype=np.float32)
+    for row in range(lo, hi):
+        mine = x[row : row + 1]
+        x_sum[0] = 1.0
+        state[0] = np.uint64(1)
+        for e in range(indptr[row], indptr[row + 1]):
+            state[0] = state[0] * np.uint64(6364136223846793005) + np.uint64(items[e])
+        for _ in range(passes):
+            for e in range(indptr[row], indptr[row + 1]):
+                _learn_event(
+                    loss, 0, items[e], weights[e], indptr, items, row, pool,
+                    mine, x_sum, y, x_sum, bias, rate, reg, tries, False, state,
+                )  # fmt: skip
+
+
+@fast_kernel
+def learn_histories(
+    lo: int,
+    hi: int,
+    order: I64,  # rows in the order of this pass
+    indptr: I64,
+    items: I32,
+    weights: F32,
+    pool: I32,
+    power: float,  # x = Σ y / (events)^power
+    y: F32,
+    y_sum: F32,
+    bias: F32,
+    rate: float,
+    reg: float,
+    tries: int,
+    seed: int,
+) -> None:
+    """BPR in which a row is the scaled sum of its other items' vectors, a row after the other."""
+    f = y.shape[1]
+    state = np.empty(1, dtype=np.uint64)
+    state[0] = np.uint64(seed)
+    total, x, pull = np.empty(f, np.float32), np.empty(f, np.float32), np.empty(f, np.float32)
+    lam, size = np.float32(reg), np.float32(1.0 / f)
+    for at in range(lo, hi):
+        row = order[at]
+        start, stop = indptr[row], indptr[row + 1]
+        n = stop - start
+        if n < 2:
+            continue
+        share = np.float32(float(n - 1) ** -power)
+        for c in range(f):
+            total[c], pull[c] = 0.0, 0.0
+        for e in range(start, stop):
+            yi = y[items[e]]
+            for c in range(f):
+                total[c] += yi[c]
+        for e in range(start, stop):
+            i = items[e]
+            j = -1
+            for _ in range(tries):
+                drawn = pool[_next(state) % pool.shape[0]]
+                if not _holds(items, start, stop, drawn):
+                    j = drawn
+                    break
+            if j < 0:
+                continue
+            yi, yj = y[i], y[j]
+            s = bias[i] - bias[j]
+            for c in range(f):
+                x[c] = share * (total[c] - yi[c])
+                s += x[c] * (yi[c] - yj[c])
+            g = np.float32(weights[e] * _sigmoid(-s))
+            si, sj = np.float32(0), np.float32(0)
+            for c in range(f):
+                pull[c] += g * (yi[c] - yj[c])
+                di, dj = g * x[c] - lam * yi[c], -g * x[c] - lam * yj[c]
+                si += di * di
+                sj += dj * dj
+            y_sum[i] += si * size
+            y_sum[j] += sj * size
+            up, down = np.float32(rate / math.sqrt(y_sum[i])), np.float32(rate / math.sqrt(y_sum[j]))
+            for c in range(f):
+                before = yi[c]
+                yi[c] += up * (g * x[c] - lam * yi[c])
+                yj[c] += down * (-g * x[c] - lam * yj[c])
+                total[c] += yi[c] - before
+            bias[i] += up * (g - lam * bias[i])
+            bias[j] += down * (-g - lam * bias[j])
+        # what all events asked of the row's vector is shared among the items that it is made of
+        s2 = np.float32(0)
+        for c in range(f):
+            pull[c] *= share
+            s2 += pull[c] * pull[c]
+        for e in range(start, stop):
+            yi = y[items[e]]
+            y_sum[items[e]] += s2 * size
+            up = np.float32(rate / math.sqrt(y_sum[items[e]]))
+            for c in range(f):
+                yi[c] += up * pull[c]
