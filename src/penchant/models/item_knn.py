@@ -52,12 +52,14 @@ class ItemKNN(LinearModel, RatingModel):
         0.0, "how far an event in a long history counts less", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
-        0.5, "how far the popularity of the history item counts against a pair", space=Space(0, 1), other=0.1
+        0.5, "how far the popularity of the history item counts against a pair", space=Space(0, 1.2), other=0.1
     )
     candidate_exponent: float = hyper(
         0.5, "how far the popularity of the candidate counts against a pair", space=Space(0, 1), other=0.1
     )
-    shrink: float = hyper(0.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0, 100), other=5.0)
+    shrink: float = hyper(
+        0.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=5.0
+    )
     min_overlap: int = hyper(1, "fewest common histories a pair must have", ge=1, other=3)
     aggregation: str = hyper(
         "sum", "normalised: the similarities of each history item sum to one", choices=("sum", "normalised"),
@@ -83,7 +85,7 @@ class ItemKNN(LinearModel, RatingModel):
             raise DataError(f"{self.name}: nothing to learn from: the training histories hold no positive event")
         self.weights = self._operator(liked, run)
         if train.values_are == "rating":
-            ratings = self.bounded(train.distinct(), self.max_history)
+            ratings = train.distinct()
             self.baseline = Baseline.fit(ratings, user_damping=self.user_damping, item_damping=self.item_damping)
             self.rated = self._rated_items(ratings, run)
 
@@ -112,7 +114,9 @@ class ItemKNN(LinearModel, RatingModel):
         assert self.baseline is not None and ratings.values is not None  # fit on ratings
         measure = self._measure(self.rating_shrink, centred=True)
         values = ratings.values if self.similarity in CORATED else self.baseline.deviations(ratings)
-        return nearest_items(measure, ratings, values, REACH * self.rating_neighbours, run, by_score=True)
+        newest = ratings.ages() < (self.max_history or np.inf)
+        counted, values = ratings.where(newest), values[newest]
+        return nearest_items(measure, counted, values, REACH * self.rating_neighbours, run, by_score=True)
 
     def recent(self, given: Histories) -> Histories:
         return super().recent(given.positives())

@@ -114,21 +114,11 @@ def weigh(measure: Measure, vectors: Vectors, keys: Keys) -> tuple[Floats, Float
     return x, sizes.astype(np.float32)
 
 
-def factors(measure: Measure, query_sizes: Floats, point_sizes: Floats, n_keys: int) -> tuple[Floats, Floats]:
-    """``left`` and ``right`` of the kernels."""
-    name = measure.similarity
-    if name in ("jaccard", "dice"):
-        return query_sizes, point_sizes
-    b, c, scale = measure.query_exponent, measure.point_exponent, 1.0
-    if name == "asymmetric-cosine":
-        c = 1 - b
-    elif name == "conditional":
-        b, c = 1.0, 0.0
-    elif name == "lift":
-        b, c, scale = 1.0, 1.0, float(n_keys)
-    elif name == "bm25":
-        b, c = 0.0, 0.0
-    return (scale * query_sizes**-b).astype(np.float32), (point_sizes**-c).astype(np.float32)
+def exponents(measure: Measure) -> tuple[float, float]:
+    """How far the size of the query and that of the point divide a similarity."""
+    b, c = measure.query_exponent, measure.point_exponent
+    named = {"asymmetric-cosine": (b, 1 - b), "conditional": (1.0, 0.0), "lift": (1.0, 1.0), "bm25": (0.0, 0.0)}
+    return (-1.0, -1.0) if measure.similarity in ("jaccard", "dice") else named.get(measure.similarity, (b, c))
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +139,7 @@ class Index:
     measure: Measure
     keys: Keys
     by_key: Vectors  # row: key; keys: points
-    sizes: Floats  # (points,)
+    factors: Floats  # (points,) what the size of each multiplies a similarity with; of jaccard and dice the size itself
     unit: bool  # all values are one
 
     @classmethod
@@ -159,7 +149,8 @@ class Index:
         if measure.key_exponent > 0 and measure.similarity not in CORATED:
             x = x * (np.maximum(keys.counts, 1.0) ** -measure.key_exponent).astype(np.float32)[points.keys]
         by_key = Vectors(points.indptr, points.keys, x).turned(n_keys)
-        return cls(measure, keys, by_key, sizes, bool((x == 1).all()))
+        factor = (sizes.astype(np.float64) ** -exponents(measure)[1]).astype(np.float32)
+        return cls(measure, keys, by_key, factor, bool((x == 1).all()))
 
     def near(
         self,
@@ -184,9 +175,10 @@ class Index:
         from penchant.kernels.nearest import best_of, nearest_by_product
         from penchant.kernels.threads import iter_blocks
 
-        m, n_points = self.measure, len(self.sizes)
+        m, right, n_points = self.measure, self.factors, len(self.factors)
         x, sizes = weigh(m, queries, self.keys)
-        left, right = factors(m, sizes, self.sizes, len(self.keys.counts))
+        left = sizes.astype(np.float64) ** -exponents(m)[0]
+        left = (left * len(self.keys.counts) if m.similarity == "lift" else left).astype(np.float32)
         k = min(k or n_points, n_points)
         order = np.arange(len(queries), dtype=np.int32) if order is None else order
         starts, stops, left = queries.indptr[order], queries.indptr[order + 1], left[order]

@@ -64,7 +64,9 @@ class UserKNN(RatingModel):
     candidate_exponent: float = hyper(
         0.0, "how far the popularity of the candidate counts against it", space=Space(0, 0.6), other=0.5
     )
-    shrink: float = hyper(0.0, "n common items count n / (n + shrink)", ge=0, space=Space(0, 100), other=5.0)
+    shrink: float = hyper(
+        0.0, "n common items count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=5.0
+    )
     min_overlap: int = hyper(1, "fewest common items a neighbour must have", ge=1, other=3)
     aggregation: str = hyper(
         "sum", "normalised: divided by the sum of the similarities", choices=("sum", "normalised"),
@@ -98,6 +100,7 @@ class UserKNN(RatingModel):
             self.baseline = Baseline.fit(
                 train.distinct(), user_damping=self.user_damping, item_damping=self.item_damping
             )
+        self._side(rated=False)  # the first answer should not have to wait for it
 
     # -- neighbours -----------------------------------------------------------------------------------------------
 
