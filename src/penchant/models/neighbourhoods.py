@@ -98,7 +98,7 @@ def weigh(measure: Measure, vectors: Vectors, keys: Keys) -> tuple[Floats, Float
     """The values of vectors as the similarity sees them, and the size of each that its formula divides by."""
     name, x = measure.similarity, vectors.values
     if name in ("jaccard", "dice", "conditional", "lift"):
-        return np.ones(len(x), np.float32), vectors.lengths.astype(np.float32)
+        return np.ones(len(x), np.float32), np.maximum(vectors.lengths, 1).astype(np.float32)
     if name == "adjusted-cosine":
         x = x - keys.means[vectors.keys]
     elif name in ("tf-idf", "bm25"):
