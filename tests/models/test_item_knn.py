@@ -1,12 +1,16 @@
 """Item neighbourhoods against a naive twin, and what is particular to them."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from penchant.errors import DataError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.item_knn import ItemKNN
+from penchant.models.item_knn import PULL, ItemKNN
+from penchant.models.neighbourhoods import SIMILARITIES
+from penchant.topk import rank
 
 
 def planted(seed: int = 0, rows: int = 60, n_items: int = 23) -> Histories:
@@ -80,3 +84,71 @@ def test_long_histories_are_bounded_and_reported() -> None:
 def test_nothing_to_learn_from_is_refused() -> None:
     with pytest.raises(DataError, match="nothing to learn from"):
         ItemKNN().fit(Histories.from_lists([[], []], 5))
+
+
+def stars(seed: int = 0) -> Histories:
+    base = planted(seed)
+    values = np.random.default_rng(seed).integers(1, 6, len(base.items)).astype(np.float32)
+    return Histories(base.indptr, base.items, base.n_items, values, "rating")
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_every_similarity_ranks_and_predicts(similarity: str) -> None:
+    train, given = stars(), stars(1)
+    model = ItemKNN(similarity=similarity).fit(train)
+    cosine = ItemKNN().fit(train)
+    assert np.isfinite(model.score(given)).all()
+    predicted = model.predict(given, given)
+    assert predicted.shape == given.items.shape
+    assert ((predicted >= 1) & (predicted <= 5)).all()
+    if similarity not in ("cosine", "asymmetric-cosine"):
+        assert not np.allclose(model.score(given), cosine.score(given))
+
+
+def test_normalised_similarities_sum_to_one() -> None:
+    w = dense(ItemKNN(aggregation="normalised", neighbours=5).fit(planted()))
+    np.testing.assert_allclose(w.sum(1)[w.any(1)], 1, rtol=1e-5)
+
+
+def test_predicts_the_mean_deviation_of_the_nearest_rated() -> None:
+    train, given = stars(), stars(1)
+    model = ItemKNN(rating_neighbours=3, rating_shrink=4.0).fit(train)
+    b, n = model.baseline, train.n_items
+    dev, mine, held = np.zeros((len(train), n)), np.zeros((len(given), n)), np.zeros((len(train), n))
+    dev[train.rows, train.items], mine[given.rows, given.items] = b.deviations(train), b.deviations(given)
+    held[train.rows, train.items] = 1
+    overlap = held.T @ held
+    s = dev.T @ dev / np.sqrt(np.outer((dev**2).sum(0), (dev**2).sum(0)))
+    s = np.maximum(s, 0) * overlap / (overlap + 4.0)
+    np.fill_diagonal(s, 0)
+    asked = Histories.from_lists([[0, 11, 22]] * len(given), n)
+    got, expected = model.predict(given, asked), b.of(given, asked)
+    for at, (row, item) in enumerate(zip(asked.rows, asked.items, strict=True)):
+        rated = [i for i in np.argsort(-s[item], kind="stable") if i in given.row(row) and s[item, i] > 0][:3]
+        gain = s[item, rated] @ mine[row, rated] / (s[item, rated].sum() + PULL)
+        assert got[at] == pytest.approx(np.clip(expected[at] + gain, 1, 5), abs=1e-4)
+
+
+def test_dislikes_teach_predictions_but_not_lists() -> None:
+    base = stars()
+    liked = Histories(base.indptr, base.items, base.n_items, base.values, "rating", liked=base.values >= 3)
+    model = ItemKNN(neighbours=0).fit(liked)
+    np.testing.assert_array_equal(dense(model), dense(ItemKNN(neighbours=0).fit(base.where(base.values >= 3))))
+    np.testing.assert_array_equal(model.baseline.item_bias, ItemKNN().fit(base).baseline.item_bias)
+    np.testing.assert_array_equal(model.score(liked), model.score(liked.positives()))
+
+
+def test_what_needs_values_says_so() -> None:
+    with pytest.raises(DataError, match="pearson compares the values"):
+        ItemKNN(similarity="pearson").fit(planted())
+    with pytest.raises(DataError, match="without ratings"):
+        ItemKNN().fit(planted()).predict(planted(), planted())
+
+
+def test_one_history_is_answered_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, given = ItemKNN().fit(planted()), planted(1)
+    many = rank(model, given, 4)
+    monkeypatch.setitem(sys.modules, "penchant.kernels.select", None)  # importing it would fail
+    one = rank(model, given[3:4], 4)
+    np.testing.assert_array_equal(one.items[0], many.items[3])
+    np.testing.assert_array_equal(one.scores[0], many.scores[3])
