@@ -20,10 +20,9 @@ def dislikes(given: Histories) -> Histories:
 
 
 def subtracts(model: Model, given: Histories) -> bool:
-    """Whether dislikes count against what resembles them: linear models that learn from positives alone."""
+    """Whether dislikes count against what resembles them: linear models, whose scores come from positives alone."""
     return (
         isinstance(model, LinearModel)
-        and not model.uses_negatives
         and given.values_are == "weight"
         and given.values is not None
         and bool((given.values < 0).any())

@@ -231,6 +231,12 @@ def test_a_segment_stands_in_for_someone_without_events(make: Make) -> None:
     assert told["segment"] == {"attribute": "country", "value": "NO", "people": 3}  # the smallest that is large enough
     assert [entry["item"] for entry in told["items"]][:2] == ["i25", "i26"]
     assert len({entry["item"] for entry in told["items"]}) == 5
+    first = client.get("/v1/users/new/recommendations?k=2").json()
+    for n in range(4):
+        history(client, f"no{n % 3}", *[f"i1{m}" for m in range(n + 3)])  # the segment's list is another now
+    client.service.crowd._kept.clear()
+    rest = client.ids("/v1/users/new/recommendations", k=3, page=first["next"])
+    assert [entry["item"] for entry in first["items"]] + rest == [entry["item"] for entry in told["items"]]
     client.patch("/v1/users/lone", json={"attributes": {"country": "SE"}})
     assert "segment" not in client.get("/v1/users/lone/recommendations").json()
 

@@ -168,7 +168,7 @@ def test_sigterm_lets_requests_end(knn: Path, tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     time.sleep(0.02)
-    process.stop()
+    assert process.stop() == 0
     for thread in threads:
         thread.join()
     connection = sqlite3.connect(tmp_path / "store.db")

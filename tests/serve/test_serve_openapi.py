@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +53,9 @@ def _try(operation: Any, statuses: Counter[int]) -> None:
 def test_the_document_names_every_refusal(client: Client) -> None:
     document = client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert named == set(document["components"]["schemas"])
+    assert "#/$defs" not in json.dumps(document)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             if path.startswith("/v1"):

@@ -145,6 +145,8 @@ def test_without_a_key_only_this_machine_gets_in(make: Make, knn: Path, tmp_path
     assert client.get("/v1/popular").status_code == 200
     assert client.get("/v1/popular", headers={"host": "evil.example"}).status_code == 403  # a name made to point here
     assert client.get("/v1/popular", headers={"origin": "https://evil.example"}).status_code == 403
+    for proxied in ("x-forwarded-for", "forwarded", "x-real-ip", "via"):
+        assert client.get("/v1/popular", headers={proxied: "203.0.113.9"}).status_code == 403
     for host in ("localhost:8000", "127.0.0.1", "[::1]:8000", "127.0.0.1:1"):
         assert client.get("/v1/popular", headers={"host": host}).status_code == 200
     with pytest.raises(ParameterError, match="loopback"):
@@ -160,6 +162,8 @@ def test_metrics_and_documentation_are_for_the_operator(make: Make, ring: Keyrin
         assert away.get(path, headers=bearer(read)).status_code == 403
         assert away.get(path, headers=bearer(admin)).status_code == 200
         assert here.get(path).status_code == 200
+        assert here.get(path, headers={"x-forwarded-for": "203.0.113.9"}).status_code == 401
+        assert here.get(path, headers={"host": "rec.example"}).status_code == 401
     for path in ("/livez", "/readyz"):
         assert away.get(path).status_code == 200
     assert away.get("/docs", headers=bearer(admin)).status_code == 404

@@ -10,6 +10,7 @@ import typer
 from penchant.cli.render import AsJson, example, print_json, progress, show
 
 MODELS = ("random", "popular", "item-knn", "ease")  # all that learn from this log within seconds
+SERVED = "item-knn"  # explains itself exactly, and is fitted in a moment
 POSITIVE = "value>=3.5"
 TITLES = ("Matrix, The (1999)", "Blade Runner (1982)", "Star Wars: Episode IV - A New Hope (1977)")
 METRICS = "hit,ndcg,mrr,coverage"
@@ -24,9 +25,16 @@ def register(app: typer.Typer) -> None:
             list[str] | None, typer.Argument(metavar="TITLE", help="Films someone likes: a title or a unique part.")
         ] = None,
         k: Annotated[int, typer.Option("-k", min=1, help="How many recommendations.")] = 10,
+        serve: Annotated[bool, typer.Option("--serve", help="Open the live service on these films instead.")] = False,
+        port: Annotated[int | None, typer.Option("--port", help="With --serve: where it listens.")] = None,
         as_json: AsJson = False,
     ) -> None:
         """Compare the models on MovieLens, then recommend for someone who likes the given films, and say why."""
+        if serve:
+            from penchant.cli.serve import serve_demo
+
+            serve_demo(SERVED, positive=POSITIVE, port=port)
+            return
         from penchant.cli.reasons import stacked
         from penchant.cli.resolve import resolve_items
         from penchant.datasets import load_movielens_small

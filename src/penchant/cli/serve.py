@@ -74,6 +74,23 @@ def serve(
     run(settings)
 
 
+def serve_demo(model: str, *, positive: str, port: int | None) -> None:
+    """Fit a model on the bundled films and serve it from a folder that is gone afterwards."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="penchant-demo-") as folder:
+        store = f"sqlite:///{Path(folder) / 'events.db'}"
+        settings = read_settings({"folder": f"{folder}/films", "store": store, "port": port}, None)
+        from penchant.datasets import load_movielens_small
+        from penchant.fitting import fit
+        from penchant.serve.run import serve as run
+
+        log, catalog = load_movielens_small(positive=positive)
+        fit(log, model, catalog=catalog).save(settings.folder)
+        run(settings)
+
+
 def read_settings(flags: dict[str, Any], config: str | None) -> Settings:
     """Settings from flags, environment and file; raises ``MissingExtraError`` where the extra is not installed."""
     from penchant.errors import MissingExtraError

@@ -11,13 +11,13 @@ import numpy as np
 
 from penchant.histories import Ints
 from penchant.serve.answers import Answer, Page, Query, answer, gone
-from penchant.serve.crowd import Crowd
+from penchant.serve.crowd import Crowd, Segment
 from penchant.serve.database import StoreError
 from penchant.serve.history import Taste, taste
 from penchant.serve.metrics import Metrics
 from penchant.serve.people import subject
 from penchant.serve.settings import Settings
-from penchant.serve.store import EventStore
+from penchant.serve.store import FOREVER, EventStore
 from penchant.serve.versions import Loaded, Versions
 
 
@@ -34,16 +34,17 @@ class Answering:
         fingerprint = query.fingerprint(person)
         loaded, page = self._page(query, fingerprint)
         trouble: str | None = None
+        rows: list[tuple[Any, ...]] = []
+        segment: Segment | None = None
         try:
-            rows = self.store.history(person, **({} if page is None else {"upto": page.last}))
+            rows = self.store.history(person, FOREVER if page is None else page.last)
+            segment = None if rows else self._segment(person, page)
         except StoreError as failed:
-            rows, trouble = [], f"the history could not be read ({failed}): popular items"
-        now = int(time.time()) if page is None else page.moment
-        page = page or Page(loaded.version, rows[0][4] if rows else 0, now)
-        known = self._taste(loaded, rows, now)
-        segment, order = self._segment(loaded, person) if not rows and trouble is None else (None, None)
-        told = answer(loaded, known, query, page, order=order)
-        told.segment = segment
+            trouble = f"the history could not be read ({failed}): popular items"
+        if page is None:
+            page = _first(loaded, rows[0][4] if rows else 0, segment)
+        told = answer(loaded, self._taste(loaded, rows, page.moment), query, page, order=_order(loaded, segment))
+        told.segment = None if segment is None else segment.to_json()
         if trouble is not None:
             told.degraded.append(trouble)
         return self._told(told, query, page, fingerprint, person)
@@ -52,10 +53,9 @@ class Answering:
         """The recommend object for a history that was sent along; rows ``(item, kind, value, time)``, oldest first."""
         fingerprint = query.fingerprint(json.dumps(rows))
         loaded, page = self._page(query, fingerprint)
-        now = int(time.time()) if page is None else page.moment
-        page = page or Page(loaded.version, 0, now)
-        timed = [(item, kind, value, now if when is None else when) for item, kind, value, when in rows]
-        told = answer(loaded, self._taste(loaded, timed[::-1], now), query, page)
+        page = page or _first(loaded, 0, None)
+        timed = [(item, kind, value, page.moment if when is None else when) for item, kind, value, when in rows]
+        told = answer(loaded, self._taste(loaded, timed[::-1], page.moment), query, page)
         return self._told(told, query, page, fingerprint, None)
 
     def _page(self, query: Query, fingerprint: str) -> tuple[Loaded, Page | None]:
@@ -70,15 +70,12 @@ class Answering:
     def _taste(self, loaded: Loaded, rows: list[tuple[Any, ...]], now: int) -> Taste:
         return taste(loaded, rows, now, recent=self.settings.recent, dislike_days=self.settings.dislike_days)
 
-    def _segment(self, loaded: Loaded, person: str) -> tuple[dict[str, Any] | None, Ints | None]:
-        """For someone without events: what is popular among people of whom the same was said."""
+    def _segment(self, person: str, page: Page | None) -> Segment | None:
+        """For someone without events: people of whom the same was said; on later pages those of the first."""
+        if page is not None:
+            return None if page.segment is None else self.crowd.as_of(*page.segment, page.last)
         said = self.store.attributes(person)
-        found = self.crowd.segment(said) if said else None
-        if found is None:
-            return None, None
-        segment, items = found
-        positions = (loaded.shelf.position.get(item, -1) for item in items)
-        return segment, np.array([at for at in positions if at >= 0], dtype=np.int32)
+        return self.crowd.segment(said) if said else None
 
     def _told(self, told: Answer, query: Query, page: Page, fingerprint: str, person: str | None) -> dict[str, Any]:
         if told.more:
@@ -89,3 +86,18 @@ class Answering:
         self.metrics.answers.labels(kind).inc()
         document = told.to_json()
         return document if person is None else {**document, **subject(person)}
+
+
+def _first(loaded: Loaded, last: int, segment: Segment | None) -> Page:
+    """Where a new list begins."""
+    if segment is None:
+        return Page(loaded.version, last, int(time.time()))
+    return Page(loaded.version, segment.upto, int(time.time()), segment=(segment.attribute, segment.value))
+
+
+def _order(loaded: Loaded, segment: Segment | None) -> Ints | None:
+    """Positions of a segment's items, most people first."""
+    if segment is None:
+        return None
+    positions = (loaded.shelf.position.get(item, -1) for item in segment.items)
+    return np.array([at for at in positions if at >= 0], dtype=np.int32)

@@ -41,17 +41,26 @@ class Query:
 
 @dataclass(frozen=True)
 class Page:
-    """Where a list is continued: which model, as of which event and moment, after how many items and which."""
+    """Where a list is continued: which model, as of which event and moment, after how many items and which; for someone
+    without events the segment of people whose popular items these are."""
 
     version: str
     last: int
     moment: int
     offset: int = 0
     after: str | None = None
+    segment: tuple[str, Any] | None = None
 
     def token(self, secret: bytes, fingerprint: str) -> str:
         """The page as a signed text."""
-        document = {"v": self.version, "s": self.last, "t": self.moment, "o": self.offset, "a": self.after}
+        document: dict[str, Any] = {
+            "v": self.version,
+            "s": self.last,
+            "t": self.moment,
+            "o": self.offset,
+            "a": self.after,
+        }
+        document["g"] = self.segment
         return sign(secret, "page", {**document, "q": fingerprint})
 
     @classmethod
@@ -62,7 +71,8 @@ class Page:
             raise invalid("page", "is not a token of this service")
         if document["q"] != fingerprint:
             raise invalid("page", "belongs to another request: user, exclude, where and repeat stay the same")
-        return cls(document["v"], document["s"], document["t"], document["o"], document["a"])
+        segment = document["g"] and (document["g"][0], document["g"][1])
+        return cls(document["v"], document["s"], document["t"], document["o"], document["a"], segment)
 
 
 @dataclass(eq=False)

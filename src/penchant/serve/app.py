@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from penchant.serve.database import StoreError
 from penchant.serve.gate import Gate
 from penchant.serve.problems import Problem, from_validation
 from penchant.serve.routes import answers, events, items, models, people, system
+from penchant.serve.schemas import Events
 from penchant.serve.service import Service
 
 ROUTERS = (events.router, answers.router, items.router, people.router, models.router, system.router)
@@ -42,11 +44,24 @@ def make_app(service: Service) -> Gate:
         redirect_slashes=False,
     )
     app.state.service = service
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to add to the document
     for router in ROUTERS:
         app.include_router(router)
     for error, tell in HANDLERS.items():
         app.add_exception_handler(error, tell)
     return Gate(app, service)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the body of events, which is read one event at a time and not by the framework."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        body = Events.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document["components"]["schemas"]
+        schemas.update(body.pop("$defs"))
+        schemas["Events"] = body
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
 async def _problem(_: Request, problem: Any) -> Response:

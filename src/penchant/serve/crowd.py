@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, distinct, func, select
+from sqlalchemy import BigInteger, bindparam, distinct, func, select
 
 from penchant.serve.store import EventStore
 from penchant.serve.tables import attributes, events
@@ -15,6 +16,22 @@ from penchant.serve.tables import attributes, events
 DAY = 86_400
 FRESH = 10.0  # seconds for which counts over everybody are kept
 MOST = 10_000  # items that are counted
+KEPT = 64  # counts that are kept
+
+
+@dataclass(frozen=True)
+class Segment:
+    """People who share the value of an attribute, and their items, most people first, as of an event."""
+
+    attribute: str
+    value: Any
+    people: int
+    upto: int
+    items: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As an answer tells it."""
+        return {"attribute": self.attribute, "value": self.value, "people": self.people}
 
 
 class Crowd:
@@ -30,7 +47,7 @@ class Crowd:
         window = select(e.item, people).where(e.time > bindparam("since"), e.time <= bindparam("until"))
         self._window = make(window.group_by(e.item).order_by(people.desc(), e.item).limit(MOST))
         in_segment = select(a.person).where(a.name == bindparam("name"), a.value == bindparam("value"))
-        of_segment = e.person.in_(in_segment)
+        of_segment = e.person.in_(in_segment) & (e.seq <= bindparam("upto", type_=BigInteger()))
         self._support = make(select(func.count(distinct(e.person))).where(of_segment))
         counted = select(e.item, people).where(of_segment).group_by(e.item)
         self._segment = make(counted.order_by(people.desc(), e.item).limit(MOST))
@@ -42,7 +59,7 @@ class Crowd:
         if found is not None and now - found[0] < FRESH:
             return found[1]
         counted = count()
-        if len(self._kept) > 1000:
+        if len(self._kept) >= KEPT:
             self._kept.clear()
         self._kept[key] = now, counted
         return counted
@@ -70,23 +87,26 @@ class Crowd:
 
         return self._fresh(("trending", days), count)  # type: ignore[no-any-return]  # what count returns
 
-    def segment(self, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]] | None:
-        """The smallest segment of a person's attributes that at least ``min_support`` people with events share, and its
-        items, most people first; None where no segment is that large."""
-        best: tuple[int, str, Any] | None = None
-        for name, value in sorted(said.items()):
-            support = self._fresh(("support", name, json.dumps(value)), lambda n=name, v=value: self._count(n, v))
-            if support >= self.min_support and (best is None or support < best[0]):
-                best = (support, name, value)
-        if best is None:
-            return None
-        support, name, value = best
+    def segment(self, said: Mapping[str, Any]) -> Segment | None:
+        """The smallest segment of a person's attributes that at least ``min_support`` people with events share; None
+        where no segment is that large."""
+        found = [segment for name, value in sorted(said.items()) if (segment := self._lately(name, value)).people]
+        large = [segment for segment in found if segment.people >= self.min_support]
+        return min(large, key=lambda segment: segment.people, default=None)
 
-        def count() -> list[str]:
-            return [row[0] for row in self.store.database.read(self._segment, name=name, value=json.dumps(value))]
+    def _lately(self, name: str, value: Any) -> Segment:
+        """One segment as of a moment ago."""
+        key = ("segment", name, json.dumps(value))
+        return self._fresh(key, lambda: self.as_of(name, value, self.store.clock().events))  # type: ignore[no-any-return]  # what it counts
 
-        items = self._fresh(("segment", name, json.dumps(value)), count)
-        return {"attribute": name, "value": value, "people": support}, items
+    def as_of(self, name: str, value: Any, upto: int) -> Segment:
+        """One segment as of an event: the same whenever it is asked for."""
+        named = {"name": name, "value": json.dumps(value), "upto": upto}
 
-    def _count(self, name: str, value: Any) -> int:
-        return int(self.store.database.read(self._support, name=name, value=json.dumps(value))[0][0])
+        def count() -> Segment:
+            people = int(self.store.database.read(self._support, **named)[0][0])
+            enough = people >= self.min_support
+            items = [row[0] for row in self.store.database.read(self._segment, **named)] if enough else []
+            return Segment(name, value, people, upto, items)
+
+        return self._fresh(("as of", name, json.dumps(value), upto), count)  # type: ignore[no-any-return]  # what it counts

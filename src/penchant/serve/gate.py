@@ -22,6 +22,8 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPES = (b"application/json", b"application/problem+json")
 WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
+# A proxy on this machine speaks to us from this machine, for people who are elsewhere.
+FORWARDED = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 COMMON: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -85,8 +87,10 @@ class Gate:
                 exchange.extra += [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
                 return self._preflight(exchange, allowed=origin in allowed)
+        local = settings.loopback and FORWARDED.isdisjoint(headers) and is_loopback(_hostname(_host(headers)))
+        scope["penchant.local"] = local
         try:
-            caller = scope["penchant.caller"] = self._caller(headers, origin)
+            caller = scope["penchant.caller"] = self._caller(headers, origin, local=local)
         except Problem as refused:
             return refused
         wait = self._wait(scope, caller)
@@ -108,13 +112,12 @@ class Gate:
         ]
         return Problem(403, "")
 
-    def _caller(self, headers: dict[bytes, bytes], origin: str) -> Caller:
+    def _caller(self, headers: dict[bytes, bytes], origin: str, *, local: bool) -> Caller:
         service = self.service
         if not len(service.keys):
             if not service.settings.loopback:
                 raise Problem(403, "the service has no key and is not on a loopback address", kind="no-keys")
-            host = headers.get(b"host", b"localhost").decode("latin-1")
-            if not is_loopback(_hostname(host)):  # a page elsewhere whose name was made to point here
+            if not local:  # through a proxy, or from a page elsewhere whose name was made to point here
                 raise Problem(403, "without keys only this machine may use the service", field="Host", kind="host")
             if origin and not is_loopback(_hostname(origin.partition("://")[2])):
                 raise Problem(
@@ -208,6 +211,10 @@ def _too_large(most: int) -> Problem:
 
 def _unauthorised(detail: str) -> Problem:
     return Problem(401, detail, field="Authorization", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _host(headers: dict[bytes, bytes]) -> str:
+    return headers.get(b"host", b"localhost").decode("latin-1")
 
 
 def _hostname(host: str) -> str:

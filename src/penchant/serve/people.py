@@ -63,8 +63,8 @@ class People:
 
     # -- changing -------------------------------------------------------------------------------------------------
 
-    async def say(self, person: str, said: Mapping[str, Any]) -> dict[str, Any]:
-        """Set attributes; None takes one away. Returns all of them."""
+    async def say(self, person: str, said: Mapping[str, Any]) -> None:
+        """Set attributes; None takes one away."""
 
         def work(connection: Any) -> None:
             for name, value in said.items():
@@ -73,7 +73,6 @@ class People:
                 connection.execute(statement.sql, statement.values(named))
 
         await self.store.writer.do(work)
-        return self.store.attributes(person)
 
     async def merge(self, source: str, target: str) -> dict[str, Any]:
         """Move everything of ``source`` to ``target``; attributes that both have stay those of the target."""

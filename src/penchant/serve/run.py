@@ -77,7 +77,9 @@ class _Server(uvicorn.Server):
             logging.getLogger("penchant.serve").info("listening", extra={"data": where})
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            super().run(sockets)
-        except KeyboardInterrupt:  # uvicorn raises the signal again after it has drained
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself the signal again once it has drained
+            signal.signal(number, self._end)
+        super().run(sockets)
+
+    def _end(self, *_: object) -> None:
+        self.should_exit = True

@@ -102,12 +102,13 @@ class Service:
 
     async def refresh(self) -> None:
         """Read anew what changed since the last look."""
-        before, now = self._clock, self.store.clock()
+        before, now = self._clock, await self.read(self.store.clock)
         if now.keys != before.keys:
-            self.keys.load()
+            await self.read(self.keys.load)
         if now.items != before.items:
-            self.versions.say(self.goods.all())
-        if now.models != before.models and (wanted := self._wanted()) and wanted[0] != self.versions.active.name:
+            self.versions.say(await self.read(self.goods.all))
+        wanted = await self.read(self._wanted) if now.models != before.models else []
+        if wanted and wanted[0] != self.versions.active.name:
             with contextlib.suppress(Problem):
                 await self.activate(wanted[0], record=False)
         self._clock = now
@@ -199,6 +200,10 @@ class Service:
             return work(*arguments)
         return await self.thread(work, *arguments)
 
+    async def read(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Read the store: at once where it is a file, in a thread where it is over a network."""
+        return work(*arguments) if self.store.database.sqlite else await self.thread(work, *arguments)
+
     async def thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run something slow beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
@@ -216,7 +221,7 @@ class Service:
         async with self._activating:
             if name not in await self.thread(self.versions.folders):
                 raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
-            said, before = self.goods.all(), self._clock
+            said, before = await self.read(self.goods.all), self._clock
             try:
                 ready = await self.thread(self.versions.read, name, said, True)
             except PenchantError as wrong:
@@ -224,17 +229,17 @@ class Service:
             self._clock = before  # what was said meanwhile is told to the new one as well
             self.versions.swap(ready)
             await self.refresh()
-            self.versions.say(self.goods.all())
+            self.versions.say(await self.read(self.goods.all))
             if record:
                 await self.store.writer.do(self._record(ready))
-                self._clock = self.store.clock()
+                self._clock = await self.read(self.store.clock)
             self._announce()
             return ready
 
     async def roll_back(self) -> Loaded:
         """Activate the model that was active before. Raises ``Problem`` 409 where there was none."""
         active = self.versions.active.name
-        before = next((name for name in self._wanted() if name != active), None)
+        before = next((name for name in await self.read(self._wanted) if name != active), None)
         if before is None:
             others = [one.name for one in self.versions.loaded[1:]]
             if not others:

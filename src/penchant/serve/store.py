@@ -175,7 +175,7 @@ class EventStore:
 
     # -- events out -----------------------------------------------------------------------------------------------
 
-    def history(self, person: str, *, upto: int = FOREVER) -> list[tuple[Any, ...]]:
+    def history(self, person: str, upto: int = FOREVER) -> list[tuple[Any, ...]]:
         """``(item, kind, value, time, seq)`` of one person's events up to ``upto``, newest accepted first."""
         return self.database.read(self._history, person=person, upto=upto, most=self._most)
 

@@ -12,12 +12,17 @@ from pydantic_core import from_json, to_json
 
 from penchant.serve.problems import Problem, invalid, place
 from penchant.serve.routes.needs import COLLECT, problems, service_of
-from penchant.serve.schemas import Collected, Event, Events
+from penchant.serve.schemas import Collected, Event
 from penchant.serve.store import Row
 
 router = APIRouter(tags=["events"])
 BATCH, ONE = TypeAdapter(list[Event]), TypeAdapter(Event)
-BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": Events.model_json_schema()}}}}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Events"}}},
+    }
+}
 
 
 @router.post("/v1/events", dependencies=[COLLECT], response_model=Collected, responses=problems(), openapi_extra=BODY)

@@ -14,14 +14,14 @@ from penchant.serve.service import Service
 class Needs(SecurityBase):
     """A dependency that lets a request pass only with a scope."""
 
-    def __init__(self, wanted: str, *, unless_loopback: bool = False) -> None:
-        self.wanted, self.unless_loopback = wanted, unless_loopback
+    def __init__(self, wanted: str, *, unless_local: bool = False) -> None:
+        self.wanted, self.unless_local = wanted, unless_local
         self.model = HTTPBearer(description="a key of `penchant keys create`; scopes: collect, read, admin")
         self.scheme_name = "key"
 
     async def __call__(self, request: Request) -> None:
         """Raises ``Problem`` 401 or 403."""
-        if self.unless_loopback and service_of(request).settings.loopback:
+        if self.unless_local and request.scope.get("penchant.local"):
             return
         need(request.scope, self.wanted)
 
@@ -29,7 +29,7 @@ class Needs(SecurityBase):
 COLLECT = Depends(Needs("collect"))
 READ = Depends(Needs("read"))
 ADMIN = Depends(Needs("admin"))
-OPERATOR = Depends(Needs("admin", unless_loopback=True))  # metrics and documentation
+OPERATOR = Depends(Needs("admin", unless_local=True))  # metrics and documentation
 
 PROBLEM = {"model": ProblemDocument, "content": {"application/problem+json": {}}}
 

@@ -18,7 +18,7 @@ Before = Annotated[int | None, Query(ge=1, le=2**62, description="only events wi
 
 async def _events(service: Service, person: str, k: int, before: int | None) -> dict[str, Any]:
     upto = {} if before is None else {"upto": before - 1}
-    found = await service.run(lambda: service.people.events(person, k, **upto))
+    found = await service.read(lambda: service.people.events(person, k, **upto))
     return {"events": found, "next": found[-1]["seq"] if len(found) == k else None}
 
 
@@ -45,13 +45,15 @@ async def export_user(request: Request, id: PathId) -> dict[str, Any]:
 async def read_user(request: Request, id: PathId) -> dict[str, Any]:
     """What was said about a user."""
     service = service_of(request)
-    return {"user": id, "attributes": await service.run(service.store.attributes, "u:" + id)}
+    return {"user": id, "attributes": await service.read(service.store.attributes, "u:" + id)}
 
 
 @router.patch("/v1/users/{id}", dependencies=[ADMIN], responses=problems())
 async def say_user(request: Request, id: PathId, said: Attributes) -> dict[str, Any]:
     """Set attributes of a user; null takes one away."""
-    return {"user": id, "attributes": await service_of(request).people.say("u:" + id, said.attributes)}
+    service = service_of(request)
+    await service.people.say("u:" + id, said.attributes)
+    return {"user": id, "attributes": await service.read(service.store.attributes, "u:" + id)}
 
 
 @router.post("/v1/users/{id}/merge", dependencies=[ADMIN], responses=problems())

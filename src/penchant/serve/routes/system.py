@@ -26,7 +26,7 @@ async def ready(request: Request) -> dict[str, str]:
     service = service_of(request)
     if not service.ready:
         raise Problem(503, "no model is ready")
-    service.store.clock()
+    await service.read(service.store.clock)
     active = service.versions.active
     return {"status": "ready", "model": type(active.recommender.model).name, "version": active.version}
 
@@ -35,7 +35,7 @@ async def ready(request: Request) -> dict[str, str]:
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus."""
     service = service_of(request)
-    service.measure()
+    await service.read(service.measure)
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
