@@ -22,8 +22,8 @@ ROWS = 64  # rows a block of folding in
 class SampledModel(VectorModel):
     """Items and rows learned by single steps on sampled pairs; a row of the training log is thrown away after.
 
-    The schedule is that of distributed stochastic gradient descent (Gemulla, Nijkamp, Haas and Sismanis 2011). Each epoch
-    deals rows and items into eight groups anew; in turn s, lane p walks the events of row group p with items of
+    The schedule is that of distributed stochastic gradient descent (Gemulla, Nijkamp, Haas and Sismanis 2011). An
+    epoch deals rows and items into eight groups anew; in turn s, lane p walks the events of row group p with items of
     group p + s, and draws its negatives from that item group. No two lanes of a turn touch the same vector, so they
     run on any number of threads to the same bits.
     """

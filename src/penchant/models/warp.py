@@ -1,0 +1,35 @@
+"""WARP: look for an item that wrongly stands above, and push harder the easier it was to find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from penchant.models.base import Space, hyper
+from penchant.models.sampled import SampledModel
+
+
+@dataclass(kw_only=True)
+class WARP(SampledModel):
+    """Weighted approximate-rank pairwise loss: precision at the top of the list.
+
+    min Σ_{(u,i)} w · log(1 + rank_u(i)) · (1 − s_ui + s_uj)₊ + reg · |·|²,  s_ui = x_u·y_i + b_i,
+    where j is the first drawn item without u with s_uj > s_ui − 1, after t draws, and rank_u(i) ≈ (n − 1) / t
+
+    Weston, Bengio and Usunier 2011. What differs: Adagrad with one number a vector; steps are scheduled as
+    ``SampledModel`` says, so that results do not depend on threads. A history is folded in by the same steps with the
+    items held still.
+
+    Cost an epoch for E events: O(E · factors · draws), few draws at first and up to ``tries`` at the end. Memory:
+    4 · factors bytes a row and item. An empty history scores the item biases.
+    """
+
+    name: ClassVar[str] = "warp"
+    loss: ClassVar[int] = 1
+
+    tries: int = hyper(
+        30, "draws for an item that wrongly stands above, before an event is let be", ge=1, space=Space(5, 100), other=1
+    )
+
+    def _tries(self) -> int:
+        return self.tries

@@ -1,0 +1,147 @@
+"""Sampled steps: each moves its own loss the right way, and what must stay still stays still."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from penchant.kernels.sgd import fold_rows, learn_events, learn_histories
+
+LOSSES = {"bpr": 0, "warp": 1, "logistic": 2}
+
+
+def log(rows: int = 40, items: int = 30, seed: int = 0) -> dict[str, np.ndarray]:
+    """Two tastes: rows take items of their own half."""
+    rng = np.random.default_rng(seed)
+    half = items // 2
+    taken = [np.sort(rng.choice(half, 6, replace=False)) + half * (r % 2) for r in range(rows)]
+    return {
+        "rows": np.repeat(np.arange(rows), 6).astype(np.int32),
+        "indptr": (6 * np.arange(rows + 1)).astype(np.int64),
+        "items": np.concatenate(taken).astype(np.int32),
+        "weights": np.ones(6 * rows, np.float32),
+        "pool": np.arange(items, dtype=np.int32),
+    }
+
+
+def start(p: dict[str, np.ndarray], f: int = 5, seed: int = 1) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows, items = len(p["indptr"]) - 1, len(p["pool"])
+    return {
+        "x": rng.normal(size=(rows, f)).astype(np.float32) * np.float32(0.1),
+        "x_sum": np.ones(rows, np.float32),
+        "y": rng.normal(size=(items, f)).astype(np.float32) * np.float32(0.1),
+        "y_sum": np.ones(items, np.float32),
+        "bias": np.zeros(items, np.float32),
+    }
+
+
+def auc(p: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, bias: np.ndarray) -> float:
+    """The share of pairs (item of the row, other item) in the right order."""
+    scores = x @ y.T + bias
+    right = []
+    for r in range(len(x)):
+        mine = p["items"][p["indptr"][r] : p["indptr"][r + 1]]
+        other = np.setdiff1d(p["pool"], mine)
+        right.append((scores[r, mine][:, None] > scores[r, other][None, :]).mean())
+    return float(np.mean(right))
+
+
+def walk(p: dict[str, np.ndarray], s: dict[str, np.ndarray], loss: int, passes: int, *, reg: float = 0.001) -> None:
+    events = len(p["items"])
+    for seed in range(passes):
+        order = np.random.default_rng(seed).permutation(events).astype(np.int64)
+        learn_events(0, events, loss, order, *p.values(), *s.values(), 0.3, reg, 5, seed)
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_learns_the_order_of_pairs(loss: int) -> None:
+    p = log()
+    s = start(p)
+    before = auc(p, s["x"], s["y"], s["bias"])
+    walk(p, s, loss, 40)
+    assert before < 0.7
+    assert auc(p, s["x"], s["y"], s["bias"]) > 0.85
+
+
+def one_step(loss: int, weight: float = 1.0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """One event of one row that has item 0; the only item to draw is 1."""
+    p = {
+        "rows": np.zeros(1, np.int32), "indptr": np.array([0, 1], np.int64), "items": np.zeros(1, np.int32),
+        "weights": np.full(1, weight, np.float32), "pool": np.ones(1, np.int32),
+    }  # fmt: skip
+    s = start({"indptr": np.zeros(2), "pool": np.zeros(2)}, f=3)
+    before = {key: value.astype(np.float64) for key, value in s.items()}
+    learn_events(0, 1, loss, np.zeros(1, np.int64), *p.values(), *s.values(), 0.1, 0.02, 1, 0)
+    return before, s
+
+
+def test_a_bpr_step_is_the_gradient_of_the_formula() -> None:
+    before, after = one_step(0, weight=2.0)
+    x, (i, j) = before["x"][0], before["y"]
+    g = 2.0 / (1 + np.exp(x @ (i - j)))
+    dx, di, dj = g * (i - j) - 0.02 * x, g * x - 0.02 * i, -g * x - 0.02 * j
+    for name, row, old, d in (("x", 0, x, dx), ("y", 0, i, di), ("y", 1, j, dj)):
+        np.testing.assert_allclose(after[name][row], old + 0.1 * d / np.sqrt(1 + np.mean(d**2)), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(after["bias"][0], 0.1 * g / np.sqrt(1 + np.mean(di**2)), atol=1e-6)
+    np.testing.assert_allclose(after["bias"][1], -0.1 * g / np.sqrt(1 + np.mean(dj**2)), atol=1e-6)
+
+
+def test_a_warp_step_weighs_by_the_rank_it_found() -> None:
+    before, after = one_step(1)
+    x, (i, j) = before["x"][0], before["y"]
+    d = np.log(2.0) * (i - j) - 0.02 * x  # two items: one draw, at most one above
+    np.testing.assert_allclose(after["x"][0], x + 0.1 * d / np.sqrt(1 + np.mean(d**2)), rtol=0, atol=1e-6)
+
+
+def test_a_logistic_step_pulls_the_event_and_then_pushes_the_draw() -> None:
+    before, after = one_step(2)
+    x, (i, j) = before["x"][0], before["y"]
+    g = 1 / (1 + np.exp(x @ i))
+    dx, di = g * i - 0.02 * x, g * x - 0.02 * i
+    np.testing.assert_allclose(after["y"][0], i + 0.1 * di / np.sqrt(1 + np.mean(di**2)), rtol=0, atol=1e-6)
+    x = x + 0.1 * dx / np.sqrt(1 + np.mean(dx**2))
+    dj = -x / (1 + np.exp(-x @ j)) - 0.02 * j
+    np.testing.assert_allclose(after["y"][1], j + 0.1 * dj / np.sqrt(1 + np.mean(dj**2)), rtol=0, atol=1e-6)
+
+
+def test_no_item_of_the_row_is_drawn() -> None:
+    p = log(rows=1, items=12)
+    s = start(p)
+    p["pool"] = p["items"].copy()
+    for loss in (0, 1):
+        kept = {key: value.copy() for key, value in s.items()}
+        walk(p, s, loss, 3)
+        for key in s:
+            np.testing.assert_array_equal(s[key], kept[key])
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_folding_in_moves_rows_only_and_each_by_itself(loss: int) -> None:
+    p = log()
+    s = start(p)
+    walk(p, s, loss, 40)
+    y, bias = s["y"].copy(), s["bias"].copy()
+    x = np.zeros_like(s["x"])
+    of = (p["indptr"], p["items"], p["weights"], p["pool"])
+    fold_rows(0, 40, loss, 20, *of, x, s["y"], s["bias"], 0.3, 0.001, 5)
+    np.testing.assert_array_equal(s["y"], y)
+    np.testing.assert_array_equal(s["bias"], bias)
+    assert auc(p, x, s["y"], s["bias"]) > 0.8
+    again = np.zeros_like(x)
+    fold_rows(20, 40, loss, 20, *of, again, s["y"], s["bias"], 0.3, 0.001, 5)
+    np.testing.assert_array_equal(again[20:], x[20:])
+    assert not again[:20].any()
+
+
+def test_histories_as_sums_of_items_learn_the_order_of_pairs() -> None:
+    p = log()
+    s = start(p)
+    for seed in range(40):
+        order = np.random.default_rng(seed).permutation(40).astype(np.int64)
+        learn_histories(
+            0, 40, order, p["indptr"], p["items"], p["weights"], p["pool"], 0.5, s["y"], s["y_sum"], s["bias"],
+            0.3, 0.001, 10, seed,
+        )  # fmt: skip
+    x = np.add.reduceat(s["y"][p["items"]], p["indptr"][:-1], axis=0) / np.sqrt(6)
+    assert auc(p, x, s["y"], s["bias"]) > 0.85
