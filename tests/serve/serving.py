@@ -20,11 +20,14 @@ RUN = "from penchant.cli.main import run; run()"
 class Process:
     """``penchant serve`` on a free port; ``before`` stands before the command, as strace does."""
 
-    def __init__(self, folder: Path, store: Path, *options: str, before: tuple[str, ...] = (), code: str = RUN) -> None:
-        command = [*before, sys.executable, "-c", code, "serve", str(folder), "--store", f"sqlite:///{store}"]
+    def __init__(
+        self, folder: Path, store: Path, *, before: tuple[str, ...] = (), code: str = RUN, demo: bool = False
+    ) -> None:
+        arguments = ["demo", "--serve"] if demo else ["serve", str(folder), "--store", f"sqlite:///{store}"]
+        command = [*before, sys.executable, "-c", code, *arguments]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [*command, "--port", "0", *options], stderr=subprocess.PIPE, text=True, start_new_session=True
+            [*command, "--port", "0"], stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         self.lines: list[dict[str, Any]] = []
         self.port = 0

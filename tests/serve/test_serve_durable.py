@@ -177,3 +177,13 @@ def test_sigterm_lets_requests_end(knn: Path, tmp_path: Path) -> None:
     accepted = sum(told["accepted"] for status, told in results if status == 200)
     assert accepted == kept
     assert accepted > 0
+
+
+def test_the_demo_serves_the_bundled_films_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = Process(tmp_path, tmp_path, demo=True)
+    status, told = process.ask("POST", "/v1/recommendations", {"history": ["1"], "why": True})
+    assert status == 200
+    assert told["items"][0]["why"]["parts"][0]["title"] == "Toy Story (1995)"
+    assert process.stop() == 0
+    assert not list(tmp_path.glob("penchant-demo-*"))
