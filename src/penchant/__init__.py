@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from penchant.models.als import ALS as ALS
     from penchant.models.base import Model as Model
     from penchant.models.base import Run as Run
+    from penchant.models.bias import Bias as Bias
     from penchant.models.blend import Blend as Blend
     from penchant.models.content_knn import ContentKNN as ContentKNN
     from penchant.models.ease import EASE as EASE
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from penchant.models.pure_svd import PureSVD as PureSVD
     from penchant.models.random import Random as Random
     from penchant.models.transitions import Transitions as Transitions
+    from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.persist import load as load
     from penchant.persist import save as save
     from penchant.persist import verify as verify

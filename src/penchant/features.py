@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from penchant.errors import DataError
 from penchant.histories import Floats, Ints, Longs
+
+_IDS = re.compile(r"(^|[_\- ])id$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +55,15 @@ class ItemFeatures:
 
         Text becomes one attribute a value, a list one attribute a member, a boolean an attribute where it is true, a
         number one attribute with its distance from the mean in standard deviations; ``None`` and NaN are unknown.
+        Columns of ids (``id``, ``imdb_id``) name items and do not describe them: they are left out.
         """
         names: dict[str, int] = {}
         rows: list[dict[int, float]] = [{} for _ in range(n_items)]
         for column, entries in columns.items():
             if len(entries) != n_items:
                 raise DataError(f"item features: {len(entries)} entries for {n_items} items", column=column)
+            if _IDS.search(column):
+                continue
             numbers = _numbers(entries)
             if numbers is not None:
                 known = np.isfinite(numbers)

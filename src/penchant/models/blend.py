@@ -1,0 +1,194 @@
+"""Blends: several models asked at once, each as loud as it proved to be worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant import registry
+from penchant.errors import ParameterError
+from penchant.evaluation.metrics import judge, ndcg
+from penchant.histories import Floats, Histories, Ints
+from penchant.models.base import Model, Run, hyper, learned
+from penchant.topk import BLOCK_BYTES, places
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+K = 10  # weights are chosen by NDCG at this depth
+POOL = 100  # best items of each member that the choice looks at
+CASES = 5_000  # validation cases that it looks at
+ROUNDS = 4
+RANK_OFFSET = 60
+POPULAR_ALONE = ({"model": "popular", "params": {}},)
+STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
+
+
+@dataclass(kw_only=True)
+class Blend(Model):
+    """Score = Σ over members of weight · normalised score.
+
+    Scores are normalised a history: ``best`` divides them by the largest absolute one (zero stays zero: nothing known),
+    ``deviation`` takes the distance from the mean in standard deviations, ``rank`` the reciprocal of 60 + rank
+    (Cormack, Clarke and Büttcher, "Reciprocal rank fusion", SIGIR 2009). A member that scores all items alike says
+    nothing. Members are models or ``{"model": NAME, "params": {...}}``.
+
+    Without ``weights`` they are chosen when the model is fitted with validation cases, by coordinate ascent on NDCG@10
+    over the best items of every member; without such cases all members count the same. An item that one member cannot
+    score counts as its lowest; an item that none can score is -inf.
+
+    Cost: that of the members. An empty history gets what the members make of it.
+    """
+
+    name: ClassVar[str] = "blend"
+    uses_negatives: ClassVar[bool] = True  # members are handed everything and take what they can use
+
+    members: list[Model] = hyper((), "models, or descriptions of models, to blend; at least one", other=POPULAR_ALONE)
+    weights: list[float] = hyper(
+        (), "one number a member; none: chosen on validation cases, or equal", other=(1.0, 3.0)
+    )
+    normalise: str = hyper("best", "how scores become comparable", choices=("best", "deviation", "rank"), other="rank")
+
+    mix: Floats = learned()  # (members,) the weights used
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.members = [registry.from_json(m) if isinstance(m, dict) else m for m in self.members]
+        self.weights = [float(w) for w in self.weights]
+        if not self.members:
+            raise ParameterError('blend: name its members, as [{"model": NAME, "params": {...}}, ...]')
+        if self.weights and len(self.weights) != len(self.members):
+            raise ParameterError(f"blend: {len(self.members)} members and {len(self.weights)} weights")
+        if self.weights and not (np.isfinite(self.weights).all() and min(self.weights) >= 0 and max(self.weights) > 0):
+            raise ParameterError(f"blend: weights must be finite, not negative, and not all zero, got {self.weights}")
+
+    @property
+    def remembers_users(self) -> bool:  # type: ignore[override]  # of a blend it depends on the members
+        """Whether any member keeps training rows."""
+        return any(member.remembers_users for member in self.members)
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        fresh = [registry.from_json(registry.to_json(member)) for member in self.members]
+        for member in fresh:
+            member.fit(train, valid=valid, run=run, features=self.features)
+            self.notes += [f"{member.name}: {note}" for note in member.notes]
+        self.members = fresh
+        self.mix = np.array(self.weights or [1 / len(fresh)] * len(fresh), dtype=np.float32)
+        if not self.weights and len(fresh) > 1 and valid is not None and len(valid):
+            self.mix, before, after = self._choose(valid, run)
+            parts = ", ".join(f"{member.name} {w:.3f}" for member, w in zip(fresh, self.mix, strict=True))
+            self.notes.append(f"weights chosen on validation: {parts}; NDCG@{K} {before:.4f} → {after:.4f}")
+
+    def _score(self, given: Histories) -> Floats:
+        total = np.zeros((len(given), given.n_items), dtype=np.float32)
+        able = np.zeros(total.shape, dtype=np.bool_)
+        for weight, scores in zip(self.mix, self._normalised(given), strict=True):
+            able |= np.isfinite(scores)
+            total += weight * _filled(scores)
+        total[~able] = -np.inf
+        return total
+
+    def _normalised(self, given: Histories) -> Iterator[Floats]:
+        place = places(self.item_counts)
+        for member in self.members:
+            yield normalised(member.score(given), self.normalise, place)
+
+    def _choose(self, valid: Split, run: Run) -> tuple[Floats, float, float]:
+        """Weights by coordinate ascent, and the NDCG of equal weights and of theirs."""
+        if len(valid) > CASES:
+            valid = valid.cases(np.sort(run.rng().permutation(len(valid))[:CASES]))
+        items, scores = self._pool(valid, run)
+
+        def value(mix: Floats) -> float:
+            total = np.tensordot(mix, scores, axes=1)
+            total[items < 0] = -np.inf
+            best = np.argsort(-total, axis=1, kind="stable")[:, :K]
+            gained = ndcg(judge(np.take_along_axis(items, best, axis=1), valid.truth, unknown=valid.unknown_truth), K)
+            return float(np.nanmean(gained))
+
+        mix = np.full(len(self.members), 1 / len(self.members), dtype=np.float32)
+        start = best = value(mix)
+        for _ in range(ROUNDS):
+            before = best
+            for m in range(len(mix)):
+                for step in STEPS:
+                    tried = mix.copy()
+                    tried[m] *= step
+                    if tried.sum() == 0:
+                        continue
+                    tried /= tried.sum()
+                    if (found := value(tried)) > best:
+                        mix, best = tried, found
+            if best == before:
+                break
+        return mix, start, best
+
+    def _pool(self, valid: Split, run: Run) -> tuple[Ints, Floats]:
+        """The items among which the best of any weighting are, ``(cases, pool)`` in the order of their places and -1
+        beyond, and the normalised scores of every member for them, ``(members, cases, pool)``."""
+        place = places(self.item_counts)
+        seen = valid.given if valid.seen is None else valid.seen
+        n = valid.given.n_items
+        width = min(n, POOL * len(self.members))
+        items = np.full((len(valid), width), -1, dtype=np.int32)
+        scores = np.zeros((len(self.members), len(valid), width), dtype=np.float32)
+        block = max(1, int(BLOCK_BYTES // (8 * n * len(self.members))))
+        report = run.report("choosing weights")
+        for lo in range(0, len(valid), block):
+            rows = slice(lo, min(lo + block, len(valid)))
+            given = valid.given[rows]
+            said = [_filled(scores_of) for scores_of in self._normalised(given)]
+            banned = np.zeros((len(given), n), dtype=np.bool_)
+            if not valid.repeat:
+                banned[seen[rows].rows, seen[rows].items] = True
+            if valid.candidates is not None:
+                outside = np.ones_like(banned)
+                outside[valid.candidates[rows].rows, valid.candidates[rows].items] = False
+                banned |= outside
+            for r in range(len(given)):
+                free = np.flatnonzero(~banned[r])
+                of = [scores_of[r, free] for scores_of in said]
+                best = [free[np.lexsort((place[free], -mine))[:POOL]] for mine in of]
+                pool = np.unique(np.concatenate(best))
+                pool = pool[np.argsort(place[pool])]
+                items[lo + r, : len(pool)] = pool
+                for m, scores_of in enumerate(said):
+                    scores[m, lo + r, : len(pool)] = scores_of[r, pool]
+            if report is not None:
+                report(rows.stop, len(valid))
+        return items, scores
+
+
+def normalised(scores: Floats, how: str, place: Ints) -> Floats:
+    """Scores ``(rows, n_items)`` on a scale that models share, a row at a time; -inf stays."""
+    able = np.isfinite(scores)
+    out: Floats = np.where(able, scores, 0).astype(np.float32)
+    count = np.maximum(able.sum(axis=1, keepdims=True), 1)
+    if how == "best":
+        scale = np.abs(out).max(axis=1, keepdims=True, initial=0)
+        out /= np.where(scale > 0, scale, 1)
+    elif how == "deviation":
+        out -= (out.sum(axis=1, keepdims=True, dtype=np.float64) / count).astype(np.float32)
+        out[~able] = 0
+        spread = np.sqrt((out.astype(np.float64) ** 2).sum(axis=1, keepdims=True) / count)
+        out /= np.where(spread > 0, spread, 1).astype(np.float32)
+    else:
+        for r in range(len(out)):
+            mine = scores[r][able[r]]
+            if len(mine) and mine.max() > mine.min():
+                order = np.lexsort((place, -scores[r]))
+                out[r, order] = 1 / (RANK_OFFSET + np.arange(1, len(order) + 1))
+            else:
+                out[r] = 0
+    out[~able] = -np.inf
+    return out
+
+
+def _filled(scores: Floats) -> Floats:
+    """What a member cannot score counts as its lowest score."""
+    able = np.isfinite(scores)
+    lowest = np.where(able, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    return np.where(able, scores, np.where(np.isfinite(lowest), lowest, 0)).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Blends: what is added, on which scale, and how the weights are found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fitting import data, hit_rate
+from planted import CASES, ITEMS, planted
+
+from penchant import registry
+from penchant.errors import DataError, ParameterError
+from penchant.histories import Histories
+from penchant.models.base import Run
+from penchant.models.blend import Blend, normalised
+from penchant.models.content_knn import ContentKNN
+from penchant.models.ease import EASE
+from penchant.models.popular import Popular
+from penchant.models.random import Random
+from penchant.models.transitions import Transitions
+from penchant.split import Split
+
+PLACE = np.arange(4, dtype=np.int32)
+
+
+def test_each_scale_by_its_definition() -> None:
+    scores = np.array([[2, 4, -np.inf, 0], [0, 0, 0, 0], [-np.inf] * 4, [-8, -4, -6, -5]], dtype=np.float32)
+    inf = np.inf
+    np.testing.assert_allclose(
+        normalised(scores, "best", PLACE), [[0.5, 1, -inf, 0], [0] * 4, [-inf] * 4, [-1, -0.5, -0.75, -0.625]]
+    )
+    z = normalised(scores, "deviation", PLACE)
+    np.testing.assert_allclose(z[0, [0, 1, 3]], (np.array([2, 4, 0]) - 2) / np.std([2, 4, 0]), rtol=1e-6)
+    np.testing.assert_array_equal(z[1:3], [[0] * 4, [-inf] * 4])
+    assert z[3].mean() == pytest.approx(0, abs=1e-6)
+    ranks = normalised(scores, "rank", PLACE)
+    np.testing.assert_allclose(ranks[0], [1 / 62, 1 / 61, -inf, 1 / 63], rtol=1e-6)
+    np.testing.assert_array_equal(ranks[1:3], [[0] * 4, [-inf] * 4])
+
+
+def test_scores_are_the_weighted_sum() -> None:
+    part = data("ranking")
+    members = [EASE(reg=20.0), Popular()]
+    blend = Blend(members=members, weights=[0.7, 0.3]).fit(part.train)
+    one, two = (member.fit(part.train).score(part.given) for member in members)
+    expected = 0.7 * one / np.abs(one).max(axis=1, keepdims=True) + 0.3 * two / two.max()
+    np.testing.assert_allclose(blend.score(part.given), expected, atol=1e-6)
+
+
+def test_nothing_known_by_all_stays_nothing() -> None:
+    part = data("ranking")
+    members = [EASE(), Transitions()]
+    for how in ("best", "deviation", "rank"):
+        blend = Blend(members=members, normalise=how).fit(part.train)
+        np.testing.assert_array_equal(blend.score(Histories.from_lists([[]], ITEMS)), np.zeros((1, ITEMS)))
+
+
+def cases() -> Split:
+    part = data("ranking")
+    return Split("planted", part.train, part.given, part.truth)
+
+
+def test_weights_are_chosen_on_validation_and_told() -> None:
+    part = data("ranking")
+    blend = Blend(members=[Random(), EASE(reg=20.0)])
+    plain = Blend(members=[Random(), EASE(reg=20.0)]).fit(part.train)
+    blend.fit(part.train, valid=cases())
+    assert blend.mix[1] > blend.mix[0]
+    assert blend.mix.sum() == pytest.approx(1)
+    assert hit_rate(blend, part) > hit_rate(plain, part) + 0.05
+    assert "NDCG@10" in blend.notes[-1]
+    assert "ease" in blend.notes[-1]
+    again = Blend(members=[Random(), EASE(reg=20.0)]).fit(part.train, valid=cases(), run=Run(threads=2))
+    np.testing.assert_allclose(blend.mix, again.mix)
+
+
+def test_seen_items_and_candidates_bound_the_choice() -> None:
+    """Weights are judged by what a list could hold: candidates that were not seen."""
+    part = planted("ranking", seed=4)
+    pairs = Histories.from_lists([[*part.truth.row(r), 0] for r in range(CASES)], ITEMS)
+    bounded = Split("candidates", part.train, part.given, part.truth, candidates=pairs)
+    blend = Blend(members=[Popular(), EASE(reg=20.0)]).fit(part.train)
+    items, scores = blend._pool(bounded, Run())
+    for r in range(CASES):
+        pool = set(items[r][items[r] >= 0].tolist())
+        assert pool == set(pairs.row(r).tolist()) - set(part.given.row(r).tolist())
+    assert scores.shape == (2, *items.shape)
+
+
+def test_members_come_from_descriptions_and_go_back() -> None:
+    spec = {
+        "model": "blend",
+        "params": {"members": [{"model": "ease", "params": {"reg": 5.0}}, {"model": "popular"}], "weights": [1, 2]},
+    }
+    blend = registry.from_json(spec)
+    assert [type(member) for member in blend.members] == [EASE, Popular]
+    assert blend.members[0].reg == 5.0
+    assert registry.from_json(registry.to_json(blend)) == blend
+
+
+def test_what_it_is_given_is_not_fitted_in_place() -> None:
+    mine = EASE()
+    Blend(members=[mine, Popular()]).fit(data("ranking").train)
+    assert mine.item_counts is None
+
+
+def test_features_reach_the_members() -> None:
+    part = data("ranking")
+    blend = Blend(members=[EASE(), ContentKNN()]).fit(part.train, features=part.features)
+    assert blend.members[1].weights is not None
+    with pytest.raises(DataError, match="catalogue"):
+        Blend(members=[EASE(), ContentKNN()]).fit(part.train)
+
+
+def test_wrong_members_and_weights_are_refused() -> None:
+    for wrong in (
+        {"members": []},
+        {"members": [Popular()], "weights": [1.0, 2.0]},
+        {"members": [Popular()], "weights": [-1.0]},
+        {"members": [Popular()], "weights": [0.0]},
+        {"members": [Popular()], "weights": [float("nan")]},
+        {"members": [Popular()], "normalise": "loudness"},
+    ):
+        with pytest.raises(ParameterError, match="blend"):
+            Blend(**wrong)

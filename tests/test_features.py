@@ -1,0 +1,60 @@
+"""Catalogue columns become arrays; what is unknown stays unknown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from penchant.errors import DataError
+from penchant.features import ItemFeatures
+
+
+def table(features: ItemFeatures) -> list[dict[str, float]]:
+    return [
+        {features.names[c]: float(v) for c, v in zip(features.indices[lo:hi], features.data[lo:hi], strict=True)}
+        for lo, hi in zip(features.indptr, features.indptr[1:], strict=False)
+    ]
+
+
+def test_text_lists_numbers_and_booleans() -> None:
+    features = ItemFeatures.from_columns(
+        3,
+        {
+            "kind": ["a", None, "b"],
+            "tags": [["x", "y"], [], ("y",)],
+            "year": [1990, 2010, None],
+            "new": [True, False, None],
+        },
+    )
+    assert table(features) == [
+        {"kind=a": 1, "tags=x": 1, "tags=y": 1, "year": -1, "new": 1},
+        {"year": 1},
+        {"kind=b": 1, "tags=y": 1},
+    ]
+
+
+def test_numbers_that_name_rather_than_measure_are_left_out() -> None:
+    assert (
+        table(ItemFeatures.from_columns(4, {"orig_id": [900, 17, 4, 2_000_000], "ID": list("abcd"), "flat": [3] * 4}))
+        == [{}] * 4
+    )
+    some = ItemFeatures.from_columns(4, {"price": [1.5, 2.5, float("nan"), 3.5]})
+    np.testing.assert_allclose(some.data, [-(1.5**0.5), 0, 1.5**0.5], rtol=1e-6)
+
+
+def test_wrong_arrays_are_refused() -> None:
+    ok = {"indptr": np.array([0, 1, 1]), "indices": np.array([0]), "data": np.array([1.0]), "names": ["a"]}
+    assert ItemFeatures(2, **ok).n_items == 2
+    for wrong in (
+        {"indptr": np.array([0, 1])},
+        {"indptr": np.array([0, 2, 1])},
+        {"indices": np.array([1])},
+        {"data": np.array([np.nan])},
+        {"data": np.array([1.0, 2.0])},
+        {"vectors": np.zeros((3, 2))},
+        {"vectors": np.array([[0.0], [np.inf]])},
+    ):
+        with pytest.raises(DataError, match="item features"):
+            ItemFeatures(2, **(ok | wrong))
+    with pytest.raises(DataError, match="2 entries for 3 items"):
+        ItemFeatures.from_columns(3, {"kind": ["a", "b"]})
