@@ -46,17 +46,24 @@ def make(name: str, **params: Any) -> Model:
 
 
 @functools.cache
-def _fitted(name: str, noise: float, seed: int, threads: int, users: int | None, params: str) -> Model:
+def _fitted(name: str, on: str, noise: float, seed: int, threads: int, users: int | None, params: str) -> Model:
     model = make(name, **json.loads(params))
-    part = data(model.task, noise, users)
+    part = data(on or model.task, noise, users)
     return model.fit(part.train, run=Run(seed=seed, threads=threads), features=part.features)
 
 
 def fitted(
-    name: str, *, noise: float = 0.0, seed: int = 0, threads: int = 1, users: int | None = None, **params: Any
+    name: str,
+    *,
+    on: str = "",
+    noise: float = 0.0,
+    seed: int = 0,
+    threads: int = 1,
+    users: int | None = None,
+    **params: Any,
 ) -> Model:
-    """The model fitted on the planted log of its task; the same call gives the same object."""
-    return _fitted(name, noise, seed, threads, users, json.dumps(params, sort_keys=True))
+    """The model fitted on the planted log of its task, or ``on`` that of another; the same call, the same object."""
+    return _fitted(name, on, noise, seed, threads, users, json.dumps(params, sort_keys=True))
 
 
 def hit_rate(model: Model, part: Planted, k: int = K) -> float:
@@ -124,6 +131,7 @@ def learned(model: Model, prefix: str = "") -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name in model.learned_fields():
         found |= arrays(getattr(model, name), f"{prefix}.{name}".strip("."))
+    found |= arrays(list(getattr(model, "members", ())), f"{prefix}.members".strip("."))
     return found
 
 

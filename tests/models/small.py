@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 SMALL: dict[str, dict[str, Any]] = {
+    "blend": {"members": [{"model": "ease", "params": {"reg": 20.0}}, {"model": "content-knn", "params": {}}]},
     "pure-svd": {"factors": 7},
 }
