@@ -97,6 +97,17 @@ def test_pages_never_repeat_and_hold_everything(client: Client) -> None:
     assert "i00" not in seen
 
 
+def test_items_that_come_back_before_the_end_of_a_page_shorten_nothing(client: Client) -> None:
+    history(client, "ann", "i00")
+    whole = client.ids("/v1/users/ann/recommendations", k=28)
+    client.post("/v1/items", json={"patch": [{"item": item, "hidden": True} for item in whole[:4]]})
+    first = client.get("/v1/users/ann/recommendations?k=3").json()
+    client.post("/v1/items", json={"patch": [{"item": item, "hidden": None} for item in whole[:4]]})
+    rest = client.get("/v1/users/ann/recommendations", params={"k": 5, "page": first["next"]}).json()
+    assert [entry["item"] for entry in rest["items"]] == whole[7:12]
+    assert rest["next"] is not None
+
+
 def test_a_page_survives_a_new_model_and_ends_with_the_second(make: Make, models: Path) -> None:
     client = make(folder=str(models))
     first, second, third = "knn", "popular", "second"

@@ -124,7 +124,7 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
     shelf = loaded.shelf
     excluded = [at for item in query.exclude if (at := shelf.position.get(item, -1)) >= 0]
     after = -1 if page.after is None else shelf.position.get(page.after, -1)
-    selection = shelf.select(query.where, page.moment)  # after the look-ups: it knows every position they found
+    selection = shelf.select(query.where)  # after the look-ups: it knows every position they found
     mask, removed = selection.mask.copy(), dict(selection.removed)
     for name, positions in (
         ("disliked", taste.disliked),
@@ -138,68 +138,76 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
                 removed[name] = count
     if after >= 0:
         mask[after] = True  # to find where the last page ended, even if it may no longer be shown
-    wanted = page.offset + query.k + 1
     degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
     if taste.left_out:
         degraded.append(f"{taste.left_out} older events were not scored")
-    items, scores, fallback = _ranked(loaded, taste, mask, wanted, degraded, order)
-    start = page.offset
-    if after >= 0:
-        while after not in items and len(items) >= wanted:  # more may be shown now before it
-            wanted *= 2
-            items, scores, fallback = _ranked(loaded, taste, mask, wanted, [], order)
-        start = items.index(after) + 1 if after in items else page.offset
+    start, wanted = page.offset, page.offset + query.k + 1
+    while True:
+        ranked = _ranked(loaded, taste, mask, wanted, order)
+        if after in ranked.items:
+            start = ranked.items.index(after) + 1
+        if len(ranked.items) < wanted or (start + query.k < wanted and (after < 0 or after in ranked.items)):
+            break
+        wanted = 2 * wanted  # more may be shown now before the place where the last page ended
     stop = start + query.k
-    chosen = items[start:stop]
+    chosen = ranked.items[start:stop]
+    if ranked.failed:
+        degraded.append("the model failed: this is the popularity list")
     if len(chosen) < query.k and start == 0:
         degraded.append(f"only {len(chosen)} of {query.k} items: no others may be shown")
-    told = Answer(loaded, chosen, scores[start:stop], fallback, taste.unknown, removed, degraded)
-    told.more = len(items) > stop and page.offset + query.k < DEEPEST
+    told = Answer(loaded, chosen, ranked.scores[start:stop], ranked.fallback, taste.unknown, removed, degraded)
+    told.more = len(ranked.items) > stop and page.offset + query.k < DEEPEST
     if query.why:
         told.whys = reasons(loaded, taste.given, chosen)
     return told
 
 
-def _ranked(
-    loaded: Loaded, taste: Taste, mask: Bools, wanted: int, degraded: list[str], order: Ints | None
-) -> tuple[list[int], list[float], bool]:
-    """Positions and scores, best first: those of the model, then items it does not know."""
-    model, n_model = loaded.recommender.model, loaded.shelf.n_model
-    allow = mask[:n_model]
-    if order is not None:
-        chosen = order[mask[order]][:wanted].tolist()
-        by_place, listed = popular(loaded), set(chosen)
-        rest = by_place[allow[by_place]][: wanted + len(chosen)].tolist()
-        items = [*chosen, *(at for at in rest if at not in listed)][:wanted]
-        return _filled(loaded, taste, mask, wanted, items, [0.0] * len(items), fallback=True)
-    given = taste.given
+@dataclass(eq=False)
+class _List:
+    """Positions and scores, best first."""
+
+    items: list[int]
+    scores: list[float]
+    fallback: bool
+    failed: bool = False
+
+
+def _ranked(loaded: Loaded, taste: Taste, mask: Bools, wanted: int, order: Ints | None) -> _List:
+    """The list of the model, then items it does not know: the most alike by content first, then the latest."""
+    found = _by_segment(loaded, mask, wanted, order) if order is not None else _by_model(loaded, taste, mask, wanted)
+    missing, n_model = wanted - len(found.items), loaded.shelf.n_model
+    if missing > 0 and len(mask) > n_model:
+        new = (n_model + np.flatnonzero(mask[n_model:])).tolist()
+        like = by_content(loaded.shelf, taste.given.items.tolist())
+        new.sort(key=lambda at: (-like.get(at, 0.0), -int(loaded.shelf.added[at]), at))
+        found.items += new[:missing]
+        found.scores += [0.0] * len(new[:missing])
+    return found
+
+
+def _by_model(loaded: Loaded, taste: Taste, mask: Bools, wanted: int) -> _List:
+    allow = mask[: loaded.shelf.n_model]
     try:
-        ranked = rank_net(model, given, wanted, exclude=loaded.nobody, allow=allow, place=loaded.place, threads=1)
+        ranked = rank_net(
+            loaded.recommender.model, taste.given, wanted, exclude=loaded.nobody, allow=allow, place=loaded.place,
+            threads=1,
+        )  # fmt: skip
         found = ranked.items[0] >= 0
-        items, scores = ranked.items[0][found].tolist(), ranked.scores[0][found].tolist()
-        fallback = bool(ranked.fallback[0])
+        return _List(ranked.items[0][found].tolist(), ranked.scores[0][found].tolist(), bool(ranked.fallback[0]))
     except Exception:
         log.exception("the model failed")
-        degraded.append("the model failed: this is the popularity list")
         by_place = popular(loaded)
-        items, fallback = by_place[allow[by_place]][:wanted].tolist(), True
-        scores = [0.0] * len(items)
-    return _filled(loaded, taste, mask, wanted, items, scores, fallback=fallback)
+        items = by_place[allow[by_place]][:wanted].tolist()
+        return _List(items, [0.0] * len(items), fallback=True, failed=True)
 
 
-def _filled(
-    loaded: Loaded, taste: Taste, mask: Bools, wanted: int, items: list[int], scores: list[float], *, fallback: bool
-) -> tuple[list[int], list[float], bool]:
-    """A list that is too short goes on with the items that the model does not know: by content, then the latest."""
-    n_model = loaded.shelf.n_model
-    if len(items) < wanted and len(mask) > n_model:
-        new = n_model + np.flatnonzero(mask[n_model:])
-        like = by_content(loaded.shelf, taste.given.items.tolist())
-        scored = [(-like.get(int(at), 0.0), -int(loaded.shelf.added[at]), int(at)) for at in new]
-        for _, _, at in sorted(scored)[: wanted - len(items)]:
-            items.append(at)
-            scores.append(0.0)
-    return items, scores, fallback
+def _by_segment(loaded: Loaded, mask: Bools, wanted: int, order: Ints) -> _List:
+    """The items of a segment, then the popular ones."""
+    chosen = order[mask[order]][:wanted].tolist()
+    by_place, listed = popular(loaded), set(chosen)
+    rest = by_place[mask[by_place]][:wanted].tolist()
+    items = [*chosen, *(at for at in rest if at not in listed)][:wanted]
+    return _List(items, [0.0] * len(items), fallback=True)
 
 
 def popular(loaded: Loaded) -> Ints:

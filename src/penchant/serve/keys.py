@@ -7,7 +7,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,7 +79,7 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Key]:
         return iter(sorted(self._keys.values(), key=lambda key: (key.created, key.id)))
 
     def check(self, told: str) -> Key | None:

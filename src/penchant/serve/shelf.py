@@ -67,7 +67,7 @@ class Shelf:
         self.version = 0
         self.lock = threading.RLock()  # a slow model answers in a thread, while items change
         self._kept: OrderedDict[str, Selection] = OrderedDict()
-        self._kept_until = 0.0
+        self._kept_from, self._kept_until = 0.0, 0.0
         for one in said:
             self.say(one)
 
@@ -185,8 +185,6 @@ class Shelf:
         if len(self._kept) > KEPT_FILTERS:
             self._kept.popitem(last=False)
         return found
-
-    _kept_from = 0.0
 
     def _select(self, where: Where | None, moment: float) -> Selection:
         n = len(self)

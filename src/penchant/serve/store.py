@@ -96,7 +96,6 @@ class EventStore:
         person, upto = bindparam("person", type_=Text()), bindparam("upto", type_=BigInteger())
         newest = select(e.item, e.kind, e.value, e.time, e.seq).where(e.person == person, e.seq <= upto)
         self._history = make(newest.order_by(e.seq.desc()).limit(bindparam("most")))
-        self._last = make(select(e.seq).where(e.person == person).order_by(e.seq.desc()).limit(1))
         self._by_id = make(select(e.seq).where(e.id == bindparam("id")))
         one = clock.c
         self._clock = make(select(*(one[name] for name in Clock._fields)))

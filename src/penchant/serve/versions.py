@@ -100,7 +100,6 @@ class Versions:
         if not self.root.exists():
             raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
         self.loaded: list[Loaded] = []  # the active one first
-        self._described: dict[tuple[str, int], dict[str, Any]] = {}
 
     @property
     def active(self) -> Loaded:
