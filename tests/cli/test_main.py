@@ -1,0 +1,135 @@
+"""Every command: help with an example, ``--json``, exit codes, one line for an error, silence for a broken pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from penchant import __version__
+from penchant.cli import main as module
+from penchant.errors import ParameterError, TrainingError
+
+COMMANDS = ["demo", "evaluate", "explain", "fit", "inspect", "models", "recommend", "similar", "tune", "verify"]
+
+
+def penchant(*arguments: object) -> list[str]:
+    return [sys.executable, "-c", "from penchant.cli.main import run; run()", *map(str, arguments)]
+
+
+def test_the_commands_are_those_of_the_definitions(run) -> None:
+    command = typer.main.get_command(module.make_app())
+    assert sorted(command.commands) == COMMANDS
+    said = run("--help")
+    assert said.code == 0
+    assert all(f" {name} " in said.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_json_and_an_example_in_its_help(run, name: str) -> None:
+    said = run(name, "--help")
+    assert said.code == 0
+    assert "--json" in said.out
+    assert "Example" in said.out
+    assert f"penchant {name}" in said.out.partition("Example")[2]
+
+
+def test_version_and_no_arguments(run) -> None:
+    assert run("--version").out == f"penchant {__version__}\n"
+    said = run()
+    assert said.code == 2
+    assert "Usage" in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["recommnd"], "recommend"),
+        (["recommend"], "FOLDER"),
+        (["models", "--nonsense"], "--nonsense"),
+        (["recommend", "x", "-k", "many", "--history", "a"], "many"),
+        (["recommend", "no such folder", "--history", "a"], "no such folder"),
+        (["models", "item-nn"], "item-knn"),
+        (["verify", "no such folder"], "no such folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, arguments: list[str], says: str) -> None:
+    said = run(*arguments)
+    assert said.code == 2
+    assert said.out == ""
+    assert says in said.err
+    assert said.err.startswith("penchant: ")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (ParameterError("k is wrong"), 2, "penchant: k is wrong\n"),
+        (TrainingError("the loss\nis not a number"), 1, "penchant: the loss is not a number\n"),
+        (OSError(28, "No space left on device", "model/x"), 1, "penchant: model/x: No space left on device\n"),
+        (MemoryError(), 1, "penchant: there is not enough memory for this\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_is_expected_to_go_wrong_has_a_code(
+    run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str
+) -> None:
+    def fail() -> typer.Typer:
+        raise error
+
+    monkeypatch.setattr(module, "make_app", fail)
+    said = run("models")
+    assert (said.code, said.out, said.err) == (code, "", says)
+
+
+def test_what_nobody_expects_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> typer.Typer:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "make_app", fail)
+    with pytest.raises(ZeroDivisionError):
+        run("models")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_reader_that_has_had_enough_is_no_error(shop: Path, form: tuple[str, ...]) -> None:
+    command = penchant("models", *form)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with subprocess.Popen(command, stdout=writing, stderr=subprocess.PIPE, text=True) as process:
+        os.close(writing)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_an_interrupt_is_quiet(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.csv")  # nobody writes: the command waits for its first byte
+    command = penchant("fit", tmp_path / "log.csv", "-m", "popular", "-o", tmp_path / "model")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert (process.returncode, out) == (130, "")
+
+
+def test_models_lists_all_and_describes_one(run) -> None:
+    from penchant.registry import MODELS
+
+    listed = json.loads(run("models", "--json").out)
+    assert [one["name"] for one in listed] == list(MODELS)
+    assert all(one["about"] for one in listed)
+    one = json.loads(run("models", "item-knn", "--json").out)
+    assert {param["name"] for param in one["params"]} >= {"neighbours", "shrink", "min_overlap", "window", "half_life"}
+    assert all(param["help"] for param in one["params"])
+    text = run("models").out
+    assert all(name in text for name in MODELS)
+    assert "neighbours" in run("models", "item-knn").out
