@@ -126,15 +126,16 @@ def content_hash(recommender: Recommender) -> str:
         sha.update(json.dumps(document, sort_keys=True).encode() + b"\0")
 
     tell([recommender.vocab.fingerprint(), recommender.recipe.to_json()])
-    for model in _walk(recommender.model):
+    for model in with_members(recommender.model):
         tell([to_json(model), tensors.digest(flatten(model))])
     return sha.hexdigest()
 
 
-def _walk(model: Model) -> Iterator[Model]:
+def with_members(model: Model) -> Iterator[Model]:
+    """A model and every member of it, and of them, depth first."""
     yield model
     for member in members_of(model):
-        yield from _walk(member)
+        yield from with_members(member)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

@@ -63,6 +63,13 @@ class Recommender:
         """Training histories that hold each item, ``(n_items,)``: what the popularity list follows."""
         return self.model.item_counts
 
+    @property
+    def remembering(self) -> str | None:
+        """The name of the first model in it that keeps training histories, from which people could be known again."""
+        from penchant.persist import with_members
+
+        return next((type(one).name for one in with_members(self.model) if type(one).remembers_users), None)
+
     # -- one person -----------------------------------------------------------------------------------------------
 
     def recommend(

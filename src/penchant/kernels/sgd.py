@@ -22,7 +22,7 @@ BPR, WARP, LOGISTIC = 0, 1, 2
 
 
 @fast_kernel
-def _next(state: U64) -> int:
+def _next(state: U64) -> np.int64:
     """The next 31 random bits (splitmix64)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
@@ -45,7 +45,7 @@ def _holds(items: I32, lo: int, hi: int, item: int) -> bool:
 
 
 @fast_kernel
-def _dot(a: F32, b: F32) -> float:
+def _dot(a: F32, b: F32) -> np.float32:
     s = np.float32(0)
     for c in range(a.shape[0]):
         s += a[c] * b[c]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.models.base import Run, Space, Task, hyper, learned
 from penchant.models.baselines import rated
 from penchant.models.rating import RatingModel
@@ -128,7 +129,8 @@ class LatentModel(RatingModel):
         x, y = self.embed(given), self.item_vectors
         out = np.empty(len(items.items), dtype=np.float32)
         over_blocks(lambda lo, hi: expected(lo, hi, items.indptr, items.items, x, y, out), len(items), size=4096)
-        return np.clip(out + self.scale[0], self.scale[1], self.scale[2])
+        ratings: Floats = np.clip(out + self.scale[0], self.scale[1], self.scale[2])
+        return ratings
 
     def _score(self, given: Histories) -> Floats:
         x, y = self.embed(given), self.item_vectors
@@ -146,10 +148,11 @@ class LatentModel(RatingModel):
         return np.asarray((y @ y[item]) / (norms * norms[item]), dtype=np.float32)
 
 
-def _spread(means: Floats, variances: Floats, active: np.ndarray) -> np.ndarray:
+def _spread(means: Floats, variances: Floats, active: Bools) -> NDArray[np.float64]:
     """The second moment of the active rows' vectors, by factor."""
     moment = means[active].astype(np.float64) ** 2 + variances[active]
-    return np.maximum(moment.mean(axis=0), 1e-6)
+    spread: NDArray[np.float64] = np.maximum(moment.mean(axis=0), 1e-6)
+    return spread
 
 
 def _turned(events: Histories, values: Floats) -> Table:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penchant.histories import Floats, Ints, Longs
 
@@ -38,10 +39,10 @@ class Vectors:
     def lengths(self) -> Longs:
         return np.diff(self.indptr)
 
-    def sums(self, of: Floats) -> Floats:
-        """Σ of something over the entries of every row, float64."""
+    def sums(self, of: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Σ of something over the entries of every row."""
         rows = np.repeat(np.arange(len(self)), self.lengths)
-        return np.bincount(rows, weights=of, minlength=len(self))
+        return np.bincount(rows, weights=of, minlength=len(self)).astype(np.float64, copy=False)
 
     def turned(self, n_keys: int) -> Vectors:
         """Keys become rows and rows become keys."""
@@ -177,11 +178,11 @@ class Index:
 
         m, right, n_points = self.measure, self.factors, len(self.factors)
         x, sizes = weigh(m, queries, self.keys)
-        left = sizes.astype(np.float64) ** -exponents(m)[0]
-        left = (left * len(self.keys.counts) if m.similarity == "lift" else left).astype(np.float32)
+        factor = sizes.astype(np.float64) ** -exponents(m)[0]
+        factor = factor * len(self.keys.counts) if m.similarity == "lift" else factor
         k = min(k or n_points, n_points)
         order = np.arange(len(queries), dtype=np.int32) if order is None else order
-        starts, stops, left = queries.indptr[order], queries.indptr[order + 1], left[order]
+        starts, stops, left = queries.indptr[order], queries.indptr[order + 1], factor[order].astype(np.float32)
         myself = np.empty(0, np.int32) if myself is None else myself
         names = np.arange(n_points, dtype=np.int32) if names is None else names
         by_key = self.by_key

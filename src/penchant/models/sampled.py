@@ -94,7 +94,8 @@ class SampledModel(VectorModel):
 
         events = rising(given)
         x = np.zeros((len(events), self.factors), dtype=np.float32)
-        pool, bias, weights = np.arange(given.n_items, dtype=np.int32), self.item_bias, events.weights()
+        pool, weights = np.arange(given.n_items, dtype=np.int32), events.weights()
+        bias = np.zeros(given.n_items, np.float32) if self.item_bias is None else self.item_bias
 
         def work(lo: int, hi: int) -> None:
             fold_rows(

@@ -73,7 +73,8 @@ def content(histories: Histories) -> Longs:
     mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(32)
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
-    return (sums[histories.indptr[1:]] - sums[histories.indptr[:-1]]).view(np.int64)
+    rows: Longs = (sums[histories.indptr[1:]] - sums[histories.indptr[:-1]]).view(np.int64)
+    return rows
 
 
 def _same(one: Histories, r: int, other: Histories, s: int) -> bool:

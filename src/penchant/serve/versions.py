@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,7 @@ import numpy as np
 
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.histories import Histories, Ints
-from penchant.models.base import Model
-from penchant.persist import load, members_of, verify
+from penchant.persist import load, verify
 from penchant.recipe import Recipe, normalise_kind
 from penchant.recommender import Recommender
 from penchant.serve.shelf import Said, Shelf
@@ -183,10 +182,9 @@ class Versions:
         return ready
 
     def _refuse_remembered(self, recommender: Recommender) -> None:
-        remembering = next((one for one in _with_members(recommender.model) if type(one).remembers_users), None)
-        if remembering is not None and not self.allow_remembered:
+        if recommender.remembering is not None and not self.allow_remembered:
             raise ParameterError(
-                f"{type(remembering).name} keeps training histories, from which people could be known again: "
+                f"{recommender.remembering} keeps training histories, from which people could be known again: "
                 "it is served only with --allow-remembered"
             )
 
@@ -222,9 +220,3 @@ class Versions:
         for one in self.loaded:
             for entry in said:
                 one.shelf.say(entry)
-
-
-def _with_members(model: Model) -> Iterator[Model]:
-    yield model
-    for member in members_of(model):
-        yield from _with_members(member)
