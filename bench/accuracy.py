@@ -89,24 +89,27 @@ def measure(entry: Entry) -> dict[str, Any]:
 
     bench_set, choice = SETS[entry.set_name], entry.choice()
     model = registry.create(choice["model"], choice["params"])
-    evaluation = evaluate(
-        bench_set.splits(seed=entry.seed),
+    splits, features = bench_set.load(seed=entry.seed)
+    found = evaluate(
+        splits,
         [model],
         k=bench_set.k,
         metrics=bench_set.metrics,
+        features=features,
         seed=entry.seed,
         run=Run(seed=entry.seed),
-    ).to_json()
-    found = evaluation["models"][0]
+    )
+    evaluation, left_out = found.to_json(), found.left_out
+    result = evaluation["models"][0]
     return {
         "set": entry.set_name,
         **choice,
         "seed": entry.seed,
-        "split": evaluation["split"],
-        "metrics": found["metrics"],
-        "fallback_share": found["fallback_share"],
-        "fit_seconds": found["fit_seconds"],
-        "score_seconds": found["score_seconds"],
+        "split": {**evaluation["split"], "left_out": left_out},
+        "metrics": result["metrics"],
+        "fallback_share": result["fallback_share"],
+        "fit_seconds": result["fit_seconds"],
+        "score_seconds": result["score_seconds"],
         "command": f"python -m bench accuracy --set {entry.set_name} --model {entry.model} --seed {entry.seed}",
         "peak_mib": machine.peak_mib(),
         "machine": machine.describe(),

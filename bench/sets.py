@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from bench.peers import ROOT
 if TYPE_CHECKING:
     import polars as pl
 
+    from penchant.features import ItemFeatures
     from penchant.histories import Histories
     from penchant.interactions import Interactions
     from penchant.split import Split
@@ -48,6 +49,7 @@ class BenchSet:
     columns: dict[str, str] = field(default_factory=dict)  # what is read: ours: theirs
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     negatives: str | None = None  # the table of candidates, where the protocol ships them
+    attributes: str | None = None  # the column of the item table that says what an item is
 
     @property
     def k(self) -> int:
@@ -65,12 +67,24 @@ class BenchSet:
             rows = self.prepare(rows)
         return read_interactions(rows.select(**{ours: pl.col(theirs) for ours, theirs in self.columns.items()}))
 
-    def splits(self, *, seed: int = 0) -> list[Split]:
-        """The splits of the protocol: one, or one a fold."""
+    def load(self, *, seed: int = 0) -> tuple[list[Split], ItemFeatures | None]:
+        """The splits of the protocol, one or one a fold, and what is known of the items, None where nothing is."""
         from penchant.evaluation.protocols import make_splits
 
         log = self.read()
-        return make_splits(log, self.split, seed=seed, candidates=self._candidates(log))
+        candidates = self._candidates(log)
+        splits = make_splits(log, self.split, seed=seed, candidates=candidates)
+        if candidates is not None:
+            splits = [replace(split, valid=_same_question(self.split, split.train, candidates)) for split in splits]
+        return splits, self._features(log)
+
+    def _features(self, log: Interactions) -> ItemFeatures | None:
+        """The attributes of every item of the log."""
+        if self.attributes is None:
+            return None
+        from penchant.catalog import Catalog
+
+        return Catalog.read(table(self.folder, "items").select("item", self.attributes), log.vocab).features()
 
     def _candidates(self, log: Interactions) -> Histories | None:
         """A row a user of the log, as the protocol ships them."""
@@ -82,6 +96,16 @@ class BenchSet:
         of_user = {str(user): negatives for user, negatives in rows.select("user", "negatives").iter_rows()}
         encoded = [log.vocab.encode(of_user.get(user, [])) for user in log.user_ids]
         return Histories.from_lists([row[row >= 0] for row in encoded], log.n_items)
+
+
+def _same_question(name: str, log: Histories, candidates: Histories) -> Split:
+    """A validation part that asks what the test asks: the last training event of everybody among their candidates."""
+    from penchant.evaluation.cuts import hold_out
+    from penchant.evaluation.protocols import with_candidates
+
+    if len(log) != len(candidates):
+        raise ValueError("a set with candidates needs training rows of every user")
+    return replace(with_candidates(hold_out(name, log, log.ages() == 0), candidates), valid=None)
 
 
 def _ncf(rows: pl.DataFrame) -> pl.DataFrame:
@@ -98,18 +122,22 @@ _EVENTS = {"user": "user", "item": "item"}
 _ORDERED = {**_EVENTS, "position": "position"}
 _PARTED = {**_EVENTS, "split": "split"}
 _RATED = {**_EVENTS, "rating": "rating"}
+_S3 = "S3-Rec sequences; all items ranked"
 
 SETS: dict[str, BenchSet] = {
-    "amazon-beauty": BenchSet("amazon-beauty", "leave-last", _LAST, "S3-Rec sequences; all items ranked", _ORDERED),
-    "amazon-sports": BenchSet("amazon-sports", "leave-last", _LAST, "S3-Rec sequences; all items ranked", _ORDERED),
-    "yelp-s3rec": BenchSet("yelp-s3rec", "leave-last", _LAST, "S3-Rec sequences; all items ranked", _ORDERED),
-    "ml-1m-last": BenchSet("ml-1m", "leave-last", _LAST, "BERT4Rec order; all items ranked", _ORDERED),
+    "amazon-beauty": BenchSet("amazon-beauty", "leave-last", _LAST, _S3, _ORDERED, attributes="attributes"),
+    "amazon-sports": BenchSet("amazon-sports", "leave-last", _LAST, _S3, _ORDERED, attributes="attributes"),
+    "yelp-s3rec": BenchSet("yelp-s3rec", "leave-last", _LAST, _S3, _ORDERED, attributes="attributes"),
+    "ml-1m-last": BenchSet(
+        "ml-1m", "leave-last", _LAST, "BERT4Rec order; all items ranked", _ORDERED, attributes="genres"
+    ),
     "gowalla": BenchSet("gowalla", "column", _TOP20, "LightGCN split; all items ranked", _PARTED),
     "ml-1m-bars": BenchSet("ml-1m-bars", "column", _TOP20, "BARS split; all items ranked", _PARTED),
     "amazon-cds": BenchSet("amazon-cds", "column", _TOP20, "BARS split; all items ranked", _PARTED),
     "ml-1m-ncf": BenchSet(
         "ml-1m", "column", ("ndcg@10", "hit@10", "hit@5", "ndcg@5"),
-        "NCF leave-one-out; *sampled*: ranked among its 99 given candidates", _PARTED, _ncf, "ncf_negatives",
+        "NCF leave-one-out; *sampled*: ranked among its 99 given candidates", {**_PARTED, **_ORDERED}, _ncf,
+        "ncf_negatives", "genres",
     ),
     "ml-100k": BenchSet("ml-100k", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
     "ml-1m": BenchSet("ml-1m", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),

@@ -21,6 +21,7 @@ def tune(set_name: str, model: str, *, trials: int = 30, minutes: float | None =
     bench_set, metric = SETS[set_name], SETS[set_name].metrics[0]
     name = model.partition(":")[0]
     file = PARAMS / f"{set_name}-{name}.json"
+    splits, features = bench_set.load(seed=seed)
     budget = (
         f" --trials {trials}" + (f" --minutes {minutes:g}" if minutes else "") + (f" --seed {seed}" if seed else "")
     )
@@ -30,13 +31,14 @@ def tune(set_name: str, model: str, *, trials: int = 30, minutes: float | None =
         print(f"{set_name}, {name}: trial {len(found.trials)} of {trials}: {came_to}", file=sys.stderr)
 
     search(
-        bench_set.splits(seed=seed),
+        splits,
         model,
         metric=metric,
         trials=trials,
         minutes=minutes,
         seed=seed,
         file=file,
+        features=features,
         command=f"python -m bench tune {set_name} {model}{budget}",
         on_trial=tell,
     )
