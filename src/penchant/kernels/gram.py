@@ -41,8 +41,8 @@ def gram_rows(
     lo: int,
     hi: int,
     indptr: I64,  # (n + 1,) into the next two: the events of every item
-    events: I32,  # where each stands among ``items``
-    ends: I32,  # and where its history ends there
+    events: I64,  # where each stands among ``items``
+    ends: I64,  # and where its history ends there
     items: I32,  # items of the histories, ascending within each
     values: F32,  # beside ``items``, or (0,) for ones
     bits: U64,  # as ``set_bits`` makes them, or (n, 0) to do without
@@ -50,9 +50,10 @@ def gram_rows(
 ) -> None:
     """``out[i, j] = Σ_u x_ui · x_uj`` for ``lo <= i < hi`` and ``j >= i``; a row of ``out`` stays in the cache.
 
-    A pair costs about four times what a word of bits costs, so the rows of popular items are counted by their bits.
+    A pair costs about sixteen times what a word of bits costs, so the rows of popular items are counted by their bits.
     """
     n, words = bits.shape
+    four, waiting = np.empty(4, np.int64), 0
     for i in range(lo, hi):
         into = out[i]
         start, end = indptr[i], indptr[i + 1]
@@ -65,18 +66,43 @@ def gram_rows(
         pairs = 0
         for h in range(start, end):
             pairs += ends[h] - events[h]
-        if words > 0 and 4 * pairs > (n - i) * words:
-            mine = bits[i]
-            for j in range(i, n):
-                other = bits[j]
-                both = np.uint64(0)
-                for w in range(words):
-                    both += ones(mine[w] & other[w])
-                into[j] = np.float32(both)
+        if words > 0 and 16 * pairs > (n - i) * words:
+            four[waiting] = i
+            waiting += 1
+            if waiting == 4:
+                rows_of_bits(four, bits, out)
+                waiting = 0
         else:
             for h in range(start, end):
                 for e in range(events[h], ends[h]):
                     into[items[e]] += np.float32(1.0)
+    if waiting > 0:
+        four[waiting:] = four[waiting - 1]  # what is left over is done more than once
+        rows_of_bits(four, bits, out)
+
+
+@kernel
+def rows_of_bits(four: I64, bits: U64, out: F32) -> None:
+    """The rows of four rising items by their bits: what is read of another item serves all of them."""
+    n, words = bits.shape
+    i0, i1, i2, i3 = four[0], four[1], four[2], four[3]
+    b0, b1, b2, b3 = bits[i0], bits[i1], bits[i2], bits[i3]
+    for j in range(i0, n):
+        other = bits[j]
+        n0, n1, n2, n3 = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+        for w in range(words):
+            word = other[w]
+            n0 += ones(b0[w] & word)
+            n1 += ones(b1[w] & word)
+            n2 += ones(b2[w] & word)
+            n3 += ones(b3[w] & word)
+        out[i0, j] = np.float32(n0)
+        if j >= i1:
+            out[i1, j] = np.float32(n1)
+        if j >= i2:
+            out[i2, j] = np.float32(n2)
+        if j >= i3:
+            out[i3, j] = np.float32(n3)
 
 
 @kernel

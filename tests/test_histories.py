@@ -1,0 +1,31 @@
+"""Ragged batches: what stands twice in a history."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from penchant import histories
+from penchant.histories import Histories
+
+
+def naive(log: Histories) -> list[list[int]]:
+    """Each item once a row, at the place of its last event."""
+    rows = [log.row(r).tolist() for r in range(len(log))]
+    return [[item for at, item in enumerate(row) if item not in row[at + 1 :]] for row in rows]
+
+
+@pytest.mark.parametrize("n_items", [7, 3000], ids=["by marks", "by sorting"])
+@pytest.mark.parametrize("repeat", [False, True])
+def test_repeats_are_found_and_merged(n_items: int, repeat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "CELLS", 16)  # two or three rows at a time
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        rows = [rng.permutation(7)[: rng.integers(0, 7)].tolist() for _ in range(9)]
+        if repeat:
+            row = rows[int(rng.integers(9))]
+            row += [3, 1, 3]
+        log = Histories.from_lists(rows, n_items)
+        merged = log.distinct()
+        assert (merged is log) != repeat
+        assert [merged.row(r).tolist() for r in range(len(merged))] == naive(log)
