@@ -49,10 +49,11 @@ class Answering:
             told.degraded.append(trouble)
         return self._told(told, query, page, fingerprint, person)
 
-    def for_rows(self, rows: list[tuple[Any, ...]], query: Query) -> dict[str, Any]:
-        """The recommend object for a history that was sent along; rows ``(item, kind, value, time)``, oldest first."""
+    def for_rows(self, rows: list[tuple[Any, ...]], query: Query, by: Loaded | None = None) -> dict[str, Any]:
+        """The recommend object for a history that was sent along; rows ``(item, kind, value, time)``, oldest first.
+        ``by`` is a loaded model other than the active one, for a first page."""
         fingerprint = query.fingerprint(json.dumps(rows))
-        loaded, page = self._page(query, fingerprint)
+        loaded, page = (by, None) if by is not None else self._page(query, fingerprint)
         page = page or _first(loaded, 0, None)
         timed = [(item, kind, value, page.moment if when is None else when) for item, kind, value, when in rows]
         told = answer(loaded, self._taste(loaded, timed[::-1], page.moment), query, page)

@@ -21,6 +21,8 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPES = (b"application/json", b"application/problem+json")
+FORM_TYPES = (b"application/x-www-form-urlencoded",)
+PAGES = "/ui/"  # whose forms prove in their own way that a page of ours sent them
 WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 # A proxy on this machine speaks to us from this machine, for people who are elsewhere.
 FORWARDED = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
@@ -98,7 +100,8 @@ class Gate:
             retry = {"Retry-After": str(max(1, round(wait)))}
             return Problem(429, "too many requests for this key: wait as long as Retry-After says", headers=retry)
         if scope["method"] in WITH_BODY:
-            return _refuse_body(headers, settings.max_body)
+            taken = FORM_TYPES if scope["path"].startswith(PAGES) else JSON_TYPES
+            return _refuse_body(headers, settings.max_body, taken)
         return None
 
     def _preflight(self, exchange: _Exchange, *, allowed: bool) -> Problem:
@@ -156,6 +159,8 @@ class Gate:
             method = "other"
         service.metrics.requests.labels(method, route, status).inc()
         service.metrics.seconds.labels(route).observe(seconds)
+        if route.endswith("/recommendations"):
+            service.metrics.lately.append(seconds)
         if service.settings.access_log or status >= 500:
             caller = scope.get("penchant.caller")
             key = caller.key.id if caller is not None and caller.key is not None else None
@@ -187,21 +192,23 @@ class _Exchange:
             own = message.get("headers", [])
             if self.status_instead:
                 own = [(name, value) for name, value in own if name not in {b"content-type", b"content-length"}]
-            message = {**message, "status": self.status, "headers": [*own, *self.extra]}
+            said = {name.lower() for name, _ in own}
+            extra = [(name, value) for name, value in self.extra if name not in said]
+            message = {**message, "status": self.status, "headers": [*own, *extra]}
         elif self.status_instead:
             message = {**message, "body": b""}
         await self._send(message)
 
 
-def _refuse_body(headers: dict[bytes, bytes], most: int) -> Problem | None:
+def _refuse_body(headers: dict[bytes, bytes], most: int, taken: tuple[bytes, ...]) -> Problem | None:
     length = headers.get(b"content-length", b"0")
     if length == b"0" and b"transfer-encoding" not in headers:
         return None
     if length.isdigit() and int(length[:20]) > most:
         return _too_large(most)
     media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if media not in JSON_TYPES:  # a page elsewhere cannot send this type unasked
-        return Problem(415, "a body is application/json", field="Content-Type")
+    if media not in taken:  # JSON is a type that a page elsewhere cannot send unasked
+        return Problem(415, f"a body is {taken[0].decode()}", field="Content-Type")
     return None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+LATELY = 10_000  # answers whose times are kept until the page that shows the service live has looked at them
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -12,6 +15,7 @@ class Metrics:
 
     def __init__(self) -> None:
         own = self.registry = CollectorRegistry()
+        self.lately: deque[float] = deque(maxlen=LATELY)
         self.requests = Counter("penchant_requests", "Requests.", ["method", "route", "status"], registry=own)
         self.seconds = Histogram(
             "penchant_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=own

@@ -190,9 +190,12 @@ class Service:
         """The recommend object for someone the store may know."""
         return await self.run(self.answering.for_person, person, query)
 
-    async def recommend_anonymous(self, rows: list[tuple[Any, ...]], query: Query) -> dict[str, Any]:
-        """The recommend object for a history that was sent along; nothing of it is kept. Rows oldest first."""
-        return await self.run(self.answering.for_rows, rows, query)
+    async def recommend_anonymous(
+        self, rows: list[tuple[Any, ...]], query: Query, by: Loaded | None = None
+    ) -> dict[str, Any]:
+        """The recommend object for a history that was sent along; nothing of it is kept. Rows oldest first. ``by`` is a
+        loaded model other than the active one."""
+        return await self.run(self.answering.for_rows, rows, query, by)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run something that reads and scores: on the event loop where that is quick, else in a thread."""
@@ -219,22 +222,35 @@ class Service:
         """Verify, load and warm a model, then answer with it. Raises ``Problem``: 404 where there is none of that name,
         409 where it cannot be served; the active model stays what it was."""
         async with self._activating:
-            if name not in await self.thread(self.versions.folders):
-                raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
-            said, before = await self.read(self.goods.all), self._clock
-            try:
-                ready = await self.thread(self.versions.read, name, said, True)
-            except PenchantError as wrong:
-                raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
-            self._clock = before  # what was said meanwhile is told to the new one as well
-            self.versions.swap(ready)
-            await self.refresh()
-            self.versions.say(await self.read(self.goods.all))
+            ready = await self._bring(name, self.versions.swap)
             if record:
-                await self.store.writer.do(self._record(ready))
-                self._clock = await self.read(self.store.clock)
+                ticked = await self.store.writer.do(self._record(ready))
+                if ticked == self._clock.models + 1:  # nobody else activated anything meanwhile
+                    self._clock = self._clock._replace(models=ticked)
             self._announce()
             return ready
+
+    async def load_beside(self, name: str) -> Loaded:
+        """Verify, load and warm a model to compare with the active one. Raises ``Problem`` as ``activate`` does."""
+
+        def put(ready: Loaded) -> None:
+            self.versions.beside = ready
+
+        async with self._activating:
+            return await self._bring(name, put)
+
+    async def _bring(self, name: str, put: Callable[[Loaded], None]) -> Loaded:
+        if name not in await self.thread(self.versions.folders):
+            raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
+        said, before = await self.read(self.goods.all), self._clock
+        try:
+            ready = await self.thread(self.versions.read, name, said, True)
+        except PenchantError as wrong:
+            raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
+        self._clock = before  # what was said meanwhile is told to the new one as well
+        put(ready)
+        self.versions.say(await self.read(self.goods.all))
+        return ready
 
     async def roll_back(self) -> Loaded:
         """Activate the model that was active before. Raises ``Problem`` 409 where there was none."""
@@ -247,15 +263,16 @@ class Service:
             before = others[0]
         return await self.activate(before)
 
-    def _record(self, ready: Loaded) -> Callable[[Any], None]:
+    def _record(self, ready: Loaded) -> Callable[[Any], int]:
         make, names = self.store.database.compile, ("name", "version", "time")
         note = make(insert(activations).values({activations.c[name]: bindparam(f"the_{name}") for name in names}))
-        tick = make(update(clock).values(models=clock.c.models + 1))
+        tick = make(update(clock).values(models=clock.c.models + 1).returning(clock.c.models))
         values = {"the_name": ready.name, "the_version": ready.version, "the_time": int(time.time())}
 
-        def work(connection: Any) -> None:
+        def work(connection: Any) -> int:
             connection.execute(note.sql, note.values(values))
-            connection.execute(tick.sql, tick.values({}))
+            ((ticked,),) = connection.execute(tick.sql, tick.values({})).fetchall()
+            return int(ticked)
 
         return work
 

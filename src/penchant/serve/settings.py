@@ -52,6 +52,7 @@ class Settings:
     max_batch: int = setting(1000, "events or items of one request", low=1, high=4096)
     rate: float = setting(0.0, "requests a second of one key (of one address without keys); 0: no limit", low=0)
     origins: tuple[str, ...] = setting((), "web origins that may read answers (CORS); none unless named")
+    demo: bool = setting(False, "open the page Try it to everyone; the other pages keep their sign-in")
     log_level: str = setting("info", "one of " + ", ".join(LEVELS))
     access_log: bool = setting(False, "one log line for every request, not only for those that fail")
     drain: float = setting(10.0, "seconds that requests may take to end after SIGTERM", low=0, high=600)

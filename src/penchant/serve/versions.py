@@ -99,11 +99,18 @@ class Versions:
         if not self.root.exists():
             raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
         self.loaded: list[Loaded] = []  # the active one first
+        self.beside: Loaded | None = None  # to be compared with; it answers nobody else
 
     @property
     def active(self) -> Loaded:
         """The model that answers."""
         return self.loaded[0]
+
+    @property
+    def at_hand(self) -> list[Loaded]:
+        """Every loaded model: the active one, the one before it, and the one to compare with."""
+        names = {one.name for one in self.loaded}
+        return self.loaded if self.beside is None or self.beside.name in names else [*self.loaded, self.beside]
 
     @property
     def single(self) -> bool:
@@ -122,7 +129,7 @@ class Versions:
     def describe(self) -> list[dict[str, Any]]:
         """What each folder says it holds, newest first; ``broken`` says why one cannot be served."""
         active = self.loaded[0].name if self.loaded else None
-        loaded = {one.name for one in self.loaded}
+        loaded = {one.name for one in self.at_hand}
         told = []
         for name, path in self.folders().items():
             told.append({**self._describe(name, path), "active": name == active, "loaded": name in loaded})
@@ -217,6 +224,6 @@ class Versions:
 
     def say(self, said: Sequence[Said]) -> None:
         """Tell every loaded catalogue what is now said about items."""
-        for one in self.loaded:
+        for one in self.at_hand:
             for entry in said:
                 one.shelf.say(entry)
