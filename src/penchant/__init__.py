@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from penchant.models.blend import Blend as Blend
     from penchant.models.content_knn import ContentKNN as ContentKNN
     from penchant.models.ease import EASE as EASE
+    from penchant.models.graph_filter import GraphFilter as GraphFilter
     from penchant.models.item_knn import ItemKNN as ItemKNN
     from penchant.models.popular import Popular as Popular
     from penchant.models.pure_svd import PureSVD as PureSVD
     from penchant.models.random import Random as Random
+    from penchant.models.rp3beta import RP3beta as RP3beta
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.persist import load as load

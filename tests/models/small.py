@@ -6,5 +6,6 @@ from typing import Any
 
 SMALL: dict[str, dict[str, Any]] = {
     "blend": {"members": [{"model": "ease", "params": {"reg": 20.0}}, {"model": "content-knn", "params": {}}]},
+    "graph-filter": {"rank": 9},
     "pure-svd": {"factors": 7},
 }

@@ -12,9 +12,9 @@ from penchant.histories import Floats, Histories
 from penchant.models.base import Run, Space, hyper, learned
 from penchant.models.baselines import Baseline
 from penchant.models.linear import LinearModel, Weights
-from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Index, Measure, Vectors
+from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Measure
+from penchant.models.operators import nearest_items, normalised_rows
 from penchant.models.rating import RatingModel
-from penchant.topk import places
 
 if TYPE_CHECKING:
     from penchant.split import Split
@@ -103,12 +103,8 @@ class ItemKNN(LinearModel, RatingModel):
                 f"{self.name}: {self.similarity} compares the values of events, and they have none",
                 fix="Give a log with ratings or weights, or take another similarity, such as cosine.",
             )
-        near = nearest_items(measure, liked, values, self.neighbours, run, by_score=False)
-        indptr, data = near.indptr, near.data
-        if self.aggregation == "normalised" and indptr is not None and data is not None:
-            rows = np.repeat(np.arange(liked.n_items), np.diff(indptr))
-            data = (data / np.bincount(rows, weights=data, minlength=liked.n_items)[rows]).astype(np.float32)
-        return Weights(indptr, near.indices, data)
+        near = nearest_items(measure, liked, values, self.neighbours, run)
+        return normalised_rows(near) if self.aggregation == "normalised" else near
 
     def _rated_items(self, ratings: Histories, run: Run) -> Weights:
         assert self.baseline is not None and ratings.values is not None  # fit on ratings
@@ -140,17 +136,3 @@ class ItemKNN(LinearModel, RatingModel):
 
         over_blocks(work, len(known), size=256)
         return self.baseline.clip(self.baseline.of(known, items) + out)
-
-
-def nearest_items(measure: Measure, events: Histories, values: Floats, k: int, run: Run, *, by_score: bool) -> Weights:
-    """The k nearest items of every item. The most popular are numbered first: what is touched most lies together."""
-    place = places(np.bincount(events.items, minlength=events.n_items))
-    points = Vectors(events.indptr, place[events.items], values).turned(events.n_items)
-    index = Index.of(measure, points, len(events))
-    blocks = index.near(
-        points, k, order=place, myself=place, names=np.argsort(place).astype(np.int32), by_score=by_score,
-        threads=run.threads, progress=run.report("neighbours"),
-    )  # fmt: skip
-    sizes, items, scores = zip(*((b.sizes, b.points, b.scores) for b in blocks), strict=True)
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
-    return Weights(indptr, np.concatenate(items), np.concatenate(scores))

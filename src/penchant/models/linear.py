@@ -13,6 +13,7 @@ from penchant.topk import Ranked, empty_lists
 
 SECONDS_A_DAY = 86_400.0
 ROWS_A_BLOCK = 64
+ROWS_A_PRODUCT = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +52,8 @@ class Weights:
     def apply(self, given: Histories, coefficients: Floats, *, threads: int = 1) -> Floats:
         """``(rows, n)``: for every row the coefficient-weighted sum of the operator rows of its items.
 
-        A row's result does not depend on the rows beside it. Few rows take a NumPy path that needs no compiler and
-        adds in the same order.
+        Few rows take a NumPy path that needs no compiler and adds in the same order; a low-rank part is multiplied for
+        all rows at once, so that there the rows beside a row may show in its last bits.
         """
         out = np.zeros((len(given), given.n_items), dtype=np.float32)
         if self.indptr is not None and self.indices is not None and self.data is not None:
@@ -62,15 +63,16 @@ class Weights:
                     out[0, self.indices[lo:hi]] += c * self.data[lo:hi]
             else:
                 self._apply_sparse(given, coefficients, out, threads)
-        for r in range(len(given)) if self.dense is not None or self.left is not None else ():
-            events = slice(given.indptr[r], given.indptr[r + 1])
-            items, c = given.items[events], coefficients[events]
-            if len(items) == 0:
-                continue
-            if self.dense is not None:
-                out[r] += c @ self.dense[items]
-            if self.left is not None and self.right is not None:
-                out[r] += (c @ self.left[items]) @ self.right
+        if self.dense is not None:
+            for r in range(len(given)):
+                events = slice(given.indptr[r], given.indptr[r + 1])
+                if events.start < events.stop:
+                    out[r] += coefficients[events] @ self.dense[given.items[events]]
+        if self.left is not None and self.right is not None and len(given.items):
+            if len(given) == 1:
+                out[0] += (coefficients @ self.left[given.items]) @ self.right
+            else:
+                out += times_dense((given.indptr, given.items, coefficients), self.left, threads) @ self.right
         return out
 
     def _apply_sparse(self, given: Histories, coefficients: Floats, out: Floats, threads: int) -> None:
@@ -84,6 +86,23 @@ class Weights:
             sparse_scores(lo, hi, given.indptr, given.items, coefficients, indptr, indices, data, out)
 
         over_blocks(work, len(given), size=ROWS_A_BLOCK, threads=threads)
+
+
+def times_dense(matrix: tuple[Longs, Ints, Floats], dense: Floats, threads: int) -> Floats:
+    """A sparse matrix of rows (``indptr``, ``indices``, ``data``) times a thin dense one."""
+    from penchant.kernels.lowrank import times
+    from penchant.kernels.threads import over_blocks
+
+    indptr, indices, data = matrix
+    dense = np.ascontiguousarray(dense)
+    out = np.empty((len(indptr) - 1, dense.shape[1]), dtype=np.float32)
+    over_blocks(
+        lambda lo, hi: times(lo, hi, indptr, indices, data, dense, out),
+        len(out),
+        size=ROWS_A_PRODUCT,
+        threads=threads,
+    )
+    return out
 
 
 @dataclass(kw_only=True)

@@ -1,0 +1,112 @@
+"""Graph filters: collaborative filtering as the smoothing of a signal on the graph of items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.errors import ParameterError
+from penchant.histories import Floats, Histories
+from penchant.models.base import Run, Space, hyper
+from penchant.models.linear import LinearModel, Weights
+from penchant.models.operators import nearest_items, products
+from penchant.models.spectral import leading
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+PASSES = 4  # products with the data that the leading frequencies are found with
+
+
+@dataclass(kw_only=True)
+class GraphFilter(LinearModel):
+    """Score = the history, a signal on the items, sent through a filter of the item graph.
+
+    P = D_i^(−item_exponent) Rᵀ D_u^(−user_exponent) R D_i^(−item_exponent) = Σ_k λ_k v_k v_kᵀ, its λ measured in λ_1
+    W = D_i^(−history_exponent + item_exponent) · h(P) · D_i^(item_exponent − candidate_exponent)
+    h(λ) = (1 − (1 − λ)^order + low_pass) · e^(−sharpen · λ)  for the ``rank`` largest λ;  slope · λ  for the others
+
+    R are the training histories, D_u and D_i their lengths and the items' counts. Special cases: exponents 1, ½, ½, ½
+    with ``order`` 1 and ``sharpen`` 0 are GF-CF (Shen et al., "How Powerful is Graph Convolution for Recommendation?",
+    CIKM 2021), a linear filter with an ideal low pass; ``order`` 2 and 3 are the polynomials that repeat the diffusion,
+    as Turbo-CF does (Park et al., SIGIR 2024); ``sharpen`` > 0 undoes part of it as the sharpening of BSPM (Choi et
+    al., SIGIR 2023), in closed form. Different from the papers: all factors D have exponents of their own; nothing is
+    multiplied when a score is asked for, because the filter is one item → item operator. Its linear part is sparse, the
+    ``neighbours`` largest of each history item; whatever differs from that concerns the leading frequencies alone and
+    is an exact product of two thin matrices. ``slope`` joins the two at the last λ; with ``rank`` 0 the filter is
+    linear.
+
+    Cost: one addition a pair of events of one history, and O(rank · (events + n_items · rank)) for the frequencies;
+    memory is 8 bytes a neighbour and 8 · rank bytes an item. An empty history scores zero everywhere. Raises
+    ``ParameterError`` where ``rank`` 0 meets parameters that need frequencies.
+    """
+
+    name: ClassVar[str] = "graph-filter"
+
+    user_exponent: float = hyper(
+        0.7, "how far an event in a long history counts less", ge=0, space=Space(0.2, 1.2), other=1.5
+    )
+    item_exponent: float = hyper(
+        0.4, "as the popularity of items is taken out of the graph whose frequencies are found", ge=0,
+        space=Space(0.2, 0.6), other=0.0,
+    )  # fmt: skip
+    history_exponent: float = hyper(
+        0.5, "how far the popularity of the history item counts against a pair", space=Space(0.3, 0.8), other=0.1
+    )
+    candidate_exponent: float = hyper(
+        0.2, "how far the popularity of the candidate counts against a pair", space=Space(0, 0.5), other=0.6
+    )
+    rank: int = hyper(256, "frequencies found; 0: none", ge=0, space=Space(32, 768, log=True), other=3)
+    order: int = hyper(1, "how many steps of diffusion the filter repeats", ge=1, le=3, space=Space(1, 3), other=3)
+    sharpen: float = hyper(
+        1.0, "how far the lowest frequencies, what everybody shares, are taken back", ge=0, space=Space(0, 2), other=3.0
+    )
+    low_pass: float = hyper(
+        0.1, "what the frequencies found are passed beyond that", ge=0, space=Space(0, 0.4), other=1.0
+    )
+    neighbours: int = hyper(
+        500, "items kept for each history item in the linear part; 0: all", ge=0, space=Space(100, 2000, log=True),
+        other=2,
+    )  # fmt: skip
+    max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank == 0 and (self.order > 1 or self.sharpen > 0 or self.low_pass > 0):
+            raise ParameterError(f"{self.name}: order, sharpen and low_pass act on frequencies: rank 0 finds none")
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        events = self.bounded(train.distinct(), self.max_history)
+        x = events.weights().astype(np.float64)
+        count = np.maximum(np.bincount(events.items, minlength=events.n_items), 1.0)
+        length = np.maximum(events.lengths, 1.0)[events.rows]
+        x *= length ** (-self.user_exponent / 2)
+        before, after = (x * count[events.items] ** -e for e in (self.history_exponent, self.candidate_exponent))
+        near = nearest_items(
+            products(), events, after.astype(np.float32), self.neighbours, run, asked=before.astype(np.float32)
+        )
+        if self.rank == 0:
+            self.weights = near
+            return
+        values = (x * count[events.items] ** -self.item_exponent).astype(np.float32)
+        size, vectors = leading(events, values, self.rank, passes=PASSES, run=run, stage="frequencies")
+        passed, slope = self.response(size)
+        left = vectors * (passed * count[:, None] ** (self.item_exponent - self.history_exponent))
+        right = vectors.T * count ** (self.item_exponent - self.candidate_exponent)
+        assert near.data is not None  # it is sparse
+        self.weights = Weights(
+            near.indptr, near.indices, near.data * np.float32(slope), left=left.astype(np.float32),
+            right=np.ascontiguousarray(right, dtype=np.float32),
+        )  # fmt: skip
+
+    def response(self, size: Floats) -> tuple[Floats, float]:
+        """What each leading frequency gets beyond the linear filter, in units of the eigenvalues ``size`` (falling),
+        and the slope of the linear filter."""
+        top = max(float(size[0]), 1e-12)
+        share = np.clip(size.astype(np.float64) / top, 0, 1)
+        damped = np.exp(-self.sharpen * share)
+        diffused = (1 - (1 - share) ** self.order) * damped
+        slope = float(diffused[-1] / share[-1]) if share[-1] > 1e-6 else float(self.order)
+        return (top * (diffused + self.low_pass * damped - slope * share)).astype(np.float32), slope

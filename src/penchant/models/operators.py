@@ -1,0 +1,56 @@
+"""Where sparse item → item operators come from: the nearest of every item, out of sums over training histories."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penchant.histories import Floats, Histories
+from penchant.models.base import Run
+from penchant.models.linear import Weights
+from penchant.models.neighbourhoods import Index, Measure, Vectors
+from penchant.topk import places
+
+
+def nearest_items(
+    measure: Measure,
+    events: Histories,
+    values: Floats,
+    k: int,
+    run: Run,
+    *,
+    by_score: bool = False,
+    asked: Floats | None = None,
+) -> Weights:
+    """The k nearest items of every item (0: all). The most popular are numbered first: what is touched most lies
+    together.
+
+    ``values`` (events,) are what an event counts as part of a candidate; ``asked``, if it differs, what it counts as
+    part of the history item, for operators that are not symmetric.
+    """
+    place = places(np.bincount(events.items, minlength=events.n_items))
+    points = Vectors(events.indptr, place[events.items], values).turned(events.n_items)
+    queries = points
+    if asked is not None:
+        queries = Vectors(events.indptr, place[events.items], asked).turned(events.n_items)
+    index = Index.of(measure, points, len(events))
+    blocks = index.near(
+        queries, k, order=place, myself=place, names=np.argsort(place).astype(np.int32), by_score=by_score,
+        threads=run.threads, progress=run.report("neighbours"),
+    )  # fmt: skip
+    sizes, items, scores = zip(*((b.sizes, b.points, b.scores) for b in blocks), strict=True)
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
+    return Weights(indptr, np.concatenate(items), np.concatenate(scores))
+
+
+def normalised_rows(weights: Weights) -> Weights:
+    """The sparse operator with every row that is not empty divided by its sum."""
+    indptr, indices, data = weights.indptr, weights.indices, weights.data
+    assert indptr is not None and indices is not None and data is not None  # it is sparse
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    sums = np.bincount(rows, weights=data, minlength=len(indptr) - 1)
+    return Weights(indptr, indices, (data / sums[rows]).astype(np.float32))
+
+
+def products(user_exponent: float = 0.0) -> Measure:
+    """The measure of plain sums of products over common histories, long ones counting less."""
+    return Measure("cosine", key_exponent=user_exponent, query_exponent=0.0, point_exponent=0.0)

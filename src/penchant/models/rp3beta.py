@@ -1,0 +1,60 @@
+"""RP3beta: a walk of three steps over the graph of histories and items, popular ends counting less."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Histories
+from penchant.models.base import Run, Space, hyper
+from penchant.models.linear import LinearModel
+from penchant.models.operators import nearest_items, normalised_rows, products
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+
+@dataclass(kw_only=True)
+class RP3beta(LinearModel):
+    """Score = how often a random walk from the items of a history, over who also had them, ends at the candidate.
+
+    w(i → j) = Σ_u (x_ui / m_i)^alpha · (x_uj / s_u)^alpha / m_j^beta,   m_j = Σ_u x_uj,  s_u = Σ_j x_uj
+
+    Paudel, Christoffel, Newell and Bernstein, "Updatable, Accurate, Diverse, and Scalable Recommendations for
+    Interactive Applications", 2016; with ``beta`` = 0 it is P3alpha (Cooper, Lee, Radinsky and Rosen, 2014). The walk
+    starts from the events of the history that is given, so it needs no person; for each history item the
+    ``neighbours`` largest w are kept.
+
+    Cost: one addition a pair of events of one history, divided among the threads; memory is what is kept, 8 bytes a
+    neighbour. An empty history scores zero everywhere.
+    """
+
+    name: ClassVar[str] = "rp3beta"
+
+    alpha: float = hyper(0.6, "power of every step's probability", ge=0, space=Space(0.2, 1.2), other=1.5)
+    beta: float = hyper(
+        0.3, "how far the popularity of the candidate counts against it; 0: P3alpha", ge=0, space=Space(0, 0.8),
+        other=1.0,
+    )  # fmt: skip
+    neighbours: int = hyper(
+        200, "items kept for each history item; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
+    )
+    aggregation: str = hyper(
+        "sum", "normalised: the weights of each history item sum to one", choices=("sum", "normalised"),
+        space=Space(choices=("sum", "normalised")), other="normalised",
+    )  # fmt: skip
+    max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        events = self.bounded(train.distinct(), self.max_history)
+        x = events.weights().astype(np.float64)
+        of_item = np.bincount(events.items, weights=x, minlength=events.n_items)[events.items]
+        of_history = np.bincount(events.rows, weights=x, minlength=len(events))[events.rows]
+        start = (x / of_item) ** self.alpha
+        end = (x / of_history) ** self.alpha / of_item**self.beta
+        near = nearest_items(
+            products(), events, end.astype(np.float32), self.neighbours, run, asked=start.astype(np.float32)
+        )
+        self.weights = normalised_rows(near) if self.aggregation == "normalised" else near
