@@ -29,6 +29,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "item-knn": ("penchant.models.item_knn", "ItemKNN", ""),
     "user-knn": ("penchant.models.user_knn", "UserKNN", ""),
     "ease": ("penchant.models.ease", "EASE", ""),
+    "slim": ("penchant.models.slim", "SLIM", ""),
     "rp3beta": ("penchant.models.rp3beta", "RP3beta", ""),
     "graph-filter": ("penchant.models.graph_filter", "GraphFilter", ""),
     "content-knn": ("penchant.models.content_knn", "ContentKNN", ""),

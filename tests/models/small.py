@@ -8,4 +8,5 @@ SMALL: dict[str, dict[str, Any]] = {
     "blend": {"members": [{"model": "ease", "params": {"reg": 20.0}}, {"model": "content-knn", "params": {}}]},
     "graph-filter": {"rank": 9},
     "pure-svd": {"factors": 7},
+    "slim": {"tolerance": 1e-6},
 }

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.errors import ParameterError
-from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.histories import Floats, Histories
 from penchant.memory import require
 from penchant.models.base import Run, Space, hyper
 from penchant.models.linear import LinearModel, Weights
+from penchant.models.operators import gram
 
 if TYPE_CHECKING:
     from penchant.split import Split
 
 TILES_A_BLOCK = 64
-ITEMS_A_BLOCK = 64
-WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
 
 
 @dataclass(kw_only=True)
@@ -52,43 +51,6 @@ class EASE(LinearModel):
         penalty = self.reg + self.dropout / (1 - self.dropout) * matrix.diagonal()
         matrix[np.diag_indices(n)] += penalty.astype(np.float32)
         self.weights = Weights(dense=_solve(matrix, run))
-
-
-def gram(events: Histories, run: Run) -> Floats:
-    """The upper triangle of XᵀX for distinct events, ``(n, n)``; zeros below the diagonal."""
-    from penchant.kernels.gram import gram_rows, set_bits
-    from penchant.kernels.threads import over_blocks
-
-    n, size = events.n_items, len(events.items)
-    # by item, then by history again: items ascend within a history, and every event knows its place in both
-    indptr, rows, came_from = _turned(events.indptr, events.items, n)
-    starts, items, among = _turned(indptr, rows, len(events))
-    place = np.empty(size, dtype=np.int64)
-    place[among] = np.arange(size)
-    ends = starts[1:][rows]
-    weights = events.weights()
-    values = np.empty(0, np.float32) if (weights == 1).all() else weights[came_from[among]]
-    words = -(-len(events) // (64 * WORDS_AT_ONCE)) * WORDS_AT_ONCE
-    # bits must not take more than a fraction of what the matrix takes
-    bits = np.zeros((n, words if values.size == 0 and words <= n // 8 else 0), dtype=np.uint64)
-    if bits.size:
-        set_bits(0, n, indptr, rows, bits)
-    out = np.zeros((n, n), dtype=np.float32)
-
-    def work(lo: int, hi: int) -> None:
-        gram_rows(lo, hi, indptr, place, ends, items, values, bits, out)
-
-    over_blocks(work, n, size=ITEMS_A_BLOCK, threads=run.threads, progress=run.report("gram"))
-    return out
-
-
-def _turned(indptr: Longs, keys: Ints, n_keys: int) -> tuple[Longs, Ints, Longs]:
-    """Ragged rows the other way round: of every key its rows, rising, and where in ``keys`` each was."""
-    from penchant.kernels.ragged import by_item
-
-    out = np.zeros(n_keys + 1, np.int64), np.empty(len(keys), np.int32), np.empty(len(keys), np.int64)
-    by_item(indptr, keys, *out)
-    return out
 
 
 def _solve(matrix: Floats, run: Run) -> Floats:

@@ -1,4 +1,4 @@
-"""Where sparse item → item operators come from: the nearest of every item, out of sums over training histories."""
+"""Where item → item operators come from: sums over training histories, of every pair or of the nearest of an item."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from penchant.histories import Floats, Histories
 from penchant.models.base import Run
 from penchant.models.linear import Weights
 from penchant.models.neighbourhoods import Index, Measure, Vectors
+from penchant.models.ragged import turned
 from penchant.topk import places
+
+ITEMS_A_BLOCK = 64
+WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
 
 
 def nearest_items(
@@ -54,3 +58,31 @@ def normalised_rows(weights: Weights) -> Weights:
 def products(user_exponent: float = 0.0) -> Measure:
     """The measure of plain sums of products over common histories, long ones counting less."""
     return Measure("cosine", key_exponent=user_exponent, query_exponent=0.0, point_exponent=0.0)
+
+
+def gram(events: Histories, run: Run) -> Floats:
+    """The upper triangle of XᵀX for distinct events, ``(n, n)``; zeros below the diagonal."""
+    from penchant.kernels.gram import gram_rows, set_bits
+    from penchant.kernels.threads import over_blocks
+
+    n, size = events.n_items, len(events.items)
+    # by item, then by history again: items ascend within a history, and every event knows its place in both
+    indptr, rows, came_from = turned(events.indptr, events.items, n)
+    starts, items, among = turned(indptr, rows, len(events))
+    place = np.empty(size, dtype=np.int64)
+    place[among] = np.arange(size)
+    ends = starts[1:][rows]
+    weights = events.weights()
+    values = np.empty(0, np.float32) if (weights == 1).all() else weights[came_from[among]]
+    words = -(-len(events) // (64 * WORDS_AT_ONCE)) * WORDS_AT_ONCE
+    # bits must not take more than a fraction of what the matrix takes
+    bits = np.zeros((n, words if values.size == 0 and words <= n // 8 else 0), dtype=np.uint64)
+    if bits.size:
+        set_bits(0, n, indptr, rows, bits)
+    out = np.zeros((n, n), dtype=np.float32)
+
+    def work(lo: int, hi: int) -> None:
+        gram_rows(lo, hi, indptr, place, ends, items, values, bits, out)
+
+    over_blocks(work, n, size=ITEMS_A_BLOCK, threads=run.threads, progress=run.report("gram"))
+    return out

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.histories import Floats, Histories
 from penchant.models.base import Run
 from penchant.models.linear import times_dense
+from penchant.models.ragged import flipped
 
 EXTRA = 16  # directions carried beyond those kept: they take the error of the last ones
 
@@ -22,7 +23,10 @@ def leading(
     """
     from penchant.kernels.threads import one_blas_thread
 
-    by_item, by_row = turned(events, values), (events.indptr, events.items, values)
+    by_item, by_row = (
+        flipped(events.indptr, events.items, values, events.n_items),
+        (events.indptr, events.items, values),
+    )
     width = min(factors + EXTRA, events.n_items)
     span = run.rng().standard_normal((events.n_items, width), dtype=np.float32)
     progress = run.report(stage)
@@ -37,13 +41,3 @@ def leading(
         size, inner = np.linalg.eigh((image.T @ image).astype(np.float64))
         kept = (span @ inner[:, ::-1][:, :factors]).astype(np.float32)
     return size[::-1][:factors].astype(np.float32), kept
-
-
-def turned(events: Histories, values: Floats) -> tuple[Longs, Ints, Floats]:
-    """For every item its rows and their values."""
-    from penchant.kernels.ragged import by_item
-
-    indptr = np.zeros(events.n_items + 1, dtype=np.int64)
-    rows, order = np.empty(len(events.items), dtype=np.int32), np.empty(len(events.items), dtype=np.int64)
-    by_item(events.indptr, events.items, indptr, rows, order)
-    return indptr, rows, values[order]

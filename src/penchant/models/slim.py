@@ -1,0 +1,106 @@
+"""SLIM: each item predicted from few others by an elastic net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.memory import require
+from penchant.models.base import Run, Space, hyper
+from penchant.models.linear import LinearModel, Weights
+from penchant.models.operators import gram, nearest_items, products
+from penchant.models.ragged import flipped
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+SWEEPS = 1000  # of coordinate descent inside the active set, at most
+ROUNDS = 200  # in which items enter it, at most
+COLUMNS = 16  # a block
+DENSE = 0.5  # the Gram matrix is held dense when so many pairs are counted for each of its entries
+
+
+@dataclass(kw_only=True)
+class SLIM(LinearModel):
+    """Each item predicted from few others: a sparse, by default non-negative, linear autoencoder without a diagonal.
+
+    min_W ½‖X − XW‖² + ½ l2 ‖W‖² + l1 ‖W‖₁  with W_jj = 0 and, unless ``positive`` is off, W ≥ 0
+
+    Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011. Every column is a problem
+    of its own, solved to ``tolerance`` by coordinate descent on the Gram matrix XᵀX over a growing active set; l1 and
+    l2 are compared with co-occurrence counts. X holds event weights; ratings count as ones.
+
+    Cost: the Gram matrix once, as in ``ease`` (dense, 4·n² bytes) or as sparse pairs, 8 bytes each, whichever the data
+    call for; a column costs its active items times their neighbours, and columns are divided among the threads. An
+    empty history scores zero everywhere. Raises ``MemoryLimitError`` where the pairs do not fit.
+    """
+
+    name: ClassVar[str] = "slim"
+
+    l1: float = hyper(2.0, "penalty on |w|: how sparse it is", ge=0, space=Space(0.1, 30, log=True), other=10.0)
+    l2: float = hyper(10.0, "penalty on w²", gt=0, space=Space(1, 1000, log=True), other=100.0)
+    positive: bool = hyper(True, "no weight is below zero", other=False)
+    tolerance: float = hyper(1e-4, "a column is done when no weight moves by more", gt=0, other=0.2)
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        pairs = Pairs.of(train.distinct(), run)
+        targets = np.arange(train.n_items, dtype=np.int32)
+        indptr, items, values = solve(pairs, targets, self, run)
+        self.weights = Weights(*flipped(indptr, items, values, train.n_items))
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """The Gram matrix, dense or by rows without its diagonal."""
+
+    diagonal: Floats
+    dense: Floats  # (n, n) or (0, 0)
+    indptr: Longs
+    indices: Ints
+    data: Floats
+
+    @classmethod
+    def of(cls, events: Histories, run: Run) -> Pairs:
+        """Of distinct events."""
+        n, x = events.n_items, events.weights()
+        diagonal = np.bincount(events.items, weights=x.astype(np.float64) ** 2, minlength=n).astype(np.float32)
+        counted = float((events.lengths.astype(np.float64) ** 2).sum())
+        if counted > DENSE * n * n:
+            require(4 * n * n, f"slim over {n:,} items", "use sparse-ease or item-knn, or fewer items")
+            dense = gram(events, run)
+            for lo in range(0, n, 512):
+                hi = min(lo + 512, n)
+                dense[hi:, lo:hi] = dense[lo:hi, hi:].T
+                dense[lo:hi, lo:hi] += np.triu(dense[lo:hi, lo:hi], 1).T
+            return cls(diagonal, dense, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+        require(int(8 * counted), f"slim over {n:,} items", "use sparse-ease or item-knn, or fewer items")
+        near = nearest_items(products(), events, x, 0, run)
+        assert near.indptr is not None and near.indices is not None and near.data is not None  # it is sparse
+        return cls(diagonal, np.empty((0, 0), np.float32), near.indptr, near.indices, near.data)
+
+
+def solve(pairs: Pairs, targets: Ints, model: SLIM, run: Run) -> tuple[Longs, Ints, Floats]:
+    """The columns of ``targets``: for each its items and weights, ragged."""
+    from penchant.kernels.elastic import elastic_columns
+    from penchant.kernels.threads import over_blocks
+
+    n = len(pairs.diagonal)
+
+    def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:
+        sizes, found, values = (
+            np.zeros(hi - lo, np.int64),
+            np.empty((hi - lo) * n, np.int32),
+            np.empty((hi - lo) * n, np.float32),
+        )
+        used = elastic_columns(
+            lo, hi, targets, pairs.dense, pairs.indptr, pairs.indices, pairs.data, pairs.diagonal, model.l1, model.l2,
+            model.positive, model.tolerance, SWEEPS, ROUNDS, sizes, found, values,
+        )  # fmt: skip
+        return sizes, found[:used].copy(), values[:used].copy()
+
+    parts = over_blocks(work, len(targets), size=COLUMNS, threads=run.threads, progress=run.report("columns"))
+    sizes, items, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), items, values
