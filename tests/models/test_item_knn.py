@@ -8,7 +8,7 @@ import pytest
 from penchant.errors import DataError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.item_knn import PULL, ItemKNN
+from penchant.models.item_knn import ItemKNN
 from penchant.models.neighbourhoods import SIMILARITIES
 from penchant.topk import rank
 
@@ -125,7 +125,7 @@ def test_predicts_the_mean_deviation_of_the_nearest_rated() -> None:
     got, expected = model.predict(given, asked), b.of(given, asked)
     for at, (row, item) in enumerate(zip(asked.rows, asked.items, strict=True)):
         rated = [i for i in np.argsort(-s[item], kind="stable") if i in given.row(row) and s[item, i] > 0][:3]
-        gain = s[item, rated] @ mine[row, rated] / (s[item, rated].sum() + PULL)
+        gain = s[item, rated] @ mine[row, rated] / (s[item, rated].sum() + model.rating_damping)
         assert got[at] == pytest.approx(np.clip(expected[at] + gain, 1, 5), abs=1e-4)
 
 

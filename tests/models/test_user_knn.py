@@ -6,7 +6,7 @@ import pytest
 from penchant.errors import DataError, ParameterError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.user_knn import PULL, UserKNN
+from penchant.models.user_knn import UserKNN
 from penchant.topk import rank
 
 
@@ -138,7 +138,7 @@ def test_predicts_the_mean_deviation_of_those_who_rated() -> None:
     expected = b.of(given, asked)
     for n, (row, item) in enumerate(zip(asked.rows, asked.items, strict=True)):
         who = [v for v in np.argsort(-s[row], kind="stable") if x[v, item] and s[row, v] > 0][:4]
-        gain = (s[row, who] @ dev[who, item]) / (s[row, who].sum() + PULL)
+        gain = (s[row, who] @ dev[who, item]) / (s[row, who].sum() + model.rating_damping)
         want = np.clip(expected[n] + gain, 1, 5)
         assert model.predict(given, asked)[n] == pytest.approx(want, abs=1e-4)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 REACH = 25  # neighbours kept of an item for every one that a prediction may use
-PULL = 0.05
 
 
 @dataclass(kw_only=True)
@@ -73,6 +72,10 @@ class ItemKNN(LinearModel, RatingModel):
     rating_shrink: float = hyper(
         100.0, "as shrink, where ratings are predicted", ge=0, space=Space(1, 3000, log=True), other=1.0
     )
+    rating_damping: float = hyper(
+        0.1, "added to the sum of similarities: few or weak neighbours leave a rating near its baseline", ge=0,
+        space=Space(0.02, 1, log=True), other=5.0,
+    )  # fmt: skip
     user_damping: float = hyper(5.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
     item_damping: float = hyper(2.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
 
@@ -131,7 +134,7 @@ class ItemKNN(LinearModel, RatingModel):
         def work(lo: int, hi: int) -> None:
             by_rated_items(
                 lo, hi, known.indptr, known.items, deviations, items.indptr, items.items, indptr, indices,
-                data, self.rating_neighbours, PULL, out,
+                data, self.rating_neighbours, self.rating_damping, out,
             )  # fmt: skip
 
         over_blocks(work, len(known), size=256)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from penchant.split import Split
 
 Sparse = tuple[Longs, Ints, Floats]  # indptr, indices, data
-PULL = 0.1  # of the sum of similarities: a prediction from few or weak neighbours stays near its baseline
 ROWS_AT_ONCE = 8192  # histories whose neighbours are held at once
 
 
@@ -79,6 +78,10 @@ class UserKNN(RatingModel):
     rating_shrink: float = hyper(
         50.0, "as shrink, where ratings are predicted", ge=0, space=Space(1, 1000, log=True), other=1.0
     )
+    rating_damping: float = hyper(
+        0.2, "added to the sum of similarities: few or weak neighbours leave a rating near its baseline", ge=0,
+        space=Space(0.02, 1, log=True), other=5.0,
+    )  # fmt: skip
     user_damping: float = hyper(5.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
     item_damping: float = hyper(2.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
 
@@ -251,7 +254,7 @@ class UserKNN(RatingModel):
         for found in self._near(known, 0, rated=True):
             by_users_who_rated(
                 found.lo, found.sizes, found.points, found.scores, items.indptr, items.items, by_item.indptr,
-                by_item.keys, by_item.values, len(side.events), self.rating_neighbours, PULL, out,
+                by_item.keys, by_item.values, len(side.events), self.rating_neighbours, self.rating_damping, out,
             )  # fmt: skip
         return self.baseline.clip(self.baseline.of(known, items) + out)
 
