@@ -36,7 +36,7 @@ def implicit(folder: Path) -> Numbers:
     users = np.arange(train.shape[0])
     model.recommend(users[:100], train[:100], N=K)
     start = time.perf_counter()
-    items, scores = model.recommend(users, train, N=K, filter_already_liked_items=True)
+    _, scores = model.recommend(users, train, N=K, filter_already_liked_items=True)
     seconds, s = time.perf_counter() - start, model.similarity
     return {"seconds": seconds, "scores": scores, "indptr": s.indptr, "indices": s.indices, "data": s.data}
 
