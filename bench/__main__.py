@@ -4,6 +4,9 @@ python -m bench list                     the comparisons and the sets
 python -m bench NAME ...                 measure comparisons: ours and theirs in turn
 python -m bench accuracy [--set S ...] [--model M ...] [--seed N ...]
                                          the queue: what has parameters and no result yet
+python -m bench tune SET MODEL           parameters chosen on the validation part of a set
+python -m bench blend SET [--model M ...]
+                                         the tuned models of a set together, weighed on its validation part
 python -m bench report                   docs/benchmarks.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accuracy, duel, machine, report, tune
+from bench import accuracy, blends, duel, machine, report, tune
 from bench.sets import SETS
 
 
@@ -55,6 +58,10 @@ def main() -> int:
         if len(options.what) != 3 or options.what[1] not in SETS:
             parser.error(f"tune takes a set and a model; the sets are {', '.join(SETS)}")
         tune.tune(*options.what[1:], trials=options.trials, minutes=options.minutes, seed=seeds[0])
+    elif first == "blend":
+        if len(options.what) != 2 or options.what[1] not in SETS:
+            parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")
+        blends.blend(options.what[1], options.model, seed=seeds[0])
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

@@ -78,7 +78,7 @@ class Blend(Model):
         self.members = fresh
         self.mix = np.array(self.weights or [1 / len(fresh)] * len(fresh), dtype=np.float32)
         if not self.weights and len(fresh) > 1 and valid is not None and len(valid):
-            self.mix, before, after = self._choose(valid, run)
+            self.mix, before, after = self.choose(valid, run)
             parts = ", ".join(f"{member.name} {w:.3f}" for member, w in zip(fresh, self.mix, strict=True))
             self.notes.append(f"weights chosen on validation: {parts}; NDCG@{K} {before:.4f} → {after:.4f}")
 
@@ -96,7 +96,7 @@ class Blend(Model):
         for member in self.members:
             yield normalised(member.score(given), self.normalise, place)
 
-    def _choose(self, valid: Split, run: Run) -> tuple[Floats, float, float]:
+    def choose(self, valid: Split, run: Run) -> tuple[Floats, float, float]:
         """Weights by coordinate ascent, and the NDCG of equal weights and of theirs."""
         if len(valid) > CASES:
             valid = valid.cases(np.sort(run.rng().permutation(len(valid))[:CASES]))
