@@ -44,6 +44,11 @@ class Entry:
         chosen: dict[str, Any] = json.loads(self.params_file.read_text())
         return {"model": chosen["model"], "params": chosen["params"]}
 
+    def chosen(self) -> dict[str, Any]:
+        """How they were chosen: trials, and the best value on validation; nothing where there was nothing to choose."""
+        search = json.loads(self.params_file.read_text())
+        return {key: search[key] for key in ("trials", "metric", "value") if key in search}
+
     def done(self) -> bool:
         """Whether there is a result of these very parameters."""
         if not self.result_file.exists():
@@ -104,6 +109,7 @@ def measure(entry: Entry) -> dict[str, Any]:
     return {
         "set": entry.set_name,
         **choice,
+        "chosen": entry.chosen(),
         "seed": entry.seed,
         "split": {**evaluation["split"], "left_out": left_out},
         "metrics": result["metrics"],

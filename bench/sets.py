@@ -136,8 +136,9 @@ SETS: dict[str, BenchSet] = {
     "amazon-cds": BenchSet("amazon-cds", "column", _TOP20, "BARS split; all items ranked", _PARTED),
     "ml-1m-ncf": BenchSet(
         "ml-1m", "column", ("ndcg@10", "hit@10", "hit@5", "ndcg@5"),
-        "NCF leave-one-out; *sampled*: ranked among its 99 given candidates", {**_PARTED, **_ORDERED}, _ncf,
-        "ncf_negatives", "genres",
+        "NCF leave-one-out; *sampled*: ranked among its 99 given candidates. Validation asks the same of the last "
+        "training item; ours may use the order of events (`half_life`, transitions), the published models do not",
+        {**_PARTED, **_ORDERED}, _ncf, "ncf_negatives", "genres",
     ),
     "ml-100k": BenchSet("ml-100k", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
     "ml-1m": BenchSet("ml-1m", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
