@@ -16,21 +16,24 @@ import penchant
 from penchant.errors import InputError
 from penchant.serve.database import StoreError
 from penchant.serve.gate import Gate
+from penchant.serve.pages import site
+from penchant.serve.pages.pulse import Pulse
 from penchant.serve.problems import Problem, from_validation
 from penchant.serve.routes import answers, events, items, models, people, system
 from penchant.serve.schemas import Events
 from penchant.serve.service import Service
 
-ROUTERS = (events.router, answers.router, items.router, people.router, models.router, system.router)
+ROUTERS = (events.router, answers.router, items.router, people.router, models.router, system.router, site.router)
 
 
 def make_app(service: Service) -> Gate:
     """The ASGI application of a service that was opened."""
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
+    async def life(app: FastAPI) -> AsyncIterator[None]:
         await service.start()
-        yield
+        async with app.state.pulse.beating():
+            yield
         await service.stop()
 
     app = FastAPI(
@@ -43,7 +46,7 @@ def make_app(service: Service) -> Gate:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.service = service
+    app.state.service, app.state.pulse = service, Pulse(service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to add to the document
     for router in ROUTERS:
         app.include_router(router)

@@ -1,0 +1,93 @@
+"""Live: how busy the service is, how fast it answers, and what just happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from penchant.serve.pages.charts import area, line, nice
+from penchant.serve.pages.html import PageRoute, page
+from penchant.serve.pages.html import query as address
+from penchant.serve.pages.pulse import SECONDS, Beat, Pulse, counted
+from penchant.serve.pages.recent import recent
+from penchant.serve.pages.sessions import SIGNED_IN, visitor_of
+from penchant.serve.pages.tryit import describe
+from penchant.serve.people import subject
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+SHOWN = 12  # recent events
+LATELY = 10  # seconds over which the figure of now is a mean
+
+
+@router.get("/ui/live", dependencies=[SIGNED_IN])
+async def live(request: Request) -> Response:
+    """The page."""
+    return page(request, "live.html", **await _figures(request))
+
+
+@router.get("/ui/live/now", dependencies=[SIGNED_IN])
+async def now(request: Request) -> Response:
+    """Its moving part."""
+    return page(request, "live_now.html", **await _figures(request))
+
+
+async def _figures(request: Request) -> dict[str, Any]:
+    service = visitor_of(request).service
+    pulse: Pulse = request.app.state.pulse
+    beats = list(pulse.beats)
+    clock = await service.read(service.measure)
+    metrics, active = service.metrics, service.versions.active
+    happened = [
+        {
+            **event,
+            **describe(active, event["item"]),
+            "name": event["person"][2:],
+            "to": address(**subject(event["person"])),
+            "against": active.is_against(event["kind"]),
+        }
+        for event in await service.read(recent, service, SHOWN)
+    ]
+    return {
+        "events": _chart([beat.events for beat in beats]),
+        "answers": _chart([beat.answers for beat in beats]),
+        "fallback": _share(beats),
+        "times": _times(beats),
+        "happened": happened,
+        "store": metrics.store_bytes._value.get(),  # noqa: SLF001  # the library has no way to read what it was told
+        "waiting": service.store.writer.waiting,
+        "ever": clock.events,
+        "dropped": clock.dropped_old + clock.dropped_many,
+        "items": len(active.shelf),
+        "total": sum(counted(metrics.answers, "kind").values()),
+        "seconds": SECONDS,
+    }
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values[-LATELY:]) / max(1, len(values[-LATELY:]))
+
+
+def _chart(values: list[float]) -> dict[str, Any]:
+    top = nice(max(values, default=0.0))
+    return {"now": _mean(values), "top": top, "line": line(values, top), "area": area(values, top)}
+
+
+def _share(beats: list[Beat]) -> dict[str, Any]:
+    """The share of answers that were popular items, over the last seconds each."""
+    shares: list[float | None] = []
+    for n in range(len(beats)):
+        window = beats[max(0, n - LATELY + 1) : n + 1]
+        answers = sum(beat.answers for beat in window)
+        shares.append(sum(beat.fallback for beat in window) / answers if answers > 0 else None)
+    return {"now": shares[-1] if shares else None, "line": line(shares, 1.0)}
+
+
+def _times(beats: list[Beat]) -> dict[str, Any]:
+    lines = {name: [getattr(beat, name) for beat in beats] for name in ("p50", "p95", "p99")}
+    top = nice(max((value for values in lines.values() for value in values if value is not None), default=0.0))
+    told: dict[str, Any] = {"top": top}
+    for name, values in lines.items():
+        known = [value for value in values[-LATELY:] if value is not None]
+        told[name] = {"now": sum(known) / len(known) if known else None, "line": line(values, top)}
+    return told

@@ -1,0 +1,102 @@
+"""Person: what the store holds of someone, what they are answered and why; export and erase."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from penchant.serve.answers import Query
+from penchant.serve.pages.html import HEADERS, PageRoute, page, with_cookie
+from penchant.serve.pages.html import query as address
+from penchant.serve.pages.reasons import all_told, shades
+from penchant.serve.pages.recent import recent
+from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, Form, own_form, visitor_of
+from penchant.serve.pages.tryit import check, describe
+from penchant.serve.people import subject
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+SHOWN, K = 50, 10  # events and answers
+UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
+
+
+def _named(form: Form) -> str:
+    """The person that a form names, as the store knows them; empty where it names nobody."""
+    for field, letter in (("user", "u:"), ("session", "s:")):
+        if form.one(field):
+            return letter + check(form.one(field))
+    return ""
+
+
+def _asked(request: Request) -> str:
+    return _named(Form(list(request.query_params.multi_items())))
+
+
+@router.get("/ui/person", dependencies=[SIGNED_IN])
+async def show(request: Request) -> Response:
+    """Someone's history, and their answers with reasons."""
+    service, who = visitor_of(request).service, _asked(request)
+    if not who:
+        found = await service.read(recent, service, 60)
+        people = list(dict.fromkeys(event["person"] for event in found))[:12]
+        lately = [{"name": person[2:], "to": address(**subject(person))} for person in people]
+        return page(request, "person.html", who=None, lately=lately)
+    active = service.versions.active
+    events = await service.read(service.people.events, who, SHOWN)
+    said = await service.read(service.store.attributes, who)
+    told = await service.recommend(who, Query(K, why=True))
+    shade_of = shades([event["item"] for event in events])
+    shown = [{**event, **describe(active, event["item"]), "shade": shade_of[event["item"]]} for event in events]
+    for event in shown:
+        event["against"] = active.is_against(event["kind"])
+    entries = [{**entry, **describe(active, entry["item"])} for entry in all_told(told["items"], shade_of)]
+    return page(
+        request,
+        "person.html",
+        who={**subject(who), "name": who[2:], "to": address(**subject(who)), "known": bool(events or said)},
+        events=shown,
+        more=len(events) == SHOWN,
+        said={name: value if isinstance(value, str) else to_json(value).decode() for name, value in said.items()},
+        told=told,
+        entries=entries,
+        lately=[],
+    )
+
+
+@router.get("/ui/person/export", dependencies=[SIGNED_IN])
+async def export(request: Request) -> Response:
+    """Everything that is kept of someone, as a file."""
+    service, who = visitor_of(request).service, _asked(request)
+    document = await service.thread(service.people.export, who)
+    name = UNSAFE.sub("-", who[2:])[:60] or "person"
+    disposition = f"attachment; filename=\"{name}.json\"; filename*=UTF-8''{quote(who[2:][:60], safe='')}.json"
+    headers = {**HEADERS, "Content-Disposition": disposition}
+    text = to_json(document, indent=2)
+    return with_cookie(request, Response(text, 200, headers, "application/json"), visitor_of(request))
+
+
+@router.get("/ui/person/erase", dependencies=[SIGNED_IN])
+async def ask(request: Request) -> Response:
+    """Ask once more before somebody is erased."""
+    service, who = visitor_of(request).service, _asked(request)
+    kept = await service.thread(service.people.export, who)
+    counts = {"events": len(kept["events"]), "attributes": len(kept["attributes"])}
+    return page(request, "erase.html", who=_told(who), counts=counts, receipt=None)
+
+
+@router.post("/ui/person/erase", dependencies=[SIGNED_IN, OWN_FORM])
+async def erase(request: Request) -> Response:
+    """Erase someone, and show the receipt."""
+    service, who = visitor_of(request).service, _named(await own_form(request))
+    receipt = await service.erase(who)
+    return page(
+        request, "erase.html", who=_told(who), counts=receipt["removed"], receipt=to_json(receipt, indent=2).decode()
+    )
+
+
+def _told(who: str) -> dict[str, Any]:
+    (field, name), *_ = subject(who).items()
+    return {"field": field, "name": name, "to": address(**subject(who))}

@@ -1,0 +1,63 @@
+"""Why an item stands in a list, as a sentence and as a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NAMED = 3  # reasons of one item that are named; the bar shows all
+SHADES = 6  # colours that tell past items apart in a bar
+WIDTH = 1000.0  # of a bar, in its own units
+
+
+def reasons(entry: Mapping[str, Any], shade_of: Mapping[str, int], top: float) -> dict[str, Any]:
+    """What to show of an entry's ``why``: the largest parts for and against it, and the segments of its bar.
+
+    A segment is as long as its part of the score; ``top`` is the score that fills the bar.
+    """
+    parts = _together(entry["why"]["parts"])
+    gained = sum(part["contribution"] for part in parts if part["contribution"] > 0)
+    spoke_for = [
+        {**part, "share": part["contribution"] / gained, "shade": shade_of.get(part["item"], 0)}
+        for part in parts
+        if part["contribution"] > 0
+    ]
+    against = [part for part in parts[::-1] if part["contribution"] < 0]
+    return {
+        "for": spoke_for[:NAMED],
+        "more": max(0, len(spoke_for) - NAMED),
+        "against": against[:NAMED],
+        "method": entry["why"]["method"],
+        "bar": _bar(spoke_for, max(0.0, entry["score"]), top),
+    }
+
+
+def _together(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One part an item, however often someone had it, the largest first."""
+    sums: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        known = sums.setdefault(part["item"], {**part, "contribution": 0.0})
+        known["contribution"] += part["contribution"]
+    return sorted(sums.values(), key=lambda part: -part["contribution"])
+
+
+def _bar(parts: Sequence[Mapping[str, Any]], score: float, top: float) -> list[dict[str, Any]]:
+    length = WIDTH * min(1.0, score / top) if top > 0 else 0.0
+    segments, start = [], 0.0
+    for part in parts:
+        width = length * part["share"]
+        if width >= 0.5:
+            segments.append({"x": round(start, 1), "width": round(width, 1), "shade": part["shade"]})
+        start += width
+    return segments
+
+
+def shades(items: Sequence[str]) -> dict[str, int]:
+    """A colour for each past item; the seventh has that of the first again."""
+    return {item: n % SHADES + 1 for n, item in enumerate(dict.fromkeys(items))}
+
+
+def all_told(entries: Sequence[Mapping[str, Any]], shade_of: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Every entry of a list with its reasons to show."""
+    top = max((entry["score"] for entry in entries), default=0.0)
+    return [{**entry, "told": reasons(entry, shade_of, top)} for entry in entries]

@@ -1,0 +1,98 @@
+"""What all pages share: their front door, assets, appearance, signing in and out."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from penchant.serve.pages import live, models, person, tryit
+from penchant.serve.pages.html import ASSETS, HEADERS, THEME, THEMES, VERSION, PageRoute, away, over_tls, page
+from penchant.serve.pages.sessions import ANYONE, OWN_FORM, ROOT, Form, from_here, own_form, read_form, visitor_of
+from penchant.serve.problems import Problem
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+TRIES = 5.0  # keys a second that one address may try
+YEAR = 31_536_000
+FRONT = "/ui/try"
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+OURS = re.compile(r"/ui/[a-z/-]*(\?[\w=%.~&*+-]*)?", re.ASCII)  # where a form may lead: to a page of ours
+
+
+@router.get("/")
+@router.get("/ui")
+@router.get("/ui/")
+async def front() -> Response:
+    """To the first page. The session's cookie is not sent here, so none may be made here."""
+    return Response(status_code=303, headers={**HEADERS, "Location": FRONT})
+
+
+@router.get("/ui/assets/{name}")
+async def asset(request: Request, name: Annotated[str, Path(max_length=40)]) -> Response:
+    """Styles, scripts and the icon: public, as the pages' looks are."""
+    found = ASSETS.get(name)
+    if found is None:
+        raise Problem(404, "there is no such file")
+    kept = "public, max-age=31536000, immutable" if request.query_params.get("v") == VERSION else "public, max-age=60"
+    media = TYPES["." + name.rpartition(".")[2]]
+    return Response(found, headers={**HEADERS, "Cache-Control": kept}, media_type=media)
+
+
+@router.post("/ui/theme", dependencies=[ANYONE])
+async def theme(request: Request) -> Response:
+    """Light, dark, or as the system has it; kept in a cookie."""
+    from_here(request)
+    form = await read_form(request)
+    chosen = form.one("theme")
+    response = away(request, onward(form))
+    if chosen in THEMES:
+        secure = over_tls(request)
+        response.set_cookie(THEME, chosen, YEAR, path=ROOT, samesite="strict", secure=secure, httponly=True)
+    return response
+
+
+@router.get("/ui/sign-in", dependencies=[ANYONE])
+async def ask(request: Request) -> Response:
+    """Ask for a key."""
+    wanted = Form(list(request.query_params.multi_items()))
+    return page(request, "sign_in.html", wrong="", onward=onward(wanted))
+
+
+@router.post("/ui/sign-in", dependencies=[ANYONE])
+async def sign_in(request: Request) -> Response:
+    """Take a key, and begin a session of its own. What is wrong with a key is not told."""
+    visitor, service = visitor_of(request), visitor_of(request).service
+    address = request.client.host if request.client else ""
+    if (wait := service.buckets.take(f"sign-in {address}", TRIES)) > 0:
+        raise Problem(429, "too many keys were tried: wait a moment", headers={"Retry-After": str(max(1, round(wait)))})
+    form = await own_form(request)
+    key = service.keys.check(form.one("key").strip()[:200])
+    if key is None or not key.allows("admin"):
+        wrong = "This is not a key of this service with the scope admin."
+        return page(request, "sign_in.html", status=401, wrong=wrong, onward=onward(form))
+    visitor.sign_in(key)
+    return away(request, onward(form))
+
+
+@router.post("/ui/sign-out", dependencies=[ANYONE, OWN_FORM])
+async def sign_out(request: Request) -> Response:
+    """End the session in this browser."""
+    visitor_of(request).sign_in(None)
+    return away(request, f"{ROOT}sign-in")
+
+
+def onward(form: Form) -> str:
+    """The page of ours that a form leads to."""
+    wanted = form.one("next")
+    return wanted if len(wanted) <= 4000 and OURS.fullmatch(wanted) else FRONT
+
+
+for part in (tryit.router, person.router, live.router, models.router):
+    router.include_router(part)
+
+
+@router.get("/ui/{rest:path}", dependencies=[ANYONE])
+async def nothing(rest: str) -> Response:  # noqa: ARG001  # every other path
+    """No such page."""
+    raise Problem(404, "there is no such page")
