@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 
@@ -32,10 +33,19 @@ def open_service(settings: Settings) -> Service:
     return service
 
 
-def serve(settings: Settings, *, sockets: list[socket.socket] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; requests that have begun are answered first."""
+def serve(
+    settings: Settings,
+    *,
+    sockets: list[socket.socket] | None = None,
+    beside: str | None = None,
+    started: Callable[[int], None] | None = None,
+) -> None:
+    """Run until SIGTERM or SIGINT; requests that have begun are answered first. ``beside`` names a model to load for
+    comparison; ``started`` is told the port once it listens."""
     logger = configure(settings.log_level)
     service = open_service(settings)
+    if beside is not None:
+        service.versions.beside = service.versions.read(beside, (), False)
     logger.info("settings", extra={"data": {"settings": settings.shown()}})
     if not len(service.keys):
         logger.warning("there is no key: everything on this machine may use the service")
@@ -59,15 +69,15 @@ def serve(settings: Settings, *, sockets: list[socket.socket] | None = None) -> 
     logging.getLogger("uvicorn.error").handlers[:] = logger.handlers
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").propagate = False
-    _Server(config, service).run(sockets=sockets)
+    _Server(config, service, started).run(sockets=sockets)
 
 
 class _Server(uvicorn.Server):
     """Says where it listens once it does, and ends quietly when it was told to end."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, told: Callable[[int], None] | None) -> None:
         super().__init__(config)
-        self.service = service
+        self.service, self.told = service, told
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -75,6 +85,8 @@ class _Server(uvicorn.Server):
             ports = [s.getsockname()[1] for server in self.servers for s in server.sockets]
             where = {"host": self.config.host, "port": ports[0] if ports else None}
             logging.getLogger("penchant.serve").info("listening", extra={"data": where})
+            if self.told is not None and ports:
+                self.told(ports[0])
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself the signal again once it has drained

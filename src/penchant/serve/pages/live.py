@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from penchant.serve.pages.charts import area, line, nice
 from penchant.serve.pages.html import PageRoute, page
 from penchant.serve.pages.html import query as address
-from penchant.serve.pages.pulse import SECONDS, Beat, Pulse, counted
+from penchant.serve.pages.pulse import SECONDS, WINDOW, Beat, Pulse, counted
 from penchant.serve.pages.recent import recent
 from penchant.serve.pages.sessions import SIGNED_IN, visitor_of
 from penchant.serve.pages.tryit import describe
@@ -17,7 +17,6 @@ from penchant.serve.people import subject
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 SHOWN = 12  # recent events
-LATELY = 10  # seconds over which the figure of now is a mean
 
 
 @router.get("/ui/live", dependencies=[SIGNED_IN])
@@ -56,7 +55,7 @@ async def _figures(request: Request) -> dict[str, Any]:
         "happened": happened,
         "store": metrics.store_bytes._value.get(),  # noqa: SLF001  # the library has no way to read what it was told
         "waiting": service.store.writer.waiting,
-        "ever": clock.events,
+        "accepted": counted(metrics.events, "outcome").get("accepted", 0.0),
         "dropped": clock.dropped_old + clock.dropped_many,
         "items": len(active.shelf),
         "total": sum(counted(metrics.answers, "kind").values()),
@@ -65,7 +64,7 @@ async def _figures(request: Request) -> dict[str, Any]:
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values[-LATELY:]) / max(1, len(values[-LATELY:]))
+    return sum(values[-WINDOW:]) / max(1, len(values[-WINDOW:]))
 
 
 def _chart(values: list[float]) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def _share(beats: list[Beat]) -> dict[str, Any]:
     """The share of answers that were popular items, over the last seconds each."""
     shares: list[float | None] = []
     for n in range(len(beats)):
-        window = beats[max(0, n - LATELY + 1) : n + 1]
+        window = beats[max(0, n - WINDOW + 1) : n + 1]
         answers = sum(beat.answers for beat in window)
         shares.append(sum(beat.fallback for beat in window) / answers if answers > 0 else None)
     return {"now": shares[-1] if shares else None, "line": line(shares, 1.0)}
@@ -88,6 +87,5 @@ def _times(beats: list[Beat]) -> dict[str, Any]:
     top = nice(max((value for values in lines.values() for value in values if value is not None), default=0.0))
     told: dict[str, Any] = {"top": top}
     for name, values in lines.items():
-        known = [value for value in values[-LATELY:] if value is not None]
-        told[name] = {"now": sum(known) / len(known) if known else None, "line": line(values, top)}
+        told[name] = {"now": values[-1] if values else None, "line": line(values, top)}
     return told

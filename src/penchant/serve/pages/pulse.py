@@ -14,13 +14,14 @@ from prometheus_client import Counter
 from penchant.serve.metrics import Metrics
 
 SECONDS = 120  # that are kept
+WINDOW = 10  # seconds over which quantiles are taken, so that there is something to take them of
 QUANTILES = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True)
 class Beat:
     """One second: events accepted, answers given, answers that were popular items, each a second; and the times of the
-    answers of the API in milliseconds by quantile (None: there was none)."""
+    answers of the API in the last ``WINDOW`` seconds, in milliseconds by quantile (None: there was none)."""
 
     events: float
     answers: float
@@ -48,6 +49,7 @@ class Pulse:
         self.metrics = metrics
         self.beats: deque[Beat] = deque(maxlen=SECONDS)
         self._last = time.monotonic(), 0.0, 0.0, 0.0
+        self._times: deque[list[float]] = deque(maxlen=WINDOW)
 
     def beat(self) -> None:
         """Note what happened since the last beat."""
@@ -57,11 +59,9 @@ class Pulse:
         then, *before = self._last
         self._last = now, events, total, popular
         span = max(1e-3, now - then)
-        times = []
-        with contextlib.suppress(IndexError):
-            while True:
-                times.append(1000 * self.metrics.lately.popleft())
-        times.sort()
+        self._times.append([1000 * seconds for seconds in self.metrics.lately])
+        self.metrics.lately.clear()
+        times = sorted(one for second in self._times for one in second)
         rates = [(new - old) / span for new, old in zip((events, total, popular), before, strict=True)]
         self.beats.append(Beat(*rates, *(quantile(times, share) for share in QUANTILES)))
 
