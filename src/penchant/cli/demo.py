@@ -27,13 +27,14 @@ def register(app: typer.Typer) -> None:
         k: Annotated[int, typer.Option("-k", min=1, help="How many recommendations.")] = 10,
         serve: Annotated[bool, typer.Option("--serve", help="Open the live service on these films instead.")] = False,
         port: Annotated[int | None, typer.Option("--port", help="With --serve: where it listens.")] = None,
+        traffic: Annotated[bool, typer.Option(help="With --serve: people of the data set keep it busy.")] = True,
         as_json: AsJson = False,
     ) -> None:
         """Compare the models on MovieLens, then recommend for someone who likes the given films, and say why."""
         if serve:
             from penchant.cli.serve import serve_demo
 
-            serve_demo(SERVED, positive=POSITIVE, port=port)
+            serve_demo(SERVED, positive=POSITIVE, port=port, traffic=traffic)
             return
         from penchant.cli.reasons import stacked
         from penchant.cli.resolve import resolve_items

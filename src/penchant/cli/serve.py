@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from penchant.serve.keys import Keyring
     from penchant.serve.settings import Settings
 
-NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client")
+NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "jinja2", "prometheus_client")
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
 Store = Annotated[str | None, typer.Option("--store", metavar="URL", help="sqlite:///FILE or postgresql://HOST/NAME.")]
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id of a key, as keys list shows it.")]
@@ -53,6 +53,7 @@ def serve(
     max_batch: Annotated[int | None, typer.Option(help="Events or items of one request.")] = None,
     rate: Annotated[float | None, typer.Option(help="Requests a second of one key; 0: no limit.")] = None,
     origin: Annotated[list[str] | None, typer.Option(help="Web origin that may read answers (CORS).")] = None,
+    demo: Annotated[bool | None, typer.Option("--demo", help="Open the page Try it to everyone.")] = None,
     allow_remembered: Annotated[
         bool | None, typer.Option("--allow-remembered", help="Serve models that keep training histories.")
     ] = None,
@@ -74,21 +75,27 @@ def serve(
     run(settings)
 
 
-def serve_demo(model: str, *, positive: str, port: int | None) -> None:
-    """Fit a model on the bundled films and serve it from a folder that is gone afterwards."""
+def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = True) -> None:
+    """Fit models on the bundled films and serve them from a folder that is gone afterwards."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="penchant-demo-") as folder:
         store = f"sqlite:///{Path(folder) / 'events.db'}"
-        settings = read_settings({"folder": f"{folder}/films", "store": store, "port": port}, None)
-        from penchant.datasets import load_movielens_small
-        from penchant.fitting import fit
+        given = {"folder": f"{folder}/films", "store": store, "port": port, "demo": True, "keep": "0"}
+        settings = read_settings(given, None)
         from penchant.serve.run import serve as run
+        from penchant.serve.showcase import BESIDE, Traffic, prepare
 
-        log, catalog = load_movielens_small(positive=positive)
-        fit(log, model, catalog=catalog).save(settings.folder)
-        run(settings)
+        typer.echo("Fitting and evaluating three models on the films; it takes some seconds.", err=True)
+        past = prepare(settings, model, positive)
+
+        def started(port: int) -> None:
+            typer.echo(f"\n  Open http://127.0.0.1:{port}/   (Ctrl-C ends it and leaves nothing)\n", err=True)
+            if traffic:
+                Traffic(port, past).start()
+
+        run(settings, beside=BESIDE, started=started)
 
 
 def read_settings(flags: dict[str, Any], config: str | None) -> Settings:
