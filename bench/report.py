@@ -70,9 +70,12 @@ def page() -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose first column is text and whose others are numbers."""
-    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+    """A Markdown table; columns of numbers stand to the right."""
+    rows = list(rows)
+    columns = list(zip(*rows, strict=True)) or [()] * len(head)
+    numbers = [all(cell.strip("*-")[:1].isdigit() or cell == "-" for cell in column) for column in columns]
+    lines = [" | ".join(head), " | ".join("---:" if number else "---" for number in numbers), *map(" | ".join, rows)]
+    return "".join(f"| {line} |\n" for line in lines)
 
 
 def _comparison(result: dict[str, Any]) -> str:
@@ -95,7 +98,7 @@ def _comparison(result: dict[str, Any]) -> str:
     where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
     return "\n".join([
         f"### {result['title']}\n",
-        f"{result['how'][0].upper()}{result['how'][1:]}. {result['rounds']} rounds on {where}.",
+        f"{result['how'][0].upper()}{result['how'][1:]}. {_count(result['rounds'], 'round')} on {where}.",
         f"Command: `{result['command']}`\n",
         table(("goal", "measured", "limit", ""), goals),
         table(("", *(name.replace("peak_mib", "peak MiB") for name in names)), sides),
@@ -156,9 +159,13 @@ def _name(result: dict[str, Any]) -> str:
 def _origin(name: str, runs: list[dict[str, Any]]) -> str:
     """Where the parameters of a row come from."""
     trials = runs[0].get("chosen", {}).get("trials")
-    searched = f", {trials} trial{'s' * (trials > 1)}" if trials else ""
+    searched = f", {_count(trials, 'trial')}" if trials else ""
     seeds = "" if len(runs) == 1 else f", {len(runs)} seeds"
     return f"`{name}-{runs[0]['model']}.json`{searched}{seeds}"
+
+
+def _count(number: int, of: str) -> str:
+    return f"{number} {of}" if number == 1 else f"{number} {of}s"
 
 
 def _number(value: Any) -> str:
