@@ -10,32 +10,10 @@ from penchant.kernels import fast_kernel, kernel
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
-B1 = NDArray[np.bool_]
-
-
-@kernel
-def _add_row(k: int, by: float, dense: F32, indptr: I64, indices: I32, data: F32, gradient: F32) -> None:
-    """``gradient -= by · G[k]``, the diagonal of a sparse G left out."""
-    step = np.float32(by)
-    if dense.shape[0] > 0:
-        row = dense[k]
-        for i in range(row.shape[0]):
-            gradient[i] -= step * row[i]
-    else:
-        for e in range(indptr[k], indptr[k + 1]):
-            gradient[indices[e]] -= step * data[e]
-
-
-@kernel
-def _shrunk(q: float, l1: float, positive: bool) -> float:
-    """Soft thresholding."""
-    if q > l1:
-        return q - l1
-    return q + l1 if q < -l1 and not positive else 0.0
 
 
 @fast_kernel
-def descend(
+def _descend(
     inner: F32,  # (cap, cap) Gram matrix of the active items
     size: int,
     gradient: F32,  # (cap,) of the active items, kept up to date
@@ -44,10 +22,13 @@ def descend(
     l2: float,
     positive: bool,
     tolerance: float,
+    share: float,
     sweeps: int,
-) -> None:
-    """Sweeps over the active items until none moves by ``tolerance``; everything lies in the nearest cache."""
-    for _ in range(sweeps):
+) -> bool:
+    """Sweeps over the active items until none moves by ``tolerance`` (then true), or by more than a ``share`` of what
+    the first sweep moved. Everything lies in the nearest cache."""
+    enough = np.float32(0.0)
+    for sweep in range(sweeps):
         largest = np.float32(0.0)
         for a in range(size):
             row = inner[a]
@@ -65,7 +46,28 @@ def descend(
                     gradient[b] -= step * row[b]
                 largest = max(largest, abs(step))
         if largest < tolerance:
-            return
+            return True
+        if sweep == 0:
+            enough = np.float32(share) * largest
+        elif largest < enough:
+            return False
+    return False
+
+
+@fast_kernel
+def _subtract(rows: F32, start: int, step: float, gradient: F32, size: int) -> None:
+    """``gradient -= step · rows[start:start + size]``."""
+    by = np.float32(step)
+    for c in range(size):
+        gradient[c] -= by * rows[start + c]
+
+
+@kernel
+def _grown(array: F32, size: int) -> F32:
+    """A larger copy."""
+    out = np.zeros(size, dtype=np.float32)
+    out[: array.shape[0]] = array
+    return out
 
 
 @kernel
@@ -90,91 +92,111 @@ def elastic_columns(
 ) -> int:
     """min_w ½ wᵀGw − G_j·w + l1 |w| + ½ l2 |w|² without j, for the targets j of ``[lo, hi)``; returns weights written.
 
-    Items enter the active set when they would get a weight above ``tolerance``, the most useful first: those within a
-    tenth of the best. Between rounds the small problem of the active set is solved to the end, so that whole rows of G
-    are read once an item and round rather than once a step.
+    Only candidates can have a weight: where weights are positive, items with G_ij > l1. A candidate becomes active when
+    it would get a weight above ``tolerance``, those within a tenth of the most useful one first; its row of G is then
+    read once, for the candidates alone. Between such rounds the small problem of the active items is solved, roughly
+    while the set still grows.
     """
     n = diagonal.shape[0]
-    gradient = np.empty(n, dtype=np.float32)
-    slot = np.full(n, -1, dtype=np.int32)
-    cap = 128
-    active = np.empty(cap, dtype=np.int32)
+    is_dense = dense.shape[0] > 0
+    candidates, where = np.empty(n, np.int32), np.full(n, -1, np.int32)
+    gradient, scale = np.empty(n, np.float32), np.empty(n, np.float32)
+    is_active = np.zeros(n, dtype=np.bool_)
+    cap = 64
+    active = np.empty(n, dtype=np.int32)  # as candidates
+    rows = np.empty(cap * 512, dtype=np.float32)  # of the active items, over the candidates
     inner = np.zeros((cap, cap), dtype=np.float32)
-    weights, applied, local = np.empty(cap, np.float32), np.empty(cap, np.float32), np.empty(cap, np.float32)
+    weights, applied, local = np.zeros(cap, np.float32), np.zeros(cap, np.float32), np.zeros(cap, np.float32)
     written = 0
     for t in range(lo, hi):
         target = targets[t]
-        gradient[:] = np.float32(0.0)
-        _add_row(target, -1.0, dense, indptr, indices, data, gradient)
+        width = 0
+        if is_dense:
+            row = dense[target]
+            for i in range(n):
+                if i != target and (not positive or row[i] > l1):
+                    candidates[width] = i
+                    gradient[width] = row[i]
+                    width += 1
+        elif positive:
+            for e in range(indptr[target], indptr[target + 1]):
+                if data[e] > l1:
+                    candidates[width] = indices[e]
+                    gradient[width] = data[e]
+                    width += 1
+        else:
+            for i in range(n):
+                if i != target:
+                    candidates[width] = i
+                    gradient[width] = np.float32(0.0)
+                    where[i] = width
+                    width += 1
+            for e in range(indptr[target], indptr[target + 1]):
+                gradient[where[indices[e]]] = data[e]
+        for c in range(width):
+            where[candidates[c]] = c
+            scale[c] = diagonal[candidates[c]] + l2
         size = 0
         for _ in range(rounds):
             best = 0.0
-            for i in range(n):
-                q = gradient[i]
-                if (q > l1 or (q < -l1 and not positive)) and i != target and slot[i] < 0:
-                    over = _shrunk(q, l1, positive)
-                    if abs(over) > tolerance * (diagonal[i] + l2):
-                        best = max(best, over * over / (diagonal[i] + l2))
-            if best == 0:
-                break
+            for c in range(width):
+                q = gradient[c]
+                over = abs(q) - l1 if not positive else q - l1
+                if over > tolerance * scale[c] and not is_active[c]:
+                    best = max(best, over * over / scale[c])
             before = size
-            for i in range(n):
-                q = gradient[i]
-                if (q > l1 or (q < -l1 and not positive)) and i != target and slot[i] < 0:
-                    over = _shrunk(q, l1, positive)
-                    useful = over * over / (diagonal[i] + l2)
-                    if abs(over) <= tolerance * (diagonal[i] + l2) or useful < 0.1 * best:
-                        continue
-                    if size == cap:
-                        cap *= 2
-                        more = np.zeros((cap, cap), dtype=np.float32)
-                        more[:size, :size] = inner[:size, :size]
-                        inner = more
-                        kept = active
-                        active = np.empty(cap, dtype=np.int32)
-                        active[:size] = kept[:size]
-                        old = weights
-                        weights = np.empty(cap, np.float32)
-                        weights[:size] = old[:size]
-                        old = applied
-                        applied = np.empty(cap, np.float32)
-                        applied[:size] = old[:size]
-                        local = np.empty(cap, np.float32)
-                    active[size] = i
-                    slot[i] = size
-                    weights[size] = applied[size] = np.float32(0.0)
-                    size += 1
+            if best > 0:
+                for c in range(width):
+                    q = gradient[c]
+                    over = abs(q) - l1 if not positive else q - l1
+                    if over > tolerance * scale[c] and not is_active[c] and over * over >= 0.1 * best * scale[c]:
+                        active[size] = c
+                        is_active[c] = True
+                        size += 1
+            if size > cap:
+                while size > cap:
+                    cap *= 2
+                more = np.zeros((cap, cap), dtype=np.float32)
+                more[:before, :before] = inner[:before, :before]
+                inner, local = more, np.zeros(cap, np.float32)
+                weights, applied = _grown(weights, cap), _grown(applied, cap)
+            if size * width > rows.shape[0]:
+                rows = _grown(rows, 2 * size * width)
             for a in range(before, size):
-                k = active[a]
-                if dense.shape[0] > 0:
-                    for b in range(size):
-                        inner[a, b] = inner[b, a] = dense[k, active[b]]
+                k, start = candidates[active[a]], a * width
+                weights[a] = applied[a] = np.float32(0.0)
+                if is_dense:
+                    for c in range(width):
+                        rows[start + c] = dense[k, candidates[c]]
                 else:
-                    for b in range(size):
-                        inner[a, b] = inner[b, a] = np.float32(0.0)
+                    rows[start : start + width] = np.float32(0.0)
                     for e in range(indptr[k], indptr[k + 1]):
-                        b = slot[indices[e]]
-                        if b >= 0:
-                            inner[a, b] = inner[b, a] = data[e]
-                    inner[a, a] = diagonal[k]
+                        c = where[indices[e]]
+                        if c >= 0:
+                            rows[start + c] = data[e]
+                    rows[start + active[a]] = diagonal[k]
+                for b in range(a + 1):
+                    inner[a, b] = inner[b, a] = rows[start + active[b]]
             for a in range(size):
                 local[a] = gradient[active[a]]
-            descend(inner, size, local, weights, l1, l2, positive, tolerance, sweeps)
+            done = _descend(
+                inner, size, local, weights, l1, l2, positive, tolerance, 0.1 if size > before else 0.0, sweeps
+            )
             for a in range(size):
-                step = weights[a] - applied[a]
-                if step != 0:
-                    _add_row(active[a], step, dense, indptr, indices, data, gradient)
+                if weights[a] != applied[a]:
+                    _subtract(rows, a * width, weights[a] - applied[a], gradient, width)
                     applied[a] = weights[a]
-            if dense.shape[0] == 0:
-                for a in range(size):  # the diagonal was left out, and the small problem knows it
-                    gradient[active[a]] = local[a]
+            if size == before and done:
+                break
         used = 0
         for a in range(size):
-            slot[active[a]] = -1
+            is_active[active[a]] = False
             if weights[a] != 0:
-                found[written] = active[a]
+                found[written] = candidates[active[a]]
                 values[written] = weights[a]
                 written += 1
                 used += 1
+        for c in range(width):
+            where[candidates[c]] = -1
         sizes[t - lo] = used
     return written
