@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penchant.models.pure_svd import PureSVD as PureSVD
     from penchant.models.random import Random as Random
     from penchant.models.rp3beta import RP3beta as RP3beta
+    from penchant.models.session_knn import SessionKNN as SessionKNN
     from penchant.models.slim import SLIM as SLIM
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN

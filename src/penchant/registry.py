@@ -34,6 +34,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "graph-filter": ("penchant.models.graph_filter", "GraphFilter", ""),
     "content-knn": ("penchant.models.content_knn", "ContentKNN", ""),
     "blend": ("penchant.models.blend", "Blend", ""),
+    "session-knn": ("penchant.models.session_knn", "SessionKNN", ""),
     "transitions": ("penchant.models.transitions", "Transitions", ""),
 }
 CLASS_NAMES: dict[str, str] = {cls: name for name, (_, cls, _) in MODELS.items()}

@@ -1,0 +1,148 @@
+"""Session neighbours: what came next in the sessions most like the one at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.models.base import Model, Run, Space, Task, hyper, learned
+from penchant.models.linear import SECONDS_A_DAY
+from penchant.models.ragged import turned
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+ROWS = 64  # a block
+
+
+@dataclass(frozen=True, eq=False)
+class Sessions:
+    """Training sessions without names, the oldest first: distinct items in order, and when each ended."""
+
+    indptr: Longs
+    items: Ints
+    ended: Longs | None  # (sessions,) unix seconds
+
+
+@dataclass(kw_only=True)
+class SessionKNN(Model):
+    """Score = Σ over the ``neighbourhood`` most similar training sessions s that hold the item of
+    sim(s) · 2^(−|distance| / distance_half_life) · (backward if the item stood before) / n_j^candidate_exponent
+
+    sim(s) = Σ over common items i of 2^(−age_i / half_life) / n_i^history_exponent
+             · |s|^(−length_exponent) · 2^(−days since s ended / recency_days) · 2^(−age of the match / match_half_life)
+
+    Age counts events back from the newest of the history; the match is the newest common item, and distance counts
+    from its place in s. Only the ``sample`` newest sessions with a common item are compared. One model for a family;
+    a half-life of 0 is no decay:
+
+    - SKNN (Jannach and Ludewig, RecSys 2017): no half-lives, ``backward`` 1, both item exponents 0
+    - V-SKNN (Ludewig and Jannach, UMUAI 2018): ``half_life``, ``match_half_life`` and ``candidate_exponent``
+    - STAN (Garg et al., SIGIR 2019): ``half_life``, ``recency_days`` and ``distance_half_life``
+    - VSTAN (Ludewig et al., UMUAI 2021): all of them
+
+    Different from the papers: every decay is exponential, and rarity counts by a power of the count instead of its
+    logarithm. The model keeps the training sessions, without ids (``remembers_users``); without times ``recency_days``
+    does nothing and the order of the training rows says which are newest.
+
+    Cost: a history asks every session with a common item; memory is 16 bytes a training event. An empty history scores
+    zero everywhere.
+    """
+
+    name: ClassVar[str] = "session-knn"
+    task: ClassVar[Task] = "sequence"
+    remembers_users: ClassVar[bool] = True
+
+    neighbourhood: int = hyper(200, "similar sessions asked", ge=1, space=Space(50, 1500, log=True), other=2)
+    sample: int = hyper(
+        2000, "newest sessions with a common item that are compared; 0: all", ge=0, space=Space(500, 10000, log=True),
+        other=4,
+    )  # fmt: skip
+    half_life: float = hyper(
+        2.0, "events after which an event of the history counts half; 0: no decay", ge=0,
+        space=Space(0.3, 10, log=True), other=0.3,
+    )  # fmt: skip
+    length_exponent: float = hyper(
+        0.5, "how far the length of a session counts against it", ge=0, space=Space(0, 1), other=2.0
+    )
+    distance_half_life: float = hyper(
+        2.0, "places from the match after which an item of a session counts half; 0: no decay", ge=0,
+        space=Space(0.3, 10, log=True), other=0.3,
+    )  # fmt: skip
+    backward: float = hyper(0.5, "what an item counts that stood before the match", ge=0, space=Space(0, 1), other=0.0)
+    match_half_life: float = hyper(
+        0.0, "age of the match after which a session counts half; 0: no decay", ge=0, space=Space(0.3, 10, log=True),
+        other=0.5,
+    )  # fmt: skip
+    recency_days: float = hyper(
+        0.0, "days after which a session counts half; 0: no decay", ge=0, space=Space(1, 200, log=True), other=1.0
+    )
+    history_exponent: float = hyper(
+        0.2, "how far the popularity of a common item counts against it", space=Space(0, 0.8), other=1.0
+    )
+    candidate_exponent: float = hyper(
+        0.0, "how far the popularity of the candidate counts against it", space=Space(-0.1, 0.4), other=0.6
+    )
+    window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
+
+    stored: Sessions = learned()
+
+    # made from what is learned when first needed: the sessions by item, and the place of each event in its session
+    _by_item: tuple[Longs, Ints, Ints] | None = field(init=False, default=None, repr=False, compare=False)
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self._by_item = None
+        events = train.distinct()
+        events = events[events.lengths > 0]
+        ended = events.moments()
+        if ended is not None:
+            order = np.argsort(ended, kind="stable")
+            events, ended = events[order], ended[order]
+        self.stored = Sessions(events.indptr, events.items, ended)
+        self._index()  # the first answer should not have to wait for it
+
+    def _index(self) -> tuple[Longs, Ints, Ints]:
+        if self._by_item is None:
+            stored = self.stored
+            checked = Histories(stored.indptr, stored.items, len(self.item_counts))  # they come from a file perhaps
+            indptr, rows, events = turned(checked.indptr, checked.items, checked.n_items)
+            self._by_item = indptr, rows, (events - checked.indptr[rows]).astype(np.int32)
+        return self._by_item
+
+    def _score(self, given: Histories) -> Floats:
+        from penchant.kernels.sessions import session_scores
+        from penchant.kernels.threads import over_blocks
+
+        recent, stored = given.distinct().newest(self.window), self.stored
+        count = np.maximum(self.item_counts, 1).astype(np.float64)
+        weights = _halved(recent.ages(), self.half_life) * count[recent.items] ** -self.history_exponent
+        lengths = np.diff(stored.indptr)
+        longest = int(lengths.max(initial=1))
+        by_distance = _halved(np.arange(longest), self.distance_half_life)
+        recency, days = np.empty(0, np.float32), np.zeros(len(lengths), np.float32)
+        moments = given.moments()
+        if self.recency_days > 0 and stored.ended is not None and moments is not None:
+            unit, last = self.recency_days * SECONDS_A_DAY, stored.ended[-1]  # small numbers: float32 holds them
+            recency, days = ((t - last).astype(np.float64) / unit for t in (moments, stored.ended))
+        out = np.zeros((len(given), given.n_items), dtype=np.float32)
+        arguments = (
+            recent.indptr, recent.items, _f32(weights),
+            _f32(_halved(np.arange(int(recent.lengths.max(initial=0)) + 1), self.match_half_life)), _f32(recency),
+            stored.indptr, stored.items, _f32(lengths.astype(np.float64) ** -self.length_exponent), _f32(days),
+            *self._index(), _f32(by_distance), _f32(by_distance * self.backward),
+            _f32(count**-self.candidate_exponent), self.sample, self.neighbourhood, out,
+        )  # fmt: skip
+        over_blocks(lambda lo, hi: session_scores(lo, hi, *arguments), len(given), size=ROWS)
+        return out
+
+
+def _halved(steps: Longs, half_life: float) -> Floats:
+    """2^(−steps / half_life), one where there is no half-life."""
+    return np.exp2(-steps / half_life) if half_life > 0 else np.ones(len(steps))
+
+
+def _f32(values: Floats) -> Floats:
+    return np.ascontiguousarray(values, dtype=np.float32)
