@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help demo test test-slow test-bounds coverage check format bench transcript constraints clean
+.PHONY: help demo test test-slow test-browser test-bounds coverage check format bench transcript constraints clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -17,17 +17,20 @@ help:  ## this list
 demo: $(VENV)/.runtime  ## every model compared on real data, and recommendations for a stranger
 	@$(BIN)/penchant demo $(ARGS)
 
-test: $(VENV)/.dev  ## the whole suite but the slow part; ARGS go to pytest
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+test: $(VENV)/.dev  ## the whole suite but the slow part and the browser's; ARGS go to pytest
+	$(BIN)/python -m pytest -m 'not slow and not browser' $(ARGS)
 
 test-slow: $(VENV)/.dev  ## the slow part
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-browser: $(VENV)/.dev  ## the pages in Chromium (apt-get install chromium); screenshots in build/screenshots
+	PENCHANT_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -m browser tests/serve $(ARGS)
 
 test-bounds: $(VENV)/.dev  ## the kernels once more, every array access checked
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/.numba-bounds $(BIN)/python -m pytest tests/kernels $(ARGS)
 
 coverage: $(VENV)/.dev  ## the suite with its coverage, line by line in htmlcov/
-	$(BIN)/python -m pytest -m 'not slow' --cov --cov-report=term --cov-report=html $(ARGS)
+	$(BIN)/python -m pytest -m 'not slow and not browser' --cov --cov-report=term --cov-report=html $(ARGS)
 
 check: $(VENV)/.dev  ## lint, format, types, and who imports whom
 	$(BIN)/python -m ruff check

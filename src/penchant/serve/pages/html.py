@@ -58,10 +58,10 @@ HTMX = {
 log = logging.getLogger("penchant.serve")
 
 
-def short(text: object) -> str:
-    """At most ``LONG`` characters of a text."""
+def short(text: object, most: int = LONG) -> str:
+    """At most ``most`` characters of a text."""
     told = str(text)
-    return told if len(told) <= LONG else told[: LONG - 1] + "…"
+    return told if len(told) <= most else told[: most - 1] + "…"
 
 
 def moment(seconds: float) -> str:

@@ -14,6 +14,7 @@ from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, own_form, visitor
 from penchant.serve.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+SILENT: dict[str, Any] = {"params": {}, "fitted_on": {}, "evaluation": None}  # what a broken folder does not say
 DONE = {"activated": "answers now", "back": "answers again", "beside": "is loaded: compare with it on Try it"}
 
 
@@ -26,7 +27,7 @@ async def show(request: Request) -> Response:
 
 async def _page(request: Request, *, status: int = 200, done: Any = None, trouble: str = "") -> Response:
     service = visitor_of(request).service
-    told = await service.thread(service.versions.describe)
+    told = [{**SILENT, **entry} for entry in await service.thread(service.versions.describe)]
     for entry in told:
         entry["evaluation"] = evaluation(entry)
     scales = _scales(told)

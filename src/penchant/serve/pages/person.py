@@ -17,6 +17,7 @@ from penchant.serve.pages.recent import recent
 from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, Form, own_form, visitor_of
 from penchant.serve.pages.tryit import check, describe
 from penchant.serve.people import subject
+from penchant.serve.problems import invalid
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 SHOWN, K = 50, 10  # events and answers
@@ -33,6 +34,12 @@ def _named(form: Form) -> str:
 
 def _asked(request: Request) -> str:
     return _named(Form(list(request.query_params.multi_items())))
+
+
+def _somebody(who: str) -> str:
+    if not who:
+        raise invalid("user", "say who: user or session")
+    return who
 
 
 @router.get("/ui/person", dependencies=[SIGNED_IN])
@@ -69,7 +76,7 @@ async def show(request: Request) -> Response:
 @router.get("/ui/person/export", dependencies=[SIGNED_IN])
 async def export(request: Request) -> Response:
     """Everything that is kept of someone, as a file."""
-    service, who = visitor_of(request).service, _asked(request)
+    service, who = visitor_of(request).service, _somebody(_asked(request))
     document = await service.thread(service.people.export, who)
     name = UNSAFE.sub("-", who[2:])[:60] or "person"
     disposition = f"attachment; filename=\"{name}.json\"; filename*=UTF-8''{quote(who[2:][:60], safe='')}.json"
@@ -81,7 +88,7 @@ async def export(request: Request) -> Response:
 @router.get("/ui/person/erase", dependencies=[SIGNED_IN])
 async def ask(request: Request) -> Response:
     """Ask once more before somebody is erased."""
-    service, who = visitor_of(request).service, _asked(request)
+    service, who = visitor_of(request).service, _somebody(_asked(request))
     kept = await service.thread(service.people.export, who)
     counts = {"events": len(kept["events"]), "attributes": len(kept["attributes"])}
     return page(request, "erase.html", who=_told(who), counts=counts, receipt=None)
@@ -90,7 +97,7 @@ async def ask(request: Request) -> Response:
 @router.post("/ui/person/erase", dependencies=[SIGNED_IN, OWN_FORM])
 async def erase(request: Request) -> Response:
     """Erase someone, and show the receipt."""
-    service, who = visitor_of(request).service, _named(await own_form(request))
+    service, who = visitor_of(request).service, _somebody(_named(await own_form(request)))
     receipt = await service.erase(who)
     return page(
         request, "erase.html", who=_told(who), counts=receipt["removed"], receipt=to_json(receipt, indent=2).decode()
