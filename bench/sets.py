@@ -118,9 +118,11 @@ def _ncf(rows: pl.DataFrame) -> pl.DataFrame:
 _LAST = ("ndcg@10", "hit@10", "hit@5", "ndcg@5", "hit@20", "ndcg@20")
 _TOP20 = ("ndcg@20", "recall@20", "hit@20")
 _RATINGS = ("rmse", "mae")
+_NEXT = ("mrr@20", "hit@20")
 _EVENTS = {"user": "user", "item": "item"}
 _ORDERED = {**_EVENTS, "position": "position"}
 _PARTED = {**_EVENTS, "split": "split"}
+_SESSIONS = {"session": "session", "item": "item", "position": "position", "split": "split"}
 _RATED = {**_EVENTS, "rating": "rating"}
 _S3 = "S3-Rec sequences; all items ranked"
 
@@ -139,6 +141,12 @@ SETS: dict[str, BenchSet] = {
         "NCF leave-one-out; *sampled*: ranked among its 99 given candidates. Validation asks the same of the last "
         "training item; ours may use the order of events (`half_life`, transitions), the published models do not",
         {**_PARTED, **_ORDERED}, _ncf, "ncf_negatives", "genres",
+    ),
+    "diginetica": BenchSet(
+        "diginetica-sessions", "column", _NEXT, "SR-GNN split; the next of every prefix, all items ranked", _SESSIONS
+    ),
+    "retailrocket": BenchSet(
+        "retailrocket-sessions", "column", _NEXT, "the next of every prefix, all items ranked", _SESSIONS
     ),
     "ml-100k": BenchSet("ml-100k", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
     "ml-1m": BenchSet("ml-1m", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
