@@ -98,5 +98,5 @@ QUESTION = Question(
     judge=judge,
     peer="surprise",
     environment="surprise",
-    rounds=3,
+    rounds=1,  # theirs takes minutes, and the limit is far from both sides
 )

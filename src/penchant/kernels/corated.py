@@ -1,7 +1,7 @@
 """Similarities out of the values that two vectors give to the keys they share: Pearson and its relatives.
 
-Queries, keys and points are those of ``kernels.nearest``. What is summed of a pair is one row of 64 bytes, so that
-every common key touches one cache line.
+Queries, keys and points are those of ``kernels.nearest``. What is summed of a pair is one row of 64 bytes (8 where two
+sums will do), so that every common key touches one cache line.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ I64 = NDArray[np.int64]
 
 
 @kernel
-def _similarity(form: int, sums: F64, scale: float) -> float:
+def _similarity(form: int, sums: F64) -> float:
     """0: Pearson over common keys · 1: cosine over common keys · 2: 1 / (1 + distance) · 3: 1 / (1 + mean squared
-    difference) · 4: Σxy · scale, a cosine where scale is one over the norms."""
-    n, x, y, xx, yy, xy = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
+    difference)."""
+    n, xy, x, y, xx, yy = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
     if form == 0:
         spread = (n * xx - x * x) * (n * yy - y * y)
         # a vector that is constant over the common keys has no direction; rounding must not give it one
@@ -33,9 +33,45 @@ def _similarity(form: int, sums: F64, scale: float) -> float:
         return float(xy / np.sqrt(norms)) if norms > 0 else 0.0
     if form == 2:
         return float(1.0 / (1.0 + np.sqrt(max(xx + yy - 2.0 * xy, 0.0))))
-    if form == 3:
-        return float(1.0 / (1.0 + max(xx + yy - 2.0 * xy, 0.0) / n))
-    return float(xy * scale)
+    return float(1.0 / (1.0 + max(xx + yy - 2.0 * xy, 0.0) / n))
+
+
+@kernel
+def _by_products(
+    start: int, stop: int, q_keys: I32, q_values: F32, k_indptr: I64, k_points: I32, k_values: F32, left: float,
+    right: F32, shrink: float, min_overlap: int, myself: int, two: F32, reached: I32, out_points: I32, out_scores: F32,
+    at: int,
+) -> int:  # fmt: skip
+    """Σxy · left · right, a cosine where these are one over the norms: ``corated_scores`` of form 4, one query."""
+    n_points, found, pairs = two.shape[0], 0, 0
+    for e in range(start, stop):
+        pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
+    many = pairs > n_points  # most points are met: looking at all is cheaper than noting which
+    for e in range(start, stop):
+        x = q_values[e]
+        for f in range(k_indptr[q_keys[e]], k_indptr[q_keys[e] + 1]):
+            point = k_points[f]
+            if not many:
+                reached[found] = point
+                found += two[point, 0] == 0
+            two[point, 0] += np.float32(1)
+            two[point, 1] += x * k_values[f]
+    if many:
+        found = n_points
+        for point in range(n_points):
+            reached[point] = point
+    if myself >= 0:
+        two[myself, 0] = 0
+    for n in range(found):
+        point = reached[n]
+        common, xy = np.float64(two[point, 0]), np.float64(two[point, 1])
+        two[point, 0], two[point, 1] = 0, 0
+        if common >= min_overlap and common > 0:
+            score = xy * left * right[point] * (common / (common + shrink))
+            out_points[at] = point
+            out_scores[at] = score
+            at += int(np.float32(score) > 0)
+    return at
 
 
 @kernel
@@ -61,10 +97,21 @@ def corated_scores(
 ) -> None:
     """Similarity · n / (n + shrink) of the queries ``[lo, hi)`` with all points that share n ≥ min_overlap keys."""
     n_points = right.shape[0]
-    sums = np.zeros((n_points, 8), dtype=np.float64)  # n, Σx, Σy, Σxx, Σyy, Σxy, two to fill the line
+    # n, Σxy, Σx, Σy, Σxx, Σyy, two to fill the line
+    sums = np.zeros((n_points if form < 4 else 0, 8), dtype=np.float64)
+    two = np.zeros((n_points if form == 4 else 0, 2), dtype=np.float32)  # n, Σxy
     reached = np.empty(n_points + 1, dtype=np.int32)
     at = 0
     for query in range(lo, hi):
+        if form == 4:
+            start = at
+            at = _by_products(
+                q_starts[query], q_stops[query], q_keys, q_values, k_indptr, k_points, k_values, left[query], right,
+                shrink, min_overlap, myself[query] if myself.shape[0] > 0 else -1, two, reached, out_points,
+                out_scores, at,
+            )  # fmt: skip
+            out_sizes[query - lo] = at - start
+            continue
         found = 0
         for e in range(q_starts[query], q_stops[query]):
             key = q_keys[e]
@@ -76,12 +123,11 @@ def corated_scores(
                 reached[found] = point
                 found += s[0] == 0
                 s[0] += 1.0
-                s[5] += x * y
-                if form < 4:
-                    s[1] += x
-                    s[2] += y
-                    s[3] += x * x
-                    s[4] += y * y
+                s[1] += x * y
+                s[2] += x
+                s[3] += y
+                s[4] += x * x
+                s[5] += y * y
         if myself.shape[0] > 0 and myself[query] >= 0:
             sums[myself[query], 0] = 0.0
         start = at
@@ -89,8 +135,7 @@ def corated_scores(
             point = reached[n]
             common = sums[point, 0]
             if common >= min_overlap and common > 0:
-                scale = np.float64(left[query]) * np.float64(right[point])
-                score = _similarity(form, sums[point], scale) * (common / (common + shrink))
+                score = _similarity(form, sums[point]) * (common / (common + shrink))
                 out_points[at] = point
                 out_scores[at] = score
                 at += int(np.float32(score) > 0)

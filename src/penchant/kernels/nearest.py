@@ -172,9 +172,16 @@ def nearest_by_product(
     best = np.empty(n_points + 1, dtype=np.uint64)
     at = 0
     for query in range(lo, hi):
-        found = 0
+        found, pairs = 0, 0
+        for e in range(q_starts[query], q_stops[query]):
+            pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
+        many = pairs > n_points and not weighted  # most points are met: looking at all is cheaper than noting which
         for e in range(q_starts[query], q_stops[query]):
             key = q_keys[e]
+            if many:
+                for f in range(k_indptr[key], k_indptr[key + 1]):
+                    total[k_points[f]] += np.float32(1)
+                continue
             if not weighted:
                 for f in range(k_indptr[key], k_indptr[key + 1]):
                     point = k_points[f]
@@ -193,6 +200,10 @@ def nearest_by_product(
             if counted:
                 for f in range(k_indptr[key], k_indptr[key + 1]):
                     overlap[k_points[f]] += 1
+        if many:
+            found = n_points
+            for point in range(n_points):
+                reached[point] = point
         if myself.shape[0] > 0 and myself[query] >= 0:
             total[myself[query]] = 0
         mine = left[query]
