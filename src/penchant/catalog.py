@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from penchant.vocab import Vocab
 
 if TYPE_CHECKING:
     import polars as pl
+
+_BEHIND = re.compile(r"(\s*\([^()]*\))+\s*$")  # a year, another name
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +97,9 @@ class Catalog:
         return [i for i, title in enumerate(self._folded) if wanted in title] if wanted else []
 
     def resolve(self, text: str) -> int:
-        """The item that ``text`` means: an exact id, else an exact title, else a unique part of a title.
+        """The item that ``text`` means: an exact id, else a whole title, else a unique part of a title.
 
+        A title is whole without what stands in brackets behind it: ``Heat`` is ``Heat (1995)`` if only one has it.
         Raises ``UnknownItemError`` where nothing matches and ``AmbiguousItemError``, which lists the matches, where
         several do.
         """
@@ -103,7 +107,11 @@ class Catalog:
         if index >= 0:
             return index
         matches = self._matches(text)
-        exact = [i for i in matches if self._folded[i].strip() == text.strip().casefold()]
+        wanted = text.strip().casefold()
+        for whole in (str.strip, lambda title: _BEHIND.sub("", title).strip()):
+            exact = [i for i in matches if whole(self._folded[i]) == wanted]
+            if exact:
+                break
         if len(exact) == 1:
             return exact[0]
         if not matches:

@@ -176,7 +176,7 @@ class Recommendations(Sequence[Recommendation]):
     def __str__(self) -> str:
         from rich.console import Console
 
-        console = Console(width=100, color_system=None, force_terminal=False)
+        console = Console(width=100, color_system=None, force_terminal=False, markup=False, emoji=False)
         with console.capture() as caught:
             console.print(self.table())
         return caught.get().rstrip()

@@ -56,10 +56,10 @@ def register(app: typer.Typer) -> None:
             print_json({"evaluation": compared.to_json(), "recommendations": answer.to_json()})
             return
         show(
-            f"[bold]MovieLens[/bold]: {len(log):,} ratings of {log.n_items:,} films by {log.n_users:,} people. "
+            f"MovieLens: {len(log):,} ratings of {log.n_items:,} films by {log.n_users:,} people. "
             "Can a model find the last film each of them liked (3.5 stars or more) among all of them?\n",
             compared.table(),
-            f"\n[bold]Someone new[/bold] likes these films. The best model above, {best.label}, fitted on all ratings, "
+            f"\nSomeone new likes these films. The best model above, {best.label}, fitted on all ratings, "
             "recommends:\n",
             stacked(answer, [(item_id, catalog.title(log.vocab.index(item_id)) or item_id) for item_id in liked]),
             _closing(time.perf_counter() - start),

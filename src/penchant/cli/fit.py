@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
-from penchant.cli.render import AsJson, example, note, print_json, progress, show
+from penchant.cli.render import AsJson, example, note, print_json, progress, say
 
 Seed = Annotated[int, typer.Option("--seed", help="Where random numbers start.")]
 
@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
             name, version = type(chosen).name, recommender.version
             print_json({"folder": output, "model": {"name": name, "version": version}, "fitted_on": seen})
             return
-        show(
+        say(
             f"{output}: {type(chosen).name} fitted in {seen['seconds']:.1f} s on {seen['events']:,} events of "
             f"{seen['histories']:,} {'sessions' if seen['sessions'] else 'users'} and {seen['items']:,} items"
         )

@@ -53,8 +53,6 @@ def _table(title: str, *columns: str) -> Any:
 
 
 def _understood_table(report: ReadReport) -> list[RenderableType]:
-    from rich.markup import escape
-
     table = _table("Understood")
     for source in report.sources:
         how = [source.format]
@@ -63,13 +61,13 @@ def _understood_table(report: ReadReport) -> list[RenderableType]:
         how += [source.encoding] if source.encoding else []
         how += ["no header"] if source.header is False else []
         how += [f"layout of {source.layout}"] if source.layout else []
-        table.add_row(escape(source.name), escape(", ".join(how)))
-        table.add_row("  columns", escape(", ".join(f"{role} = {name}" for role, name in source.columns.items())))
+        table.add_row(source.name, ", ".join(how))
+        table.add_row("  columns", ", ".join(f"{role} = {name}" for role, name in source.columns.items()))
         if source.ignored:
-            table.add_row("  not used", escape(", ".join(source.ignored)))
+            table.add_row("  not used", ", ".join(source.ignored))
         if source.time_unit:
             table.add_row("  times in", source.time_unit)
-    table.add_row("values", escape(report.values_why))
+    table.add_row("values", report.values_why)
     return [table]
 
 

@@ -32,15 +32,21 @@ def make_app() -> typer.Typer:
 
     @app.callback()
     def penchant(
-        version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+        ] = False,
     ) -> None:
-        if version:
-            print(f"penchant {__version__}")
-            raise typer.Exit
+        pass
 
     for group in GROUPS:
         importlib.import_module(f"penchant.cli.{group}").register(app)
     return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"penchant {__version__}")
+        raise typer.Exit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,14 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=None if arguments is None else list(arguments), prog_name="penchant", standalone_mode=False
         )
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read us has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # typer makes it a failure
+            return _unread()
+        raise
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # what nobody expects is raised again
         return _failed(error)
     return done if isinstance(done, int) else 0
+
+
+def _unread() -> int:
+    """Whoever read us has had enough, which is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0
 
 
 def _failed(error: Exception) -> int:
@@ -73,7 +88,8 @@ def _failed(error: Exception) -> int:
     if hasattr(error, "format_message"):  # what typer says about the arguments
         if message := error.format_message():
             ending = "" if message.endswith((".", "?", "!")) else "."
-            _say(f"{message[0].lower()}{message[1:]}{ending} penchant {_command()}--help lists the options")
+            wrong = f"{message[0].lower()}{message[1:]}{_given(error)}{ending}"
+            _say(f"{wrong} penchant {_command()}--help lists the options")
         return int(getattr(error, "exit_code", BAD_INPUT))
     if isinstance(error, OSError):
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -82,6 +98,13 @@ def _failed(error: Exception) -> int:
         _say("there is not enough memory for this")
         return 1
     raise error
+
+
+def _given(error: Exception) -> str:
+    """The value that an option could not take, where typer's message is silent about it."""
+    checks = getattr(error.__cause__, "errors", None)
+    given = checks()[0].get("input") if callable(checks) else None
+    return "" if given is None else f" ({str(given)[:80]!r})"
 
 
 def _command() -> str:

@@ -67,6 +67,7 @@ def _show_all(listed: list[dict[str, Any]]) -> None:
 def _show_one(one: dict[str, Any]) -> None:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("parameter", "default", "what it does"):
@@ -74,4 +75,4 @@ def _show_one(one: dict[str, Any]) -> None:
     for param in one["params"]:
         choices = f" ({', '.join(map(str, param['choices']))})" if param["choices"] else ""
         table.add_row(param["name"], str(param["default"]), param["help"] + choices)
-    show(f"[bold]{one['name']}[/bold]  {one['about']}", table)
+    show(Text.assemble((one["name"], "bold"), "  ", one["about"]), table)

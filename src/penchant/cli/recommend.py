@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penchant.cli.options import Log, ReadOptions, read_log, reading_options
-from penchant.cli.render import AsJson, example, note, print_json, progress, show
+from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
 from penchant.errors import ParameterError
 
@@ -79,7 +79,7 @@ def recommend(
             with progress() as report:
                 written = recommender.write_all(events, output, k, repeat=repeat, progress=report)
             document = {"file": output, "users": written, "k": k}
-            print_json(document) if as_json else show(f"{output}: {k} items for each of {written:,} users")
+            print_json(document) if as_json else say(f"{output}: {k} items for each of {written:,} users")
             return
         assert user is not None  # checked above
         unwanted = resolve(recommender, exclude or ())

@@ -33,15 +33,23 @@ def note(text: str) -> None:
     print(f"penchant: {text}", file=sys.stderr)
 
 
+def say(text: str) -> None:
+    """One line on standard output, as it is and however long."""
+    print(text)
+
+
 def console() -> Console:
-    """Standard output as a rich console; a fixed width where nobody watches, so that output does not depend on it."""
+    """Standard output as a rich console; a fixed width where nobody watches, so that output does not depend on it.
+
+    Text is shown as it is: titles may hold brackets and colons.
+    """
     from rich.console import Console
 
     class Output(Console):
         def on_broken_pipe(self) -> None:  # rich would end the process with an error
             raise BrokenPipeError
 
-    return Output(highlight=False) if sys.stdout.isatty() else Output(highlight=False, width=100)
+    return Output(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 100)
 
 
 def show(*parts: RenderableType) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penchant.cli.render import AsJson, example, print_json, show
+from penchant.cli.render import AsJson, example, print_json, say
 
 if TYPE_CHECKING:
     from penchant.serve.keys import Keyring
@@ -139,7 +139,7 @@ def create(
 ) -> None:
     """Make a key. It is shown once: only its hash is kept."""
     key, told = _keyring(store, config).create(name, scope, origins=origin or (), rate=rate)
-    print_json({**key.to_json(), "key": told}) if as_json else show(told)
+    print_json({**key.to_json(), "key": told}) if as_json else say(told)
 
 
 def list_keys(store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
@@ -149,7 +149,7 @@ def list_keys(store: Store = None, config: Config = None, as_json: AsJson = Fals
         print_json({"keys": keys})
         return
     for key in keys:
-        show(f"{key['id']}  {','.join(key['scopes']):14}  {key['name']}  {' '.join(key['origins'])}")
+        say(f"{key['id']}  {','.join(key['scopes']):14}  {key['name']}  {' '.join(key['origins'])}")
 
 
 def rotate(
@@ -161,10 +161,10 @@ def rotate(
 ) -> None:
     """Make a new secret for a key."""
     key, told = _keyring(store, config).rotate(key_id, grace=grace)
-    print_json({**key.to_json(), "key": told}) if as_json else show(told)
+    print_json({**key.to_json(), "key": told}) if as_json else say(told)
 
 
 def revoke(key_id: KeyId, store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
     """End a key at once."""
     key = _keyring(store, config).revoke(key_id)
-    print_json(key.to_json()) if as_json else show(f"{key.id} is revoked")
+    print_json(key.to_json()) if as_json else say(f"{key.id} is revoked")

@@ -11,7 +11,7 @@ import typer
 
 from penchant.cli.evaluate import SPLIT_HELP, split_column
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
-from penchant.cli.render import AsJson, example, note, print_json, progress, show
+from penchant.cli.render import AsJson, example, note, print_json, progress, say
 from penchant.evaluation.trials import Trial, Tuned
 
 
@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
                 file=output,
                 command=shlex.join(["penchant", *sys.argv[1:]]),
                 features=None if catalog is None else catalog.features(),
-                on_trial=say if not as_json else None,
+                on_trial=tell,
                 run=Run(seed=seed, progress=report),
             )
         if held:
@@ -68,11 +68,11 @@ def register(app: typer.Typer) -> None:
             return
         best = found.best
         changed = ", ".join(f"{name}={value}" for name, value in best.params.items() if value != first(found)[name])
-        show(
+        say(
             f"{found.model}: {metric} {best.value:.4f} on validation with {changed or 'the defaults'} "
-            f"(trial {best.number} of {len(found.trials)}, the defaults had {found.trials[0].value or 0:.4f})",
-            f"Use it with: -m @{output}",
+            f"(trial {best.number} of {len(found.trials)}, the defaults had {found.trials[0].value or 0:.4f})"
         )
+        say(f"Use it with: -m @{output}")
 
 
 def first(found: Tuned) -> dict[str, object]:
@@ -80,7 +80,7 @@ def first(found: Tuned) -> dict[str, object]:
     return found.trials[0].params
 
 
-def say(trial: Trial, found: Tuned) -> None:
+def tell(trial: Trial, found: Tuned) -> None:
     """One line a trial, on standard error."""
     reached = f"{found.metric} {trial.steps[-1][1]:.4f}" if trial.steps else ""
     state = "" if trial.value is not None else " failed: " + trial.error if trial.error else " dropped"

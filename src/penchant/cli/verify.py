@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.render import AsJson, example, print_json, show
+from penchant.cli.render import AsJson, example, print_json, say
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json(found)
             return
-        show(
+        say(
             f"{found['folder']} is intact: {found['model']['name']}, version {found['model']['version']}, "
             f"{found['items']:,} items, {len(found['files'])} files, {found['bytes'] / 2**20:.1f} MiB, "
             f"saved by Penchant {found['penchant']} at {found['created']}"

@@ -145,5 +145,5 @@ class Evaluation:
         from rich.console import Console
 
         out = StringIO()
-        Console(file=out, width=160, no_color=True).print(self.table())
+        Console(file=out, width=160, no_color=True, markup=False, emoji=False).print(self.table())
         return out.getvalue().rstrip()
