@@ -80,11 +80,11 @@ async def _do(request: Request, what: str, work: Any) -> Response:
 def evaluation(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """What was measured of a model: the document of ``penchant evaluate --json`` that stands beside its folder; None
     where there is none, or where it speaks of other models."""
-    document = entry.get("evaluation")
+    document: Any = entry.get("evaluation")  # anything may stand in a file
     try:
-        found = [one for one in document["models"] if entry["model"] in {one["name"], one["label"]}]  # type: ignore[index]  # anything may stand in a file
+        found = [one for one in document["models"] if entry["model"] in {one["name"], one["label"]}]
         own = [one for one in found if all(entry["params"].get(key) == value for key, value in one["params"].items())]
-        result, split = (own or found)[0], document["split"]  # type: ignore[index]
+        result, split = (own or found)[0], document["split"]
         measures = [
             {"name": str(name), **{part: float(values[part]) for part in ("mean", "low", "high")}}
             for name, values in result["metrics"].items()
