@@ -9,13 +9,16 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help demo test test-slow test-browser test-bounds coverage check format bench transcript constraints clean
+.PHONY: help demo demo-serve test test-slow test-browser test-bounds coverage check format bench transcript screenshots constraints clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 demo: $(VENV)/.runtime  ## every model compared on real data, and recommendations for a stranger
 	@$(BIN)/penchant demo $(ARGS)
+
+demo-serve: $(VENV)/.serve  ## the live service and its pages on the same films
+	@$(BIN)/penchant demo --serve $(ARGS)
 
 test: $(VENV)/.dev  ## the whole suite but the slow part and the browser's; ARGS go to pytest
 	$(BIN)/python -m pytest -m 'not slow and not browser' $(ARGS)
@@ -48,6 +51,9 @@ bench: $(VENV)/.dev  ## the benchmarks that have no result yet, then docs/benchm
 transcript: $(VENV)/.runtime  ## a fresh transcript of the demo in README.md
 	$(BIN)/python .ci/transcript.py
 
+screenshots: $(VENV)/.dev  ## the pictures of docs/pages.md, taken of the demo in Chromium
+	$(BIN)/python .ci/screenshots.py
+
 constraints:  ## pin what .venv holds now: how versions are raised
 	$(BIN)/python .ci/pins.py > constraints.new && mv constraints.new constraints.txt
 
@@ -68,7 +74,12 @@ $(VENV)/.runtime: $(NEEDS)
 	@$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/.serve: $(NEEDS)
+	@$(INSTALL) hatchling editables
+	@$(INSTALL) --no-build-isolation --editable '.[serve]'
+	@touch $@ $(VENV)/.runtime
+
 $(VENV)/.dev: $(NEEDS)
 	@$(INSTALL) hatchling editables
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
-	@touch $@ $(VENV)/.runtime
+	@touch $@ $(VENV)/.runtime $(VENV)/.serve

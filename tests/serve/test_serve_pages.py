@@ -554,6 +554,13 @@ def test_reasons_add_up() -> None:
     assert [(part["item"], part["share"], part["shade"]) for part in told["for"]] == [("a", 0.8, 1), ("b", 0.2, 2)]
     assert [part["item"] for part in told["against"]] == ["c"]
     assert told["bar"] == [{"x": 0.0, "width": 400.0, "shade": 1}, {"x": 400.0, "width": 100.0, "shade": 2}]
+    plain = reasons(entry, {"a": 0, "b": 2}, 8.0)["bar"]
+    assert [(one["width"], one["shade"]) for one in plain] == [(100.0, 2), (400.0, 0)]
+    many = [{"item": str(n), "title": None, "contribution": 10.0 - n} for n in range(10)]
+    bar = reasons({**entry, "why": {**entry["why"], "parts": many}}, {}, 4.0)["bar"]
+    assert [one["shade"] for one in bar] == [1, 2, 3, 0]
+    assert sum(one["width"] for one in bar) == pytest.approx(1000, abs=0.5)
+    assert shades("aabcdefgh") == {"a": 0, "b": 0, "c": 3, "d": 4, "e": 5, "f": 6, "g": 1, "h": 2}
     nothing = reasons({**entry, "score": -1.0, "why": {**entry["why"], "parts": []}}, {}, 0.0)
     assert nothing["for"] == nothing["bar"] == []
 

@@ -190,12 +190,9 @@ class Service:
         """The recommend object for someone the store may know."""
         return await self.run(self.answering.for_person, person, query)
 
-    async def recommend_anonymous(
-        self, rows: list[tuple[Any, ...]], query: Query, by: Loaded | None = None
-    ) -> dict[str, Any]:
-        """The recommend object for a history that was sent along; nothing of it is kept. Rows oldest first. ``by`` is a
-        loaded model other than the active one."""
-        return await self.run(self.answering.for_rows, rows, query, by)
+    async def recommend_anonymous(self, rows: list[tuple[Any, ...]], query: Query) -> dict[str, Any]:
+        """The recommend object for a history that was sent along; nothing of it is kept. Rows oldest first."""
+        return await self.run(self.answering.for_rows, rows, query)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run something that reads and scores: on the event loop where that is quick, else in a thread."""

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from penchant.serve.answers import Query
 from penchant.serve.pages.html import HEADERS, PageRoute, page, with_cookie
 from penchant.serve.pages.html import query as address
-from penchant.serve.pages.reasons import all_told, shades
+from penchant.serve.pages.reasons import SHADES, all_told, shades
 from penchant.serve.pages.recent import recent
 from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, Form, own_form, visitor_of
 from penchant.serve.pages.tryit import check, describe
@@ -54,9 +54,11 @@ async def show(request: Request) -> Response:
     active = service.versions.active
     events = await service.read(service.people.events, who, SHOWN)
     said = await service.read(service.store.attributes, who)
-    told = await service.recommend(who, Query(K, why=True))
-    shade_of = shades([event["item"] for event in events])
-    shown = [{**event, **describe(active, event["item"]), "shade": shade_of[event["item"]]} for event in events]
+    told = await service.thread(service.answering.for_person, who, Query(K, why=True))
+    shade_of = shades([event["item"] for event in events[::-1]])
+    if len(shade_of) > SHADES:
+        shade_of = {}
+    shown = [{**event, **describe(active, event["item"]), "shade": shade_of.get(event["item"], 0)} for event in events]
     for event in shown:
         event["against"] = active.is_against(event["kind"])
     entries = [{**entry, **describe(active, entry["item"])} for entry in all_told(told["items"], shade_of)]

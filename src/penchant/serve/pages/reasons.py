@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAMED = 3  # reasons of one item that are named; the bar shows all
-SHADES = 6  # colours that tell past items apart in a bar
+SHADES = 6  # colours that tell past items apart in a bar; 0 is the plain one
 WIDTH = 1000.0  # of a bar, in its own units
 
 
 def reasons(entry: Mapping[str, Any], shade_of: Mapping[str, int], top: float) -> dict[str, Any]:
     """What to show of an entry's ``why``: the largest parts for and against it, and the segments of its bar.
 
-    A segment is as long as its part of the score; ``top`` is the score that fills the bar.
+    A segment is as long as its part of the score; ``top`` is the score that fills the bar. Without shades (where there
+    are too many past items to tell apart) those that are named have the first, and all others together the plain one.
     """
     parts = _together(entry["why"]["parts"])
     gained = sum(part["contribution"] for part in parts if part["contribution"] > 0)
@@ -22,6 +23,9 @@ def reasons(entry: Mapping[str, Any], shade_of: Mapping[str, int], top: float) -
         for part in parts
         if part["contribution"] > 0
     ]
+    if not shade_of:
+        for n, part in enumerate(spoke_for[:NAMED], 1):
+            part["shade"] = n
     against = [part for part in parts[::-1] if part["contribution"] < 0]
     return {
         "for": spoke_for[:NAMED],
@@ -42,19 +46,22 @@ def _together(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _bar(parts: Sequence[Mapping[str, Any]], score: float, top: float) -> list[dict[str, Any]]:
+    """The segments, those of the plain shade as one at the end."""
     length = WIDTH * min(1.0, score / top) if top > 0 else 0.0
+    widths = [(length * part["share"], part["shade"]) for part in parts if part["shade"]]
+    widths.append((length * sum(part["share"] for part in parts if not part["shade"]), 0))
     segments, start = [], 0.0
-    for part in parts:
-        width = length * part["share"]
+    for width, shade in widths:
         if width >= 0.5:
-            segments.append({"x": round(start, 1), "width": round(width, 1), "shade": part["shade"]})
+            segments.append({"x": round(start, 1), "width": round(width, 1), "shade": shade})
         start += width
     return segments
 
 
 def shades(items: Sequence[str]) -> dict[str, int]:
-    """A colour for each past item; the seventh has that of the first again."""
-    return {item: n % SHADES + 1 for n, item in enumerate(dict.fromkeys(items))}
+    """A colour for each of the newest past items, the plain one for older ones; ``items`` oldest first."""
+    known = list(dict.fromkeys(items))
+    return {item: n % SHADES + 1 if n >= len(known) - SHADES else 0 for n, item in enumerate(known)}
 
 
 def all_told(entries: Sequence[Mapping[str, Any]], shade_of: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -124,7 +124,7 @@ async def _show(request: Request, state: State) -> Response:
         places = {entry["item"]: n for n, entry in enumerate(other["entries"], 1)} if beside else {}
         for entry in column["entries"]:
             entry["there"] = places.get(entry["item"])
-    offered = [] if state.tastes else (await service.run(lists.onboarding, active, OFFERED, None))["items"]
+    offered = [] if state.tastes else (await service.thread(lists.onboarding, active, OFFERED, None))["items"]
     return page(
         request,
         "try_part.html" if by_htmx(request) else "try.html",
@@ -146,7 +146,7 @@ async def _show(request: Request, state: State) -> Response:
 async def _list(service: Service, state: State, loaded: Loaded, shade_of: dict[str, int]) -> dict[str, Any]:
     """One model's list: its entries with their reasons, and how each has moved since the click before."""
     by = None if loaded is service.versions.active else loaded
-    told = await service.recommend_anonymous(state.rows, Query(K, why=True), by)
+    told = await service.thread(service.answering.for_rows, state.rows, Query(K, why=True), by)
     entries = [{**entry, **describe(loaded, entry["item"])} for entry in all_told(told["items"], shade_of)]
     before = {item: n for n, item in enumerate(state.was)} if by is None and state.said else {}
     for n, entry in enumerate(entries):
@@ -158,6 +158,7 @@ async def _list(service: Service, state: State, loaded: Loaded, shade_of: dict[s
         "model": told["model"]["name"],
         "fallback": told["fallback"],
         "degraded": told["degraded"],
+        "apart": any(entry["told"]["method"] == "leave-one-out" for entry in entries) and not told["fallback"],
         "entries": entries,
         "new": sum(one == "new" for one in moved),
         "moved": sum(one != "new" for one in moved),
@@ -179,7 +180,7 @@ async def _alike(service: Service, state: State, loaded: Loaded) -> dict[str, An
     """Items alike to the one that was asked about."""
     if not state.near or state.near not in loaded.shelf.position:
         return None
-    told = await service.run(lists.similar, loaded, state.near, ALIKE, None, ())
+    told = await service.thread(lists.similar, loaded, state.near, ALIKE, None, ())
     top = max((entry["score"] for entry in told["items"]), default=1.0) or 1.0
     items = [{**describe(loaded, entry["item"]), "width": 1000 * entry["score"] / top} for entry in told["items"]]
     return {**describe(loaded, state.near), "items": items, "method": told["method"]}
