@@ -21,8 +21,8 @@ from penchant.cli import main as module
 from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
-    "demo", "evaluate", "explain", "fit", "inspect", "keys", "models", "recommend", "serve", "similar", "tune",
-    "verify",
+    "demo", "evaluate", "explain", "fit", "inspect", "keys", "models", "recommend", "serve", "similar",
+    "similar-users", "tune", "verify",
 }  # fmt: skip
 WORKING = sorted({*COMMANDS, "keys create", "keys list", "keys rotate", "keys revoke"} - {"keys", "serve"})
 

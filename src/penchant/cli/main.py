@@ -14,7 +14,7 @@ from penchant import __version__
 from penchant.errors import AmbiguousItemError, InputError, PenchantError
 
 # one module a group of commands, each with register(app); in the order of the help
-GROUPS = ("demo", "inspect", "models", "fit", "tune", "verify", "recommend", "evaluate", "serve")
+GROUPS = ("demo", "inspect", "models", "fit", "tune", "verify", "recommend", "neighbours", "evaluate", "serve")
 BAD_INPUT, INTERRUPTED = 2, 130
 MATCHES_SHOWN = 20
 

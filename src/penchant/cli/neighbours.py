@@ -1,0 +1,63 @@
+"""``penchant similar-users``: the stored histories that a recommender finds most like one."""
+
+from __future__ import annotations
+
+import typer
+
+from penchant.cli.recommend import Folder, Items, K, resolve
+from penchant.cli.render import AsJson, example, note, print_json, show
+from penchant.errors import ParameterError
+
+SHOWN = 5  # titles of a neighbour in the table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("similar-users", epilog=example("penchant similar-users model/ --history Dune --history Hyperion"))(
+        similar_users
+    )
+
+
+def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJson = False) -> None:
+    """List the training histories most like one, without saying whose they are."""
+    from rich.table import Table
+
+    from penchant.persist import load
+    from penchant.recommender import check_k
+
+    check_k(k)
+    recommender = load(folder)
+    model = recommender.model
+    find = getattr(model, "neighbours", None)
+    if not (type(model).remembers_users and callable(find)):
+        raise ParameterError(
+            f"{type(model).name} keeps no training histories, so it cannot show similar ones: "
+            "fit a model that does, such as user-knn"
+        )
+    if not history:
+        raise ParameterError("say for whom: --history ITEM, once per item")
+    given, _ = recommender.histories(resolve(recommender, history))
+    near, similarities = find(given, k)
+    ids = recommender.vocab.ids
+    if as_json:
+        found = [
+            {"similarity": float(similarity), "items": [ids[item] for item in near.row(row)]}
+            for row, similarity in enumerate(similarities)
+        ]
+        print_json({"neighbours": found})
+        return
+    table = Table("similarity", "in common", "holds besides", box=None)
+    for row, similarity in enumerate(similarities):
+        items = near.row(row).tolist()
+        names = {item: recommender.title(item) or ids[item] for item in items}
+        common = [names[item] for item in items if item in given.items]
+        besides = [names[item] for item in items if item not in given.items]
+        table.add_row(f"{similarity:.3f}", _shortened(common), _shortened(besides))
+    show(table)
+    if not len(near):
+        note("no training history has anything in common with it")
+
+
+def _shortened(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
