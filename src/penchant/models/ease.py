@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penchant.errors import ParameterError
-from penchant.histories import Floats, Histories
+from penchant.histories import Floats, Histories, Longs
 from penchant.memory import require
 from penchant.models.base import Run, Space, hyper
 from penchant.models.linear import LinearModel, Weights
 from penchant.models.operators import gram
+from penchant.models.updatable import Updatable
 
 if TYPE_CHECKING:
     from penchant.split import Split
 
 TILES_A_BLOCK = 64
+Doubles = NDArray[np.float64]
+CHANGES = 64  # histories whose change the inverse takes before everything is solved again
+ROWS_A_BLOCK = 256
+
+
+@dataclass(eq=False)
+class Gram:
+    """XᵀX, and what the weights do not say about the inverse."""
+
+    pairs: Floats  # (n, n) upper triangle
+    diagonal: Floats  # (n,) of P
+    changes: int  # histories since the last solve
 
 
 @dataclass(kw_only=True)
-class EASE(LinearModel):
+class EASE(Updatable, LinearModel):
     """Each item predicted from all others by ridge regression without a diagonal, in closed form.
 
     min_W ‖X − XW‖² + Σ_i λ_i ‖W_i·‖² with W_ii = 0 is solved by W_ij = −P_ij / P_jj, P = (XᵀX + Λ)⁻¹, where
@@ -44,17 +58,89 @@ class EASE(LinearModel):
         0.0, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.5
     )
 
+    statistics: Gram | None = field(init=False, default=None, repr=False, compare=False)
+
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         n = train.n_items
         require(4 * n * n, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
-        matrix = gram(train.distinct(), run)
-        penalty = self.reg + self.dropout / (1 - self.dropout) * matrix.diagonal()
-        matrix[np.diag_indices(n)] += penalty.astype(np.float32)
-        self.weights = Weights(dense=_solve(matrix, run))
+        self.weights = Weights(dense=self._solved(gram(train.distinct(), run), run)[0])
+
+    def _solved(self, pairs: Floats, run: Run) -> tuple[Floats, Floats]:
+        """The weights, written over the Gram matrix, and the diagonal of P."""
+        pairs[np.diag_indices(len(pairs))] += self._penalty(pairs.diagonal().astype(np.float64)).astype(np.float32)
+        return _solve(pairs, run)
+
+    def _penalty(self, counts: Doubles) -> Doubles:
+        return self.reg + self.dropout / (1 - self.dropout) * counts
+
+    # -- exact updates --------------------------------------------------------------------------------------------
+
+    def _count(self, train: Histories, run: Run) -> Gram:
+        n = train.n_items
+        require(8 * n * n, f"statistics of ease over {n:,} items", "fit without updatable")
+        pairs = gram(train.distinct(), run)
+        dense = self.weights.dense
+        assert dense is not None  # what fit made
+        # P_jj from row j of (G + Λ) P = I: nothing has to be solved again
+        own = pairs.diagonal().astype(np.float64)
+        explained = np.einsum("ij,ij->j", pairs, dense) + np.einsum("ij,ji->i", pairs, dense)
+        return Gram(pairs, (1 / (own + self._penalty(own) - explained)).astype(np.float32), 0)
+
+    def _update(self, added: Histories, removed: Histories, run: Run) -> None:
+        kept = self.statistics
+        assert kept is not None  # checked by update
+        logs = [(added.distinct(), 1.0), (removed.distinct(), -1.0)]
+        before = kept.pairs.diagonal().copy()
+        for log, sign in logs:
+            for r in range(len(log)):
+                events = slice(log.indptr[r], log.indptr[r + 1])
+                order = np.argsort(log.items[events])
+                items, x = log.items[events][order], log.weights()[events][order]
+                kept.pairs[np.ix_(items, items)] += np.float32(sign) * np.triu(np.outer(x, x))
+        kept.changes += len(added) + len(removed)
+        own = np.flatnonzero(kept.pairs.diagonal() != before) if self.dropout else np.empty(0, np.int64)
+        if kept.changes > CHANGES or len(own) > len(before) // 8:
+            dense, kept.diagonal = self._solved(kept.pairs.copy(), run)
+            kept.changes = 0
+        else:
+            shift = self._penalty(kept.pairs.diagonal()[own].astype(np.float64))
+            shift = shift - self._penalty(before[own].astype(np.float64))
+            dense = self._shifted(logs, own, shift, kept)
+        self.weights = Weights(dense=dense)
+
+    def _shifted(self, logs: list[tuple[Histories, float]], own: Longs, shift: Doubles, kept: Gram) -> Floats:
+        """P after G gained ± x xᵀ for every changed history and ``shift`` on the diagonal at the items ``own``:
+        P − P U (S⁻¹ + Uᵀ P U)⁻¹ Uᵀ P (Woodbury), at the cost of n² multiplications a history."""
+        dense, p = self.weights.dense, kept.diagonal.astype(np.float64)
+        assert dense is not None  # what fit made
+        columns = [(log.row(r), log.weights()[log.indptr[r] : log.indptr[r + 1]], sign)
+                   for log, sign in logs for r in range(len(log)) if len(log.row(r))]  # fmt: skip
+        columns += [(np.array([item]), np.ones(1, np.float32), by) for item, by in zip(own, shift, strict=True)]
+        if not columns:
+            return dense
+        reached = np.empty((len(columns), len(p)))  # Uᵀ P
+        for c, (items, x, _) in enumerate(columns):
+            reached[c] = -(x @ dense[items]) * p
+            reached[c, items] += x * p[items]
+        inner = np.diag([1 / by for _, _, by in columns])
+        for c, (items, x, _) in enumerate(columns):
+            inner[c] += reached[:, items] @ x
+        solved = np.linalg.solve(inner, reached)
+        p -= (reached * solved).sum(axis=0)
+        left, right = reached.T.astype(np.float32), solved.astype(np.float32)
+        old, new = kept.diagonal, p.astype(np.float32)
+        out = np.empty_like(dense)
+        for lo in range(0, len(out), ROWS_A_BLOCK):
+            part = slice(lo, lo + ROWS_A_BLOCK)
+            out[part] = (dense[part] * old + left[part] @ right) / new
+        np.fill_diagonal(out, 0)
+        kept.diagonal = new
+        return out
 
 
-def _solve(matrix: Floats, run: Run) -> Floats:
-    """The weights of EASE, written over the regularised Gram matrix whose upper triangle is given."""
+def _solve(matrix: Floats, run: Run) -> tuple[Floats, Floats]:
+    """The weights of EASE, written over the regularised Gram matrix whose upper triangle is given, and the diagonal
+    of its inverse."""
     from scipy.linalg.lapack import spotrf, spotri
 
     from penchant.kernels.gram import gram_to_weights
@@ -67,7 +153,8 @@ def _solve(matrix: Floats, run: Run) -> Floats:
     if failed:
         raise ParameterError(f"ease: reg is too small for float32, the matrix is singular at item {abs(failed) - 1}")
     inverse: Floats = factor.T
-    scale = (-1.0 / inverse.diagonal()).astype(np.float32)
+    diagonal = inverse.diagonal().copy()
+    scale = (-1.0 / diagonal).astype(np.float32)
     side = -(-len(inverse) // 64)
     over_blocks(
         lambda lo, hi: gram_to_weights(lo, hi, inverse, scale),
@@ -75,4 +162,4 @@ def _solve(matrix: Floats, run: Run) -> Floats:
         size=TILES_A_BLOCK,
         threads=run.threads,
     )
-    return inverse
+    return inverse, diagonal

@@ -10,8 +10,9 @@ import numpy as np
 from penchant.errors import ParameterError
 from penchant.histories import Floats, Histories
 from penchant.models.base import Run, Space, hyper
-from penchant.models.linear import LinearModel, Weights
+from penchant.models.linear import Weights
 from penchant.models.operators import nearest_items, products
+from penchant.models.pairs import Counted, Doubles, Formula, PairModel
 from penchant.models.spectral import leading
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ PASSES = 4  # products with the data that the leading frequencies are found with
 
 
 @dataclass(kw_only=True)
-class GraphFilter(LinearModel):
+class GraphFilter(PairModel):
     """Score = the history, a signal on the items, sent through a filter of the item graph.
 
     P = D_i^(−item_exponent) Rᵀ D_u^(−user_exponent) R D_i^(−item_exponent) = Σ_k λ_k v_k v_kᵀ, its λ measured in λ_1
@@ -100,6 +101,19 @@ class GraphFilter(LinearModel):
             near.indptr, near.indices, near.data * np.float32(slope), left=left.astype(np.float32),
             right=np.ascontiguousarray(right, dtype=np.float32),
         )  # fmt: skip
+
+    def _inexact(self, train: Histories) -> str:
+        return "with frequencies, which every history changes (rank 0 has none)" if self.rank else ""
+
+    def _counted(self, log: Histories) -> Counted:
+        events = log.distinct().newest(self.max_history)
+        of_history = np.maximum(events.lengths, 1.0)[events.rows] ** -self.user_exponent
+        x, any_distance = events.weights().astype(np.float64), np.empty(0)
+        return Counted(events, x, of_history, np.ones(len(x)), any_distance, any_distance)
+
+    def _formula(self, mass: Doubles, histories: int) -> Formula:
+        count = np.maximum(mass, 1)
+        return Formula(count**-self.history_exponent, count**-self.candidate_exponent, self.neighbours)
 
     def response(self, size: Floats) -> tuple[Floats, float]:
         """What each leading frequency gets beyond the linear filter, in units of the eigenvalues ``size`` (falling),

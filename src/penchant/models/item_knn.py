@@ -11,9 +11,10 @@ from penchant.errors import DataError
 from penchant.histories import Floats, Histories
 from penchant.models.base import Run, Space, hyper, learned
 from penchant.models.baselines import Baseline
-from penchant.models.linear import LinearModel, Weights
-from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Measure
+from penchant.models.linear import Weights
+from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Keys, Measure, Vectors, exponents, weigh
 from penchant.models.operators import nearest_items, normalised_rows
+from penchant.models.pairs import Counted, Doubles, Formula, PairModel
 from penchant.models.rating import RatingModel
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ REACH = 25  # neighbours kept of an item for every one that a prediction may use
 
 
 @dataclass(kw_only=True)
-class ItemKNN(LinearModel, RatingModel):
+class ItemKNN(PairModel, RatingModel):
     """Score = the sum of the similarities between the items of a history and the candidate.
 
     w(i → j) = n_ij / (n_ij + shrink) · Σ_u x_ui·x_uj·|u|^(−user_exponent)
@@ -119,6 +120,37 @@ class ItemKNN(LinearModel, RatingModel):
 
     def recent(self, given: Histories) -> Histories:
         return super().recent(given.positives())
+
+    # -- exact updates --------------------------------------------------------------------------------------------
+
+    def _inexact(self, train: Histories) -> str:
+        if train.values_are == "rating":
+            return "where it predicts ratings, whose baselines depend on all of them"
+        if self.similarity in (*CORATED, "bm25"):
+            return f"under {self.similarity}, which compares with means over all histories"
+        return ""
+
+    def _counted(self, log: Histories) -> Counted:
+        events = log.distinct().newest(self.max_history)
+        # the values of a history depend on nothing but itself: seen as vectors over the histories they are weighed
+        counts = np.zeros(max(len(events), 1), dtype=np.int64)
+        counts[: len(events)] = events.lengths
+        keys = Keys(counts, np.zeros(len(counts), np.float32), events.n_items, 1.0)
+        alone = Vectors(np.arange(len(events.items) + 1), events.rows.astype(np.int32), events.weights())
+        x = weigh(self._measure(self.shrink, centred=False), alone, keys)[0].astype(np.float64)
+        of_history = np.maximum(events.lengths, 1.0)[events.rows] ** -self.user_exponent
+        any_distance = np.empty(0)
+        return Counted(events, x, of_history, x**2, any_distance, any_distance)
+
+    def _formula(self, mass: Doubles, histories: int) -> Formula:
+        measure = self._measure(self.shrink, centred=False)
+        of_history, of_candidate = (np.where(mass > 0, mass, 1) ** -e for e in exponents(measure))
+        if self.similarity == "lift":
+            of_history = of_history * histories
+        return Formula(
+            of_history, of_candidate, self.neighbours, measure.form, self.shrink, min_overlap=self.min_overlap,
+            normalised=self.aggregation == "normalised", everywhere=self.similarity == "lift",
+        )  # fmt: skip
 
     def _predict(self, given: Histories, items: Histories) -> Floats:
         from penchant.kernels.rated import by_rated_items

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penchant.histories import Floats, Histories
-from penchant.models.base import Model, Run, Space, hyper, learned
+from penchant.models.base import Run, Space, hyper, learned
 from penchant.models.linear import SECONDS_A_DAY
+from penchant.models.updatable import Updatable
 
 if TYPE_CHECKING:
     from penchant.split import Split
 
 
+@dataclass(eq=False)
+class Sums:
+    """What the model knows, before it is rounded."""
+
+    weight: NDArray[np.float64]  # (n_items,)
+
+
 @dataclass(kw_only=True)
-class Popular(Model):
+class Popular(Updatable):
     """Score = how much the training histories did with an item, recent events counting more if asked to.
 
     score(i) = Σ over events on i of weight · 2^(−days before the newest event / half_life_days)
@@ -32,6 +41,7 @@ class Popular(Model):
     )
 
     scores: Floats = learned()  # (n_items,)
+    statistics: Sums | None = field(init=False, default=None, repr=False, compare=False)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         events = train.distinct()
@@ -43,3 +53,21 @@ class Popular(Model):
 
     def _score(self, given: Histories) -> Floats:
         return np.tile(self.scores, (len(given), 1))
+
+    def _inexact(self, train: Histories) -> str:
+        return "with half_life_days, which counts from the newest of all events" if self.half_life_days else ""
+
+    def _count(self, train: Histories, run: Run) -> Sums:
+        return Sums(_total(train))
+
+    def _update(self, added: Histories, removed: Histories, run: Run) -> None:
+        assert self.statistics is not None  # checked by update
+        weight = self.statistics.weight + _total(added) - _total(removed)
+        weight[self.item_counts == 0] = 0  # what rounding left
+        self.statistics = Sums(weight)
+        self.scores = weight.astype(np.float32)
+
+
+def _total(log: Histories) -> NDArray[np.float64]:
+    events = log.distinct()
+    return np.bincount(events.items, weights=events.weights(), minlength=events.n_items).astype(np.float64)

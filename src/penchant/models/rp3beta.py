@@ -9,15 +9,15 @@ import numpy as np
 
 from penchant.histories import Histories
 from penchant.models.base import Run, Space, hyper
-from penchant.models.linear import LinearModel
 from penchant.models.operators import nearest_items, normalised_rows, products
+from penchant.models.pairs import Counted, Doubles, Formula, PairModel
 
 if TYPE_CHECKING:
     from penchant.split import Split
 
 
 @dataclass(kw_only=True)
-class RP3beta(LinearModel):
+class RP3beta(PairModel):
     """Score = how often a random walk from the items of a history, over who also had them, ends at the candidate.
 
     w(i → j) = Σ_u (x_ui / m_i)^alpha · (x_uj / s_u)^alpha / m_j^beta,   m_j = Σ_u x_uj,  s_u = Σ_j x_uj
@@ -58,3 +58,15 @@ class RP3beta(LinearModel):
             products(), events, end.astype(np.float32), self.neighbours, run, asked=start.astype(np.float32)
         )
         self.weights = normalised_rows(near) if self.aggregation == "normalised" else near
+
+    def _counted(self, log: Histories) -> Counted:
+        events = log.distinct().newest(self.max_history)
+        x = events.weights().astype(np.float64)
+        of_history = np.bincount(events.rows, weights=x, minlength=len(events))[events.rows].astype(np.float64)
+        any_distance = np.empty(0)
+        return Counted(events, x**self.alpha, of_history**-self.alpha, x, any_distance, any_distance)
+
+    def _formula(self, mass: Doubles, histories: int) -> Formula:
+        mass = np.where(mass > 0, mass, 1)
+        normalised = self.aggregation == "normalised"
+        return Formula(mass**-self.alpha, mass**-self.beta, self.neighbours, normalised=normalised)

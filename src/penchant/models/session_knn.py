@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penchant.histories import Floats, Histories, Ints, Longs
 from penchant.models.base import Model, Run, Space, Task, hyper, learned
@@ -15,6 +16,7 @@ from penchant.models.ragged import turned
 if TYPE_CHECKING:
     from penchant.split import Split
 
+Doubles = NDArray[np.float64]
 ROWS = 64  # a block
 
 
@@ -139,10 +141,10 @@ class SessionKNN(Model):
         return out
 
 
-def _halved(steps: Longs, half_life: float) -> Floats:
+def _halved(steps: Longs, half_life: float) -> Doubles:
     """2^(−steps / half_life), one where there is no half-life."""
     return np.exp2(-steps / half_life) if half_life > 0 else np.ones(len(steps))
 
 
-def _f32(values: Floats) -> Floats:
+def _f32(values: Floats | Doubles) -> Floats:
     return np.ascontiguousarray(values, dtype=np.float32)

@@ -9,7 +9,8 @@ import numpy as np
 
 from penchant.histories import Floats, Histories, Ints, Longs
 from penchant.models.base import Run, Space, Task, hyper
-from penchant.models.linear import LinearModel, Weights
+from penchant.models.linear import Weights
+from penchant.models.pairs import Counted, Doubles, Formula, PairModel
 from penchant.topk import places
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ PAIRS_A_BLOCK = 2**21
 
 
 @dataclass(kw_only=True)
-class Transitions(LinearModel):
+class Transitions(PairModel):
     """Sequential collaborative filtering: an item leads to those that came after it, the nearer the more.
 
     w(i → j) = c_ij² / (c_ij + shrink) / (n_i^history_exponent · n_j^candidate_exponent)
@@ -66,6 +67,23 @@ class Transitions(LinearModel):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.weights = followers(self, self.bounded(train, self.max_history), run)
+
+    def _counted(self, log: Histories) -> Counted:
+        events = log.newest(self.max_history)
+        longest = max(int(events.lengths.max(initial=1)) - 1, 0)
+        distance = np.arange(min(self.reach or longest, longest) + 1, dtype=np.float64)
+        distance[0] = 1  # not used
+        decay = distance**-self.distance_exponent
+        of_history = np.maximum(events.lengths, 1.0)[events.rows] ** -self.user_exponent
+        x = events.weights().astype(np.float64)
+        return Counted(events, x, of_history, x, decay * self.forward, decay * self.backward)
+
+    def _formula(self, mass: Doubles, histories: int) -> Formula:
+        mass = np.where(mass > 0, mass, 1)
+        return Formula(
+            mass**-self.history_exponent, mass**-self.candidate_exponent, self.neighbours, shrink=self.shrink,
+            by_sum=True,
+        )  # fmt: skip
 
 
 def followers(model: Transitions, log: Histories, run: Run) -> Weights:

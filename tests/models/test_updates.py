@@ -1,0 +1,279 @@
+"""A model told of a change is the model fitted on what the histories have become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted import planted
+
+from penchant import registry
+from penchant.errors import DataError, FormatError, ParameterError
+from penchant.histories import Histories
+from penchant.models.base import Run
+from penchant.models.ease import EASE
+from penchant.models.item_knn import ItemKNN
+from penchant.models.linear import Weights
+from penchant.models.pairs import PairModel
+from penchant.models.popular import Popular
+from penchant.models.updatable import Updatable
+
+ITEMS = 7
+Rows = list[list[int]]
+rows_of = st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=6), max_size=5)
+
+
+def log(rows: Rows, weight: Callable[[int], float] | None = None) -> Histories:
+    """Histories, their events weighed by item or not at all."""
+    if weight is None:
+        return Histories.from_lists(rows, ITEMS)
+    values = [[weight(item) for item in row] for row in rows]
+    return Histories.from_lists(rows, ITEMS, values=values, values_are="weight")
+
+
+def matrix(w: Weights) -> np.ndarray:
+    if w.dense is not None:
+        return w.dense
+    out = np.zeros((len(w.indptr) - 1,) * 2)
+    for row in range(len(out)):
+        span = slice(w.indptr[row], w.indptr[row + 1])
+        assert (np.diff(w.indices[span]) > 0).all()
+        out[row, w.indices[span]] = w.data[span]
+    return out
+
+
+def said(model: Updatable) -> np.ndarray:
+    return model.scores if isinstance(model, Popular) else matrix(model.weights)
+
+
+def check(name: str, params: dict[str, Any], first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool) -> None:
+    """Go through the steps, (what is added, which of those that are there leave), and compare after each."""
+    weigh = (lambda item: 0.5 + item % 3) if weighted else None
+    model = registry.create(name, params)
+    assert isinstance(model, Updatable)
+    model.fit(log(first, weigh), updatable=True)
+    there = list(first)
+    for added, leaving in steps:
+        removed = [there.pop(n % len(there)) for n in leaving if there]
+        there += added
+        if not any(there):
+            with pytest.raises(DataError, match="nothing would be left"):
+                model.update(log(added, weigh), log(removed, weigh))
+            return
+        model.update(log(added, weigh), log(removed, weigh))
+        fresh = registry.create(name, params).fit(log(there, weigh))
+        one, two = said(model), said(fresh)
+        np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-6 * np.abs(two).max(initial=0))
+        np.testing.assert_array_equal(model.item_counts, fresh.item_counts)
+
+
+steps_of = st.lists(st.tuples(rows_of, st.lists(st.integers(0, 99), max_size=4)), min_size=1, max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows_of.filter(any), steps_of, st.booleans())
+def test_popular(first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool) -> None:
+    check("popular", {}, first, steps, weighted)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows_of.filter(any),
+    steps_of,
+    st.booleans(),
+    st.sampled_from(["cosine", "asymmetric-cosine", "tf-idf", "jaccard", "dice", "conditional", "lift"]),
+    st.sampled_from([0.0, 0.7]),
+    st.sampled_from([(0, 1, 0.0, 0), (3, 1, 2.0, 4), (0, 2, 1.0, 0)]),
+    st.sampled_from(["sum", "normalised"]),
+)
+def test_item_knn(
+    first: Rows,
+    steps: list[tuple[Rows, list[int]]],
+    weighted: bool,
+    similarity: str,
+    exponent: float,
+    rest: tuple[int, int, float, int],
+    aggregation: str,
+) -> None:
+    neighbours, overlap, shrink, longest = rest
+    params = {
+        "similarity": similarity, "user_exponent": exponent, "history_exponent": 0.6, "candidate_exponent": 0.3,
+        "neighbours": neighbours, "min_overlap": overlap, "shrink": shrink, "max_history": longest,
+        "aggregation": aggregation,
+    }  # fmt: skip
+    check("item-knn", params, first, steps, weighted)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows_of.filter(any),
+    steps_of,
+    st.booleans(),
+    st.sampled_from([0, 2]),
+    st.sampled_from([0.0, 0.4]),
+    st.sampled_from([(0, 0.0), (2, 1.5)]),
+)
+def test_transitions(
+    first: Rows,
+    steps: list[tuple[Rows, list[int]]],
+    weighted: bool,
+    reach: int,
+    backward: float,
+    rest: tuple[int, float],
+) -> None:
+    params = {"reach": reach, "backward": backward, "neighbours": rest[0], "shrink": rest[1], "user_exponent": 0.3}
+    check("transitions", params, first, steps, weighted)
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows_of.filter(any), steps_of, st.booleans(), st.sampled_from([0, 2]))
+def test_graph_filter_without_frequencies(
+    first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool, neighbours: int
+) -> None:
+    params = {"rank": 0, "sharpen": 0.0, "low_pass": 0.0, "order": 1, "neighbours": neighbours}
+    check("graph-filter", params, first, steps, weighted)
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows_of.filter(any), steps_of, st.booleans(), st.sampled_from(["sum", "normalised"]))
+def test_rp3beta(first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool, aggregation: str) -> None:
+    check("rp3beta", {"alpha": 0.7, "beta": 0.4, "aggregation": aggregation}, first, steps, weighted)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows_of.filter(any), steps_of, st.booleans(), st.sampled_from([0.0, 0.4]))
+def test_ease_on_few_items(first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool, dropout: float) -> None:
+    weigh = (lambda item: 0.5 + item % 3) if weighted else None
+    model = EASE(reg=2.0, dropout=dropout).fit(log(first, weigh), updatable=True)
+    there = list(first)
+    for added, leaving in steps:
+        removed = [there.pop(n % len(there)) for n in leaving if there]
+        there += added
+        if not any(there):
+            return
+        model.update(log(added, weigh), log(removed, weigh))
+        fresh = EASE(reg=2.0, dropout=dropout).fit(log(there, weigh))
+        np.testing.assert_allclose(said(model), said(fresh), atol=1e-4)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_ease_after_two_hundred_updates(dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = planted("ranking").train
+    start, pool = np.arange(200), np.arange(200, 311)
+    model = EASE(reg=20.0, dropout=dropout).fit(train[start], updatable=True)
+    rng, there, solves = np.random.default_rng(0), list(start), []
+    solved = EASE._solved
+    monkeypatch.setattr(EASE, "_solved", lambda *args: solves.append(1) or solved(*args))
+    for n in range(200):
+        if n % 2:
+            model.update(removed=train[np.array([there.pop(int(rng.integers(len(there))))])])
+        else:
+            there.append(int(rng.choice(pool)))
+            model.update(added=train[np.array(there[-1:])])
+    assert len(solves) in ({200 // 65} if dropout == 0 else range(1, 201))
+    fresh = EASE(reg=20.0, dropout=dropout).fit(train[np.array(there)])
+    assert np.abs(said(model) - said(fresh)).max() <= 1e-3 * np.abs(said(fresh)).max()
+
+
+# -- what it costs ----------------------------------------------------------------------------------------------------
+
+
+def test_only_rows_near_the_change_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand little worlds of three items: a change in one does not touch the others."""
+    worlds = Histories.from_lists([[3 * n, 3 * n + 1, 3 * n + 2] for n in range(1000)] * 2, 3000)
+    model = ItemKNN(neighbours=0).fit(worlds, updatable=True)
+    from penchant.models import pairs
+
+    asked = []
+    rows = pairs._rows
+    monkeypatch.setattr(
+        pairs, "_rows", lambda sums, formula, of, *rest: asked.append(of) or rows(sums, formula, of, *rest)
+    )
+    before = model.weights
+    model.update(added=Histories.from_lists([[30, 31]], 3000))
+    np.testing.assert_array_equal(asked[0], [30, 31, 32])
+    same = np.flatnonzero(before.data == model.weights.data)
+    assert len(before.data) - len(same) <= 6
+
+
+def test_rows_move_and_shrink_without_loss() -> None:
+    rng = np.random.default_rng(1)
+    rows = [[int(i) for i in rng.choice(60, size=rng.integers(1, 9), replace=False)] for _ in range(150)]
+    model = ItemKNN(neighbours=5).fit(Histories.from_lists(rows[:10], 60), updatable=True)
+    for n in range(10, 150, 7):
+        model.update(added=Histories.from_lists(rows[n : n + 7], 60))
+    fresh = ItemKNN(neighbours=5).fit(Histories.from_lists(rows, 60))
+    np.testing.assert_allclose(matrix(model.weights), matrix(fresh.weights), rtol=1e-6)
+    model.update(removed=Histories.from_lists(rows[:140], 60))
+    fresh.fit(Histories.from_lists(rows[140:], 60))
+    np.testing.assert_allclose(matrix(model.weights), matrix(fresh.weights), rtol=1e-6)
+    assert model.statistics is not None
+    assert model.statistics.used <= len(model.statistics.items)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = planted("sequence").train
+    one = ItemKNN(neighbours=6).fit(train[:200], updatable=True, run=Run(threads=1)).update(train[200:]).weights
+    monkeypatch.setattr("penchant.models.pairs.PAIRS_A_BLOCK", 100)
+    monkeypatch.setattr("penchant.models.pairs.ROWS_A_BLOCK", 3)
+    run = Run(threads=threads)
+    two = ItemKNN(neighbours=6).fit(train[:200], updatable=True, run=run).update(train[200:], run=run).weights
+    np.testing.assert_array_equal(one.data, two.data)
+    np.testing.assert_array_equal(one.indices, two.indices)
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "says"),
+    [
+        ("popular", {"half_life_days": 3.0}, "newest"),
+        ("item-knn", {"similarity": "bm25"}, "bm25"),
+        ("item-knn", {"similarity": "pearson"}, "pearson"),
+        ("graph-filter", {}, "rank 0"),
+    ],
+)
+def test_what_cannot_be_exact_is_not_offered(name: str, params: dict[str, Any], says: str) -> None:
+    model = registry.create(name, params)
+    assert isinstance(model, Updatable)
+    with pytest.raises(ParameterError, match=says):
+        model.fit(log([[0, 1]], lambda item: 1.0), updatable=True)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    model = ItemKNN().fit(log([[0, 1], [1, 2]]))
+    with pytest.raises(ParameterError, match="updatable=True"):
+        model.update(log([[0]]))
+    model.fit(log([[0, 1], [1, 2]]), updatable=True)
+    before = matrix(model.weights).copy()
+    with pytest.raises(DataError, match="item index 3"):
+        model.update(removed=log([[3]]))
+    with pytest.raises(DataError, match="items"):
+        model.update(Histories.from_lists([[0]], ITEMS + 1))
+    np.testing.assert_array_equal(matrix(model.weights), before)
+    ratings = Histories.from_lists([[0, 1]], ITEMS, values=[[1.0, 5.0]], values_are="rating")
+    with pytest.raises(ParameterError, match="ratings"):
+        ItemKNN().fit(ratings, updatable=True)
+
+
+def test_nothing_changes_nothing() -> None:
+    train = planted("ranking").train
+    model = ItemKNN().fit(train, updatable=True)
+    before = matrix(model.weights).copy()
+    np.testing.assert_array_equal(matrix(model.update().weights), before)
+
+
+def test_damaged_sums_are_refused() -> None:
+    model = ItemKNN().fit(log([[0, 1], [1, 2]]), updatable=True)
+    assert isinstance(model, PairModel)
+    assert model.statistics is not None
+    model.statistics.check(ITEMS)
+    model.statistics.items[0] = ITEMS
+    with pytest.raises(FormatError, match="pairs"):
+        model.statistics.check(ITEMS)
