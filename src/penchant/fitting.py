@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penchant.errors import DataError
+from penchant.errors import DataError, ParameterError
 from penchant.features import ItemFeatures
 from penchant.models.base import Model, Run
+from penchant.models.updatable import Updatable
 from penchant.recommender import Recommender
 from penchant.registry import parse
 
@@ -19,11 +20,20 @@ if TYPE_CHECKING:
     from penchant.interactions import Interactions
 
 
-def fit(log: Interactions, model: Model | str, *, catalog: Catalog | None = None, run: Run = Run()) -> Recommender:  # noqa: B008  # frozen
+def fit(
+    log: Interactions,
+    model: Model | str,
+    *,
+    catalog: Catalog | None = None,
+    run: Run = Run(),  # noqa: B008  # frozen
+    updatable: bool = False,
+) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return what recommends.
 
     Rows that the log marks as ``test`` are left out; ``fitted_on`` says how many, and what else fit saw. The catalogue
-    adds titles and item features. Raises ``DataError`` where nothing is left to learn from.
+    adds titles and item features. With ``updatable`` the statistics are kept from which ``recommender.model.update``
+    learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from and
+    ``ParameterError`` for a model that has no exact update.
     """
     chosen = parse(model) if isinstance(model, str) else model
     if catalog is not None and catalog.vocab.ids != log.vocab.ids:
@@ -37,7 +47,12 @@ def fit(log: Interactions, model: Model | str, *, catalog: Catalog | None = None
     if catalog is not None and chosen.uses_catalog:
         features = ItemFeatures.from_columns(len(catalog), catalog.attributes, catalog.vectors)
     start = time.perf_counter()
-    chosen.fit(used.histories(), run=run, features=features)
+    if isinstance(chosen, Updatable):
+        chosen.fit(used.histories(), run=run, features=features, updatable=updatable)
+    elif updatable:
+        raise ParameterError(f"{chosen.name} has no exact update: leave out updatable, and fit it again when it is due")
+    else:
+        chosen.fit(used.histories(), run=run, features=features)
     seconds = time.perf_counter() - start
     return Recommender(log.vocab, chosen, log.recipe, catalog, _seen(used, left_out, chosen, run, seconds))
 

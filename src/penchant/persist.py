@@ -5,6 +5,7 @@
     manifest.json       format, versions, model and parameters, recipe, what it was fitted on, sizes and sha256 of files
     items.parquet       ids, training counts, the catalogue
     model.safetensors   exactly the learned arrays, mapped on load
+    statistics.safetensors  what an updatable model is updated from; serving does not load it
     models/0/ ...       the members of a composite, each with its own manifest.json and model.safetensors
 
 Classes come from the registry by name and file names from this page, never from what a file says. Loading checks the
@@ -28,7 +29,7 @@ from penchant.models.base import Model
 from penchant.recipe import Recipe
 from penchant.registry import from_json, to_json
 from penchant.saved import tensors
-from penchant.saved.arrays import fill, flatten
+from penchant.saved.arrays import fill, fill_statistics, flatten, flatten_statistics
 from penchant.saved.folders import recover, replacing
 from penchant.saved.manifest import (
     FORMAT,
@@ -37,6 +38,7 @@ from penchant.saved.manifest import (
     MANIFEST,
     MEMBER_KEYS,
     MODEL,
+    STATISTICS,
     check_files,
     naming,
     object_of,
@@ -76,7 +78,11 @@ def save(recommender: Recommender, folder: str | Path, *, force: bool = False) -
                 "fingerprint": recommender.vocab.fingerprint(),
             },
         }
-        _write_model(recommender.model, fresh, manifest, [ITEMS])
+        files = [ITEMS]
+        if statistics := flatten_statistics(recommender.model):
+            tensors.write(fresh / STATISTICS, statistics)
+            files.append(STATISTICS)
+        _write_model(recommender.model, fresh, manifest, files)
 
 
 def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: list[str]) -> None:
@@ -141,10 +147,12 @@ def with_members(model: Model) -> Iterator[Model]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def load(folder: str | Path) -> Recommender:
+def load(folder: str | Path, *, statistics: bool = False) -> Recommender:
     """The recommender of a saved folder, its arrays mapped into memory.
 
-    Raises ``DataError`` where there is no such folder and ``FormatError`` where its content is not what was saved.
+    ``statistics`` loads those as well from which a model that was fitted updatable can be updated. Raises
+    ``DataError`` where there is no such folder and ``FormatError`` where its content is not what was saved, or holds no
+    statistics though they are asked for.
     """
     from penchant.recommender import Recommender
     from penchant.saved.items import read_items
@@ -166,6 +174,10 @@ def load(folder: str | Path) -> Recommender:
         model = _read_model(root, manifest, len(vocab))
         if not np.array_equal(model.item_counts, counts[: model.n_items]):
             raise FormatError(f"the training counts of {ITEMS} are not those of {MODEL}")
+        if statistics:
+            if STATISTICS not in manifest["files"]:
+                raise FormatError("it holds no statistics: fit the model with updatable=True")
+            fill_statistics(model, tensors.read(root / STATISTICS), len(vocab))
         recommender = Recommender(vocab, model, recipe, catalog, object_of(manifest, "fitted_on"))
         recommender.version = text_of(manifest, "version")
     return recommender
@@ -179,7 +191,7 @@ def verify(folder: str | Path) -> dict[str, Any]:
     root = Path(folder)
     recommender = load(root)
     with naming(root):
-        files = dict(_verify_files(root, {MODEL, ITEMS}))
+        files = dict(_verify_files(root, {MODEL, ITEMS, STATISTICS}))
     manifest = read_manifest(root, KEYS)
     return {
         "folder": str(root),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +16,9 @@ from planted import planted
 
 from penchant import registry
 from penchant.errors import DataError, FormatError, ParameterError
+from penchant.fitting import fit
 from penchant.histories import Histories
+from penchant.interactions import Interactions, read_interactions
 from penchant.models.base import Run
 from penchant.models.ease import EASE
 from penchant.models.item_knn import ItemKNN
@@ -21,6 +26,10 @@ from penchant.models.linear import Weights
 from penchant.models.pairs import PairModel
 from penchant.models.popular import Popular
 from penchant.models.updatable import Updatable
+from penchant.persist import load, save, verify
+from penchant.recipe import Recipe
+from penchant.recommender import Recommender
+from penchant.vocab import Vocab
 
 ITEMS = 7
 Rows = list[list[int]]
@@ -277,3 +286,72 @@ def test_damaged_sums_are_refused() -> None:
     model.statistics.items[0] = ITEMS
     with pytest.raises(FormatError, match="pairs"):
         model.statistics.check(ITEMS)
+
+
+# -- what is kept of it -----------------------------------------------------------------------------------------------
+
+SAVED = {
+    "popular": {},
+    "item-knn": {"neighbours": 6},
+    "transitions": {},
+    "rp3beta": {},
+    "graph-filter": {"rank": 0, "sharpen": 0.0, "low_pass": 0.0},
+    "ease": {"reg": 20.0},
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_statistics_are_saved_beside_the_model_and_loaded_only_when_asked_for(name: str, tmp_path: Path) -> None:
+    train = planted("ranking").train
+    model = registry.create(name, SAVED[name])
+    assert isinstance(model, Updatable)
+    model.fit(train[:300], updatable=True)
+    vocab = Vocab([f"item {n}" for n in range(train.n_items)])
+    save(Recommender(vocab, model, Recipe()), tmp_path / "saved")
+    assert (tmp_path / "saved" / "statistics.safetensors").exists()
+    assert "statistics.safetensors" in verify(tmp_path / "saved")["files"]
+    served = load(tmp_path / "saved").model
+    assert isinstance(served, Updatable)
+    assert served.statistics is None
+    loaded = load(tmp_path / "saved", statistics=True).model
+    assert isinstance(loaded, Updatable)
+    np.testing.assert_array_equal(said(loaded.update(train[300:])), said(model.update(train[300:])))
+
+
+def test_a_folder_without_statistics_says_so(tmp_path: Path) -> None:
+    train = planted("ranking").train
+    vocab = Vocab([f"item {n}" for n in range(train.n_items)])
+    save(Recommender(vocab, Popular().fit(train), Recipe()), tmp_path / "saved")
+    assert not (tmp_path / "saved" / "statistics.safetensors").exists()
+    with pytest.raises(FormatError, match="updatable=True"):
+        load(tmp_path / "saved", statistics=True)
+
+
+def test_statistics_of_another_model_are_refused(tmp_path: Path) -> None:
+    train = planted("ranking").train
+    vocab = Vocab([f"item {n}" for n in range(train.n_items)])
+    for name in ("popular", "item-knn"):
+        model = registry.create(name)
+        assert isinstance(model, Updatable)
+        save(Recommender(vocab, model.fit(train, updatable=True), Recipe()), tmp_path / name)
+    mine, other = (tmp_path / name / "statistics.safetensors" for name in ("popular", "item-knn"))
+    mine.write_bytes(other.read_bytes())
+    path = tmp_path / "popular" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][mine.name] = json.loads((tmp_path / "item-knn" / "manifest.json").read_text())["files"][mine.name]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(FormatError, match="statistics"):
+        load(tmp_path / "popular", statistics=True)
+
+
+def test_fit_keeps_statistics_of_a_log_and_refuses_models_without() -> None:
+    events = small_log()
+    rec = fit(events, "item-knn:neighbours=5", updatable=True)
+    assert isinstance(rec.model, Updatable)
+    assert rec.model.statistics is not None
+    with pytest.raises(ParameterError, match="no exact update"):
+        fit(events, "random", updatable=True)
+
+
+def small_log() -> Interactions:
+    return read_interactions(pl.DataFrame({"user": ["a", "a", "b", "b"], "item": ["x", "y", "y", "z"]}))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.errors import ParameterError
+from penchant.errors import FormatError, ParameterError
 from penchant.histories import Floats, Histories, Longs
 from penchant.memory import require
 from penchant.models.base import Run, Space, hyper
@@ -32,6 +32,11 @@ class Gram:
     pairs: Floats  # (n, n) upper triangle
     diagonal: Floats  # (n,) of P
     changes: int  # histories since the last solve
+
+    def check(self, n_items: int) -> None:
+        """Raises ``FormatError`` where a file held something else."""
+        if self.pairs.shape != (n_items, n_items) or self.diagonal.shape != (n_items,):
+            raise FormatError(f"the statistics are not a Gram matrix of {n_items} items")
 
 
 @dataclass(kw_only=True)

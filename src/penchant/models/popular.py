@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.errors import FormatError
 from penchant.histories import Floats, Histories
 from penchant.models.base import Run, Space, hyper, learned
 from penchant.models.linear import SECONDS_A_DAY
@@ -22,6 +23,11 @@ class Sums:
     """What the model knows, before it is rounded."""
 
     weight: NDArray[np.float64]  # (n_items,)
+
+    def check(self, n_items: int) -> None:
+        """Raises ``FormatError`` where a file held something else."""
+        if self.weight.shape != (n_items,):
+            raise FormatError(f"the statistics are not sums over {n_items} items")
 
 
 @dataclass(kw_only=True)

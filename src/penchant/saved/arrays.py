@@ -68,6 +68,25 @@ def fill(model: Model, arrays: Mapping[str, NDArray[Any]], n_items: int) -> None
     _check_operators(model, n_items)
 
 
+def flatten_statistics(model: Model) -> dict[str, NDArray[Any]]:
+    """The statistics of a model that was fitted updatable, by name; nothing where it holds none."""
+    found: dict[str, NDArray[Any]] = {}
+    _flatten("statistics", getattr(model, "statistics", None), found)
+    return found
+
+
+def fill_statistics(model: Model, arrays: Mapping[str, NDArray[Any]], n_items: int) -> None:
+    """Set the statistics; raises ``FormatError`` where they are not those of this kind of model."""
+    name = "statistics"
+    hint = _hints(type(model)).get(name)
+    mine = {key[len(name) :].lstrip("."): array for key, array in arrays.items()}
+    if hint is None or set(arrays) - set(_under(name, arrays)):
+        raise FormatError(f"these are no statistics of the model {type(model).name!r}")
+    statistics = _build(name, hint, mine)
+    statistics.check(n_items)
+    vars(model)[name] = statistics
+
+
 def _under(name: str, arrays: Mapping[str, Any]) -> list[str]:
     return [key for key in arrays if key == name or key.startswith(f"{name}.")]
 

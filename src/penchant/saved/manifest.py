@@ -12,6 +12,7 @@ from penchant.errors import FormatError, InputError, NotFittedError, PenchantErr
 
 FORMAT = 1
 MANIFEST, ITEMS, MODEL = "manifest.json", "items.parquet", "model.safetensors"
+STATISTICS = "statistics.safetensors"  # of models that were fitted updatable; beside ``MODEL``
 KEYS = frozenset(
     {"format", "penchant", "created", "version", "model", "members", "input", "fitted_on", "vocab", "arrays", "files"}
 )
@@ -88,8 +89,10 @@ def text_of(manifest: Mapping[str, Any], key: str) -> str:
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> None:
-    """The files listed are exactly ``names``, are files of the folder itself, and have the sizes stated."""
+    """The files listed are exactly ``names``, and the statistics where there are some; they are files of the folder
+    itself and have the sizes stated."""
     files = object_of(manifest, "files")
+    names = names | ({STATISTICS} & set(files))
     if set(files) != names:
         raise FormatError(f"{MANIFEST} lists the files {sorted(files)}, a folder of this format has {sorted(names)}")
     for name in sorted(names):
