@@ -75,8 +75,8 @@ def test_the_two_commands_and_the_targets_it_names_exist():
 
 
 def test_its_table_of_models_is_the_registry():
-    rows = re.findall(r"(?m)^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|", README)
-    assert sorted(re.findall(r"`([a-z-]+)`", " ".join(rows))) == sorted(MODELS)
+    rows = re.findall(r"(?m)^\| (`[a-z0-9-]+`(?:, `[a-z0-9-]+`)*) \|", README)
+    assert sorted(re.findall(r"`([a-z0-9-]+)`", " ".join(rows))) == sorted(MODELS)
 
 
 def test_its_links_lead_somewhere():
