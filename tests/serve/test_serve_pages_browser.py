@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,9 +64,15 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
-    """A service without keys, with two models at hand and a few events."""
-    store = tmp_path_factory.mktemp("store") / "store.db"
-    with hosted(folder=str(models), store=f"sqlite:///{store}") as (address, service):
+    """A service without keys, with two models at hand, evaluations and a few events."""
+    store, root = tmp_path_factory.mktemp("store") / "store.db", tmp_path_factory.mktemp("site") / "models"
+    shutil.copytree(models, root)
+    for name, model, mean in (("knn", "item-knn", 0.25), ("popular", "popular", 0.125)):
+        metrics = {f"{metric}@10": {"mean": mean, "low": mean - 0.1, "high": mean + 0.1} for metric in ("ndcg", "hit")}
+        found = {"name": model, "label": model, "params": {}, "metrics": {**metrics, "coverage@10": {"mean": mean}}}
+        document = {"split": {"name": "leave-last", "cases": 120}, "models": [found]}
+        (root / f"{name}.evaluation.json").write_text(json.dumps(document))
+    with hosted(folder=str(root), store=f"sqlite:///{store}") as (address, service):
         other = next(name for name in ("second", "popular") if name != service.versions.active.name)
         service.versions.beside = service.versions.read(other, (), False)
         send(address, *({"user": "ann", "item": item} for item in ("i12", "i13", "i02")))
@@ -319,6 +326,11 @@ def test_signing_in(visit: Open, models: Path, tmp_path: Path, shots: Path) -> N
         assert page.evaluate("document.cookie") == ""
         assert page.evaluate("fetch('/v1/models').then(told => told.status)") == 401
         page.troubles.pop()  # that one
+        page.set_viewport_size(PHONE)
+        page.screenshot(path=shots / "signed-in-phone.png")
+        assert page.locator(".top").evaluate("top => top.offsetHeight") < 100  # two lines
+        assert_fits(page)
+        page.set_viewport_size(DESK)
         page.get_by_role("link", name="Models").click()
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_url("**/ui/sign-in")
