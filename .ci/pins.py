@@ -33,7 +33,7 @@ def pins() -> dict[str, str]:
             continue
         seen.add(key)
         distribution = importlib.metadata.distribution(name)
-        found[name] = distribution.version
+        found[name] = distribution.version.partition("+")[0]  # torch says +cpu where it comes from another index
         for needed in distribution.requires or []:
             marker = Requirement(needed).marker
             if marker is None or any(marker.evaluate({"extra": e}) for e in (*requirement.extras, "")):

@@ -26,18 +26,27 @@ if TYPE_CHECKING:
     from penchant.models.base import Run as Run
     from penchant.models.bias import Bias as Bias
     from penchant.models.blend import Blend as Blend
+    from penchant.models.bpr import BPR as BPR
     from penchant.models.content_knn import ContentKNN as ContentKNN
     from penchant.models.ease import EASE as EASE
     from penchant.models.graph_filter import GraphFilter as GraphFilter
     from penchant.models.item_knn import ItemKNN as ItemKNN
+    from penchant.models.logistic_mf import LogisticMF as LogisticMF
+    from penchant.models.neural.history_mlp import HistoryMLP as HistoryMLP
+    from penchant.models.neural.sasrec import SASRec as SASRec
+    from penchant.models.nmf import NMF as NMF
     from penchant.models.popular import Popular as Popular
     from penchant.models.pure_svd import PureSVD as PureSVD
     from penchant.models.random import Random as Random
     from penchant.models.rp3beta import RP3beta as RP3beta
     from penchant.models.session_knn import SessionKNN as SessionKNN
     from penchant.models.slim import SLIM as SLIM
+    from penchant.models.slope_one import SlopeOne as SlopeOne
+    from penchant.models.svd import SVD as SVD
+    from penchant.models.svdpp import SVDpp as SVDpp
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
+    from penchant.models.warp import WARP as WARP
     from penchant.persist import load as load
     from penchant.persist import save as save
     from penchant.persist import verify as verify

@@ -5,6 +5,7 @@
     manifest.json       format, versions, model and parameters, recipe, what it was fitted on, sizes and sha256 of files
     items.parquet       ids, training counts, the catalogue
     model.safetensors   exactly the learned arrays, mapped on load
+    encoder.onnx        of a neural model: the graph that turns a history's vectors into one, run without torch
     statistics.safetensors  what an updatable model is updated from; serving does not load it
     models/0/ ...       the members of a composite, each with its own manifest.json and model.safetensors
 
@@ -27,8 +28,8 @@ from numpy.typing import NDArray
 from penchant.errors import DataError, FormatError
 from penchant.models.base import Model
 from penchant.recipe import Recipe
-from penchant.registry import from_json, to_json
-from penchant.saved import tensors
+from penchant.registry import from_json, model_class, to_json
+from penchant.saved import onnx, tensors
 from penchant.saved.arrays import fill, fill_statistics, flatten, flatten_statistics
 from penchant.saved.folders import recover, replacing
 from penchant.saved.manifest import (
@@ -88,6 +89,8 @@ def save(recommender: Recommender, folder: str | Path, *, force: bool = False) -
 def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: list[str]) -> None:
     arrays = flatten(model)
     tensors.write(folder / MODEL, arrays)
+    for name, content in model.assets.items():
+        (folder / name).write_bytes(content)
     members = members_of(model)
     for number, member in enumerate(members):
         place = folder / "models" / str(number)
@@ -96,7 +99,7 @@ def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: li
     manifest["model"] = to_json(model)
     manifest["members"] = len(members)
     manifest["arrays"] = {name: _describe(array) for name, array in sorted(arrays.items())}
-    manifest["files"] = {name: _measure(folder / name) for name in [MODEL, *files]}
+    manifest["files"] = {name: _measure(folder / name) for name in [MODEL, *model.assets, *files]}
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
@@ -133,7 +136,8 @@ def content_hash(recommender: Recommender) -> str:
 
     tell([recommender.vocab.fingerprint(), recommender.recipe.to_json()])
     for model in with_members(recommender.model):
-        tell([to_json(model), tensors.digest(flatten(model))])
+        assets = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(model.assets.items())}
+        tell([to_json(model), tensors.digest(flatten(model)), *([assets] if assets else [])])
     return sha.hexdigest()
 
 
@@ -165,7 +169,7 @@ def load(folder: str | Path, *, statistics: bool = False) -> Recommender:
         raise DataError("this is a file, a saved recommender is a folder", file=str(root))
     with naming(root):
         manifest = read_manifest(root, KEYS)
-        check_files(root, manifest, {MODEL, ITEMS})
+        check_files(root, manifest, {MODEL, ITEMS, *_assets_of(manifest)})
         recipe = Recipe.from_json(object_of(manifest, "input"))
         stated = object_of(manifest, "vocab", {"items", "integers", "fingerprint"})
         vocab, counts, catalog = read_items(root / ITEMS, integers=stated["integers"] is True)
@@ -191,7 +195,7 @@ def verify(folder: str | Path) -> dict[str, Any]:
     root = Path(folder)
     recommender = load(root)
     with naming(root):
-        files = dict(_verify_files(root, {MODEL, ITEMS, STATISTICS}))
+        files = dict(_verify_files(root, {ITEMS, STATISTICS}))
     manifest = read_manifest(root, KEYS)
     return {
         "folder": str(root),
@@ -211,13 +215,19 @@ def _verify_files(folder: Path, known: set[str], prefix: str = "") -> Iterator[t
         if _measure(folder / name)["sha256"] != stated["sha256"]:
             raise FormatError(f"{prefix}{name} has changed since it was saved: its sha256 is not that of {MANIFEST}")
         yield prefix + name, stated["bytes"]
-    belong = {MANIFEST, *known} | ({"models"} if manifest["members"] else set())
+    belong = {MANIFEST, MODEL, *_assets_of(manifest), *known} | ({"models"} if manifest["members"] else set())
     for path in folder.iterdir():
         if path.name not in belong and not path.name.startswith("."):
             raise FormatError(f"{prefix}{path.name} does not belong to a saved recommender")
     yield prefix + MANIFEST, (folder / MANIFEST).stat().st_size
     for number in range(manifest["members"]):
-        yield from _verify_files(folder / "models" / str(number), {MODEL}, f"{prefix}models/{number}/")
+        yield from _verify_files(folder / "models" / str(number), set(), f"{prefix}models/{number}/")
+
+
+def _assets_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files that the model of a manifest has besides its arrays, as its class says."""
+    name = object_of(manifest, "model", {"model", "params"})["model"]
+    return model_class(name).assets_needed if isinstance(name, str) else ()
 
 
 def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Model:
@@ -232,6 +242,9 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Mode
                 f"{MODEL}: {name!r} is {found.get(name, 'missing')}, {MANIFEST} says {stated.get(name, 'nothing')}"
             )
     fill(model, arrays, n_items)
+    for name in type(model).assets_needed:
+        model.assets[name] = (folder / name).read_bytes()
+        onnx.check(name, model.assets[name])
     count, stated_members = manifest["members"], members_of(model)
     if type(count) is not int or count < 0 or (stated_members and len(stated_members) != count):
         raise FormatError(f"{MANIFEST} says {count!r} members, the model {spec['model']!r} has {len(stated_members)}")
@@ -241,7 +254,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Mode
         refuse_link(place.parent)
         refuse_link(place)
         inner = read_manifest(place, MEMBER_KEYS)
-        check_files(place, inner, {MODEL})
+        check_files(place, inner, {MODEL, *_assets_of(inner)})
         if stated_members and from_json(inner["model"]) != stated_members[number]:
             raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
         members.append(_read_model(place, inner, n_items))

@@ -36,6 +36,8 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "blend": ("penchant.models.blend", "Blend", ""),
     "session-knn": ("penchant.models.session_knn", "SessionKNN", ""),
     "transitions": ("penchant.models.transitions", "Transitions", ""),
+    "history-mlp": ("penchant.models.neural.history_mlp", "HistoryMLP", "neural"),
+    "sasrec": ("penchant.models.neural.sasrec", "SASRec", "neural"),
 }
 CLASS_NAMES: dict[str, str] = {cls: name for name, (_, cls, _) in MODELS.items()}
 

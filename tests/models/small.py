@@ -8,5 +8,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "blend": {"members": [{"model": "ease", "params": {"reg": 20.0}}, {"model": "content-knn", "params": {}}]},
     "graph-filter": {"rank": 9},
     "pure-svd": {"factors": 7},
+    "history-mlp": {"factors": 12, "hidden": 24, "window": 6, "rate": 0.02, "epochs": 14, "batch": 300},
+    "sasrec": {"factors": 12, "layers": 1, "window": 9, "rate": 0.02, "epochs": 16, "batch": 300},
     "slim": {"tolerance": 1e-6},
 }

@@ -30,7 +30,13 @@ class Run:
     seed: int = 0
     threads: int = 0  # 0: all cores
     device: str = "cpu"
-    progress: Progress | None = None  # progress(stage, done, total)
+    progress: Progress | None = (
+        None  # progress(stage, done, total); what follows " · " in a stage is news, not its name
+    )
+    checkpoints: str | None = None  # folder where a model that trains in passes writes down where it stands
+    resume: bool = False  # go on from there
+    log: str | None = None  # file that gets one line of JSON a pass
+    watch: Callable[[dict[str, Any]], None] | None = None  # called with what that line says
 
     def rng(self) -> np.random.Generator:
         """A fresh random stream of this run's seed."""
@@ -93,8 +99,10 @@ class Model(ABC):
     remembers_users: ClassVar[bool] = False  # True: keeps anonymous training rows
     uses_negatives: ClassVar[bool] = False  # True: sees every event, not only the positives
     uses_catalog: ClassVar[bool] = False  # True: learns from item features, which fit must be given
+    assets_needed: ClassVar[tuple[str, ...]] = ()  # files that are saved beside its arrays
 
     notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit has to report
+    assets: dict[str, bytes] = field(init=False, default_factory=dict, repr=False, compare=False)  # their content
     features: ItemFeatures | None = field(init=False, default=None, repr=False, compare=False)  # held only during fit
     item_counts: Longs = learned()  # (n_items,) training histories that hold the item; decides between equal scores
 

@@ -1,0 +1,101 @@
+"""What early stopping looks at: the NDCG of full rankings on events that training does not see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from penchant.errors import DataError
+from penchant.evaluation.metrics import judge, ndcg
+from penchant.histories import Histories, Ints
+from penchant.models.neural.base import NeuralModel
+from penchant.topk import places, top_dense
+
+if TYPE_CHECKING:
+    from penchant.split import Split
+
+K = 10
+SHARE = 0.1  # of the histories gives its last event, where no cases are handed in
+MOST = 5_000  # cases, drawn at random from more
+BLOCK = 2**24  # scores at once
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Given and truth; NDCG@10 over all items."""
+
+    given: Histories
+    truth: Histories
+    seen: Histories
+    place: Ints
+
+    metric = f"ndcg@{K}"
+
+    def measure(self, model: NeuralModel, weights: dict[str, Tensor]) -> float:
+        """The mean over the cases, by torch itself: nothing is exported for it."""
+        found = []
+        with torch.no_grad():
+            values = model._tables({name: weight.detach().cpu().numpy() for name, weight in weights.items()})  # noqa: SLF001  # part of the model
+            table, bias, inputs = values
+            device = next(iter(weights.values())).device
+            wide = torch.from_numpy(table).to(device)
+            vectors = torch.zeros((len(self.given), table.shape[1]), device=device)
+            for rows, arrays in model.batches(self.given, table if inputs is None else inputs):
+                said = (torch.from_numpy(array).to(device) for array in arrays.values())
+                vectors[torch.from_numpy(rows)] = model._encode(weights, *said)  # noqa: SLF001  # the same
+            step = max(1, BLOCK // len(table))
+            for lo in range(0, len(vectors), step):
+                scores = (vectors[lo : lo + step] @ wide.T).cpu().numpy()
+                if bias is not None:
+                    scores += bias
+                part = slice(lo, min(lo + step, len(vectors)))
+                ranked = top_dense(
+                    scores, K, exclude=self.seen[part], allow=None, place=self.place, threads=torch.get_num_threads()
+                )
+                found.append(ndcg(judge(ranked.items, self.truth[part]), K))
+        return float(np.nanmean(np.concatenate(found)))
+
+
+def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) -> tuple[Cases | None, Histories]:
+    """The cases, and what is left to train on: without ``valid`` one history in ten gives its last event.
+
+    None where the model never stops early, or where no history has an event to give. Raises ``DataError`` for a
+    validation part without a single true item.
+    """
+    if not model.patience:
+        return None, train
+    place = places(model.item_counts)
+    if valid is not None:
+        given, truth = valid.given, valid.truth
+        filled = truth.lengths > 0
+        if not filled.any():
+            raise DataError(
+                f"{model.name}: the validation part holds no true item, so there is nothing to stop early by",
+                fix="Take another split, or train a fixed number of passes with patience=0.",
+            )
+        seen = valid.given if valid.seen is None else valid.seen
+        if valid.repeat:
+            seen = seen.where(np.zeros(len(seen.items), dtype=np.bool_))
+        rows = np.flatnonzero(filled)
+        if len(rows) > MOST:
+            rows = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:MOST])
+        return Cases(given.positives()[rows], truth[rows], seen[rows], place), train
+    able = np.flatnonzero(train.lengths >= 3)
+    if len(able) == 0:
+        model.notes.append("no history has three events, so none can give one up: trained to the last pass")
+        return None, train
+    rng = np.random.default_rng([seed, 1])
+    rows = np.sort(rng.permutation(able)[: min(MOST, max(1, round(SHARE * len(able))))])
+    last = np.zeros(len(train.items), dtype=np.bool_)
+    last[train.indptr[rows + 1] - 1] = True
+    rest = replace(train.where(~last), now=train.now)
+    given, truth = rest[rows], train.where(last)[rows]
+    again = np.isin(
+        truth.rows * np.int64(train.n_items) + truth.items, given.rows * np.int64(train.n_items) + given.items
+    )
+    seen = given if not again.any() else given.where(np.zeros(len(given.items), dtype=np.bool_))
+    return Cases(given, truth, seen, place), rest

@@ -1,0 +1,120 @@
+"""Losses over the items: how far the true next item's score stands above the others'.
+
+All take states (positions, factors), true items (positions,) and a table of item vectors, and return the mean over
+positions. None holds positions × items at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CELLS = 2**22  # scores held at once: 16 MiB
+
+
+class _FullSoftmax(torch.autograd.Function):
+    """Mean cross-entropy over all items, in chunks of positions.
+
+    The gradients are formed in the same pass, while a chunk's probabilities are at hand: three matrix products a chunk,
+    nothing is worked out twice, and nothing of the size positions × items is kept for the way back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, table: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
+        count = len(states)
+        step = max(1, CELLS // len(table))
+        to_states, to_table = torch.empty_like(states), torch.zeros_like(table)
+        to_bias = None if bias is None else torch.zeros_like(bias)
+        total = states.new_zeros((), dtype=torch.float64)
+        for lo in range(0, count, step):
+            part, wanted = states[lo : lo + step], target[lo : lo + step, None]
+            scores = part @ table.T if bias is None else torch.addmm(bias, part, table.T)
+            logarithm = torch.logsumexp(scores, dim=1, keepdim=True)
+            total += (logarithm - scores.gather(1, wanted)).sum(dtype=torch.float64)
+            share = scores.sub_(logarithm).exp_()  # the probabilities, in the same memory
+            share.scatter_add_(1, wanted, share.new_full(wanted.shape, -1.0))
+            torch.mm(share, table, out=to_states[lo : lo + step])
+            to_table.addmm_(share.T, part)
+            if to_bias is not None:
+                to_bias += share.sum(0)
+        ctx.save_for_backward(to_states / count, to_table / count, None if to_bias is None else to_bias / count)
+        return (total / count).to(states.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        to_states, to_table, to_bias = ctx.saved_tensors
+        return to_states * outer[0], to_table * outer[0], None if to_bias is None else to_bias * outer[0], None
+
+
+def softmax(states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None) -> Tensor:
+    """−log of the true item's share of exp(score) over all items."""
+    return _FullSoftmax.apply(states, table, bias, target)
+
+
+class Negatives:
+    """Draws of items with probability ∝ count^power, shared by all positions of a step."""
+
+    def __init__(self, counts: Tensor, power: float, number: int) -> None:
+        weight = counts.double().clamp(min=1e-12) ** power
+        weight = torch.where(counts > 0, weight, torch.zeros_like(weight))  # what nobody had is nobody's alternative
+        self.share = weight / weight.sum()
+        self.expected = torch.log((self.share * number).clamp(min=1e-30)).float()  # log of the draws to be expected
+        self.cumulated = torch.cumsum(self.share, 0)
+        self.cumulated[-1] = 1.0
+        self.number = number
+
+    def draw(self) -> Tensor:
+        """Item indexes ``(number,)``, with replacement, from torch's random stream."""
+        where = torch.rand(self.number, dtype=torch.float64)
+        return torch.searchsorted(self.cumulated, where).clamp(max=len(self.share) - 1)
+
+
+def _against(
+    states: Tensor, table: Tensor, target: Tensor, drawn: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores of the true items, of the drawn ones, and which of those happen to be the true one."""
+    true = (states * F.embedding(target, table)).sum(1)
+    others = states @ F.embedding(drawn, table).T
+    if bias is not None:
+        true, others = true + bias[target], others + bias[drawn]
+    return true, others, target[:, None] == drawn[None, :]
+
+
+def sampled_softmax(
+    states: Tensor, table: Tensor, target: Tensor, negatives: Negatives, bias: Tensor | None = None
+) -> Tensor:
+    """Softmax over the true item and the drawn ones, whose scores are lowered by the log of their expected number.
+
+    That correction (Bengio and Senécal 2008; Yi et al. 2019) makes it estimate the full softmax, whatever is drawn.
+    """
+    drawn = negatives.draw()
+    true, others, same = _against(states, table, target, drawn, bias)
+    others = (others - negatives.expected[drawn]).masked_fill(same, float("-inf"))
+    return F.cross_entropy(torch.cat([true[:, None], others], 1), torch.zeros_like(target))
+
+
+def gbce(
+    states: Tensor, table: Tensor, target: Tensor, negatives: Negatives, calibration: float, bias: Tensor | None = None
+) -> Tensor:
+    """Binary cross-entropy with the true item's probability raised to β (Petrov and Macdonald 2023, gSASRec).
+
+    β = α (t (1 − 1/α) + 1/α), α = negatives / (items − 1), t = ``calibration``: 0 is plain binary cross-entropy, 1
+    makes the probabilities calibrated in spite of the sampling.
+    """
+    drawn = negatives.draw()
+    true, others, same = _against(states, table, target, drawn, bias)
+    alpha = min(1.0, negatives.number / max(1, len(table) - 1))
+    beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
+    wrong = F.softplus(others).masked_fill(same, 0.0).sum(1)
+    return (wrong - beta * F.logsigmoid(true)).mean()
+
+
+def bpr(states: Tensor, table: Tensor, target: Tensor, negatives: Negatives, bias: Tensor | None = None) -> Tensor:
+    """−log σ(true − other), the mean over the drawn items (Rendle et al. 2009)."""
+    drawn = negatives.draw()
+    true, others, same = _against(states, table, target, drawn, bias)
+    lost = F.softplus(others - true[:, None]).masked_fill(same, 0.0)
+    return lost.sum() / (~same).sum().clamp(min=1)

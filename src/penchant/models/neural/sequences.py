@@ -1,0 +1,97 @@
+"""Training histories as passages: each event but the last is an input, each but the first a target, once an epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.histories import Floats, Histories, Ints, Longs
+
+
+@dataclass(frozen=True, eq=False)
+class Passages:
+    """A ragged batch: what came, and at every event what came next."""
+
+    indptr: Longs  # (passages + 1,)
+    items: Ints  # (events,)
+    targets: Ints  # (events,)
+    ages: Floats | None  # (events,) seconds until the passage's newest event; None: no times
+
+    @property
+    def lengths(self) -> Longs:
+        """Events a passage."""
+        return np.diff(self.indptr)
+
+    @property
+    def places(self) -> Longs:
+        """The place of every event in its passage, from 0."""
+        return np.arange(len(self.items)) - np.repeat(self.indptr[:-1], self.lengths)
+
+
+class Sequences:
+    """The passages of a log, none longer than ``window``: a longer history is cut from its end backwards."""
+
+    def __init__(self, train: Histories, window: int, *, times: bool) -> None:
+        inputs = np.maximum(train.lengths - 1, 0)
+        pieces = -(-inputs // window)
+        row = np.repeat(np.arange(len(train)), pieces)
+        back = np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # 0: the newest piece of its row
+        end = train.indptr[row + 1] - 1
+        self.stop = end - back * window
+        self.start = np.maximum(train.indptr[row], self.stop - window)
+        self.items, self.times = train.items, train.times if times else None
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def positions(self) -> int:
+        """Events that are trained on in one pass."""
+        return int((self.stop - self.start).sum())
+
+    @property
+    def longest(self) -> int:
+        """The longest passage."""
+        return int((self.stop - self.start).max(initial=1))
+
+    def steps(self, rng: np.random.Generator, batch: int) -> list[Longs]:
+        """All passages in random order, dealt into steps of about ``batch`` events."""
+        order = rng.permutation(len(self))
+        filled = np.cumsum((self.stop - self.start)[order])
+        step = (filled - 1) // max(1, batch)
+        return np.split(order, np.flatnonzero(np.diff(step)) + 1) if len(order) else []
+
+    def take(self, chosen: Longs) -> Passages:
+        """The chosen passages."""
+        start, lengths = self.start[chosen], self.stop[chosen] - self.start[chosen]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
+        ages = None
+        if self.times is not None:
+            newest = np.repeat(self.times[self.stop[chosen] - 1], lengths)
+            ages = (newest - self.times[at]).astype(np.float32)
+        return Passages(indptr, self.items[at], self.items[at + 1], ages)
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Passages laid end to end into rows of ``capacity`` places; flat places count through the rows."""
+
+    rows: int
+    capacity: int
+    at: Longs  # (events,) the flat place of every event
+    owner: Longs  # (rows * capacity,) the passage of every place, a number of its own where it is empty
+
+
+def pack(passages: Passages, capacity: int) -> Packed:
+    """Pack, the longest passages first."""
+    from penchant.kernels.pack import pack as fit
+
+    lengths = passages.lengths
+    row, start = np.empty(len(lengths), np.int64), np.empty(len(lengths), np.int64)
+    rows = fit(lengths, np.argsort(-lengths, kind="stable"), capacity, row, start)
+    at = np.repeat(row * capacity + start, lengths) + passages.places
+    owner = -1 - np.arange(rows * capacity)  # an empty place belongs to nobody but itself
+    owner[at] = np.repeat(np.arange(len(lengths)), lengths)
+    return Packed(rows, capacity, at, owner)

@@ -1,0 +1,105 @@
+"""What an encoder file may hold, read from its bytes: one graph of standard operators with its numbers inside.
+
+ONNX Runtime would follow references to other files and load whatever implements an operator of another domain; both
+are refused before it sees the file. The format is protocol buffers (onnx.proto): fields of a number, a kind and a
+value, of which only those are followed that lead to operators and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from penchant.errors import FormatError
+
+STANDARD = ("", "ai.onnx")
+_DEPTH = 8  # graphs inside nodes inside graphs
+
+
+def check(name: str, data: bytes) -> None:
+    """Raises ``FormatError`` for anything but a self-contained graph of standard operators."""
+    try:
+        fields = list(_fields(memoryview(data)))
+    except (IndexError, ValueError):
+        raise FormatError(f"{name} is no ONNX file, or not all of one") from None
+    graphs = [value for number, value in fields if number == 7]
+    if len(graphs) != 1 or isinstance(graphs[0], int):
+        raise FormatError(f"{name} holds {len(graphs)} graphs, not one")
+    if any(number == 25 for number, _ in fields):
+        raise FormatError(f"{name} defines functions of its own, which an encoder has no use for")
+    try:
+        _graph(name, graphs[0], _DEPTH)
+    except (IndexError, ValueError, TypeError, UnicodeDecodeError):
+        raise FormatError(f"{name} is a damaged ONNX file") from None
+
+
+def _graph(name: str, data: memoryview, depth: int) -> None:
+    if depth == 0:
+        raise FormatError(f"{name} nests graphs deeper than any that is written")
+    for number, value in _fields(data):
+        if number == 1:
+            _node(name, _message(value), depth)
+        elif number == 5:
+            _tensor(name, _message(value))
+        elif number == 15:
+            raise FormatError(f"{name} holds sparse numbers, which are not written")
+
+
+def _node(name: str, data: memoryview, depth: int) -> None:
+    for number, value in _fields(data):
+        if number == 7:
+            domain = str(_message(value), "utf-8")
+            if domain not in STANDARD:
+                raise FormatError(f"{name} uses an operator of {domain[:40]!r}: only the standard ones are allowed")
+        elif number == 5:
+            for kind, part in _fields(_message(value)):
+                if kind in {5, 10}:  # a tensor, tensors
+                    _tensor(name, _message(part))
+                elif kind in {6, 11}:  # a graph, graphs
+                    _graph(name, _message(part), depth - 1)
+
+
+def _tensor(name: str, data: memoryview) -> None:
+    for number, value in _fields(data):
+        if number == 13 or (number == 14 and value != 0):
+            raise FormatError(f"{name} keeps numbers in another file, which is not allowed")
+
+
+def _message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise TypeError
+    return value
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Field numbers and values of one message; raises ``IndexError`` or ``ValueError`` where it is none."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        if kind == 2:
+            size, at = _varint(data, at)
+        elif kind in {1, 5}:
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError
+        if at + size > len(data):
+            raise IndexError
+        yield number, data[at : at + size]
+        at += size
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError
