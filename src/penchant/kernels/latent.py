@@ -65,47 +65,84 @@ def _add_squares(turned: F32, f: int, length: int, a: F32) -> None:
 
 
 @fast_kernel
-def _invert(a: F32, inverse: F32, g: F32, variance: F32) -> None:
-    """Solve ``A x = g`` in place by Cholesky, and leave the diagonal of A⁻¹ in ``variance``."""
-    f = g.shape[0]
+def _factorise(a: F32, column: F32, f: int) -> None:
+    """Cholesky of matrices ``a[:, :, lane]``, as many as there are lanes, in place; pivots are left inverted."""
+    for k in range(f):
+        pivot = a[k, k]
+        for lane in range(pivot.shape[0]):
+            pivot[lane] = np.float32(1) / np.float32(math.sqrt(max(pivot[lane], np.float32(1e-30))))
+        for i in range(k + 1, f):
+            below, packed = a[i, k], column[i]
+            for lane in range(below.shape[0]):
+                below[lane] *= pivot[lane]
+                packed[lane] = below[lane]
+        for i in range(k + 1, f):
+            row, mine = a[i], column[i]
+            for j in range(k + 1, i + 1):
+                into, other = row[j], column[j]
+                for lane in range(into.shape[0]):
+                    into[lane] -= mine[lane] * other[lane]
+
+
+@fast_kernel
+def _solve(a: F32, x: F32, f: int) -> None:
+    """``x`` becomes the solution, with ``a`` as ``_factorise`` leaves it."""
     for i in range(f):
-        row = a[i]
-        for j in range(i):
-            other = a[j]
-            s = np.float32(0)
-            for k in range(j):
-                s += row[k] * other[k]
-            row[j] = (row[j] - s) * other[j]
-        s = np.float32(0)
-        for k in range(i):
-            s += row[k] * row[k]
-        row[i] = np.float32(1) / np.float32(math.sqrt(max(row[i] - s, np.float32(1e-30))))
-    for i in range(f):
-        s = np.float32(0)
-        for k in range(i):
-            s += a[i, k] * g[k]
-        g[i] = (g[i] - s) * a[i, i]
+        mine, pivot = x[i], a[i, i]
+        for lane in range(mine.shape[0]):
+            mine[lane] *= pivot[lane]
+        for j in range(i + 1, f):
+            into, below = x[j], a[j, i]
+            for lane in range(into.shape[0]):
+                into[lane] -= mine[lane] * below[lane]
     for i in range(f - 1, -1, -1):
-        g[i] *= a[i, i]
-        x = g[i]
-        for k in range(i):
-            g[k] -= x * a[i, k]
-    # rows of L⁻¹, each from the rows above it
+        mine, pivot = x[i], a[i, i]
+        for lane in range(mine.shape[0]):
+            mine[lane] *= pivot[lane]
+        for j in range(i):
+            into, left = x[j], a[i, j]
+            for lane in range(into.shape[0]):
+                into[lane] -= mine[lane] * left[lane]
+
+
+@fast_kernel
+def _diagonal_of_inverse(a: F32, column: F32, f: int, out: F32) -> None:
+    """The diagonal of every inverse: the columns of L⁻¹ one after the other, their squares summed."""
     for c in range(f):
-        variance[c] = 0.0
-    for i in range(f):
-        into = inverse[i]
+        total = out[c]
+        for lane in range(total.shape[0]):
+            total[lane] = 0.0
+        for i in range(c, f):
+            into = column[i]
+            for lane in range(into.shape[0]):
+                into[lane] = 1.0 if i == c else 0.0
+        for i in range(c, f):
+            mine, pivot = column[i], a[i, i]
+            for lane in range(mine.shape[0]):
+                mine[lane] *= pivot[lane]
+            for lane in range(mine.shape[0]):
+                total[lane] += mine[lane] * mine[lane]
+            for j in range(i + 1, f):
+                into, below = column[j], a[j, i]
+                for lane in range(into.shape[0]):
+                    into[lane] -= mine[lane] * below[lane]
+
+
+@fast_kernel
+def _gather(items: I32, ratings: F32, y: F32, y_variance: F32, turned: F32, off: F32) -> float:
+    """Factors, ones and variances of up to 64 events, turned, and ratings less biases; the sum of those squared."""
+    n, f = items.shape[0], y.shape[1]
+    b = f - 1
+    squared = 0.0
+    for e in range(n):
+        item = items[e]
+        for c in range(b):
+            turned[c, e] = y[item, c]
         for c in range(f):
-            into[c] = 0.0
-        for k in range(i):
-            factor, above = a[i, k], inverse[k]
-            for c in range(k + 1):
-                into[c] -= factor * above[c]
-        for c in range(i):
-            into[c] *= a[i, i]
-        into[i] = a[i, i]
-        for c in range(i + 1):
-            variance[c] += into[c] * into[c]
+            turned[f + c, e] = y_variance[item, c]
+        off[e] = ratings[e] - y[item, b]
+        squared += off[e] * off[e]
+    return squared
 
 
 @fast_kernel
@@ -124,53 +161,73 @@ def posterior(
     x_variance: F32,  # (rows, f) or (0, f): variances
     errors: F64,  # (rows,) or (0,): expected squared errors of the row's ratings, summed
 ) -> None:
-    """Means, variances and errors of the rows ``[lo, hi)``, each the ridge solution of its own ratings."""
+    """Means, variances and errors of the rows ``[lo, hi)``, each the ridge solution of its own ratings.
+
+    Many rows are solved side by side, a lane each, so that small systems fill the vector unit.
+    """
     f = y.shape[1]
     b = f - 1
-    a, inverse, g = np.empty((f, f), np.float32), np.empty((f, f), np.float32), np.empty(f, np.float32)
-    variance, spread = np.empty(f, np.float32), np.empty(f, np.float32)
-    turned = np.ones((f, 64), dtype=np.float32)
-    zero = np.float32(0)
-    for r in range(lo, hi):
-        start, stop = indptr[r], indptr[r + 1]
-        before = prior[r] if prior.shape[0] > 1 else prior[0]
-        for c in range(f):
-            g[c] = precision[c] * before[c]
-            spread[c] = 0.0
-            for k in range(c + 1):
-                a[c, k] = 0.0
-        for first in range(start, stop, 64):
-            many = min(64, stop - first)
-            for e in range(many):
-                row, s = y[items[first + e]], y_variance[items[first + e]]
-                off = ratings[first + e] - row[b]
-                for c in range(b):
-                    turned[c, e] = row[c]
-                    g[c] += off * row[c]
-                    spread[c] += s[c]
-                g[b] += off
-            _add_squares(turned, f, many, a)
-        for c in range(f):
-            a[c, c] += precision[c] + spread[c]
-        _invert(a, inverse, g, variance)
-        for c in range(f):
-            x[r, c] = g[c]
-            variance[c] *= np.float32(noise)
-        if x_variance.shape[0] > 0:
+    lanes = 32 if f <= 32 else 16  # what is worked on at once stays in the cache
+    a, own = np.zeros((f, f, lanes), np.float32), np.empty((f, f), np.float32)
+    column, data, g = np.empty((f, lanes), np.float32), np.empty((f, lanes), np.float32), np.empty((f, lanes), np.float32)
+    variance, diagonal = np.zeros((f, lanes), np.float32), np.ones((f, lanes), np.float32)
+    turned, off = np.ones((2 * f, 64), dtype=np.float32), np.empty(64, dtype=np.float32)
+    total, spread = np.empty(lanes, np.float64), np.empty(f, np.float32)
+    for first in range(lo, hi, lanes):
+        many = min(lanes, hi - first)
+        for lane in range(many):
+            r = first + lane
             for c in range(f):
-                x_variance[r, c] = variance[c]
-        if errors.shape[0] > 0:
-            total = 0.0
-            for e in range(start, stop):
-                row, s = y[items[e]], y_variance[items[e]]
-                off, unsure = ratings[e] - row[b] - g[b], s[b] + variance[b]
-                product = zero
-                for c in range(b):
-                    product += row[c] * g[c]
-                    unsure += s[c] * (g[c] * g[c] + variance[c]) + row[c] * row[c] * variance[c]
-                off -= product
-                total += off * off + unsure
-            errors[r] = total
+                data[c, lane], spread[c] = 0.0, 0.0
+                for k in range(c + 1):
+                    own[c, k] = 0.0
+            total[lane] = 0.0
+            for start in range(indptr[r], indptr[r + 1], 64):
+                n = min(64, indptr[r + 1] - start)
+                stop = start + n
+                total[lane] += _gather(items[start:stop], ratings[start:stop], y, y_variance, turned, off)
+                _add_squares(turned, f, n, own)
+                for c in range(f):
+                    loading, unsure = turned[c], turned[f + c]
+                    s, t = np.float32(0), np.float32(0)
+                    for e in range(n):
+                        s += loading[e] * off[e]
+                        t += unsure[e]
+                    data[c, lane] += s
+                    spread[c] += t
+            total[lane] += spread[b]
+            spread[b] = 0.0
+            before = prior[r] if prior.shape[0] > 1 else prior[0]
+            for c in range(f):
+                for k in range(c):
+                    a[c, k, lane] = own[c, k]
+                diagonal[c, lane] = own[c, c] + spread[c]
+                a[c, c, lane] = diagonal[c, lane] + precision[c]
+                g[c, lane] = data[c, lane] + precision[c] * before[c]
+        for c in range(f):
+            for lane in range(lanes):
+                variance[c, lane] = g[c, lane]  # the solution for now; g is needed for the errors
+        _factorise(a, column, f)
+        _solve(a, variance, f)
+        for lane in range(many):
+            for c in range(f):
+                x[first + lane, c] = variance[c, lane]
+        if x_variance.shape[0] == 0 and errors.shape[0] == 0:
+            continue
+        _diagonal_of_inverse(a, column, f, variance)
+        for lane in range(many):
+            r = first + lane
+            if x_variance.shape[0] > 0:
+                for c in range(f):
+                    x_variance[r, c] = np.float32(noise) * variance[c, lane]
+            if errors.shape[0] > 0:
+                # Σ off² − 2 x·g + xᵀ(A + S)x and what the variances add; (A + S + P) x is known without a product
+                s = total[lane]
+                for c in range(f):
+                    mine, d = float(x[r, c]), float(diagonal[c, lane])
+                    s += mine * (float(g[c, lane]) - 2.0 * float(data[c, lane]) - float(precision[c]) * mine)
+                    s += noise * float(variance[c, lane]) * d
+                errors[r] = s
 
 
 @fast_kernel

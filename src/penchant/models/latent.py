@@ -16,7 +16,7 @@ from penchant.models.rating import RatingModel
 if TYPE_CHECKING:
     from penchant.split import Split
 
-ROWS = 64  # rows a block
+ROWS = 256  # rows a block: a few milliseconds of work
 START = 0.1  # standard deviation of the starting item factors
 
 Table = tuple[Longs, Ints, Floats]
