@@ -32,8 +32,14 @@ if TYPE_CHECKING:
     from penchant.models.graph_filter import GraphFilter as GraphFilter
     from penchant.models.item_knn import ItemKNN as ItemKNN
     from penchant.models.logistic_mf import LogisticMF as LogisticMF
+    from penchant.models.neural.auto_rec import AutoRec as AutoRec
+    from penchant.models.neural.gru4rec import GRU4Rec as GRU4Rec
+    from penchant.models.neural.history_classifier import HistoryClassifier as HistoryClassifier
     from penchant.models.neural.history_mlp import HistoryMLP as HistoryMLP
+    from penchant.models.neural.mult_vae import MultVAE as MultVAE
+    from penchant.models.neural.neu_mf import NeuMF as NeuMF
     from penchant.models.neural.sasrec import SASRec as SASRec
+    from penchant.models.neural.two_tower import TwoTower as TwoTower
     from penchant.models.nmf import NMF as NMF
     from penchant.models.popular import Popular as Popular
     from penchant.models.pure_svd import PureSVD as PureSVD
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from penchant.models.slope_one import SlopeOne as SlopeOne
     from penchant.models.svd import SVD as SVD
     from penchant.models.svdpp import SVDpp as SVDpp
+    from penchant.models.sparse_ease import SparseEASE as SparseEASE
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP

@@ -30,6 +30,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "user-knn": ("penchant.models.user_knn", "UserKNN", ""),
     "ease": ("penchant.models.ease", "EASE", ""),
     "slim": ("penchant.models.slim", "SLIM", ""),
+    "sparse-ease": ("penchant.models.sparse_ease", "SparseEASE", ""),
     "rp3beta": ("penchant.models.rp3beta", "RP3beta", ""),
     "graph-filter": ("penchant.models.graph_filter", "GraphFilter", ""),
     "content-knn": ("penchant.models.content_knn", "ContentKNN", ""),
@@ -37,6 +38,12 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "session-knn": ("penchant.models.session_knn", "SessionKNN", ""),
     "transitions": ("penchant.models.transitions", "Transitions", ""),
     "history-mlp": ("penchant.models.neural.history_mlp", "HistoryMLP", "neural"),
+    "history-classifier": ("penchant.models.neural.history_classifier", "HistoryClassifier", "neural"),
+    "auto-rec": ("penchant.models.neural.auto_rec", "AutoRec", "neural"),
+    "neu-mf": ("penchant.models.neural.neu_mf", "NeuMF", "neural"),
+    "two-tower": ("penchant.models.neural.two_tower", "TwoTower", "neural"),
+    "mult-vae": ("penchant.models.neural.mult_vae", "MultVAE", "neural"),
+    "gru4rec": ("penchant.models.neural.gru4rec", "GRU4Rec", "neural"),
     "sasrec": ("penchant.models.neural.sasrec", "SASRec", "neural"),
 }
 CLASS_NAMES: dict[str, str] = {cls: name for name, (_, cls, _) in MODELS.items()}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from penchant.histories import Floats, Histories
+from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.memory import require
 from penchant.models.base import Run
 from penchant.models.linear import Weights
 from penchant.models.neighbourhoods import Index, Measure, Vectors
@@ -12,6 +15,7 @@ from penchant.models.ragged import turned
 from penchant.topk import places
 
 ITEMS_A_BLOCK = 64
+DENSE = 0.5  # the Gram matrix is held dense when so many pairs are counted for each of its entries
 WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
 
 
@@ -86,3 +90,33 @@ def gram(events: Histories, run: Run) -> Floats:
 
     over_blocks(work, n, size=ITEMS_A_BLOCK, threads=run.threads, progress=run.report("gram"))
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """The Gram matrix XᵀX, dense or by rows without its diagonal, whichever the data call for."""
+
+    diagonal: Floats
+    dense: Floats  # (n, n) or (0, 0)
+    indptr: Longs
+    indices: Ints
+    data: Floats
+
+    @classmethod
+    def of(cls, events: Histories, run: Run, *, who: str) -> Pairs:
+        """Of distinct events; raises ``MemoryLimitError`` where it does not fit."""
+        n, x = events.n_items, events.weights()
+        diagonal = np.bincount(events.items, weights=x.astype(np.float64) ** 2, minlength=n).astype(np.float32)
+        counted = float((events.lengths.astype(np.float64) ** 2).sum())
+        if counted > DENSE * n * n:
+            require(4 * n * n, f"{who} over {n:,} items", "use item-knn, or fewer items")
+            dense = gram(events, run)
+            for lo in range(0, n, 512):
+                hi = min(lo + 512, n)
+                dense[hi:, lo:hi] = dense[lo:hi, hi:].T
+                dense[lo:hi, lo:hi] += np.triu(dense[lo:hi, lo:hi], 1).T
+            return cls(diagonal, dense, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+        require(int(8 * counted), f"{who} over {n:,} items", "use item-knn, or fewer items")
+        near = nearest_items(products(), events, x, 0, run)
+        assert near.indptr is not None and near.indices is not None and near.data is not None  # it is sparse
+        return cls(diagonal, np.empty((0, 0), np.float32), near.indptr, near.indices, near.data)

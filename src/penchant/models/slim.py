@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.memory import require
 from penchant.models.base import Run, Space, hyper
 from penchant.models.linear import LinearModel, Weights
-from penchant.models.operators import gram, nearest_items, products
+from penchant.models.operators import Pairs
 from penchant.models.ragged import flipped
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 SWEEPS = 1000  # of coordinate descent inside the active set, at most
 ROUNDS = 200  # in which items enter it, at most
 COLUMNS = 16  # a block
-DENSE = 0.5  # the Gram matrix is held dense when so many pairs are counted for each of its entries
 
 
 @dataclass(kw_only=True)
@@ -46,40 +44,10 @@ class SLIM(LinearModel):
     tolerance: float = hyper(1e-4, "a column is done when no weight moves by more", gt=0, other=0.2)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        pairs = Pairs.of(train.distinct(), run)
+        pairs = Pairs.of(train.distinct(), run, who=self.name)
         targets = np.arange(train.n_items, dtype=np.int32)
         indptr, items, values = solve(pairs, targets, self, run)
         self.weights = Weights(*flipped(indptr, items, values, train.n_items))
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """The Gram matrix, dense or by rows without its diagonal."""
-
-    diagonal: Floats
-    dense: Floats  # (n, n) or (0, 0)
-    indptr: Longs
-    indices: Ints
-    data: Floats
-
-    @classmethod
-    def of(cls, events: Histories, run: Run) -> Pairs:
-        """Of distinct events."""
-        n, x = events.n_items, events.weights()
-        diagonal = np.bincount(events.items, weights=x.astype(np.float64) ** 2, minlength=n).astype(np.float32)
-        counted = float((events.lengths.astype(np.float64) ** 2).sum())
-        if counted > DENSE * n * n:
-            require(4 * n * n, f"slim over {n:,} items", "use sparse-ease or item-knn, or fewer items")
-            dense = gram(events, run)
-            for lo in range(0, n, 512):
-                hi = min(lo + 512, n)
-                dense[hi:, lo:hi] = dense[lo:hi, hi:].T
-                dense[lo:hi, lo:hi] += np.triu(dense[lo:hi, lo:hi], 1).T
-            return cls(diagonal, dense, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-        require(int(8 * counted), f"slim over {n:,} items", "use sparse-ease or item-knn, or fewer items")
-        near = nearest_items(products(), events, x, 0, run)
-        assert near.indptr is not None and near.indices is not None and near.data is not None  # it is sparse
-        return cls(diagonal, np.empty((0, 0), np.float32), near.indptr, near.indices, near.data)
 
 
 def solve(pairs: Pairs, targets: Ints, model: SLIM, run: Run) -> tuple[Longs, Ints, Floats]:
