@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from bench import serve_report
 from bench.accuracy import DONE
 from bench.duel import RESULTS
 from bench.peers import ROOT
@@ -56,7 +57,9 @@ def page() -> str:
     published = json.loads(PUBLISHED.read_text())
     speed = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
     accuracy = [json.loads(file.read_text()) for file in sorted(DONE.glob("*.json"))]
-    parts = [HEAD, SPEED, *(_comparison(result) for result in speed), ACCURACY]
+    parts = [HEAD, SPEED, *(_comparison(result) for result in speed)]
+    parts += [_service(json.loads(file.read_text())) for file in sorted((RESULTS / "serve").glob("*.json"))]
+    parts.append(ACCURACY)
     used: list[str] = []
     for name in SETS:
         ours = [result for result in accuracy if result["set"] == name]
@@ -78,29 +81,55 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {line} |\n" for line in lines)
 
 
-def _comparison(result: dict[str, Any]) -> str:
-    """One comparison: its goals, then what every side took."""
-    goals = [
+def _goals(goals: Iterable[dict[str, Any]]) -> str:
+    """What was wanted, and whether it was reached."""
+    rows = [
         (
             goal["text"],
             _number(goal["value"]),
             ("at least " if goal["at_least"] else "at most ") + _number(goal["limit"]),
             "met" if goal["met"] else "missed",
         )
-        for goal in result["goals"]
+        for goal in goals
     ]
+    return table(("goal", "measured", "limit", ""), rows)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _where(machine: dict[str, Any]) -> str:
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
+
+
+def _service(result: dict[str, Any]) -> str:
+    """The service under load: goals, latencies, memory."""
+    quantiles = ("p50", "p90", "p99", "p999")
+    rows = [(what, rate, *(_number(ms[q]) for q in quantiles)) for what, rate, ms in serve_report.lines(result)]
+    return "\n".join([
+        f"### The service under load, with the {result['users']:,} users and {result['items']:,} items of gowalla\n",
+        f"{_sentence(result['what'])}, with {result['model']}: the server on one core, the generator on another, keys",
+        f"checked, every event flushed before it is acknowledged. On {_where(result['machine'])}.",
+        f"Command: `{result['command']}`\n",
+        _goals(serve_report.goals(result)),
+        table(("load", "a second", *(f"{q.replace('p999', 'p99.9')} ms" for q in quantiles)), rows),
+        serve_report.memory(result),
+    ])  # fmt: skip
+
+
+def _comparison(result: dict[str, Any]) -> str:
+    """One comparison: its goals, then what every side took."""
     names = list(dict.fromkeys(name for numbers in result["medians"].values() for name in numbers))
     sides = [
         (_side(who, result), *(_number(numbers[name]) if name in numbers else "-" for name in names))
         for who, numbers in result["medians"].items()
     ]
-    machine = result["machine"]
-    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
     return "\n".join([
         f"### {result['title']}\n",
-        f"{result['how'][0].upper()}{result['how'][1:]}. {_count(result['rounds'], 'round')} on {where}.",
+        f"{_sentence(result['how'])}. {_count(result['rounds'], 'round')} on {_where(result['machine'])}.",
         f"Command: `{result['command']}`\n",
-        table(("goal", "measured", "limit", ""), goals),
+        _goals(result["goals"]),
         table(("", *(name.replace("peak_mib", "peak MiB") for name in names)), sides),
     ])  # fmt: skip
 
