@@ -9,6 +9,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "graph-filter": {"rank": 9},
     "pure-svd": {"factors": 7},
     "history-mlp": {"factors": 12, "hidden": 24, "window": 6, "rate": 0.02, "epochs": 14, "batch": 300},
+    "history-classifier": {"factors": 12, "hidden": 24, "window": 6, "rate": 0.02, "epochs": 14, "batch": 300},
+    "auto-rec": {"factors": 16, "rate": 0.01, "epochs": 40, "batch": 800, "reg": 1e-4},
+    "neu-mf": {"factors": 12, "hidden": 16, "rate": 0.02, "epochs": 14, "batch": 300},
+    "two-tower": {"factors": 12, "hidden": 16, "rate": 0.02, "epochs": 14, "batch": 300},
+    "mult-vae": {"factors": 12, "hidden": 24, "rate": 0.02, "epochs": 16, "batch": 300},
+    "gru4rec": {"factors": 12, "window": 9, "rate": 0.02, "epochs": 16, "batch": 300},
     "sasrec": {"factors": 12, "layers": 1, "window": 9, "rate": 0.02, "epochs": 16, "batch": 300},
     "slim": {"tolerance": 1e-6},
 }

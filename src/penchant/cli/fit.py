@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, say
+from penchant.errors import ParameterError
+
+if TYPE_CHECKING:
+    from penchant.models.base import Model
 
 Seed = Annotated[int, typer.Option("--seed", help="Where random numbers start.")]
 
@@ -24,6 +28,19 @@ def register(app: typer.Typer) -> None:
         reading: ReadOptions,
         force: Annotated[bool, typer.Option("--force", help="Replace a saved recommender that is there.")] = False,
         seed: Seed = 0,
+        threads: Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one a core.")] = 0,
+        device: Annotated[str, typer.Option("--device", help="Where neural models are trained: cpu, cuda.")] = "cpu",
+        checkpoints: Annotated[
+            str | None,
+            typer.Option("--checkpoints", metavar="FOLDER", help="Write down there how far training has got."),
+        ] = None,
+        resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+        training_log: Annotated[
+            str | None, typer.Option("--training-log", metavar="FILE", help="One line of JSON a training pass.")
+        ] = None,
+        curve: Annotated[
+            str | None, typer.Option("--curve", metavar="FILE.svg", help="The learning curve as a picture.")
+        ] = None,
         as_json: AsJson = False,
     ) -> None:
         """Fit a model on a log and save it as a folder."""
@@ -35,12 +52,17 @@ def register(app: typer.Typer) -> None:
         from penchant.saved.folders import refuse
         from penchant.saved.manifest import MANIFEST
 
+        if resume and checkpoints is None:
+            raise ParameterError("--resume goes on from a checkpoint: name its folder with --checkpoints")
         chosen = parse(model)
         refuse(Path(output), force=force, marker=MANIFEST)  # before the work, not after it
         log, catalog = read_log(reading.with_logs(logs))
         with progress() as report:
-            recommender = fit_model(log, chosen, catalog=catalog, run=Run(seed=seed, progress=report))
+            run = Run(seed, threads, device, report, checkpoints, resume, training_log)
+            recommender = fit_model(log, chosen, catalog=catalog, run=run)
         recommender.save(output, force=force)
+        if curve is not None:
+            _draw(recommender.model, curve)
         seen = recommender.fitted_on
         if seen["test_rows_left_out"]:
             note(f"{seen['test_rows_left_out']:,} rows with split=test were left out")
@@ -54,3 +76,17 @@ def register(app: typer.Typer) -> None:
             f"{output}: {type(chosen).name} fitted in {seen['seconds']:.1f} s on {seen['events']:,} events of "
             f"{seen['histories']:,} {'sessions' if seen['sessions'] else 'users'} and {seen['items']:,} items"
         )
+
+
+def _draw(model: Model, file: str) -> None:
+    """The learning curve of a model that is trained in passes."""
+    from pathlib import Path
+
+    from penchant.models.neural.curve import learning_curve
+
+    history = getattr(model, "history", None)
+    if not history:
+        note(f"{model.name} is not trained in passes: there is no learning curve")
+        return
+    measured = next((key for key in history[0] if key.startswith(("ndcg", "-rmse"))), "loss")
+    Path(file).write_text(learning_curve({model.name: history}, measured), encoding="utf-8")

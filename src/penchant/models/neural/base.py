@@ -58,6 +58,7 @@ class NeuralModel(VectorModel):
     history: list[dict[str, Any]] = field(
         init=False, default_factory=list, repr=False, compare=False
     )  # a record a pass
+    _done: float = field(init=False, default=0.0, repr=False, compare=False)  # passes trained, while training
     input_vectors: Floats | None = (
         learned()
     )  # (n_items, width) what the encoder is given of an item; None: item_vectors
@@ -111,9 +112,9 @@ class NeuralModel(VectorModel):
         self.assets, self.history = {}, []
         try:
             weights = learn(self, train, valid, run)
+            self._keep(weights)
         finally:
             self._release()
-        self._keep(weights)
         self.assets = {ENCODER: export(self, weights)}
 
     def _keep(self, weights: Arrays) -> None:
@@ -128,11 +129,26 @@ class NeuralModel(VectorModel):
 
         Raises ``MissingExtraError`` where ONNX Runtime is not installed.
         """
-        out = np.zeros((len(given), self.item_vectors.shape[1]), dtype=np.float32)
+        out = np.zeros((len(given), self._width), dtype=np.float32)
         table = self.item_vectors if self.input_vectors is None else self.input_vectors
         for rows, inputs in self.batches(given, table):
             out[rows] = self._encoder().run(inputs)
         return out
+
+    @property
+    def _width(self) -> int:
+        """How long the encoder's vectors are."""
+        return int(self.item_vectors.shape[1])
+
+    def _score(self, given: Histories) -> Floats:
+        return self._against_items(self.embed(given))
+
+    def _against_items(self, vectors: Floats) -> Floats:
+        """Scores of all items for vectors of histories, ``(rows, n_items)``."""
+        scores = vectors @ self.item_vectors.T
+        if self.item_bias is not None:
+            np.add(scores, self.item_bias, out=scores)
+        return np.asarray(scores, dtype=np.float32)
 
     def batches(self, given: Histories, table: Floats) -> list[tuple[NDArray[np.int64], Arrays]]:
         """Rows with an event, those of similar length together, and what the encoder takes of them."""

@@ -26,38 +26,41 @@ BLOCK = 2**24  # scores at once
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Given and truth; NDCG@10 over all items."""
+    """Given and truth; NDCG@10 over all items, of rating models minus the RMSE."""
 
     given: Histories
     truth: Histories
     seen: Histories
     place: Ints
-
-    metric = f"ndcg@{K}"
+    metric: str = f"ndcg@{K}"
 
     def measure(self, model: NeuralModel, weights: dict[str, Tensor]) -> float:
         """The mean over the cases, by torch itself: nothing is exported for it."""
-        found = []
+        model._keep({name: weight.detach().cpu().numpy() for name, weight in weights.items()})  # noqa: SLF001  # part of the model
+        table, found = model.item_vectors, []
+        device = next(iter(weights.values())).device
+        vectors = np.zeros((len(self.given), model._width), dtype=np.float32)  # noqa: SLF001  # the same
         with torch.no_grad():
-            values = model._tables({name: weight.detach().cpu().numpy() for name, weight in weights.items()})  # noqa: SLF001  # part of the model
-            table, bias, inputs = values
-            device = next(iter(weights.values())).device
-            wide = torch.from_numpy(table).to(device)
-            vectors = torch.zeros((len(self.given), table.shape[1]), device=device)
-            for rows, arrays in model.batches(self.given, table if inputs is None else inputs):
+            for rows, arrays in model.batches(
+                self.given, table if model.input_vectors is None else model.input_vectors
+            ):
                 said = (torch.from_numpy(array).to(device) for array in arrays.values())
-                vectors[torch.from_numpy(rows)] = model._encode(weights, *said)  # noqa: SLF001  # the same
-            step = max(1, BLOCK // len(table))
-            for lo in range(0, len(vectors), step):
-                scores = (vectors[lo : lo + step] @ wide.T).cpu().numpy()
-                if bias is not None:
-                    scores += bias
-                part = slice(lo, min(lo + step, len(vectors)))
-                ranked = top_dense(
-                    scores, K, exclude=self.seen[part], allow=None, place=self.place, threads=torch.get_num_threads()
-                )
-                found.append(ndcg(judge(ranked.items, self.truth[part]), K))
-        return float(np.nanmean(np.concatenate(found)))
+                vectors[rows] = model._encode(weights, *said).cpu().numpy()  # noqa: SLF001  # the same
+        step = max(1, BLOCK // len(table))
+        for lo in range(0, len(vectors), step):
+            part = slice(lo, min(lo + step, len(vectors)))
+            scores = model._against_items(vectors[part])  # noqa: SLF001  # the same
+            truth = self.truth[part]
+            if self.metric == "-rmse":
+                assert truth.values is not None
+                found.append((scores[truth.rows, truth.items] - truth.values) ** 2)
+                continue
+            ranked = top_dense(
+                scores, K, exclude=self.seen[part], allow=None, place=self.place, threads=torch.get_num_threads()
+            )
+            found.append(ndcg(judge(ranked.items, truth), K))
+        mean = float(np.nanmean(np.concatenate(found)))
+        return -(mean**0.5) if self.metric == "-rmse" else mean
 
 
 def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) -> tuple[Cases | None, Histories]:
@@ -68,9 +71,15 @@ def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) 
     """
     if not model.patience:
         return None, train
-    place = places(model.item_counts)
+    place, rates = places(model.item_counts), model.task == "rating"
+    metric = "-rmse" if rates else f"ndcg@{K}"
     if valid is not None:
         given, truth = valid.given, valid.truth
+        if rates and valid.ratings is not None:
+            truth = valid.ratings
+        if rates and truth.values is None:
+            model.notes.append("the validation part holds no ratings: trained to the last pass")
+            return None, train
         filled = truth.lengths > 0
         if not filled.any():
             raise DataError(
@@ -83,7 +92,8 @@ def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) 
         rows = np.flatnonzero(filled)
         if len(rows) > MOST:
             rows = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:MOST])
-        return Cases(given.positives()[rows], truth[rows], seen[rows], place), train
+        shown = given if model.uses_negatives else given.positives()
+        return Cases(shown[rows], truth[rows], seen[rows], place, metric), train
     able = np.flatnonzero(train.lengths >= 3)
     if len(able) == 0:
         model.notes.append("no history has three events, so none can give one up: trained to the last pass")
@@ -98,4 +108,4 @@ def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) 
         truth.rows * np.int64(train.n_items) + truth.items, given.rows * np.int64(train.n_items) + given.items
     )
     seen = given if not again.any() else given.where(np.zeros(len(given.items), dtype=np.bool_))
-    return Cases(given, truth, seen, place), rest
+    return Cases(given, truth, seen, place, metric), rest

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories
-from penchant.models.base import Space, hyper
-from penchant.models.neural.base import Arrays, Weights, glorot, normal
-from penchant.models.neural.sequence import SequenceModel
-from penchant.models.neural.sequences import Passages
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from penchant.histories import Floats
+from penchant.models.neural.base import Arrays, normal
+from penchant.models.neural.dense import DenseModel
+from penchant.models.neural.sequence import NextItemModel
 
 
 @dataclass(kw_only=True)
-class HistoryMLP(SequenceModel):
+class HistoryMLP(DenseModel, NextItemModel):
     """score(i) = h·o_i + b_i, h = the last ReLU layer over the embedded last ``window`` items, newest first.
 
-    The first half of Covington, Adams and Sargin 2016, with the places kept apart instead of averaged: embedding,
+    The retrieval network of Covington, Adams and Sargin 2016 with the places kept apart instead of averaged: embedding,
     flatten, dense layers with ReLU, softmax over the items. What differs: places before the first event stay zero and
-    are not computed in training, which makes the first layer a sum over the events there are; every event of a history
-    is a target, once a pass.
+    are not computed in training; every event of a history is a target, once a pass.
 
     Cost a pass: O(events · (n_items · hidden + mean events in the window · factors · hidden)); item_vectors are
     ``hidden`` long. An empty history scores zero everywhere. Raises ``MissingExtraError`` without torch and
@@ -33,53 +28,11 @@ class HistoryMLP(SequenceModel):
 
     name: ClassVar[str] = "history-mlp"
 
-    hidden: int = hyper(512, "width of the dense layers", ge=1, space=Space(64, 512, log=True), other=7)
-    layers: int = hyper(1, "dense layers", ge=1, space=Space(1, 3), other=2)
-
     def _start(self, rng: np.random.Generator) -> Arrays:
-        d, h = self.factors, self.hidden
-        found: Arrays = {
-            "embedding": normal(rng, self.n_items, d, scale=d**-0.5),
-            "first": glorot(rng, self.window * d, h).reshape(self.window, d, h) * np.float32(2),
-            "first.b": np.zeros(h, dtype=np.float32),
-            "items": normal(rng, self.n_items, h, scale=0.02),
+        return self._body(rng) | {
+            "items": normal(rng, self.n_items, self.hidden, scale=0.02),
             "items.b": np.zeros(self.n_items, dtype=np.float32),
         }
-        for n in range(1, self.layers):
-            found |= {f"dense{n}": glorot(rng, h, h), f"dense{n}.b": np.zeros(h, dtype=np.float32)}
-        return found
-
-    def _states(self, weights: Weights, passages: Passages) -> Tensor:
-        import torch
-        import torch.nn.functional as F
-
-        device = weights["items"].device
-        items = torch.from_numpy(passages.items).long().to(device)
-        embedded = F.dropout(F.embedding(items, weights["embedding"]), self.dropout)
-        places = passages.places
-        x = weights["first.b"].expand(len(items), self.hidden)
-        for back in range(int(places.max(initial=0)) + 1):  # the event ``back`` before: of those that have one
-            at = torch.from_numpy(np.flatnonzero(places >= back)).to(device)
-            x = x.index_add(0, at, embedded[at - back] @ weights["first"][back])
-        return self._rest(weights, x, self.dropout)
-
-    def _rest(self, weights: Weights, x: Tensor, dropout: float) -> Tensor:
-        import torch.nn.functional as F
-
-        x = F.relu(x)
-        for n in range(1, self.layers):
-            x = F.relu(F.dropout(x, dropout, bool(dropout)) @ weights[f"dense{n}"] + weights[f"dense{n}.b"])
-        return F.dropout(x, dropout, bool(dropout))
-
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
-        (vectors,) = inputs
-        first = weights["first"].reshape(-1, self.hidden)
-        return self._rest(weights, vectors.reshape(-1, first.shape[0]) @ first + weights["first.b"], 0.0)
-
-    def _inputs(self, given: Histories, table: Floats) -> Arrays:
-        vectors = np.zeros((len(given), self.window, table.shape[1]), dtype=np.float32)
-        vectors[given.rows, given.ages()] = table[given.items]  # newest first, so a place means an age
-        return {"vectors": vectors}
 
     def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         return weights["items"], weights["items.b"], weights["embedding"]

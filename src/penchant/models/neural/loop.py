@@ -89,6 +89,7 @@ def _pass(
         done = state.epoch - 1 + (0 if whole else number / len(steps))
         for group in optimiser.param_groups:
             group["lr"] = model.rate * optimisers.factor(done, model.epochs, warmup=model.warmup, decay=model.decay)
+        model._done = done  # noqa: SLF001  # the same
         loss, events = model._loss(weights, step)  # noqa: SLF001  # the same
         (loss * (events / positions) if whole else loss).backward()
         said = float(loss.detach())

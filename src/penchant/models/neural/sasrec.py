@@ -10,7 +10,7 @@ import numpy as np
 from penchant.histories import Floats, Histories
 from penchant.models.base import Space, hyper
 from penchant.models.neural.base import Arrays, Weights, glorot, normal
-from penchant.models.neural.sequence import SequenceModel
+from penchant.models.neural.sequence import NextItemModel
 from penchant.models.neural.sequences import Passages, pack
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FAR = -1e9  # a logit nobody looks at
 
 
 @dataclass(kw_only=True)
-class SASRec(SequenceModel):
+class SASRec(NextItemModel):
     """score(i) = state(last event)·v_i, the states from a stack of causal self-attention blocks over the items' own v.
 
     Kang and McAuley 2018 (SASRec), trained with a softmax over all items or a sampled one (Klenitskiy and Vasilev

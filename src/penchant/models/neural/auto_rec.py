@@ -1,0 +1,100 @@
+"""AutoRec: a history's ratings through a narrow layer, and out again as a rating of every item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Histories, Longs
+from penchant.models.base import Task, learned
+from penchant.models.baselines import rated
+from penchant.models.neural.bags import BagModel, pooled
+from penchant.models.neural.base import Arrays, Weights, normal
+from penchant.models.rating import RatingModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(kw_only=True)
+class AutoRec(BagModel, RatingModel):
+    """rating(i) = mean + h·o_i + b_i, h = σ-like layer over the history's ratings above the mean, Σ (r_j − mean) w_j.
+
+    loss = mean of (rating − predicted)² over events, part of which ``dropout`` hides from the input.
+
+    Sedhain, Menon, Sanner and Xie 2015, the variant that reads a person's ratings, since that answers for anybody. What
+    differs: tanh, the sum is over √(events rated), and inputs are dropped so that it predicts rather than copies.
+
+    Cost a pass: O(events · factors). An empty history is expected to rate as the item's bias says. Raises ``DataError``
+    when values are not ratings.
+    """
+
+    name: ClassVar[str] = "auto-rec"
+    task: ClassVar[Task] = "rating"
+    uses_negatives: ClassVar[bool] = True
+
+    scale: Floats = learned()  # (3,): mean, lowest and highest rating
+
+    def _prepare(self, train: Histories) -> int:
+        events = train.distinct()
+        ratings = rated(events)
+        self.scale = np.array([ratings.mean(), ratings.min(), ratings.max()], dtype=np.float32)
+        return super()._prepare(train)
+
+    def _start(self, rng: np.random.Generator) -> Arrays:
+        n, d = self.n_items, self.factors
+        return {
+            "inputs": normal(rng, n, d, scale=0.3 * d**-0.5),
+            "inputs.b": np.zeros(d, dtype=np.float32),
+            "items": normal(rng, n, d, scale=0.3 * d**-0.5),
+            "items.b": np.zeros(n, dtype=np.float32),
+        }
+
+    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+        import torch
+        import torch.nn.functional as F
+
+        bag = self._bag(step, weights["items"].device)
+        assert bag.values is not None
+        above = bag.values - float(self.scale[0])
+        read = F.dropout(above, self.dropout) / bag.lengths.sqrt()[bag.rows]
+        each = F.embedding(bag.items, weights["inputs"]) * read[:, None]
+        x = torch.tanh(weights["inputs.b"].repeat(len(step), 1).index_add(0, bag.rows, each))
+        said = (x[bag.rows] * F.embedding(bag.items, weights["items"])).sum(1) + weights["items.b"][bag.items]
+        return F.mse_loss(said, above), len(bag.items)
+
+    def _inputs(self, given: Histories, table: Floats) -> Arrays:
+        found = super()._inputs(given, table)
+        longest = int(given.lengths.max())
+        above = np.zeros((len(given), longest), dtype=np.float32)
+        if given.values is not None:  # the exporter asks with histories that have none
+            above[np.arange(longest) < given.lengths[:, None]] = given.values - self.scale[0]
+        return {"vectors": found["vectors"] * above[:, :, None], "lengths": given.lengths}
+
+    def embed(self, given: Histories) -> Floats:
+        """Vectors of histories, ``(len(given), factors)``; raises ``DataError`` where their values are not ratings."""
+        rated(given)
+        found: Floats = super().embed(given)
+        return found
+
+    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+        import torch
+
+        return torch.tanh(pooled(inputs, 0.5) + weights["inputs.b"])
+
+    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+        return weights["items"], weights["items.b"], weights["inputs"]
+
+    def _against_items(self, vectors: Floats) -> Floats:
+        scores: Floats = super()._against_items(vectors)
+        scores += self.scale[0]
+        return scores
+
+    def _predict(self, given: Histories, items: Histories) -> Floats:
+        vectors, rows = self.embed(given), items.rows
+        said = np.einsum("ed,ed->e", vectors[rows], self.item_vectors[items.items])
+        if self.item_bias is not None:
+            said += self.item_bias[items.items]
+        return np.asarray(np.clip(said + self.scale[0], self.scale[1], self.scale[2]), dtype=np.float32)

@@ -1,0 +1,81 @@
+"""Mult-VAE: a history as a noisy bag, squeezed through a few factors and spread over all items again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Longs
+from penchant.models.base import Space, hyper
+from penchant.models.neural.bags import BagModel, pooled
+from penchant.models.neural.base import Arrays, Weights, glorot, normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(kw_only=True)
+class MultVAE(BagModel):
+    """score(i) = h·o_i + b_i, h = tanh of a layer over z, z = the mean of q(z | history).
+
+    loss = −Σ_{i in the history} log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
+
+    summed over the histories of a step and divided by their events.
+
+    Liang, Krishnan, Hoffman and Jebara 2018. ``dropout`` takes items out of the bag that the encoder reads, which is
+    normed to length one; ``factors`` is the length of z. beta rises over ``anneal`` passes. What differs: the first
+    layer is a sum of the rows of the items that are there, so the cost of reading a history is its length.
+
+    Cost a pass: O(histories · n_items · hidden); ``batch`` counts events, and a step holds its histories × n_items
+    scores. item_vectors are ``hidden`` long. An empty history scores zero everywhere. Raises ``MissingExtraError``
+    without torch and ``TrainingError`` when the loss is no longer a number.
+    """
+
+    name: ClassVar[str] = "mult-vae"
+
+    hidden: int = hyper(300, "width of the layers around z", ge=1, space=Space(100, 600, log=True), other=9)
+    beta: float = hyper(0.2, "weight of the divergence", ge=0, space=Space(0, 1), other=1.0)
+    anneal: float = hyper(10.0, "passes over which beta rises", ge=0, space=Space(0, 40), other=0.0)
+
+    def _start(self, rng: np.random.Generator) -> Arrays:
+        h, z, n = self.hidden, self.factors, self.n_items
+        found: Arrays = {
+            "inputs": normal(rng, n, h, scale=(2 / (n + h)) ** 0.5),
+            "items": normal(rng, n, h, scale=(2 / (n + h)) ** 0.5),
+            "mean": glorot(rng, h, z),
+            "spread": glorot(rng, h, z) * np.float32(0.1),
+            "out": glorot(rng, z, h),
+        }
+        for name, size in (("inputs", h), ("items", n), ("mean", z), ("spread", z), ("out", h)):
+            found[f"{name}.b"] = np.zeros(size, dtype=np.float32)
+        return found
+
+    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+        import torch
+        import torch.nn.functional as F
+
+        bag = self._bag(step, weights["items"].device)
+        read = F.dropout(torch.ones_like(bag.items, dtype=torch.float32), self.dropout)
+        each = F.embedding(bag.items, weights["inputs"]) * (read / bag.lengths.sqrt()[bag.rows])[:, None]
+        x = torch.tanh(weights["inputs.b"].repeat(len(step), 1).index_add(0, bag.rows, each))
+        mean = x @ weights["mean"] + weights["mean.b"]
+        spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
+        z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
+        h = torch.tanh(z @ weights["out"] + weights["out.b"])
+        scores = torch.addmm(weights["items.b"], h, weights["items"].T)
+        chosen = F.log_softmax(scores, 1)[bag.rows, bag.items].sum()
+        divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
+        beta = self.beta * min(1.0, self._done / self.anneal if self.anneal else 1.0)
+        return (beta * divergence - chosen) / len(bag.items), len(bag.items)
+
+    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+        import torch
+
+        x = torch.tanh(pooled(inputs, 0.5) + weights["inputs.b"])
+        z = x @ weights["mean"] + weights["mean.b"]
+        return torch.tanh(z @ weights["out"] + weights["out.b"])
+
+    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+        return weights["items"], weights["items.b"], weights["inputs"]

@@ -1,0 +1,112 @@
+"""NeuMF: a product of factors and a small network over both sides, added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.histories import Floats, Longs
+from penchant.models.base import Space, hyper, learned
+from penchant.models.neural.bags import BagModel, pooled
+from penchant.models.neural.base import Arrays, Weights, glorot, normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CELLS = 2**22  # hidden numbers of pairs worked out at once
+SIDES = ("gmf", "mlp")
+
+
+@dataclass(kw_only=True)
+class NeuMF(BagModel):
+    """score(i) = Σ_f p_f g_if + w·ReLU(ReLU(A q + V m_i + b) W + c) + b_i, p and q the mean vectors of the history.
+
+    He et al. 2017, with GMF and MLP parts as there; the user's own embedding is replaced by the pooled history, so that
+    it answers for anybody, and each training event is left out of its own history. ``loss``: binary cross-entropy with
+    ``negatives`` sampled items an event, as in the paper, or BPR against them. What differs: the parts are trained
+    together from the start.
+
+    Cost a pass: O(events · negatives · factors²); an answer works the network out for every item, n_items · hidden²/2
+    products a history, in NumPy. An empty history scores zero everywhere. Raises ``MissingExtraError`` without torch
+    and ``TrainingError`` when the loss is no longer a number.
+    """
+
+    name: ClassVar[str] = "neu-mf"
+
+    hidden: int = hyper(
+        32, "width of the first dense layer, twice that of the second", ge=2, space=Space(16, 64), other=4
+    )
+    negatives: int = hyper(4, "items drawn for each event", ge=1, space=Space(2, 16, log=True), other=1)
+    loss: str = hyper("bce", "binary cross-entropy, or pairs", choices=("bce", "bpr"), other="bpr")
+
+    item_hidden: Floats = learned()  # (n_items, hidden) V m_i + b
+    second: Floats = learned()  # (hidden, hidden // 2) W
+    second_bias: Floats = learned()  # (hidden // 2,) c
+    last: Floats = learned()  # (hidden // 2,) w
+
+    def _start(self, rng: np.random.Generator) -> Arrays:
+        n, d, h = self.n_items, self.factors, self.hidden
+        found: Arrays = {"items.b": np.zeros(n, np.float32), "first.b": np.zeros(h, np.float32)}
+        for side in SIDES:
+            found |= {f"in.{side}": normal(rng, n, d, scale=d**-0.5), f"item.{side}": normal(rng, n, d, scale=d**-0.5)}
+        found |= {"first.user": glorot(rng, d, h), "first.item": glorot(rng, d, h)}
+        found |= {"second": glorot(rng, h, h // 2), "second.b": np.zeros(h // 2, np.float32)}
+        return found | {"last": glorot(rng, h // 2, 1)[:, 0]}
+
+    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+        import torch
+        import torch.nn.functional as F
+
+        bag = self._bag(step, weights["second"].device)
+        others = bag.lengths[bag.rows] - 1
+        use = torch.nonzero(others > 0)[:, 0]
+        if len(use) == 0:
+            return weights["items.b"].sum() * 0, len(bag.items)
+        context = []
+        for side in SIDES:
+            x = F.embedding(bag.items, weights[f"in.{side}"])
+            total = x.new_zeros(len(step), self.factors).index_add(0, bag.rows, x)
+            context.append(F.dropout((total[bag.rows] - x)[use] / others[use, None], self.dropout))
+        drawn = torch.randint(self.n_items, (len(use), self.negatives), device=use.device)
+        items = torch.cat([bag.items[use, None], drawn], 1)
+        scores = self._pairs(weights, context[0][:, None], context[1][:, None], items)
+        true, false = scores[:, :1], scores[:, 1:]
+        if self.loss == "bpr":
+            return F.softplus(false - true).mean(), len(bag.items)
+        return (F.softplus(-true).sum() + F.softplus(false).sum()) / len(use), len(bag.items)
+
+    def _pairs(self, w: Weights, p: Tensor, q: Tensor, items: Tensor) -> Tensor:
+        """Scores of pairs, ``(events, items an event)``."""
+        import torch.nn.functional as F
+
+        product = (p * F.embedding(items, w["item.gmf"])).sum(-1)
+        first = F.relu(q @ w["first.user"] + F.embedding(items, w["item.mlp"]) @ w["first.item"] + w["first.b"])
+        return product + F.relu(first @ w["second"] + w["second.b"]) @ w["last"] + w["items.b"][items]
+
+    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+        import torch
+
+        x = pooled(inputs, 1.0)
+        return torch.cat([x[:, : self.factors], x[:, self.factors :] @ weights["first.user"]], 1)
+
+    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+        self.item_hidden = weights["item.mlp"] @ weights["first.item"] + weights["first.b"]
+        self.second, self.second_bias, self.last = weights["second"], weights["second.b"], weights["last"]
+        inputs = np.concatenate([weights["in.gmf"], weights["in.mlp"]], axis=1)
+        return weights["item.gmf"], weights["items.b"], inputs
+
+    @property
+    def _width(self) -> int:
+        return int(self.item_vectors.shape[1] + self.item_hidden.shape[1])
+
+    def _against_items(self, vectors: Floats) -> Floats:
+        d, known = self.item_vectors.shape[1], vectors.any(axis=1)
+        scores = super()._against_items(vectors[:, :d])
+        step = max(1, CELLS // self.item_hidden.size)
+        for lo in range(0, len(vectors), step):
+            first = np.maximum(vectors[lo : lo + step, None, d:] + self.item_hidden, 0)
+            scores[lo : lo + step] += np.maximum(first @ self.second + self.second_bias, 0) @ self.last
+        scores[~known] = 0
+        return scores

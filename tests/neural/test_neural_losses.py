@@ -1,0 +1,110 @@
+"""Losses and optimisers against what they say, written out the slow way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from penchant.models.neural import losses, optimisers
+
+N, D, P = 37, 5, 29
+
+
+@pytest.fixture
+def parts():
+    torch.manual_seed(0)
+    states, table, bias = torch.randn(P, D), torch.randn(N, D), torch.randn(N)
+    return [x.requires_grad_() for x in (states, table, bias)], torch.randint(N, (P,))
+
+
+@pytest.mark.parametrize("cells", [N, 7 * N, 10**6])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_the_chunked_softmax_is_cross_entropy_with_its_gradients(parts, monkeypatch, cells, with_bias):
+    monkeypatch.setattr(losses, "CELLS", cells)
+    (states, table, bias), target = parts
+    used = [states, table, *([bias] if with_bias else [])]
+    mine = losses.softmax(states, table, target, bias if with_bias else None)
+    plain = F.cross_entropy(states @ table.T + (bias if with_bias else 0), target)
+    torch.testing.assert_close(mine, plain)
+    for a, b in zip(torch.autograd.grad(3 * mine, used), torch.autograd.grad(3 * plain, used), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_draws_follow_the_counts_and_leave_out_what_nobody_had():
+    counts = torch.tensor([1, 0, 4, 16, 100])
+    torch.manual_seed(0)
+    drawn = np.bincount(losses.Negatives(counts, 0.5, 40_000).draw(), minlength=5) / 40_000
+    np.testing.assert_allclose(drawn, np.array([1, 0, 2, 4, 10]) / 17, atol=0.01)
+    assert drawn[1] == 0
+
+
+def fixed(monkeypatch, drawn, power=0.0):
+    negatives = losses.Negatives(torch.arange(1, N + 1), power, len(drawn))
+    monkeypatch.setattr(negatives, "draw", lambda: drawn)
+    return negatives
+
+
+def test_sampled_losses_are_their_formulas(parts, monkeypatch):
+    (states, table, bias), target = parts
+    drawn = torch.tensor([3, 3, 8, 20, 21, int(target[0])])
+    negatives = fixed(monkeypatch, drawn, 0.7)
+    share = np.arange(1, N + 1) ** 0.7
+    share /= share.sum()
+    s = (states @ table.T + bias).detach().double().numpy()
+    t, alpha = 0.4, 6 / (N - 1)
+    beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    softmax, binary, pairs = [], [], []
+    for p in range(P):
+        true, others = s[p, target[p]], [j for j in drawn.tolist() if j != target[p]]
+        corrected = [s[p, j] - math.log(6 * share[j]) for j in others]
+        softmax.append(-true + math.log(math.exp(true) + sum(math.exp(x) for x in corrected)))
+        binary.append(beta * math.log1p(math.exp(-true)) + sum(math.log1p(math.exp(s[p, j])) for j in others))
+        pairs += [math.log1p(math.exp(s[p, j] - true)) for j in others]
+    told = [
+        losses.sampled_softmax(states, table, target, negatives, bias),
+        losses.gbce(states, table, target, negatives, t, bias),
+        losses.bpr(states, table, target, negatives, bias),
+    ]
+    np.testing.assert_allclose([x.item() for x in told], [np.mean(softmax), np.mean(binary), np.mean(pairs)], rtol=1e-5)
+
+
+def test_the_correction_makes_sampling_estimate_the_full_softmax(parts):
+    (states, table, _), target = parts
+    full = losses.softmax(states, table, target).item()
+    torch.manual_seed(1)
+    for power in (0.0, 1.0):
+        negatives = losses.Negatives(torch.arange(1, N + 1), power, 20_000)
+        assert losses.sampled_softmax(states, table, target, negatives).item() == pytest.approx(full, rel=0.02)
+
+
+def test_the_learning_rate_rises_and_falls():
+    def at(done, **how):
+        return optimisers.factor(done, 10, **({"warmup": 0, "decay": "none"} | how))
+
+    assert [at(d) for d in (0, 5, 9)] == [1, 1, 1]
+    assert at(1, warmup=2) == pytest.approx(0.5, abs=1e-3)
+    assert at(6, warmup=2, decay="linear") == pytest.approx(0.5)
+    assert at(4, warmup=2, decay="cosine") == pytest.approx(0.5 * (1 - math.cos(0.75 * math.pi)))
+
+
+@pytest.mark.parametrize("name", optimisers.NAMES)
+def test_every_optimiser_steps_as_torch_does_and_remembers(name):
+    def run(stop: int) -> torch.Tensor:
+        weights = {"w": torch.ones(3, requires_grad=True)}
+        made = optimisers.make(name, weights, rate=0.1, reg=0.01, momentum=0.9)
+        for step in range(5):
+            if step == stop:
+                kept = {key: value.clone() for key, value in optimisers.state(made, weights).items()}
+                made = optimisers.make(name, weights, rate=0.1, reg=0.01, momentum=0.9)
+                optimisers.restore(made, weights, kept)
+            made.zero_grad()
+            (weights["w"] ** 2 * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+            made.step()
+        return weights["w"].detach()
+
+    assert torch.equal(run(3), run(99))
+    assert (run(99) < 1).all()

@@ -1,0 +1,95 @@
+"""Passages and packing: every event once, nobody sees another's events or the future."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_logs_of_walks import ITEMS, SEQUENCES, small, walks
+
+from penchant.histories import Histories
+from penchant.models.neural.gru4rec import side_by_side
+from penchant.models.neural.sequences import Passages, Sequences, pack
+
+
+def best_fit(lengths: list[int], capacity: int) -> int:
+    """How many rows best fit needs, the slow way."""
+    rooms: list[int] = []
+    for length in sorted(lengths, reverse=True):
+        fitting = [room for room in rooms if room >= length]
+        if fitting:
+            rooms.remove(min(fitting))
+            rooms.append(min(fitting) - length)
+        else:
+            rooms.append(capacity - length)
+    return len(rooms)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_packing_is_best_fit_and_no_place_is_given_twice(lengths):
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    zeros = np.zeros(indptr[-1], dtype=np.int32)
+    packed = pack(Passages(indptr, zeros, zeros, None), 9)
+    assert packed.rows == best_fit(lengths, 9)
+    assert len(set(packed.at.tolist())) == len(packed.at)
+    assert packed.at.max() < packed.rows * 9
+    starts, ends = packed.at[indptr[:-1]], packed.at[indptr[1:] - 1]
+    np.testing.assert_array_equal(ends - starts + 1, lengths)
+    np.testing.assert_array_equal(starts // 9, ends // 9)  # none runs over the end of its row
+    assert (packed.owner >= 0).sum() == len(packed.at)
+
+
+@pytest.mark.parametrize("window", [1, 4, 50])
+def test_one_pass_trains_every_event_but_the_first_once(window):
+    log = walks()
+    sequences = Sequences(log, window, times=True)
+    steps = sequences.steps(np.random.default_rng(0), 30)
+    assert sequences.positions == int((log.lengths - 1).sum())
+    pairs = []
+    for step in steps:
+        part = sequences.take(step)
+        assert part.lengths.max() <= window
+        assert len(part.items) < 30 + window
+        assert part.ages is not None
+        assert (part.ages[part.indptr[1:] - 1] == 0).all()
+        pairs += list(zip(part.items.tolist(), part.targets.tolist(), strict=True))
+    expected = [
+        pair for r in range(len(log)) for pair in zip(log.row(r)[:-1].tolist(), log.row(r)[1:].tolist(), strict=True)
+    ]
+    assert sorted(pairs) == sorted(expected)
+
+
+def test_histories_side_by_side_leave_when_they_end():
+    indptr = np.array([0, 2, 5, 6])
+    at, active = side_by_side(Passages(indptr, np.zeros(6, np.int32), np.zeros(6, np.int32), None))
+    assert active.tolist() == [3, 2, 1]
+    assert at.tolist() == [1, 4, 0, 3, 5, 2]
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("block", ["post", "pre", "ligr"])
+def test_a_state_is_that_of_the_history_alone_and_the_encoder_says_the_same(name, block):
+    if name != "sasrec" and block != "pre":
+        return
+    model = small(name, dropout=0.0, **({"block": block} if name == "sasrec" else {}))
+    log = walks(30)
+    model.item_counts = log.counts()
+    model._prepare(log)
+    rng = np.random.default_rng(0)
+    weights = {key: torch.from_numpy(value) for key, value in model._start(rng).items()}
+    if "times" in weights:
+        weights["times"] = torch.randn_like(weights["times"])
+    part = model._sequences.take(np.arange(len(model._sequences)))
+    states = model._states(weights, part)
+    table = model._tables({key: value.numpy() for key, value in weights.items()})
+    inputs = table[0] if table[2] is None else table[2]
+    for row in (0, 7, 19):
+        for last in range(1, int(part.lengths[row]) + 1):  # nothing after ``last`` may matter
+            alone = Histories.from_lists(
+                [log.row(row)[:last].tolist()], ITEMS, times=[log.times[log.indptr[row] :][:last].tolist()]
+            )
+            said = model._encode(weights, *(torch.from_numpy(x) for x in model._inputs(alone, inputs).values()))
+            torch.testing.assert_close(said[0], states[part.indptr[row] + last - 1], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,131 @@
+"""Answers without torch: the exported encoder says what torch says, and nothing else may stand in the file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from small_logs_of_walks import ITEMS, small, walks
+
+from penchant.errors import FormatError, MissingExtraError
+from penchant.models.base import Run
+from penchant.models.neural import export as exporter
+from penchant.persist import load, save
+from penchant.recipe import Recipe
+from penchant.recommender import Recommender
+from penchant.saved import onnx
+from penchant.vocab import Vocab
+
+NAMES = ("history-mlp", "gru4rec", "sasrec", "mult-vae")
+BLOCKED = """
+import sys
+for name in {blocked!r}:
+    sys.modules[name] = None
+import json, penchant as pc
+rec = pc.load(sys.argv[1])
+answer = rec.recommend(["3", "5", "7"], k=5)
+print(json.dumps([[str(one.item), one.score] for one in answer.items]))
+assert {blocked!r}[0] not in [name for name, module in sys.modules.items() if module is not None]
+"""
+
+
+def saved(model, path):
+    save(Recommender(Vocab([str(n) for n in range(ITEMS)]), model, Recipe()), path)
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_exported_encoder_says_what_torch_says(name, monkeypatch):
+    kept = {}
+    monkeypatch.setattr(
+        exporter, "export", lambda model, weights, real=exporter.export: kept.update(weights) or real(model, weights)
+    )
+    model = small(name, epochs=4).fit(walks(), run=Run(threads=1))
+    weights = {key: torch.from_numpy(value) for key, value in kept.items()}
+    given = walks(25, seed=5, shortest=2, longest=70)
+    table = model.item_vectors if model.input_vectors is None else model.input_vectors
+    vectors = np.zeros((len(given), model.item_vectors.shape[1]), np.float32)
+    for rows, inputs in model.batches(given, table):
+        vectors[rows] = model._encode(weights, *(torch.from_numpy(x) for x in inputs.values())).numpy()
+    bias = 0 if model.item_bias is None else model.item_bias
+    by_torch, by_onnx = vectors @ model.item_vectors.T + bias, model.score(given)
+    spread = np.ptp(by_torch, axis=1, keepdims=True)
+    assert (spread > 0).all()
+    assert (np.abs(by_torch - by_onnx) / spread).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saved_folder_answers_where_torch_is_not_installed(name, tmp_path):
+    model = small(name).fit(walks(), run=Run(threads=1))
+    folder = saved(model, tmp_path / "model")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "encoder.onnx", "items.parquet", "manifest.json", "model.safetensors"
+    ]  # fmt: skip
+    assert (folder / "encoder.onnx").stat().st_size < 2**20
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED.format(blocked=["torch"]), str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = load(folder).recommend(["3", "5", "7"], k=5)
+    assert json.loads(done.stdout) == [[str(one.item), one.score] for one in here.items]
+
+
+def test_what_is_missing_is_named(tmp_path, monkeypatch):
+    folder = saved(small("sasrec").fit(walks(), run=Run(threads=1)), tmp_path / "model")
+    code = BLOCKED.format(blocked=["onnxruntime"])
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    assert "penchant[onnx]" in done.stderr
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"penchant\[neural\]"):
+        small("sasrec").fit(walks())
+
+
+def field(number: int, payload: bytes) -> bytes:
+    """One length-delimited field of a message."""
+    size, out = len(payload), bytearray([number << 3 | 2])
+    while size > 127:
+        out.append(size & 127 | 128)
+        size >>= 7
+    return bytes(out) + bytes([size]) + payload
+
+
+@pytest.mark.parametrize(
+    ("graph", "said"),
+    [
+        (field(1, field(7, b"com.evil") + field(4, b"Run")), "com.evil"),
+        (field(5, field(13, field(1, b"location") + field(2, b"/etc/passwd"))), "another file"),
+        (field(5, b"\x70\x01"), "another file"),
+        (field(1, field(5, field(6, field(1, field(7, b"inner.evil"))))), "inner.evil"),
+        (field(1, field(5, field(5, field(13, b"")))), "another file"),
+        (field(15, b""), "sparse"),
+        (b"\x0a\xff", "damaged"),
+    ],
+)
+def test_encoders_that_reach_outside_are_refused(graph, said):
+    with pytest.raises(FormatError, match=said):
+        onnx.check("encoder.onnx", field(7, graph))
+
+
+def test_other_files_are_refused(tmp_path):
+    for data in (b"", b"\xff\xff", b"PK\x03\x04 a zip", field(7, b"") + field(7, b""), field(7, b"") + field(25, b"")):
+        with pytest.raises(FormatError):
+            onnx.check("encoder.onnx", data)
+    onnx.check("encoder.onnx", field(7, field(1, field(7, b"") + field(4, b"Add"))))
+    folder = saved(small("sasrec").fit(walks(), run=Run(threads=1)), tmp_path / "model")
+    encoder = folder / "encoder.onnx"
+    whole = encoder.read_bytes()
+    encoder.write_bytes(whole[:-1])
+    with pytest.raises(FormatError, match=r"encoder\.onnx"):
+        load(folder)
+    encoder.write_bytes(b"\0" * len(whole))
+    with pytest.raises(FormatError, match=r"encoder\.onnx"):
+        load(folder)
+    encoder.unlink()
+    with pytest.raises(FormatError, match=r"encoder\.onnx"):
+        load(folder)

@@ -1,0 +1,173 @@
+"""The training loop: what it reports, when it stops, and that a broken run goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_logs_of_walks import ITEMS, small, walks
+
+from penchant.errors import DataError, FormatError, ParameterError, TrainingError
+from penchant.histories import Histories
+from penchant.models.base import Run
+from penchant.models.neural import checkpoints, optimisers
+from penchant.split import Split
+
+HERE = Path(__file__).parent
+ONE = Run(threads=1)
+CHILD = """
+import sys
+from small_logs_of_walks import small, walks
+from penchant.models.base import Run
+def told(record):
+    print(record["epoch"], flush=True)
+    if record["epoch"] == int(sys.argv[2]):
+        import time; time.sleep(60)
+small("sasrec", epochs=8, optimiser=sys.argv[3]).fit(walks(), run=Run(threads=1, checkpoints=sys.argv[1], watch=told))
+"""
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "momentum"])
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimiser):
+    command = [sys.executable, "-c", CHILD, str(tmp_path), "5", optimiser]
+    with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.strip() == "5":
+                break
+        child.send_signal(signal.SIGKILL)
+    assert (tmp_path / checkpoints.FILE).exists()
+    seen = []
+    resumed = small("sasrec", epochs=8, optimiser=optimiser)
+    resumed.fit(
+        walks(), run=Run(threads=1, checkpoints=str(tmp_path), resume=True, watch=lambda r: seen.append(r["epoch"]))
+    )
+    assert seen == [5, 6, 7, 8]  # the fifth was told, but not yet written down
+    whole = small("sasrec", epochs=8, optimiser=optimiser).fit(walks(), run=ONE)
+    np.testing.assert_array_equal(resumed.item_vectors, whole.item_vectors)
+    assert resumed.assets == whole.assets
+
+
+def test_a_checkpoint_of_something_else_or_a_damaged_one_is_refused(tmp_path):
+    run = Run(threads=1, checkpoints=str(tmp_path), resume=True)
+    small("sasrec").fit(walks(), run=run)
+    for other, log in (
+        (small("sasrec", rate=0.02), walks()),
+        (small("gru4rec"), walks()),
+        (small("sasrec"), walks(seed=1)),
+    ):
+        with pytest.raises(DataError, match="another"):
+            other.fit(log, run=run)
+    path = tmp_path / checkpoints.FILE
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(FormatError, match="damaged"):
+        small("sasrec").fit(walks(), run=run)
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(FormatError, match="damaged"):
+        small("sasrec").fit(walks(), run=run)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    import safetensors.numpy
+
+    save, calls = safetensors.numpy.save_file, []
+
+    def full(arrays, path, metadata):
+        calls.append(path)
+        save(arrays, path, metadata)
+        if len(calls) == 2:
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        small("sasrec").fit(walks(), run=Run(threads=1, checkpoints=str(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoints.FILE]
+    small("sasrec").fit(walks(), run=Run(threads=1, checkpoints=str(tmp_path), resume=True))
+
+
+def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
+    run = Run(threads=1, checkpoints=str(tmp_path))
+    with pytest.raises(TrainingError, match=r"not a number in step \d+ of pass \d+.*rate") as told:
+        small("history-mlp", rate=1e30, clip=0.0, optimiser="sgd", epochs=9).fit(walks(), run=run)
+    assert "last good" in str(told.value) or "pass 1:" in str(told.value)
+
+
+def test_a_device_that_is_not_there(tmp_path):
+    with pytest.raises(ParameterError, match="device"):
+        small("sasrec").fit(walks(), run=Run(device="cuda"))
+    with pytest.raises(ParameterError, match="device"):
+        small("sasrec").fit(walks(), run=Run(device="abacus"))
+
+
+def test_the_log_has_a_line_a_pass(tmp_path):
+    told: list[dict] = []
+    stages: list[tuple] = []
+    run = Run(threads=1, log=str(tmp_path / "log.jsonl"), watch=told.append, progress=lambda *said: stages.append(said))
+    model = small("sasrec", patience=9).fit(walks(), run=run)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert all(line["loss"] > 0 and 0 <= line["ndcg@10"] <= 1 and line["events_per_second"] > 0 for line in lines)
+    assert told == model.history
+    assert [done for _, done, total in stages] == [1, 2, 3]
+    assert "ndcg@10" in stages[0][0]
+
+
+def test_it_stops_when_nothing_gets_better_and_keeps_the_best():
+    log = walks(80, seed=3)
+    model = small("sasrec", epochs=60, patience=3, rate=0.03).fit(log, run=ONE)
+    metric = [record["ndcg@10"] for record in model.history]
+    assert len(metric) < 60
+    assert len(metric) - 3 == 1 + int(np.argmax(metric))
+    best = small("sasrec", epochs=int(np.argmax(metric)) + 1, patience=99, rate=0.03).fit(log, run=ONE)
+    np.testing.assert_array_equal(model.item_vectors, best.item_vectors)
+
+
+def test_validation_cases_that_are_handed_in_are_the_ones_looked_at():
+    log = walks(70)
+    given, truth = Histories.from_lists([[2, 4], [5]], ITEMS), Histories.from_lists([[6], [7]], ITEMS)
+    model = small("sasrec", epochs=30, patience=20, rate=0.03).fit(log, valid=Split("x", log, given, truth), run=ONE)
+    assert max(record["ndcg@10"] for record in model.history) > 0.9
+    nothing = Histories.from_lists([[], []], ITEMS)
+    with pytest.raises(DataError, match="validation part holds no true item"):
+        small("sasrec", patience=2).fit(log, valid=Split("x", log, given, nothing), run=ONE)
+
+
+@pytest.mark.parametrize("name", optimisers.NAMES)
+def test_every_optimiser_lowers_the_loss(name):
+    rate = {"sgd": 0.5, "gd": 0.5, "momentum": 0.1, "adagrad": 0.05}.get(name, 0.01)
+    model = small("history-mlp", optimiser=name, rate=rate, epochs=8, hidden=16, dropout=0.0).fit(walks(), run=ONE)
+    losses = [record["loss"] for record in model.history]
+    assert losses[-1] < losses[0] - 0.01
+
+
+def test_gradient_descent_takes_one_step_a_pass_on_the_gradient_of_everything():
+    """However the pass is cut into batches, the weights are the same."""
+    one, many = (
+        small("history-mlp", optimiser="gd", rate=0.3, hidden=8, dropout=0.0, batch=batch, clip=0.0).fit(
+            walks(), run=ONE
+        )
+        for batch in (40, 10**6)
+    )
+    np.testing.assert_allclose(one.item_vectors, many.item_vectors, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[[3]], [[3, 3, 3, 3]], [[1, 2, 3]] * 5, [[], [4]], [list(np.arange(10_000) % ITEMS)], [[0, 1], [1, 0]]],
+    ids=["one event", "one item", "all equal", "empty and one", "10,000 events", "two users"],
+)
+@pytest.mark.parametrize("name", ["history-mlp", "gru4rec", "sasrec", "mult-vae"])
+def test_odd_logs_give_sane_models(name, rows):
+    log = Histories.from_lists(rows, ITEMS)
+    began = time.perf_counter()
+    model = small(name, epochs=1).fit(log, run=ONE)
+    scores = model.score(Histories.from_lists([[], [2], [int(i) for i in np.arange(10_000) % ITEMS]], ITEMS))
+    assert np.isfinite(scores).all()
+    assert time.perf_counter() - began < 20
