@@ -9,6 +9,7 @@ from planted import ITEMS, planted
 from penchant import memory
 from penchant.errors import MemoryLimitError, ParameterError
 from penchant.histories import Histories
+from penchant.models import ease
 from penchant.models.base import Run
 from penchant.models.ease import EASE, gram
 
@@ -46,6 +47,20 @@ def test_weights_are_the_closed_form(dropout: float) -> None:
         np.fill_diagonal(expected, 0)
         found = EASE(reg=3.0, dropout=dropout).fit(events).weights.dense
         np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 24, 64])
+def test_a_catalogue_too_large_for_lapack_is_solved_by_sweeping(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    log, stages = planted("ranking").train, []
+    whole = EASE(reg=5.0).fit(log, updatable=True)
+    monkeypatch.setattr(ease, "LAPACK_LIMIT", 10)
+    monkeypatch.setattr(ease, "SWEPT_AT_ONCE", at_once)
+    swept = EASE(reg=5.0).fit(log, run=Run(progress=lambda *at: stages.append(at)), updatable=True)
+    np.testing.assert_allclose(swept.weights.dense, whole.weights.dense, atol=2e-6)
+    np.testing.assert_allclose(swept.statistics.diagonal, whole.statistics.diagonal, rtol=1e-4)
+    assert ("solve", -(-ITEMS // at_once), -(-ITEMS // at_once)) in stages
+    with pytest.raises(ParameterError, match=r"reg is too small for float32.* at item \d+"):
+        EASE(reg=1e-12).fit(Histories.from_lists([list(range(20))], 20))
 
 
 def test_no_other_weights_predict_better() -> None:

@@ -23,6 +23,8 @@ TILES_A_BLOCK = 64
 Doubles = NDArray[np.float64]
 CHANGES = 64  # histories whose change the inverse takes before everything is solved again
 ROWS_A_BLOCK = 256
+LAPACK_LIMIT = 30_000  # items; over 32,768 the Cholesky factorisation of OpenBLAS may end the process
+SWEPT_AT_ONCE = 2_048  # items a block: 100 to 200 flops for every byte of the matrix that is read again
 
 
 @dataclass(eq=False)
@@ -67,7 +69,8 @@ class EASE(Updatable, LinearModel):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         n = train.n_items
-        require(4 * n * n, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
+        needed = 4 * n * n + (16 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0)
+        require(needed, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
         self.weights = Weights(dense=self._solved(gram(train.distinct(), run), run)[0])
 
     def _solved(self, pairs: Floats, run: Run) -> tuple[Floats, Floats]:
@@ -146,21 +149,15 @@ class EASE(Updatable, LinearModel):
 def _solve(matrix: Floats, run: Run) -> tuple[Floats, Floats]:
     """The weights of EASE, written over the regularised Gram matrix whose upper triangle is given, and the diagonal
     of its inverse."""
-    from scipy.linalg.lapack import spotrf, spotri
-
     from penchant.kernels.gram import gram_to_weights
     from penchant.kernels.threads import over_blocks
 
-    # the transposed view is in LAPACK's column order, so nothing is copied; our upper triangle is its lower one
-    factor, failed = spotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-    if not failed:
-        factor, failed = spotri(factor, lower=1, overwrite_c=1)
-    if failed:
-        raise ParameterError(f"ease: reg is too small for float32, the matrix is singular at item {abs(failed) - 1}")
-    inverse: Floats = factor.T
-    diagonal = inverse.diagonal().copy()
-    scale = (-1.0 / diagonal).astype(np.float32)
-    side = -(-len(inverse) // 64)
+    n = len(matrix)
+    swept = n > LAPACK_LIMIT
+    inverse = _swept(matrix, run) if swept else _inverted(matrix, 0)
+    diagonal = -inverse.diagonal() if swept else inverse.diagonal().copy()
+    scale = -1.0 / inverse.diagonal()  # the sign of the inverse cancels
+    side = -(-n // 64)
     over_blocks(
         lambda lo, hi: gram_to_weights(lo, hi, inverse, scale),
         side * (side + 1) // 2,
@@ -168,3 +165,44 @@ def _solve(matrix: Floats, run: Run) -> tuple[Floats, Floats]:
         threads=run.threads,
     )
     return inverse, diagonal
+
+
+def _inverted(matrix: Floats, first: int) -> Floats:
+    """The upper triangle of the inverse, written over that of a matrix whose first row is item ``first``."""
+    from scipy.linalg.lapack import spotrf, spotri
+
+    # the transposed view is in LAPACK's column order, so nothing is copied; our upper triangle is its lower one
+    factor, failed = spotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
+    if not failed:
+        factor, failed = spotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        at = first + abs(failed) - 1
+        raise ParameterError(f"ease: reg is too small for float32, the matrix is singular at item {at}")
+    inverse: Floats = factor.T
+    return inverse
+
+
+def _swept(matrix: Floats, run: Run) -> Floats:
+    """The upper triangle of the negated inverse, written over that of ``matrix``, by sweeping one block of items after
+    another: as many multiplications as LAPACK's way, all of them products of blocks.
+
+    Sweeping a block K of a symmetric A sets A_KK to −A_KK⁻¹, A_KJ to A_KK⁻¹ A_KJ and takes A_IK A_KK⁻¹ A_KJ from the
+    rest (Goodnight, "A Tutorial on the SWEEP Operator", The American Statistician 1979).
+    """
+    n = len(matrix)
+    blocks = [(lo, min(lo + SWEPT_AT_ONCE, n)) for lo in range(0, n, SWEPT_AT_ONCE)]
+    report = run.report("solve")
+    for done, (lo, hi) in enumerate(blocks):
+        own = _inverted(np.ascontiguousarray(matrix[lo:hi, lo:hi]), lo)
+        own = np.triu(own) + np.triu(own, 1).T
+        panel = np.concatenate([matrix[:lo, lo:hi].T, matrix[lo:hi, lo:]], axis=1)
+        solved = own @ panel
+        for start, stop in blocks:
+            if start != lo:
+                matrix[start:stop, start:] -= panel[:, start:stop].T @ solved[:, start:]
+        matrix[:lo, lo:hi] = solved[:, :lo].T
+        matrix[lo:hi, hi:] = solved[:, hi:]
+        matrix[lo:hi, lo:hi] = -own
+        if report is not None:
+            report(done + 1, len(blocks))
+    return matrix
