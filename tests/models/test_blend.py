@@ -11,7 +11,7 @@ from penchant import registry
 from penchant.errors import DataError, ParameterError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.blend import Blend, normalised
+from penchant.models.blend import Blend, _best, normalised
 from penchant.models.content_knn import ContentKNN
 from penchant.models.ease import EASE
 from penchant.models.popular import Popular
@@ -122,3 +122,12 @@ def test_wrong_members_and_weights_are_refused() -> None:
     ):
         with pytest.raises(ParameterError, match="blend"):
             Blend(**wrong)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 40, 50])
+def test_the_pool_is_that_of_a_whole_sort(k: int) -> None:
+    rng = np.random.default_rng(k)
+    for levels in (1, 3, 1000):
+        scores = rng.integers(0, levels, 40).astype(np.float32)
+        place = rng.permutation(40).astype(np.int32)
+        assert set(_best(scores, place, k)) == set(np.lexsort((place, -scores))[:k])

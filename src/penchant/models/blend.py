@@ -11,7 +11,7 @@ import numpy as np
 from penchant import registry
 from penchant.errors import ParameterError
 from penchant.evaluation.metrics import judge, ndcg
-from penchant.histories import Floats, Histories, Ints
+from penchant.histories import Floats, Histories, Ints, Longs
 from penchant.models.base import Model, Run, hyper, learned
 from penchant.topk import BLOCK_BYTES, places
 
@@ -150,8 +150,7 @@ class Blend(Model):
                 banned |= outside
             for r in range(len(given)):
                 free = np.flatnonzero(~banned[r])
-                of = [scores_of[r, free] for scores_of in said]
-                best = [free[np.lexsort((place[free], -mine))[:POOL]] for mine in of]
+                best = [free[_best(scores_of[r, free], place[free], POOL)] for scores_of in said]
                 pool = np.unique(np.concatenate(best))
                 pool = pool[np.argsort(place[pool])]
                 items[lo + r, : len(pool)] = pool
@@ -185,6 +184,16 @@ def normalised(scores: Floats, how: str, place: Ints) -> Floats:
                 out[r] = 0
     out[~able] = -np.inf
     return out
+
+
+def _best(scores: Floats, place: Ints, k: int) -> Longs:
+    """Where the best ``k`` scores are, equal ones by place; in no order."""
+    if len(scores) <= k:
+        return np.arange(len(scores))
+    edge = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above, level = np.flatnonzero(scores > edge), np.flatnonzero(scores == edge)
+    missing = k - len(above)
+    return np.concatenate([above, level[np.argpartition(place[level], missing - 1)[:missing]]])
 
 
 def _filled(scores: Floats) -> Floats:
