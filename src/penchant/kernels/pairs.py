@@ -11,6 +11,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+B1 = NDArray[np.bool_]
 
 
 @kernel
@@ -102,7 +103,7 @@ def merge_rows(
                 m_items[size], m_sums[size], m_counts[size] = item, total, pairs
                 size += 1
         if size > rooms[row]:
-            starts[row], rooms[row] = used, size + size // 2 + 4
+            starts[row], rooms[row] = used, size + size // 8 + 4
             used += rooms[row]
         start = starts[row]
         items[start : start + size] = m_items[:size]
@@ -110,6 +111,23 @@ def merge_rows(
         counts[start : start + size] = m_counts[:size]
         sizes[row] = size
     return used
+
+
+@kernel
+def _similarity(
+    c: float, pairs: int, mine: float, other: float, form: int, shrink: float, by_sum: bool, min_overlap: int
+) -> float:
+    """What a sum says of two items; 0 where it says nothing."""
+    if pairs < min_overlap or c <= 0:
+        return 0.0
+    if form == 0:
+        s = c * mine * other
+    elif form == 1:
+        s = c / (mine + other - c)
+    else:
+        s = 2.0 * c / (mine + other)
+    common = c if by_sum else float(pairs)
+    return s * common / (common + shrink)
 
 
 @kernel
@@ -139,23 +157,79 @@ def similarities(
         row, before = rows[r], written
         mine = of_history[row]
         for e in range(starts[row], starts[row] + sizes[row]):
-            c, other = sums[e], of_candidate[items[e]]
-            if form == 0:
-                s = c * mine * other
-            elif form == 1:
-                s = c / (mine + other - c)
-            else:
-                s = 2.0 * c / (mine + other)
-            if counts[e] < min_overlap or c <= 0:
-                continue
-            common = c if by_sum else float(counts[e])
-            s *= common / (common + shrink)
+            s = _similarity(sums[e], counts[e], mine, of_candidate[items[e]], form, shrink, by_sum, min_overlap)
             if np.float32(s) > 0:
                 out_points[written] = place[items[e]]
                 out_scores[written] = s
                 written += 1
         out_sizes[r - lo] = written - before
     return written
+
+
+@kernel
+def patch_rows(
+    lo: int,
+    hi: int,
+    rows: I64,  # whose own sums did not change
+    changed: I64,  # items whose size did, rising
+    is_changed: B1,  # (n,)
+    starts: I64,
+    sizes: I64,
+    items: I32,
+    sums: F64,
+    counts: I32,
+    of_history: F64,
+    of_candidate: F64,
+    form: int,
+    shrink: float,
+    by_sum: bool,
+    min_overlap: int,
+    k: int,
+    w_indptr: I64,  # the operator
+    w_indices: I32,
+    w_data: F32,  # written
+    again: B1,  # (len(rows),) out: the row has to be chosen afresh
+) -> None:
+    """Write the new similarities to changed items where a row surely keeps the neighbours that it has.
+
+    What a full row leaves out lies at or below its least similarity; so the row keeps what it has if every changed
+    neighbour stays above that, and every changed item outside stays below all that are in.
+    """
+    for r in range(lo, hi):
+        row = rows[r]
+        first, last = w_indptr[row], w_indptr[row + 1]
+        full = last - first >= k
+        least = np.float32(np.inf)
+        for e in range(first, last):
+            least = min(least, w_data[e])
+        outside, lost = np.float32(0.0), False
+        start, stop = starts[row], starts[row] + sizes[row]
+        few = changed.shape[0] * 8 < stop - start
+        for n in range(changed.shape[0] if few else stop - start):
+            if few:
+                e = start + np.searchsorted(items[start:stop], changed[n])
+                if e == stop or items[e] != changed[n]:
+                    continue
+            else:
+                e = start + n
+                if not is_changed[items[e]]:
+                    continue
+            item = items[e]
+            s = np.float32(
+                _similarity(sums[e], counts[e], of_history[row], of_candidate[item], form, shrink, by_sum, min_overlap)
+            )
+            at = first + np.searchsorted(w_indices[first:last], item)
+            if at < last and w_indices[at] == item:
+                lost = lost or s <= 0 or (full and s <= least)
+                w_data[at] = s
+            else:
+                outside = max(outside, s)
+        if outside > 0:
+            now = np.float32(np.inf)
+            for e in range(first, last):
+                now = min(now, w_data[e])
+            lost = lost or not full or outside >= now
+        again[r] = lost
 
 
 @kernel

@@ -99,9 +99,9 @@ class PairSums:
         rows = np.unique(log.items).astype(np.int64)
         sizes, items, sums, counts = _pairs_of(counted, signs, rows, run)
         indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        needed = self.used + int((1.5 * (self.sizes[rows] + sizes) + 5).sum())
+        needed = self.used + int((1.125 * (self.sizes[rows] + sizes) + 5).sum())
         if needed > len(self.items):
-            room = max(needed, len(self.items) + len(self.items) // 4)
+            room = needed + needed // 4  # so that this, which copies everything, is rare
             for name in ("items", "sums", "counts"):
                 old = getattr(self, name)
                 new = np.zeros(room, dtype=old.dtype)
@@ -156,8 +156,9 @@ def _pairs_of(counted: Counted, signs: Ints, rows: Longs, run: Run) -> tuple[Lon
 class PairModel(Updatable, LinearModel):
     """A linear model whose sparse operator follows from sums over pairs: it says which sums, and how it follows.
 
-    An update adds up the pairs of the histories that changed, computes the rows of the items in them and of all items
-    that ever met one of those (their popularity stands in the formula), and copies the other rows.
+    An update adds up the pairs of the histories that changed and computes the rows of the items in them. Their
+    popularity stands in the rows of all items that ever met one of them: there it changes their own similarities, and
+    computes a row afresh where that may change which neighbours are the nearest. All other rows are copied.
     """
 
     statistics: PairSums | None = field(init=False, default=None, repr=False, compare=False)
@@ -188,8 +189,39 @@ class PairModel(Updatable, LinearModel):
             sums.histories += sign * len(change)
         formula = self._formula(sums.mass, sums.histories)
         rows = np.unique(np.concatenate(touched))
-        rows = np.arange(len(sums.starts)) if formula.everywhere else sums.neighbours(rows)
-        self.weights = replaced(self.weights, rows, *_rows(sums, formula, rows, run))
+        weights, others = self.weights, np.setdiff1d(sums.neighbours(rows), rows, assume_unique=True)
+        if formula.everywhere:
+            rows = np.arange(len(sums.starts))
+        elif formula.normalised:
+            rows = np.concatenate([rows, others])
+        else:
+            weights, again = _patched(weights, sums, formula, rows, others, run)
+            rows = np.concatenate([rows, again])
+        self.weights = replaced(weights, rows, *_rows(sums, formula, rows, run))
+
+
+def _patched(
+    weights: Weights, sums: PairSums, formula: Formula, changed: Longs, rows: Longs, run: Run
+) -> tuple[Weights, Longs]:
+    """The operator with new similarities to the changed items in ``rows``, and those rows that need more than that."""
+    from penchant.kernels.pairs import patch_rows
+    from penchant.kernels.threads import over_blocks
+
+    assert weights.indptr is not None and weights.indices is not None and weights.data is not None  # it is sparse
+    indptr, indices, data, n = weights.indptr, weights.indices, weights.data.copy(), len(sums.starts)
+    is_changed, again = np.zeros(n, dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
+    is_changed[changed] = True
+    k = min(formula.neighbours or n, n)
+
+    def work(lo: int, hi: int) -> None:
+        patch_rows(
+            lo, hi, rows, changed, is_changed, sums.starts, sums.sizes, sums.items, sums.sums, sums.counts,
+            formula.of_history, formula.of_candidate, formula.form, formula.shrink, formula.by_sum,
+            formula.min_overlap, k, indptr, indices, data, again,
+        )  # fmt: skip
+
+    over_blocks(work, len(rows), size=8 * ROWS_A_BLOCK, threads=run.threads)
+    return replace(weights, data=data), rows[again]
 
 
 def _rows(sums: PairSums, formula: Formula, rows: Longs, run: Run) -> tuple[Longs, Ints, Floats]:
