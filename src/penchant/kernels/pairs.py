@@ -220,7 +220,7 @@ def patch_rows(
             )
             at = first + np.searchsorted(w_indices[first:last], item)
             if at < last and w_indices[at] == item:
-                lost = lost or s <= 0 or (full and s <= least)
+                lost = bool(lost or s <= 0 or (full and s <= least))
                 w_data[at] = s
             else:
                 outside = max(outside, s)
@@ -228,7 +228,7 @@ def patch_rows(
             now = np.float32(np.inf)
             for e in range(first, last):
                 now = min(now, w_data[e])
-            lost = lost or not full or outside >= now
+            lost = bool(lost or not full or outside >= now)
         again[r] = lost
 
 
