@@ -151,4 +151,7 @@ SETS: dict[str, BenchSet] = {
     "ml-100k": BenchSet("ml-100k", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
     "ml-1m": BenchSet("ml-1m", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
     "filmtrust": BenchSet("filmtrust", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
+    "douban-monti": BenchSet(
+        "douban-monti", "column", _RATINGS, "the split of Monti et al.", {**_RATED, "split": "split"}
+    ),
 }  # fmt: skip

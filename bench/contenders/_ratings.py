@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,3 +45,20 @@ def folds(folder: Path, name: str) -> Iterator[tuple[Histories, Histories]]:
 
     for number in range(FOLDS):
         yield histories(fold != number), histories(fold == number)
+
+
+class GivenFolds:
+    """The folds of the file, in the form in which scikit-surprise takes a cross-validation."""
+
+    def __init__(self, folds: np.ndarray) -> None:
+        self.folds = folds
+
+    def get_n_folds(self) -> int:
+        return FOLDS
+
+    def split(self, data: Any) -> Iterator[tuple[Any, Any]]:
+        rows = np.arange(len(self.folds))
+        for number in range(FOLDS):
+            train = [data.raw_ratings[r] for r in rows[self.folds != number]]
+            test = [data.raw_ratings[r] for r in rows[self.folds == number]]
+            yield data.construct_trainset(train), data.construct_testset(test)

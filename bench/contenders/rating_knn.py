@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -46,23 +44,6 @@ def ours(folder: Path) -> Numbers:
     return numbers
 
 
-class GivenFolds:
-    """The folds of the file, in the form in which scikit-surprise takes a cross-validation."""
-
-    def __init__(self, folds: np.ndarray) -> None:
-        self.folds = folds
-
-    def get_n_folds(self) -> int:
-        return _ratings.FOLDS
-
-    def split(self, data: Any) -> Iterator[tuple[Any, Any]]:
-        rows = np.arange(len(self.folds))
-        for number in range(_ratings.FOLDS):
-            train = [data.raw_ratings[r] for r in rows[self.folds != number]]
-            test = [data.raw_ratings[r] for r in rows[self.folds == number]]
-            yield data.construct_trainset(train), data.construct_testset(test)
-
-
 def surprise(folder: Path) -> Numbers:
     """Its best neighbourhood model: KNNBaseline over items with ``pearson_baseline``, on two processes."""
     from surprise import Dataset, KNNBaseline, Reader
@@ -76,7 +57,7 @@ def surprise(folder: Path) -> Numbers:
         data = Dataset.load_from_file(str(folder / f"{name}.tsv"), reader)
         model = KNNBaseline(sim_options={"name": "pearson_baseline", "user_based": False}, verbose=False)
         start = time.perf_counter()
-        found = cross_validate(model, data, measures=["RMSE"], cv=GivenFolds(folds), n_jobs=2, verbose=False)
+        found = cross_validate(model, data, measures=["RMSE"], cv=_ratings.GivenFolds(folds), n_jobs=2, verbose=False)
         numbers[f"{name} seconds"] = time.perf_counter() - start
         numbers[f"{name} rmse"] = float(found["test_rmse"].mean())
         numbers["seconds"] += numbers[f"{name} seconds"]

@@ -1,0 +1,23 @@
+"""An iteration of alternating least squares on 138,000 × 27,000 × 20 million: Penchant and rusket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.contenders import _als
+from bench.duel import Numbers
+
+LOGS = ("synthetic",)
+
+
+def ours(folder: Path) -> Numbers:
+    """Ours on all of them."""
+    return _als.measure(_als.ours, folder, LOGS)
+
+
+def rusket(folder: Path) -> Numbers:
+    """Theirs on all of them."""
+    return _als.measure(_als.rusket, folder, LOGS)
+
+
+QUESTION = _als.question("rusket", LOGS, "138,000 × 27,000 × 20 million", rounds=1)
