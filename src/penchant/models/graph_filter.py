@@ -62,7 +62,7 @@ class GraphFilter(PairModel):
     rank: int = hyper(256, "frequencies found; 0: none", ge=0, space=Space(32, 768, log=True), other=3)
     order: int = hyper(1, "how many steps of diffusion the filter repeats", ge=1, le=3, space=Space(1, 3), other=3)
     sharpen: float = hyper(
-        1.0, "how far the lowest frequencies, what everybody shares, are taken back", ge=0, space=Space(0, 2), other=3.0
+        1.0, "how far the lowest frequencies, what everybody shares, are taken back", ge=0, space=Space(0, 4), other=3.0
     )
     low_pass: float = hyper(
         0.1, "what the frequencies found are passed beyond that", ge=0, space=Space(0, 0.4), other=1.0
