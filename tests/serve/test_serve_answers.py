@@ -11,6 +11,7 @@ import pytest
 from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 
 import penchant as pc
+from penchant.serve.database import StoreError
 
 DRAMA = ITEMS[:10]
 
@@ -123,6 +124,31 @@ def test_a_page_survives_a_new_model_and_ends_with_the_second(make: Make, models
     assert told.json()["errors"][0]["field"] == "page"
 
 
+@pytest.mark.parametrize("change", ["merged", "erased", "segment"])
+def test_a_page_of_a_history_that_is_another_now_is_gone(make: Make, change: str) -> None:
+    client = make(min_support=1)
+    client.events({"session": "s", "item": "i20"})
+    history(client, "other", "i25", "i26")
+    if change == "segment":
+        for user in ("ann", "other"):
+            client.patch(f"/v1/users/{user}", json={"attributes": {"country": "NO"}})
+    else:
+        history(client, "ann", "i00", "i01")
+    page = client.get("/v1/users/ann/recommendations?k=3").json()["next"]
+    onward = {"k": 3, "page": page}
+    assert client.get("/v1/users/ann/recommendations", params=onward).status_code == 200
+    if change == "merged":
+        client.post("/v1/users/ann/merge", json={"session": "s"})
+    elif change == "erased":
+        client.delete("/v1/users/ann")
+    else:
+        client.patch("/v1/users/other", json={"attributes": {"country": "SE"}})
+        client.service.crowd._kept.clear()
+    told = client.get("/v1/users/ann/recommendations", params=onward)
+    assert told.status_code == 410
+    assert told.json()["errors"][0]["field"] == "page"
+
+
 def test_a_page_token_cannot_be_made_or_moved(client: Client) -> None:
     history(client, "ann", "i00")
     page = client.get("/v1/users/ann/recommendations", params={"k": 3}).json()["next"]
@@ -213,19 +239,36 @@ def test_a_model_that_fails_is_not_a_failed_request(client: Client, monkeypatch:
     assert told["fallback"] is True
     assert told["items"]
     assert "i00" not in {entry["item"] for entry in told["items"]}
+    assert told["next"] is None
     metrics = client.get("/metrics").text
     assert 'penchant_answers_total{kind="degraded"} 1.0' in metrics
 
 
-def test_a_store_that_cannot_be_read_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from penchant.serve.database import StoreError
+@pytest.mark.parametrize("trouble", ["model", "store"])
+def test_a_list_never_goes_on_as_another(client: Client, monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+    history(client, "ann", "i00")
+    page = client.get("/v1/users/ann/recommendations?k=3").json()["next"]
 
+    def broken(*_: Any, **__: Any) -> None:
+        raise StoreError("the store cannot be read: gone")
+
+    if trouble == "model":
+        monkeypatch.setattr(client.service.versions.active.recommender.model, "_score", broken)
+    else:
+        monkeypatch.setattr(client.service.store, "history", broken)
+    told = client.get("/v1/users/ann/recommendations", params={"k": 3, "page": page})
+    assert told.status_code == 503
+    assert told.headers["retry-after"] == "1"
+
+
+def test_a_store_that_cannot_be_read_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise StoreError("the store cannot be read: gone")
 
     monkeypatch.setattr(client.service.store, "history", broken)
     told = client.get("/v1/users/ann/recommendations?k=3").json()
     assert len(told["items"]) == 3
+    assert told["next"] is None
     assert "the history could not be read" in told["degraded"]
 
 

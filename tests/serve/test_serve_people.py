@@ -45,7 +45,7 @@ def test_a_session_becomes_a_user(client: Client) -> None:
     client.patch("/v1/users/old", json={"attributes": {"plan": "free", "country": "SE"}})
     client.patch("/v1/users/ann", json={"attributes": {"plan": "paid"}})
     told = client.post("/v1/users/ann/merge", json={"session": "s"}).json()
-    assert told == {"from": {"session": "s"}, "to": {"user": "ann"}, "events": 2, "attributes": 0}
+    assert told == {"from": {"session": "s"}, "to": {"user": "ann"}, "events": 2, "attributes": 0, "refused": 0}
     assert client.get("/v1/users/ann/recommendations").json()["removed"]["seen"] == 3
     assert client.get("/v1/sessions/s/events").json()["events"] == []
     assert client.post("/v1/users/ann/merge", json={"session": "s"}).json()["events"] == 0
@@ -81,6 +81,17 @@ def test_someone_erased_may_come_back(client: Client) -> None:
     assert client.get("/v1/users/ann/recommendations").json()["removed"]["seen"] == 1
     client.events({"session": "x", "item": "i00"})
     assert client.delete("/v1/sessions/x").json()["removed"]["events"] == 1
+
+
+def test_a_merge_brings_nothing_back_that_was_erased(client: Client) -> None:
+    now = int(time.time())
+    client.events({"session": "s", "item": "i00", "time": now - 60}, {"user": "ann", "item": "i01"})
+    client.delete("/v1/users/ann")
+    client.events({"session": "s", "item": "i02", "time": now + 60})
+    told = client.post("/v1/users/ann/merge", json={"session": "s"}).json()
+    assert (told["events"], told["refused"]) == (1, 1)
+    assert [event["item"] for event in client.get("/v1/users/ann/events").json()["events"]] == ["i02"]
+    assert client.get("/v1/sessions/s/events").json()["events"] == []
 
 
 def test_erasure_holds_after_a_restart(make: Make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -40,13 +41,19 @@ class Answering:
             rows = self.store.history(person, FOREVER if page is None else page.last)
             segment = None if rows else self._segment(person, page)
         except StoreError as failed:
+            if page is not None:
+                raise  # another list cannot go on where this one ended
             trouble = f"the history could not be read ({failed}): popular items"
+        held = _held(rows, segment)
         if page is None:
-            page = _first(loaded, rows[0][4] if rows else 0, segment)
+            page = _first(loaded, rows[0][4] if rows else 0, segment, held)
+        elif page.held != held:
+            raise gone("what this list was made from was merged, erased or has aged out")
         told = answer(loaded, self._taste(loaded, rows, page.moment), query, page, order=_order(loaded, segment))
         told.segment = None if segment is None else segment.to_json()
         if trouble is not None:
             told.degraded.append(trouble)
+            told.more = False
         return self._told(told, query, page, fingerprint, person)
 
     def for_rows(self, rows: list[tuple[Any, ...]], query: Query, by: Loaded | None = None) -> dict[str, Any]:
@@ -65,7 +72,7 @@ class Answering:
         page = Page.of(query.page, self.store.secret, fingerprint)
         loaded = self.versions.find(page.version)
         if loaded is None:
-            raise gone(page.version)
+            raise gone(f"the model {page.version} that began this list is gone")
         return loaded, page
 
     def _taste(self, loaded: Loaded, rows: list[tuple[Any, ...]], now: int) -> Taste:
@@ -89,11 +96,17 @@ class Answering:
         return document if person is None else {**document, **subject(person)}
 
 
-def _first(loaded: Loaded, last: int, segment: Segment | None) -> Page:
+def _first(loaded: Loaded, last: int, segment: Segment | None, held: int = 0) -> Page:
     """Where a new list begins."""
     if segment is None:
-        return Page(loaded.version, last, int(time.time()))
-    return Page(loaded.version, segment.upto, int(time.time()), segment=(segment.attribute, segment.value))
+        return Page(loaded.version, last, int(time.time()), held=held)
+    chosen = segment.attribute, segment.value
+    return Page(loaded.version, segment.upto, int(time.time()), segment=chosen, held=held)
+
+
+def _held(rows: list[tuple[Any, ...]], segment: Segment | None) -> int:
+    """A checksum of what a list is made from: the same events, or the same items of a segment, as on its first page."""
+    return zlib.crc32(repr([row[4] for row in rows] if segment is None else segment.items).encode())
 
 
 def _order(loaded: Loaded, segment: Segment | None) -> Ints | None:

@@ -42,7 +42,8 @@ class Query:
 @dataclass(frozen=True)
 class Page:
     """Where a list is continued: which model, as of which event and moment, after how many items and which; for someone
-    without events the segment of people whose popular items these are."""
+    without events the segment of people whose popular items these are. ``held`` is a checksum of the history (or of the
+    items of the segment) that the list was made from."""
 
     version: str
     last: int
@@ -50,6 +51,7 @@ class Page:
     offset: int = 0
     after: str | None = None
     segment: tuple[str, Any] | None = None
+    held: int = 0
 
     def token(self, secret: bytes, fingerprint: str) -> str:
         """The page as a signed text."""
@@ -59,8 +61,9 @@ class Page:
             "t": self.moment,
             "o": self.offset,
             "a": self.after,
+            "g": self.segment,
+            "h": self.held,
         }
-        document["g"] = self.segment
         return sign(secret, "page", {**document, "q": fingerprint})
 
     @classmethod
@@ -72,7 +75,8 @@ class Page:
         if document["q"] != fingerprint:
             raise invalid("page", "belongs to another request: user, exclude, where and repeat stay the same")
         segment = document["g"] and (document["g"][0], document["g"][1])
-        return cls(document["v"], document["s"], document["t"], document["o"], document["a"], segment)
+        version, last, moment, offset, after, held = (document[name] for name in "vstoah")
+        return cls(version, last, moment, offset, after, segment, held)
 
 
 @dataclass(eq=False)
@@ -119,7 +123,8 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
     """The items of one page. ``order``, positions best first, takes the place of the model where it has nothing to say
     (the popular items of a segment).
 
-    An answer is never refused because the model fails: the popularity list stands in, and ``degraded`` says so.
+    A first page is never refused because the model fails: the popularity list stands in, and ``degraded`` says so. A
+    later page is: the list that it would go on is not there. Raises ``Problem`` 503 then.
     """
     shelf = loaded.shelf
     excluded = [at for item in query.exclude if (at := shelf.position.get(item, -1)) >= 0]
@@ -151,12 +156,14 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
         wanted = 2 * wanted  # more may be shown now before the place where the last page ended
     stop = start + query.k
     chosen = ranked.items[start:stop]
+    if ranked.failed and page.offset:
+        raise Problem(503, "the model failed: the list cannot go on", headers={"Retry-After": "1"})
     if ranked.failed:
         degraded.append("the model failed: this is the popularity list")
     if len(chosen) < query.k and start == 0:
         degraded.append(f"only {len(chosen)} of {query.k} items: no others may be shown")
     told = Answer(loaded, chosen, ranked.scores[start:stop], ranked.fallback, taste.unknown, removed, degraded)
-    told.more = len(ranked.items) > stop and page.offset + query.k < DEEPEST
+    told.more = not ranked.failed and len(ranked.items) > stop and page.offset + query.k < DEEPEST
     if query.why:
         told.whys = reasons(loaded, taste.given, chosen)
     return told
@@ -238,6 +245,6 @@ def reasons(loaded: Loaded, given: Histories, positions: Sequence[int]) -> list[
     return told
 
 
-def gone(version: str) -> Problem:
-    """410: the model that began a list is no longer loaded."""
-    return Problem(410, f"the model {version} that began this list is gone: ask for the first page", field="page")
+def gone(what: str) -> Problem:
+    """410: the model that began a list is no longer loaded, or its history is another one now."""
+    return Problem(410, f"{what}: ask for the first page", field="page")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Text, bindparam, delete, select, update
+from sqlalchemy import BigInteger, Text, bindparam, delete, select, update
 
 from penchant.serve.store import FOREVER, EventStore
 from penchant.serve.tables import attributes, clock, erased, events
@@ -36,6 +36,9 @@ class People:
         again = fresh.on_conflict_do_update(index_elements=["person", "name"], set_={"value": bindparam("value")})
         self._say, self._say_new = make(again), make(fresh.on_conflict_do_nothing())
         self._names = make(select(a.name, a.value).where(a.person == person))
+        since = bindparam("since", type_=BigInteger())
+        self._refuse = make(delete(events).where(e.person == source, e.time <= since))
+        self._since = make(select(erased.c.time).where(erased.c.hash == bindparam("hash")))
         self._move = make(update(events).where(e.person == source).values(person=bindparam("target")))
         self._drop_events = make(delete(events).where(e.person == person))
         self._drop_attributes = make(delete(attributes).where(a.person == person))
@@ -75,19 +78,25 @@ class People:
         await self.store.writer.do(work)
 
     async def merge(self, source: str, target: str) -> dict[str, Any]:
-        """Move everything of ``source`` to ``target``; attributes that both have stay those of the target."""
+        """Move everything of ``source`` to ``target``; attributes that both have stay those of the target. Events dated
+        before the erasure of the target are dropped, as they would be refused if they came in now."""
+        hashed = self.store.hash(target)
 
-        def work(connection: Any) -> tuple[int, int]:
+        def work(connection: Any) -> tuple[int, int, int]:
+            found = connection.execute(self._since.sql, self._since.values({"hash": hashed})).fetchall()
+            before = {"source": source, "since": found[0][0] if found else -1}
+            dropped = connection.execute(self._refuse.sql, self._refuse.values(before)).rowcount
             moved = connection.execute(self._move.sql, self._move.values({"source": source, "target": target})).rowcount
             rows = connection.execute(self._names.sql, self._names.values({"person": source})).fetchall()
             for name, value in rows:
                 named = {"person": target, "name": name, "value": value}
                 connection.execute(self._say_new.sql, self._say_new.values(named))
             connection.execute(self._drop_attributes.sql, self._drop_attributes.values({"person": source}))
-            return moved, len(rows)
+            return moved, len(rows), dropped
 
-        moved, said = await self.store.writer.do(work)
-        return {"from": subject(source), "to": subject(target), "events": moved, "attributes": said}
+        moved, said, dropped = await self.store.writer.do(work)
+        counts = {"events": moved, "attributes": said, "refused": dropped}
+        return {"from": subject(source), "to": subject(target), **counts}
 
     async def erase(self, person: str) -> dict[str, Any]:
         """Delete everything of a person; the receipt lists what was removed and what is left.
