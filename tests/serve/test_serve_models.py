@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
@@ -95,31 +94,6 @@ def test_a_folder_deleted_while_it_serves(make: Make, own: Path) -> None:
     (listed,) = client.get("/v1/models").json()["models"]
     assert listed["broken"] == "its folder is gone"
     assert client.post("/v1/models/knn/activate").status_code == 404
-
-
-def test_models_change_under_load_without_a_failed_request(make: Make, own: Path) -> None:
-    client = make(folder=str(own))
-    client.events({"user": "ann", "item": "i00"})
-    statuses: list[int] = []
-    versions: set[str] = set()
-    stop = threading.Event()
-
-    def ask() -> None:
-        while not stop.is_set():
-            told = client.get("/v1/users/ann/recommendations")
-            statuses.append(told.status_code)
-            versions.add(told.json()["model"]["version"])
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for name in ("knn", "second", "popular", "knn", "second"):
-        assert client.post(f"/v1/models/{name}/activate").status_code == 200
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert set(statuses) == {200}
-    assert len(versions) >= 2
 
 
 def test_slow_models_answer_beside_the_event_loop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
