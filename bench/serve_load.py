@@ -70,6 +70,11 @@ class Server:
         line = next(line for line in status.splitlines() if line.startswith("RssAnon"))
         return round(int(line.split()[1]) / 1024, 1)
 
+    def kill(self) -> None:
+        """SIGKILL, in the middle of it."""
+        self.process.kill()
+        self.process.wait(30)
+
     def stop(self) -> None:
         """SIGTERM, as an operator would."""
         self.process.send_signal(signal.SIGTERM)
@@ -185,6 +190,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         told["ready_seconds"] = server.ready_seconds
         try:
             _loads(told, server, traffic, options)
+            server.kill()
+            server = Server(command, options.port)
+            told["ready_after_kill_seconds"] = server.ready_seconds
         finally:
             server.stop()
     return told
@@ -207,7 +215,7 @@ def _loads(told: dict[str, Any], server: Server, traffic: Traffic, options: argp
     made = traffic.prepared(1, 200 * seconds * 20)
     told["single_events"] = generate(closed_loop(port, made, 64, seconds))
     made = traffic.prepared(100, 450 * seconds)
-    told["batches"] = generate(closed_loop(port, made, 16, seconds, each=100))
+    told["batches"] = generate(closed_loop(port, made, 64, seconds, each=100))
     if options.minutes:
         told["mixed"] = _mixed(server, traffic, options)
 

@@ -274,5 +274,6 @@ def test_the_beacon_is_small_and_public(make: Make, ring: Keyring) -> None:
     script = make(host="192.0.2.1").get("/beacon.js")
     assert script.status_code == 200
     assert script.headers["content-type"].startswith("text/javascript")
-    assert len(script.content) < 2048
+    assert len(script.content) < 1200
+    assert script.text.startswith("(() => {")
     assert "/v1/events" in script.text

@@ -11,7 +11,8 @@ from penchant.serve.problems import Problem
 from penchant.serve.routes.needs import OPERATOR, problems, service_of
 
 router = APIRouter(tags=["system"])
-BEACON = (Path(__file__).parents[1] / "static" / "beacon.js").read_bytes()
+_SCRIPT = (Path(__file__).parents[1] / "static" / "beacon.js").read_text(encoding="utf-8").partition("*/\n")[2]
+BEACON = "\n".join(line.strip() for line in _SCRIPT.splitlines()).encode()  # without its comment: every page loads it
 
 
 @router.get("/livez")

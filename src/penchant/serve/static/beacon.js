@@ -13,7 +13,7 @@
     const headers = { "content-type": "application/json", authorization: "Bearer " + script.dataset.key };
     const again = () => { waiting = events.concat(waiting).slice(0, 100); timer ||= setTimeout(send, 9000); };
     fetch(to, { method: "POST", keepalive: true, credentials: "omit", headers, body: JSON.stringify({ events }) })
-      .then(r => r.status > 499 && again(), again);
+      .then(r => r.status > 428 && again(), again);
   };
   window.penchant = (kind, item, more) => {
     const who = script.dataset.user ? { user: script.dataset.user } : { session };
