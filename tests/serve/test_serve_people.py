@@ -30,6 +30,15 @@ def test_an_export_holds_everything(client: Client) -> None:
     }  # fmt: skip
 
 
+def test_someone_nobody_knows_has_nothing(client: Client) -> None:
+    assert client.get("/v1/users/nobody/events").json() == {"user": "nobody", "events": [], "next": None}
+    export = client.get("/v1/users/nobody/export").json()
+    assert (export["events"], export["attributes"]) == ([], {})
+    assert client.get("/v1/users/nobody").json()["attributes"] == {}
+    assert client.post("/v1/users/ann/merge", json={"user": "nobody"}).json()["events"] == 0
+    assert client.delete("/v1/users/nobody").json()["removed"] == {"events": 0, "attributes": 0}
+
+
 def test_attributes_are_set_and_taken_away(client: Client) -> None:
     client.patch("/v1/users/ann", json={"attributes": {"a": "x", "b": True}})
     told = client.patch("/v1/users/ann", json={"attributes": {"a": None, "c": 1.5}}).json()

@@ -1,0 +1,74 @@
+"""Events become a history as they did in training: the rows of a log, sent to the service, are the row of that log."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
+
+import penchant as pc
+from penchant.fitting import fit
+from penchant.interactions import Interactions, read_interactions
+from penchant.serve.history import taste
+
+DAY = 86_400
+READ: dict[str, dict[str, Any]] = {
+    "items": {},
+    "kinds": {"kinds": {"view": 1.0, "cart": 3.0}, "values": "weight"},
+    "weights": {"values": "weight"},
+    "ratings": {"values": "rating", "positive": "value>=4"},
+}
+
+
+def table(how: str) -> pl.DataFrame:
+    """Forty people with dates, and what the recipe speaks of; some come back to an item."""
+    dice, now = random.Random(1), int(time.time())
+    rows: list[dict[str, Any]] = []
+    for user in range(40):
+        chosen = [dice.choice(ITEMS[user % 3 * 10 :][:10]) for _ in range(8)]
+        for item in chosen:
+            row = {"user": f"u{user}", "item": item, "time": now - dice.randrange(400) * DAY - dice.randrange(DAY)}
+            if how == "kinds":
+                row["kind"] = dice.choice(["view", "cart", "never named"])
+            if how in {"kinds", "weights"}:
+                row["value"] = dice.choice([0.5, 1.0, 2.25])
+            if how == "ratings":
+                row["value"] = float(dice.randrange(1, 6))
+            rows.append(row)
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture(params=READ)
+def world(request: pytest.FixtureRequest, tmp_path: Path, make: Make) -> tuple[pl.DataFrame, Interactions, Client]:
+    rows = table(request.param)
+    log = read_interactions(rows, **READ[request.param])
+    fit(log, pc.ItemKNN(half_life=3.0, window=6)).save(tmp_path / "model")
+    return rows, log, make(folder=str(tmp_path / "model"), keep="0")
+
+
+def test_a_history_is_the_row_of_the_log(world: tuple[pl.DataFrame, Interactions, Client]) -> None:
+    rows, log, client = world
+    loaded = client.service.versions.active
+    assert client.events(*rows.sample(fraction=1, shuffle=True, seed=0).to_dicts()).json()["accepted"] == len(rows)
+    for user in ("u0", "u1", "u2", "u17"):
+        learned = log.history_of(user)
+        stored = client.service.store.history(f"u:{user}")
+        served = taste(loaded, stored, int(time.time()), recent=500, dislike_days=180.0).given
+        for name in ("items", "values", "liked", "times"):
+            ours, theirs = getattr(served, name), getattr(learned, name)
+            assert (ours is None) == (theirs is None), name
+            assert ours is None or np.array_equal(ours, theirs), name
+        assert served.values_are == learned.values_are
+        told = client.get(f"/v1/users/{user}/recommendations?k=20&repeat=true").json()
+        scores = {entry["item"]: entry["score"] for entry in told["items"]}
+        expected = loaded.recommender.model.score(learned)[0]
+        assert scores == {
+            item: pytest.approx(float(expected[log.vocab.encode([item])[0]]), abs=1e-6) for item in scores
+        }
+        assert max(scores.values()) > 0
