@@ -52,6 +52,13 @@ def test_activate_and_roll_back(make: Make, own: Path) -> None:
     assert make(folder=str(own)).get("/readyz").json()["version"] == pc.load(own / "knn").version  # after a restart
 
 
+def test_the_model_that_was_there_first_can_be_returned_to(make: Make, own: Path) -> None:
+    client = make(folder=str(own))
+    first = active(client)
+    client.post(f"/v1/models/{'knn' if first != 'knn' else 'popular'}/activate")
+    assert make(folder=str(own)).post("/v1/models/rollback").json()["active"] == first
+
+
 def test_there_may_be_nothing_to_roll_back_to(client: Client) -> None:
     told = client.post("/v1/models/rollback")
     assert told.status_code == 409

@@ -72,9 +72,13 @@ class Service:
         self.retention = Retention(self.store, keep=self.settings.keep_seconds, per_user=self.settings.keep_per_user)
         self.keys.load()
         self.store.writer.on_commit = self.metrics.committed
-        self._clock = self.store.clock()
-        for failure in self.versions.start(self._wanted(), self.goods.all()):
+        self._clock, wanted = self.store.clock(), self._wanted()
+        for failure in self.versions.start(wanted, self.goods.all()):
             log.error("a model could not be loaded", extra={"data": {"reason": failure}})
+        if not wanted:  # the first one is what a later roll back returns to
+            with contextlib.suppress(StoreError):
+                ticked = self.store.writer.do_now(self._record(self.versions.active))
+                self._clock = self._clock._replace(models=ticked)
         self._announce()
         self.ready = True
 
