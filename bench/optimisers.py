@@ -16,8 +16,8 @@ def main() -> None:
     log, _ = pc.load_movielens_small(positive="value>=3.5")
     runs = {}
     for optimiser, rate in RATES.items():
-        model = pc.HistoryMLP(optimiser=optimiser, rate=rate, hidden=32, epochs=6, patience=0)
-        pc.fit(log, model)
+        model = pc.HistoryMLP(optimiser=optimiser, rate=rate, hidden=32, epochs=6, patience=0, loss="sampled-softmax")
+        pc.fit(log, model, run=pc.Run(threads=1))
         runs[optimiser] = model.history
         print(f"{optimiser:10} rate {rate:g}: loss {model.history[0]['loss']:.3f} → {model.history[-1]['loss']:.3f}")
     PICTURE.write_text(learning_curve(runs, "loss"), encoding="utf-8")
