@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from penchant.models.session_knn import SessionKNN as SessionKNN
     from penchant.models.slim import SLIM as SLIM
     from penchant.models.slope_one import SlopeOne as SlopeOne
+    from penchant.models.sparse_ease import SparseEASE as SparseEASE
     from penchant.models.svd import SVD as SVD
     from penchant.models.svdpp import SVDpp as SVDpp
-    from penchant.models.sparse_ease import SparseEASE as SparseEASE
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP

@@ -9,7 +9,7 @@ import typer
 
 from penchant.cli.render import AsJson, example, print_json, progress, show
 
-MODELS = ("random", "popular", "user-knn", "item-knn", "transitions", "ease")  # all that learn from this log within seconds
+MODELS = ("random", "popular", "user-knn", "item-knn", "transitions", "ease")  # one of every kind, fitted in seconds
 SERVED = "item-knn"  # explains itself exactly, and is fitted in a moment
 POSITIVE = "value>=3.5"
 TITLES = ("Matrix, The (1999)", "Blade Runner (1982)", "Star Wars: Episode IV - A New Hope (1977)")

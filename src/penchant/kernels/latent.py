@@ -169,7 +169,8 @@ def posterior(
     b = f - 1
     lanes = 32 if f <= 32 else 16  # what is worked on at once stays in the cache
     a, own = np.zeros((f, f, lanes), np.float32), np.empty((f, f), np.float32)
-    column, data, g = np.empty((f, lanes), np.float32), np.empty((f, lanes), np.float32), np.empty((f, lanes), np.float32)
+    column, data = np.empty((f, lanes), np.float32), np.empty((f, lanes), np.float32)
+    g = np.empty((f, lanes), np.float32)
     variance, diagonal = np.zeros((f, lanes), np.float32), np.ones((f, lanes), np.float32)
     turned, off = np.ones((2 * f, 64), dtype=np.float32), np.empty(64, dtype=np.float32)
     total, spread = np.empty(lanes, np.float64), np.empty(f, np.float32)
