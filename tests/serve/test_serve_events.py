@@ -79,6 +79,7 @@ def test_nothing_accepted_is_422(client: Client) -> None:
         ({"user": "a", "item": "x", "kind": ""}, "kind"),
         ({"user": "a", "item": "x", "kind": "k" * 100}, "kind"),
         ({"user": "a", "item": "x", "value": True}, "value"),
+        ({"user": "a", "item": "x", "value": 1e308}, "value"),
         ({"user": "a", "item": "x", "id": "d" * 200}, "id"),
         ({"user": "a", "item": "x", "context": [1]}, "context"),
         ({"user": "a", "item": "x", "context": {"a": {"b": {"c": 1}}}}, "context"),

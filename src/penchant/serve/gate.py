@@ -7,9 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from penchant.serve.keys import SCOPES, Key
-from penchant.serve.problems import Problem
+from penchant.serve.problems import Problem, invalid
 from penchant.serve.service import Service
 from penchant.serve.settings import is_loopback
 
@@ -99,6 +100,8 @@ class Gate:
         if wait > 0:
             retry = {"Retry-After": str(max(1, round(wait)))}
             return Problem(429, "too many requests for this key: wait as long as Retry-After says", headers=retry)
+        if (unreadable := _refuse_query(scope.get("query_string", b""))) is not None:
+            return unreadable
         if scope["method"] in WITH_BODY:
             taken = FORM_TYPES if scope["path"].startswith(PAGES) else JSON_TYPES
             return _refuse_body(headers, settings.max_body, taken)
@@ -198,6 +201,19 @@ class _Exchange:
         elif self.status_instead:
             message = {**message, "body": b""}
         await self._send(message)
+
+
+def _refuse_query(query: bytes) -> Problem | None:
+    """What is not UTF-8 is refused, not read as something else."""
+    if b"%" not in query and query.isascii():
+        return None
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        try:
+            unquote_to_bytes(value).decode("utf-8")
+        except UnicodeDecodeError:
+            return invalid(name.decode("ascii", "replace")[:80], "is not UTF-8, percent-encoded")
+    return None
 
 
 def _refuse_body(headers: dict[bytes, bytes], most: int, taken: tuple[bytes, ...]) -> Problem | None:

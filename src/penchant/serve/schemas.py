@@ -79,7 +79,7 @@ _TIME: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string", "forma
 Id = Annotated[StrictStr, Field(min_length=1, max_length=600, examples=["42"]), AfterValidator(check_id)]
 PathId = Annotated[str, Path(description="percent-encoded, a slash as %2F"), AfterValidator(path_id)]
 Time = Annotated[int, PlainValidator(seconds), WithJsonSchema(_TIME)]
-Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]  # models count in single precision
 Kind = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 K = Annotated[int, Query(ge=1, le=MOST, description="how many items")]
 Name = Annotated[StrictStr, Field(min_length=1, max_length=64)]
