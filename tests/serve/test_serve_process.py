@@ -7,7 +7,10 @@ import http.client
 import json
 import resource
 import shutil
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Process  # type: ignore[import-not-found]  # pytest puts it on the path
+from serving import RUN, Process  # type: ignore[import-not-found]  # pytest puts it on the path
 
 MIB = 2**20
 SLOW = """
@@ -171,6 +174,16 @@ def test_sigterm_writes_what_was_accepted(knn: Path, tmp_path: Path) -> None:
         thread.join()
     assert {status for status, _ in results} == {200}
     assert len(results) * 500 == _kept(tmp_path / "store.db")
+
+
+def test_a_port_that_is_taken_is_told(knn: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = ["--store", f"sqlite:///{tmp_path / 'store.db'}", "--port", str(taken.getsockname()[1])]
+        ended = subprocess.run(
+            [sys.executable, "-c", RUN, "serve", str(knn), *where], capture_output=True, text=True, timeout=60
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("penchant: cannot listen on 127.0.0.1, port ")
 
 
 def test_ids_of_every_kind_pass_a_real_server(process: Process) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from penchant.errors import ParameterError
+from penchant.errors import ParameterError, PenchantError
 from penchant.serve.app import make_app
 from penchant.serve.logs import configure
 from penchant.serve.service import Service
@@ -69,7 +69,10 @@ def serve(
     logging.getLogger("uvicorn.error").handlers[:] = logger.handlers
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").propagate = False
-    _Server(config, service, started).run(sockets=sockets)
+    try:
+        _Server(config, service, started).run(sockets=sockets)
+    except SystemExit as ended:  # uvicorn's way to say so
+        raise PenchantError(f"cannot listen on {settings.host}, port {settings.port}; the log says why") from ended
 
 
 class _Server(uvicorn.Server):
