@@ -126,6 +126,17 @@ def test_the_wrong_separator(tmp_path):
     assert (finding.line, finding.column, finding.severity, finding.fix) == (2, "item", "error", "Try --sep ';'")
 
 
+def test_ids_that_hold_the_separator_in_quotes_are_no_wrong_separator(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user,item\n" + "".join(f'u{n % 20},"Doe, {n % 9}"\n' for n in range(100)))
+    assert "wrong separator" not in found(path)
+
+
+def test_one_thing_is_spoken_of_as_one(tmp_path):
+    path = write(tmp_path, with_rows(("u0", "i0", "nan", 1_500_000_000)))
+    assert found(path)["rejected rows"].what.startswith("1 row: ")
+
+
 def test_swapped_columns_by_their_ids(tmp_path):
     path = write(tmp_path, [(item, user) for user, item, *_ in HEALTHY], header="user,item")
     finding = found(path)["swapped columns"]
@@ -153,7 +164,7 @@ def test_an_item_table_beside_its_log(tmp_path):
     missing = findings["missing attribute values", "warning"]
     assert (missing.column, missing.line, missing.count) == ("title", 2, 11)
     assert "whatever their popularity" in missing.what
-    twice = next(f for f in examine(log, trace, items) if "repeat an id" in f.what)
+    twice = next(f for f in examine(log, trace, items) if "repeats an id" in f.what)
     assert (twice.line, twice.value) == (27, "i5")
     assert any("no usable id" in f.what for f in examine(log, trace, items))
 

@@ -8,6 +8,7 @@ import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log_traced, reading_options
 from penchant.cli.render import AsJson, example, print_json, show
+from penchant.reading.columns import ROLES
 from penchant.reading.report import ReadReport
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def _understood_table(report: ReadReport) -> list[RenderableType]:
         how += ["no header"] if source.header is False else []
         how += [f"layout of {source.layout}"] if source.layout else []
         table.add_row(source.name, ", ".join(how))
-        table.add_row("  columns", ", ".join(f"{role} = {name}" for role, name in source.columns.items()))
+        table.add_row(
+            "  columns",
+            ", ".join(f"{role} = {source.columns[role]}" for role in sorted(source.columns, key=ROLES.index)),
+        )
         if source.ignored:
             table.add_row("  not used", ", ".join(source.ignored))
         if source.time_unit:

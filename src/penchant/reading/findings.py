@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penchant.reading.cleaning import Cleaner, Seen
-from penchant.reading.report import Finding, ReadReport, Severity
+from penchant.reading.report import Finding, ReadReport, Severity, many
 from penchant.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def from_reading(
         add(
             check,
             "warning",
-            f"{count:,} rows: {reason}",
+            f"{many(count, 'row', 'rows')}: {reason}",
             "Such a row cannot be used and was left out",
             fix,
             count,
@@ -65,7 +65,7 @@ def from_reading(
         add(
             "impossible times",
             "warning",
-            f"{cleaner.early.count:,} times lie before 1970",
+            many(cleaner.early.count, "time lies before 1970", "times lie before 1970"),
             "Negative times are rarely meant; the events stay and are the oldest",
             "Check the unit and the column of the times",
             cleaner.early.count,
@@ -75,7 +75,7 @@ def from_reading(
         add(
             "impossible times",
             "warning",
-            f"{cleaner.late.count:,} times lie after 2100",
+            many(cleaner.late.count, "time lies after 2100", "times lie after 2100"),
             "A time in the future moves the split and makes every other event old",
             "Check the unit: seconds, milli-, micro- and nanoseconds are told apart by the median",
             cleaner.late.count,
@@ -85,7 +85,7 @@ def from_reading(
         add(
             "missing times",
             "note",
-            f"{cleaner.timeless.count:,} events have no time",
+            many(cleaner.timeless.count, "event has no time", "events have no time"),
             "They come after the other events of their user, at the newest time known",
             "Fill in the times",
             cleaner.timeless.count,
@@ -97,7 +97,12 @@ def from_reading(
             add(
                 "spelling of ids",
                 "note",
-                f"{table.respelled:,} {role} ids have spaces around them or end in .0",
+                many(
+                    table.respelled,
+                    f"{role} id has spaces around it or ends",
+                    f"{role} ids have spaces around them or end",
+                )
+                + " in .0",
                 "1, ' 1' and 1.0 are read as one id",
                 "Write ids in one way",
                 table.respelled,
@@ -131,7 +136,7 @@ def from_reading(
         add(
             "unsorted times",
             "note",
-            f"{trace.n_unsorted:,} events stand after a later one of their user",
+            many(trace.n_unsorted, "event stands", "events stand") + " after a later one of its user",
             "Reading sorts events by time; tools that trust the order of the file would see the future",
             "Nothing to do here, or sort the file by time",
             trace.n_unsorted,

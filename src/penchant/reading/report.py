@@ -11,6 +11,11 @@ KEPT_EXAMPLES = 1000  # rejected rows held in memory; all of them are in the fil
 Severity = Literal["error", "warning", "note"]
 
 
+def many(count: int, one: str, more: str) -> str:
+    """A number and the words that go with it: ``1 row repeats``, ``3 rows repeat``."""
+    return f"{count:,} {one if count == 1 else more}"
+
+
 @dataclass(frozen=True)
 class Rejected:
     """One row that was not used, and why."""

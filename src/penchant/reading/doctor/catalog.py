@@ -11,7 +11,7 @@ import polars as pl
 from penchant.reading.doctor.chart import Chart, percent
 from penchant.reading.doctor.ids import swapped_finding
 from penchant.reading.items import ITEM_ID, ITEM_LINE, read_items
-from penchant.reading.report import Finding, Severity
+from penchant.reading.report import Finding, Severity, many
 
 
 def examine_items(chart: Chart, items: Any) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def examine_items(chart: Chart, items: Any) -> Iterator[Finding]:
         yield Finding(
             "catalogue rows",
             "warning",
-            f"{len(read.bad):,} rows of the item table could not be used: {first.reason}",
+            f"{many(len(read.bad), 'row', 'rows')} of the item table could not be used: {first.reason}",
             "Such a row was left out",
             "Mend the rows",
             len(read.bad),
@@ -47,7 +47,7 @@ def examine_items(chart: Chart, items: Any) -> Iterator[Finding]:
             "catalogue ids",
             "warning",
             nameless,
-            f"{nameless.height:,} rows of the item table have no usable id",
+            many(nameless.height, "row of the item table has", "rows of the item table have") + " no usable id",
             "They were left out",
             "Give them ids",
             nameless.height,
@@ -59,7 +59,7 @@ def examine_items(chart: Chart, items: Any) -> Iterator[Finding]:
             "catalogue ids",
             "warning",
             twice,
-            f"{twice.height:,} rows of the item table repeat an id",
+            many(twice.height, "row of the item table repeats an id", "rows of the item table repeat an id"),
             "The first row of an item counts",
             "Keep one row an item",
             twice.height,
@@ -81,7 +81,7 @@ def examine_items(chart: Chart, items: Any) -> Iterator[Finding]:
             items_table,
             code,
             item,
-            f"{len(unknown):,} items of the log ({percent(share)}) are not in the item table",
+            f"{many(len(unknown), 'item', 'items')} of the log ({percent(share)}) not in the item table",
             "They have no title and no attributes",
             f"Check that {column!r} holds the ids that the log uses",
             len(unknown),
@@ -92,7 +92,7 @@ def examine_items(chart: Chart, items: Any) -> Iterator[Finding]:
             "catalogue does not match",
             "note",
             extra,
-            f"{extra.height:,} items of the item table have no event",
+            many(extra.height, "item of the item table has no event", "items of the item table have no event"),
             "Only content can recommend them",
             "Use content-knn or a blend to bring them in",
             extra.height,
@@ -121,7 +121,7 @@ def _missing_values(chart: Chart, frame: pl.DataFrame, file: str) -> Iterator[Fi
         yield Finding(
             "missing attribute values",
             "warning" if gone.mean() > 0.2 else "note",
-            f"{int(gone.sum()):,} items ({percent(float(gone.mean()))}) have no {name!r}{pattern}",
+            f"{many(int(gone.sum()), 'item', 'items')} ({percent(float(gone.mean()))}) without {name!r}{pattern}",
             "Content models know less of these items",
             "Fill them in, or leave the column out",
             int(gone.sum()),

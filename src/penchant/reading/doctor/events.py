@@ -8,7 +8,7 @@ import numpy as np
 
 from penchant.reading.columns import RATING_NAMES, plain
 from penchant.reading.doctor.chart import Chart, percent
-from penchant.reading.report import Finding
+from penchant.reading.report import Finding, many
 from penchant.reading.times import YEAR_2100
 
 SCALES = ((1, 5), (0.5, 5), (0, 5), (-1, 1), (0, 1), (1, 7), (1, 10), (0, 10), (0, 20), (1, 100), (0, 100), (-10, 10))
@@ -47,8 +47,10 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
             "item",
             event,
             log.vocab.ids[log.items[event]],
-            f"{len(twice):,} rows repeat another one: the same {', '.join(names)}",
-            "Weights add up and pairs are counted again, so a repeated row counts double",
+            f"{many(len(twice), 'row repeats', 'rows repeat')} another one: the same {', '.join(names)}",
+            "The last rating counts, yet copies say that something wrote the log twice"
+            if log.values_are == "rating"
+            else "Weights add up and pairs are counted again, so a repeated row counts double",
             "Take them out if they are copies; leave them if things did happen twice",
             len(twice),
         )
@@ -60,7 +62,8 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
         "item",
         pair,
         log.vocab.ids[log.items[pair]],
-        f"{repeated:,} pairs of {chart.who} and item stand more than once",
+        many(repeated, f"pair of {chart.who} and item stands", f"pairs of {chart.who} and item stand")
+        + " more than once",
         "The last rating counts, earlier ones are ignored"
         if ratings
         else "Weights add up; sequence models keep repeats",
@@ -88,7 +91,8 @@ def rating_scale(chart: Chart) -> Iterator[Finding]:
             "value",
             event,
             f"{log.values[event]:g}",
-            f"{len(outside):,} ratings lie outside the scale {scale[0]:g} to {scale[1]:g} of the others",
+            f"{many(len(outside), 'rating lies', 'ratings lie')} outside the scale {scale[0]:g} to {scale[1]:g} "
+            "of the others",
             "Because of them the column was not taken for ratings" if lost else "One such value moves means and errors",
             "Mend them or take them out" + ("; --values rating says what the column is" if lost else ""),
             len(outside),
@@ -166,7 +170,7 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             "time",
             event,
             int(log.times[event]),
-            f"{len(far):,} events lie more than 30 years from the middle of the log",
+            many(len(far), "event lies", "events lie") + " more than 30 years from the middle of the log",
             "One clock that was wrong decides where a time split falls",
             "Mend the times or take the rows out",
             len(far),
@@ -189,8 +193,8 @@ def bots(chart: Chart) -> Iterator[Finding]:
             chart.trace.cleaner.users,
             user,
             chart.log.user_ids[user],
-            f"{len(found):,} {chart.who}s have {BOT_EVENTS:,} events or more, up to {counts[user]:,}: {percent(share)} "
-            "of the log",
+            f"{many(len(found), f'{chart.who} has', f'{chart.who}s have')} {BOT_EVENTS:,} events or more, up to "
+            f"{counts[user]:,}: {percent(share)} of the log",
             "Robots, shops and shared accounts connect everything with everything",
             "Take them out; max_history bounds what one history contributes meanwhile",
             len(found),
@@ -209,7 +213,7 @@ def lonely_items(chart: Chart) -> Iterator[Finding]:
             chart.trace.cleaner.items,
             item,
             chart.log.vocab.ids[item],
-            f"{len(lonely):,} items ({percent(len(lonely) / len(seen))}) have one {chart.who} only",
+            f"{many(len(lonely), 'item', 'items')} ({percent(len(lonely) / len(seen))}) with one {chart.who} only",
             "Collaborative filtering cannot place them",
             "Give item attributes (--items) and use content-knn or a blend",
             len(lonely),

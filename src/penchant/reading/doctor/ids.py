@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from penchant.reading.doctor.chart import Chart
 from penchant.reading.ids import MISSING_WORDS, IdTable
-from penchant.reading.report import Finding
+from penchant.reading.report import Finding, many
+from penchant.reading.sniffing import separator_name
 
 _NUMERIC = re.compile(r"^0*(\d+)$")
 _MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf]|â[\u0080\u20ac]|ï»¿|\ufffd|锟斤拷")
@@ -44,6 +45,7 @@ def spellings(chart: Chart) -> Iterator[Finding]:
             if first.setdefault(key := folded(item_id), item_id) != item_id
         ]
         if pairs:
+            role = _role(chart, table)
             code, item_id, other = pairs[0]
             yield chart.at_id(
                 "spelling of ids",
@@ -51,8 +53,8 @@ def spellings(chart: Chart) -> Iterator[Finding]:
                 table,
                 code,
                 item_id,
-                f"{len(pairs):,} {_role(chart, table)} ids differ from another only in case, white space or leading "
-                f"zeros, as {item_id!r} from {other!r}",
+                f"{many(len(pairs), f'{role} id differs', f'{role} ids differ')} from another only in case, white "
+                f"space or leading zeros, as {item_id!r} from {other!r}",
                 "What is known of one thing is shared out between its spellings",
                 "Write each id in one way",
                 len(pairs),
@@ -83,6 +85,7 @@ def wrong_encoding(chart: Chart) -> Iterator[Finding]:
     for table in _tables(chart):
         found = [(code, item_id) for code, item_id in enumerate(table.index) if _MOJIBAKE.search(item_id)]
         if found:
+            role = _role(chart, table)
             code, item_id = found[0]
             source = chart.log.report.sources[table.first_source[code]]
             yield chart.at_id(
@@ -91,7 +94,8 @@ def wrong_encoding(chart: Chart) -> Iterator[Finding]:
                 table,
                 code,
                 item_id,
-                f"{len(found):,} {_role(chart, table)} ids look garbled (read as {source.encoding or 'text'})",
+                f"{many(len(found), f'{role} id looks', f'{role} ids look')} garbled "
+                f"(read as {source.encoding or 'text'})",
                 "Letters outside ASCII were written in one encoding and read in another",
                 "Name the encoding it was written in: --encoding utf-8, latin-1, gb18030, ...",
                 len(found),
@@ -102,7 +106,10 @@ def wrong_separator(chart: Chart) -> Iterator[Finding]:
     """Ids of which nearly all hold another separator: the columns were cut in the wrong places."""
     for table in _tables(chart):
         sample = list(table.index)[:1000]
+        used = chart.log.report.sources[table.first_source[0]].separator if sample else None
         for separator in _SEPARATORS:
+            if separator_name(separator) == used:  # it stands in quotes: whoever wrote it knew it
+                continue
             counts = {item_id.count(separator) for item_id in sample}
             if len(sample) > 1 and len(counts) == 1 and counts != {0}:
                 yield chart.at_id(
