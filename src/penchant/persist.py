@@ -39,12 +39,14 @@ from penchant.saved.manifest import (
     MANIFEST,
     MEMBER_KEYS,
     MODEL,
+    SEAL,
     STATISTICS,
     check_files,
     naming,
     object_of,
     read_manifest,
     refuse_link,
+    seal,
     text_of,
 )
 
@@ -100,7 +102,7 @@ def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: li
     manifest["members"] = len(members)
     manifest["arrays"] = {name: _describe(array) for name, array in sorted(arrays.items())}
     manifest["files"] = {name: _measure(folder / name) for name in [MODEL, *model.assets, *files]}
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps({**manifest, SEAL: seal(manifest)}, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 

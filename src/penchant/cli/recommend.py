@@ -79,7 +79,7 @@ def recommend(
             with progress() as report:
                 written = recommender.write_all(events, output, k, repeat=repeat, progress=report)
             document = {"file": output, "users": written, "k": k}
-            print_json(document) if as_json else say(f"{output}: {k} items for each of {written:,} users")
+            print_json(document) if as_json else say(f"{output}: up to {k} items for each of {written:,} users")
             return
         assert user is not None  # checked above
         unwanted = resolve(recommender, exclude or ())

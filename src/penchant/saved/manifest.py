@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ KEYS = frozenset(
     {"format", "penchant", "created", "version", "model", "members", "input", "fitted_on", "vocab", "arrays", "files"}
 )
 MEMBER_KEYS = frozenset({"format", "model", "members", "arrays", "files"})
+SEAL = "sha256"  # of everything else in the manifest; the first folders that were written have none
 _MAX_BYTES = 16 * 2**20
 
 
@@ -55,10 +57,19 @@ def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
             f"the format is {number}, written by a newer Penchant ({str(manifest.get('penchant'))[:20]}); "
             f"this one reads up to {FORMAT}: upgrade it"
         )
+    stated = manifest.pop(SEAL, None)
+    if stated is not None and stated != seal(manifest):
+        raise FormatError(f"{MANIFEST} has changed since it was saved: it is not what its {SEAL} says")
     if set(manifest) != keys:
         odd = min(set(manifest) ^ keys)
         raise FormatError(f"{MANIFEST} {'has the unknown key' if odd in manifest else 'lacks'} {odd!r}")
     return dict(manifest)
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """The SHA-256 of what a manifest says, however it is laid out: an edit by hand is noticed."""
+    text = json.dumps(manifest, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _refuse_constant(word: str) -> None:
