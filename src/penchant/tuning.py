@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.errors import DataError, ParameterError, PenchantError
+from penchant.evaluation.candidates import read_candidates
 from penchant.evaluation.measure import Metric, measure, parse_metric, truth_sizes
-from penchant.evaluation.protocols import make_splits
+from penchant.evaluation.protocols import make_splits, with_candidates
 from penchant.evaluation.trials import Trial, Tuned, earlier_trials, write
 from penchant.features import ItemFeatures
+from penchant.histories import Histories
 from penchant.models.base import Model, Run, Space
 from penchant.registry import parse, to_json
 from penchant.split import Split
@@ -47,6 +49,8 @@ def tune(
     trials: int = 30,
     minutes: float | None = None,
     seed: int = 0,
+    repeat: bool | None = None,
+    candidates: Histories | str | Path | None = None,
     file: str | Path | None = None,
     command: str = "",
     features: ItemFeatures | None = None,
@@ -57,9 +61,10 @@ def tune(
 
     ``model`` is a name, or a name with parameters that stay as they are (``"item-knn:similarity=cosine"``); of a model
     object, every field that differs from its default stays. ``minutes`` bounds the time of all trials together; the
-    one that is running is finished. With ``file`` the parameter file is written after every trial, and a search that
-    is found there goes on; ``run.seed`` is every model's. Raises ``ParameterError`` where there is nothing to search,
-    ``DataError`` without validation cases and for a file of another search.
+    one that is running is finished. ``repeat`` and ``candidates`` are those of ``evaluate``. With ``file`` the
+    parameter file is written after every trial, and a search that is found there goes on; ``run.seed`` is every
+    model's. Raises ``ParameterError`` where there is nothing to search, ``DataError`` without validation cases and
+    for a file of another search.
     """
     start = parse(model) if isinstance(model, str) else model
     wanted = parse_metric(metric)
@@ -71,7 +76,7 @@ def tune(
     spaces = {name: space for name, space in search_spaces(type(start)).items() if name not in fixed}
     if not spaces and trials > 1:
         raise ParameterError(f"{type(start).name}: there is nothing to tune, no free field declares a space")
-    splits = _validation(log, split, seed)
+    splits = _validation(log, split, seed, repeat, candidates)
     found = Tuned(type(start).name, wanted, splits[0].name, seed, [], _fingerprint(splits), fixed, command)
     if file is not None and Path(file).exists():
         found = replace(found, trials=earlier_trials(Path(file), found))
@@ -149,16 +154,26 @@ class _Step:
     cases: Split
 
 
-def _validation(log: Interactions | Split | Sequence[Split], spec: str | None, seed: int) -> list[Split]:
+def _validation(
+    log: Interactions | Split | Sequence[Split],
+    spec: str | None,
+    seed: int,
+    repeat: bool | None,
+    candidates: Histories | str | Path | None,
+) -> list[Split]:
     from penchant.interactions import Interactions
 
     if isinstance(log, Interactions):
-        splits = make_splits(log, spec, seed=seed)
-    elif spec is not None:
-        raise ParameterError("split belongs to a log, not to a finished split")
+        if isinstance(candidates, (str, Path)):
+            candidates = read_candidates(candidates, log)
+        splits = make_splits(log, spec, seed=seed, repeat=repeat)
+    elif spec is not None or repeat is not None or candidates is not None:
+        raise ParameterError("split, repeat and candidates belong to a log, not to a finished split")
     else:
         splits = [log] if isinstance(log, Split) else list(log)
     valid = [split.valid for split in splits if split.valid is not None and len(split.valid)]
+    if isinstance(candidates, Histories):
+        valid = [with_candidates(part, candidates) for part in valid]
     if not valid or not any(truth_sizes(part).any() for part in valid):
         raise DataError("tune: the split has no validation cases to choose parameters on", fix="Take another split.")
     return valid
@@ -228,7 +243,9 @@ def _worse_than_median(mean: float, step: int, found: Tuned) -> bool:
 def _fingerprint(splits: list[Split]) -> str:
     digest = hashlib.sha256()
     for split in splits:
-        for part in (split.train, split.given, split.truth):
+        for part in (split.train, split.given, split.truth, split.candidates):
+            if part is None:
+                continue
             digest.update(part.indptr.tobytes())
             digest.update(part.items.tobytes())
             digest.update(b"" if part.values is None else part.values.tobytes())

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from small_logs import a_log, a_market
-from toy_models import Constant, Follows
+from toy_models import Constant, Follows, Knob
 
 import penchant as pc
-from penchant.errors import DataError, NotFittedError, ParameterError
+from penchant.errors import DataError, NotFittedError, ParameterError, TrainingError
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
 from penchant.histories import Histories
@@ -130,6 +130,32 @@ def test_models_of_the_caller_stay_unfitted() -> None:
     pc.evaluate(a_market(), model, split="users")
     with pytest.raises(NotFittedError):
         model.score(Histories.from_lists([[1]], 40))
+
+
+def test_a_model_that_refuses_ends_its_own_row_alone() -> None:
+    refusing = Knob(turn=0.9, fails=True)
+    found = pc.evaluate(a_market(), [refusing, "popular", "random"], split="leave-last")
+    assert [model.name for model in found.models] == ["knob", "popular", "random"]
+    first = found.models[0]
+    assert first.error == "the loss is not a number" and first.metrics["ndcg@10"].mean is None
+    assert not first.best and not first.not_worse_than_best
+    assert [model.best for model in found.models].count(True) == 1
+    alone = pc.evaluate(a_market(), ["popular", "random"], split="leave-last")
+    assert [m.metrics for m in found.models[1:]] == [m.metrics for m in alone.models]
+    assert "the loss is not a number" in str(found)
+    documents = found.to_json()["models"]
+    assert documents[0]["error"] == "the loss is not a number" and "error" not in documents[1]
+    with pytest.raises(TrainingError, match="the loss"):
+        pc.evaluate(a_market(), refusing, split="leave-last")
+
+
+def test_memory_that_runs_out_has_its_row_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def burst(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Follows, "_fit", burst)
+    found = pc.evaluate(a_market(), [pc.Popular(), Follows()], split="leave-last")
+    assert "memory" in str(found["follows"].error)
 
 
 def test_candidates_limit_the_lists_and_the_name_says_so(tmp_path) -> None:

@@ -78,6 +78,26 @@ def test_tune_writes_a_file_that_evaluate_reads(
     assert json.loads(capsys.readouterr().out)["models"][0]["label"] == f"@{file}"
 
 
+def test_tune_takes_candidates_and_repeats(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lists = tmp_path / "lists.csv"
+    lists.write_text("user,item\n" + "".join(f"u{u},i{i}\n" for u in range(300) for i in range(5)))
+    asked = ["tune", str(market), "-m", "popular", "--split", "leave-last", "--trials", "1", "--json"]
+    assert main([*asked, "--candidates", str(lists), "--repeat", "-o", str(tmp_path / "few.json")]) == 0
+    assert "sampled" in json.loads(capsys.readouterr().out)["split"]
+
+
+def test_a_model_that_refuses_is_named_and_the_others_are_compared(
+    market: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["evaluate", str(market), "-m", "bias", "-m", "popular", "--split", "leave-last"]
+    assert main(asked) == 0
+    said = capsys.readouterr()
+    assert "– bias: " in said.out and "rating" in said.out
+    assert main([*asked, "--json"]) == 0
+    said = capsys.readouterr()
+    assert "rating" in json.loads(said.out)["models"][0]["error"] and "bias: " in said.err
+
+
 def test_films_and_their_ratings(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["evaluate", str(movielens_small_path()), "--positive", "value>=3.5", "--split", "leave-last"]
     assert main([*asked, "-m", "popular", "-m", "random", "--json"]) == 0

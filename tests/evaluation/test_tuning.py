@@ -11,7 +11,9 @@ from toy_models import TRIED, Constant, Knob
 
 import penchant as pc
 from penchant.errors import DataError, ParameterError, TrainingError
+from penchant.evaluation.protocols import make_splits
 from penchant.evaluation.trials import Trial, Tuned
+from penchant.histories import Histories
 from penchant.models.base import Run, Space
 from penchant.registry import MODELS, parse
 from penchant.tuning import draw, search_spaces, tune
@@ -164,6 +166,23 @@ def test_draws_depend_on_seed_and_number_alone_and_keep_to_the_spaces() -> None:
     assert all(params["decay"] == 0 or 1 <= params["decay"] <= 10 for params in drawn)
     assert {params["kind"] for params in drawn} == {"a", "b"}
     assert np.median([params["size"] for params in drawn[1:]]) < 20, "drawn on a log scale"
+
+
+def test_candidates_and_repeats_reach_the_validation_cases(tmp_path: Path) -> None:
+    log = skewed()
+    lists = Histories.from_lists([[0, 1]] * log.n_users, log.n_items)
+    full = tune(log, "knob:turn=0.5", split="leave-last", metric="hit@3", trials=1)
+    few = tune(log, "knob:turn=0.5", split="leave-last", metric="hit@3", trials=1, candidates=lists)
+    assert few.best.value == 1 > full.best.value, "three places for two candidates and the truth"
+    assert "sampled" in few.split
+    file = tmp_path / "candidates.csv"
+    file.write_text("user,item\n" + "".join(f"{u},{i}\n" for u in log.user_ids for i in log.vocab.ids[:2]))
+    assert tune(log, "knob:turn=0.5", split="leave-last", metric="hit@3", trials=1, candidates=file).best.value == 1
+    again = tune(log, "knob:turn=0.5", split="leave-last", metric="hit@3", trials=1, repeat=True)
+    assert again.best.value != full.best.value
+    (split,) = make_splits(log, "leave-last")
+    with pytest.raises(ParameterError, match="finished split"):
+        tune(split, "knob", candidates=lists)
 
 
 def test_what_makes_no_sense_is_refused() -> None:

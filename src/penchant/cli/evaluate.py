@@ -78,7 +78,7 @@ def register(app: typer.Typer) -> None:
                 run=Run(seed=seed, progress=report),
             )
         for result in found.models:
-            for line in result.notes:
+            for line in (*result.notes, *([result.error] if as_json and result.error else ())):
                 note(f"{result.label}: {line}")
         if as_json:
             for line in found.notes:

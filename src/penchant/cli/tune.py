@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.evaluate import SPLIT_HELP, split_column
+from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, split_column
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, say
 from penchant.evaluation.trials import Trial, Tuned
@@ -31,6 +31,8 @@ def register(app: typer.Typer) -> None:
         output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.json", help="The parameter file.")],
         reading: ReadOptions,
         split: Annotated[str | None, typer.Option("--split", help=SPLIT_HELP)] = None,
+        candidates: Candidates = None,
+        repeat: Repeat = False,
         metric: Annotated[str, typer.Option("--metric", help="What to choose by.")] = "ndcg@10",
         trials: Annotated[int, typer.Option("--trials", min=1, help="At most so many sets of parameters.")] = 30,
         minutes: Annotated[float | None, typer.Option("--minutes", help="Start no trial after so long.")] = None,
@@ -55,6 +57,8 @@ def register(app: typer.Typer) -> None:
                 trials=trials,
                 minutes=minutes,
                 seed=seed,
+                repeat=repeat or None,
+                candidates=candidates,
                 file=output,
                 command=shlex.join(["penchant", *sys.argv[1:]]),
                 features=None if catalog is None else catalog.features(),

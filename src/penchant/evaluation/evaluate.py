@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penchant.errors import DataError, ParameterError
+from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
 from penchant.evaluation.candidates import read_candidates
 from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
@@ -55,8 +55,10 @@ def evaluate(
     ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
 
     Means run over cases, ratings over rows; intervals are 95 % percentile bootstraps over users (of session logs:
-    sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them. Raises
-    ``ParameterError`` for names it does not know and ``DataError`` where nothing is left to answer.
+    sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them. A model that
+    refuses this log, or the memory that there is, ends nothing but its own row, which says why; where all do, the
+    first refusal is raised. Raises ``ParameterError`` for names it does not know and ``DataError`` where nothing is
+    left to answer.
     """
     chosen = [models] if isinstance(models, (Model, str)) else list(models)
     if not chosen:
@@ -71,8 +73,22 @@ def evaluate(
         raise DataError(
             f"split {splits[0].name}: no case has a true item", fix="Take another split, or allow repeats (--repeat)."
         )
-    trials = [_try(model, label, splits, wanted, features, run) for model, label in zip(built, labels, strict=True)]
-    return _compare(trials, splits, sizes, wanted, seed, draws)
+    trials: list[_Trial] = []
+    refused: dict[int, PenchantError | MemoryError] = {}
+    for number, (model, label) in enumerate(zip(built, labels, strict=True)):
+        try:
+            trials.append(_try(model, label, splits, wanted, features, run))
+        except (PenchantError, MemoryError) as wrong:
+            refused[number] = wrong
+    if not trials:
+        raise refused[0]
+    found = _compare(trials, splits, sizes, wanted, seed, draws)
+    for number, refusal in refused.items():
+        error = str(refusal) or "there is not enough memory for it"
+        nothing = {str(metric): Estimate(None) for metric in wanted}
+        params = to_json(built[number])["params"]
+        found.models.insert(number, Result(labels[number], built[number].name, params, nothing, error=error))
+    return found
 
 
 @dataclass(frozen=True, eq=False)

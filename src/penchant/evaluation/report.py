@@ -32,6 +32,7 @@ class Result:
     best: bool = False
     not_worse_than_best: bool = False
     notes: Sequence[str] = ()  # what fit had to report
+    error: str | None = None  # why there are no numbers
 
     def to_json(self) -> dict[str, Any]:
         metrics = {}
@@ -39,7 +40,7 @@ class Result:
             metrics[name] = estimate.to_json() | {
                 segment: found[name].to_json() for segment, found in self.segments.items() if name in found
             }
-        return {
+        document = {
             "label": self.label,
             "name": self.name,
             "params": self.params,
@@ -51,6 +52,7 @@ class Result:
             "best": self.best,
             "not_worse_than_best": self.not_worse_than_best,
         }
+        return document if self.error is None else {**document, "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Evaluation:
         names = [*self.models[0].metrics, *COSTS]
         parts: list[RenderableType] = [self.headline(), *(f"  {note}" for note in self.notes)]
         parts.append(Wide(["", "model"], names, [self._row(model, metrics, costs=True) for model, metrics in rows]))
+        parts += [f"– {model.label}: {model.error}" for model in self.models if model.error is not None]
         for segment in SEGMENTS:
             apart = [(model, model.segments[segment]) for model in self.models if segment in model.segments]
             if apart:
@@ -125,10 +128,12 @@ class Evaluation:
     def _row(self, model: Result, metrics: dict[str, Estimate], *, costs: bool) -> list[str]:
         cells = ["", model.label]
         cells += [self._cell(estimate, interval=name == str(self.primary)) for name, estimate in metrics.items()]
-        if costs:
+        if costs and model.error is None:
             cells[0] = "★" if model.best else "≈" if model.not_worse_than_best else ""
             cells += [f"{model.fallback_share:.1%}", f"{model.fit_seconds:.2f}", f"{model.score_seconds:.2f}"]
             cells.append(f"{model.peak_mib:.0f}")
+        elif costs:
+            cells += [""] * len(COSTS)
         return cells
 
     @staticmethod
