@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from penchant.errors import DataError
 from penchant.reading.assemble import read_traced
 from penchant.reading.doctor import examine
 from penchant.reading.doctor.statistics import cold_share, describe, histogram
@@ -124,6 +125,13 @@ def test_the_wrong_separator(tmp_path):
     path.write_text("user,item,tag\n" + "".join(f"u{n % 20},i{n % 9};{n},x\n" for n in range(100)))
     finding = found(path)["wrong separator"]
     assert (finding.line, finding.column, finding.severity, finding.fix) == (2, "item", "error", "Try --sep ';'")
+
+
+def test_a_given_separator_that_separates_nothing_is_said(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user;item\n" + "".join(f"u{n % 20};i{n % 9}\n" for n in range(100)))
+    with pytest.raises(DataError, match="one column"):
+        found(path, sep=",")
 
 
 def test_ids_that_hold_the_separator_in_quotes_are_no_wrong_separator(tmp_path):

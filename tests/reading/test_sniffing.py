@@ -20,6 +20,7 @@ from penchant.reading.sniffing import given_separator, guess_roles, sniff
         (["1 2 3", "4 5 6"], " "),
         (["u|i", '"a,b"|c', "d|e"], "|"),
         (["user,item", "a,b", "not a row", "c,d", "e,f"], ","),
+        (["item\ttitle\tgenre", *["1\tThe film one\tDrama Comedy"] * 30], "\t"),
     ],
 )
 def test_separators(lines, separator):

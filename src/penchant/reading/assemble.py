@@ -112,6 +112,12 @@ def _open(source: Any, given: Mapping[str, str], sep: str | None, encoding: str 
         roles = {r: i for r, i in guessed.items() if i not in _taken(named, table, info.name).values()}
         roles.update(_taken(named, table, info.name))
         if "item" not in roles or not {"user", "session"} & set(roles):
+            if len(table.names) == 1:
+                raise DataError(
+                    "every line of this log is one column",
+                    file=info.name,
+                    fix="Name its separator with --sep, or leave --sep out: it is found by itself",
+                )
             raise DataError(
                 f"this log has no header, and its {len(table.names)} columns do not show which is the user, the item",
                 file=info.name,

@@ -136,7 +136,11 @@ def from_reading(
         add(
             "unsorted times",
             "note",
-            many(trace.n_unsorted, "event stands", "events stand") + " after a later one of its user",
+            many(
+                trace.n_unsorted,
+                "event stands after a later one of its user",
+                "events stand after a later one of their user",
+            ),
             "Reading sorts events by time; tools that trust the order of the file would see the future",
             "Nothing to do here, or sort the file by time",
             trace.n_unsorted,

@@ -72,7 +72,8 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
     """The dialect of a text from its first lines; raises ``DataError`` where it has no columns.
 
     A separator is the one that gives most lines the same number of fields, at least two; among equals the one under
-    which the first line holds known names, then the one with more fields. ``named`` are column names the caller uses.
+    which the first line holds known names, then one under which the first line has as many fields as the others, then
+    the one with more fields. ``named`` are column names the caller uses.
     """
     lines = list(lines)
     skipped = 0
@@ -122,7 +123,7 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
     )
 
 
-def _score(lines: Sequence[str], separator: str) -> tuple[float, int, int]:
+def _score(lines: Sequence[str], separator: str) -> tuple[float, int, bool, int]:
     records = [record for record, _ in records_of(lines, separator) if record.strip()]
     counts = Counter(len(split_record(record, separator)) for record in records)
     fields, lines_with = max(counts.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
@@ -130,8 +131,8 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, int, int]:
     first = split_record(records[0], separator)
     known = sum(plain(cell) in _KNOWN for cell in first)
     if share < 0.5 and known < 2:
-        return 0.0, 0, 0
-    return (1.0 if share >= 0.9 else share), known, fields
+        return 0.0, 0, False, 0
+    return (1.0 if share >= 0.9 else share), known, len(first) in {fields, fields - 1}, fields
 
 
 def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]], named: Sequence[str]) -> bool:
