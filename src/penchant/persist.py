@@ -150,6 +150,12 @@ def with_members(model: Model) -> Iterator[Model]:
         yield from with_members(member)
 
 
+def _unchanged(folder: Path, name: str, stated: Mapping[str, Any], prefix: str = "") -> None:
+    """Raises ``FormatError`` where a file is not the one that was saved, to the byte."""
+    if _measure(folder / name)["sha256"] != stated["sha256"]:
+        raise FormatError(f"{prefix}{name} has changed since it was saved: its sha256 is not that of {MANIFEST}")
+
+
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +180,9 @@ def load(folder: str | Path, *, statistics: bool = False) -> Recommender:
         check_files(root, manifest, {MODEL, ITEMS, *_assets_of(manifest)})
         recipe = Recipe.from_json(object_of(manifest, "input"))
         stated = object_of(manifest, "vocab", {"items", "integers", "fingerprint"})
+        _unchanged(
+            root, ITEMS, object_of(manifest, "files")[ITEMS]
+        )  # parsers trust their input
         vocab, counts, catalog = read_items(root / ITEMS, integers=stated["integers"] is True)
         if len(vocab) != stated["items"] or vocab.fingerprint() != stated["fingerprint"]:
             raise FormatError(f"{ITEMS} holds other items than {MANIFEST} says: the fingerprint does not match")
@@ -214,8 +223,7 @@ def verify(folder: str | Path) -> dict[str, Any]:
 def _verify_files(folder: Path, known: set[str], prefix: str = "") -> Iterator[tuple[str, int]]:
     manifest = read_manifest(folder, MEMBER_KEYS if prefix else KEYS)
     for name, stated in manifest["files"].items():
-        if _measure(folder / name)["sha256"] != stated["sha256"]:
-            raise FormatError(f"{prefix}{name} has changed since it was saved: its sha256 is not that of {MANIFEST}")
+        _unchanged(folder, name, stated, prefix)
         yield prefix + name, stated["bytes"]
     belong = {MANIFEST, MODEL, *_assets_of(manifest), *known} | ({"models"} if manifest["members"] else set())
     for path in folder.iterdir():

@@ -7,6 +7,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import zstandard
 
@@ -331,3 +332,18 @@ def test_layouts_without_header(tmp_path, text, layout, expected):
     assert log.report.sources[0].layout == layout
     assert expected in events(log)
     assert log.values_are == "rating"
+
+
+def test_a_damaged_parquet_file_is_read_or_refused(tmp_path: Path) -> None:
+    whole = pl.DataFrame({"user": [f"u{n % 50}" for n in range(500)], "item": [f"i{n % 70}" for n in range(500)]})
+    whole.write_parquet(tmp_path / "log.parquet")
+    data = (tmp_path / "log.parquet").read_bytes()
+    refused: list[str] = []
+    for place in range(4, len(data), 23):
+        (tmp_path / "damaged.parquet").write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        try:
+            read_interactions(tmp_path / "damaged.parquet", rejected=tmp_path / "rejected.csv")
+        except DataError as wrong:
+            refused.append(str(wrong))
+    assert len(refused) > 10
+    assert all("damaged.parquet" in message for message in refused)

@@ -58,7 +58,7 @@ def _read(path: Path) -> pl.DataFrame:
             header = file.readline()
         separator = max("\t,;", key=header.count)
         return pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8")
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as wrong:
+    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as wrong:
         raise DataError(f"candidates cannot be read ({str(wrong).splitlines()[0]})", file=str(path)) from None
 
 

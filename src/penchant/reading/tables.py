@@ -35,6 +35,9 @@ def open_source(
     return _columnar(source, kind)
 
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # damage makes polars panic, too
+
+
 def _columnar(path: Path, kind: str) -> Table:
     try:
         # an Arrow file is read as a whole: polars would take stars and brackets in its name for a pattern
@@ -42,7 +45,7 @@ def _columnar(path: Path, kind: str) -> Table:
         names = lazy.collect_schema().names()
         rows = int(lazy.select(pl.len()).collect().item())
         sample = lazy.head(SAMPLE_LINES).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         raise DataError(f"this {kind} file cannot be read: {str(error)[:200]}", file=str(path)) from error
 
     def batches(wanted: Sequence[int]) -> Iterator[Batch]:
@@ -50,7 +53,7 @@ def _columnar(path: Path, kind: str) -> Table:
         for start in range(0, rows, ROWS):
             try:
                 frame = chosen.slice(start, ROWS).collect()
-            except (pl.exceptions.PolarsError, OSError) as error:
+            except UNREADABLE as error:
                 raise DataError(f"this {kind} file is damaged: {str(error)[:200]}", file=str(path)) from error
             yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + ROWS) / rows))
 
