@@ -180,9 +180,7 @@ def load(folder: str | Path, *, statistics: bool = False) -> Recommender:
         check_files(root, manifest, {MODEL, ITEMS, *_assets_of(manifest)})
         recipe = Recipe.from_json(object_of(manifest, "input"))
         stated = object_of(manifest, "vocab", {"items", "integers", "fingerprint"})
-        _unchanged(
-            root, ITEMS, object_of(manifest, "files")[ITEMS]
-        )  # parsers trust their input
+        _unchanged(root, ITEMS, object_of(manifest, "files")[ITEMS])  # parsers trust their input
         vocab, counts, catalog = read_items(root / ITEMS, integers=stated["integers"] is True)
         if len(vocab) != stated["items"] or vocab.fingerprint() != stated["fingerprint"]:
             raise FormatError(f"{ITEMS} holds other items than {MANIFEST} says: the fingerprint does not match")
