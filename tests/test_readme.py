@@ -85,6 +85,11 @@ def test_its_links_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_page_stands_in_the_index():
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs/index.md").read_text()))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} <= linked | {"index.md"}
+
+
 def transcript() -> str:
     (text,) = blocks("text")
     return text

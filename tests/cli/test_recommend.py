@@ -51,6 +51,17 @@ def test_an_exact_title_wins_over_longer_ones_and_articles_may_stand_in_front(ru
     assert one["item"] == "b5"
 
 
+def test_titles_are_shown_as_they_are(run, shop: Path, tmp_path: Path) -> None:
+    titles = [f'b{n},"[bold]Book {n} :smile:"' for n in range(12)]
+    (tmp_path / "items.csv").write_text("\n".join(["item,title", *titles]) + "\n")
+    assert (
+        run("fit", shop / "log.csv", "--items", tmp_path / "items.csv", "-m", "popular", "-o", tmp_path / "m").code == 0
+    )
+    for said in (run("recommend", tmp_path / "m", "--history", "b1"), run("similar", tmp_path / "m", "b1")):
+        assert "[bold]Book" in said.out
+        assert ":smile:" in said.out
+
+
 @pytest.mark.parametrize(("text", "near"), [("Dune Heretics", "Dune Messiah"), ("Middlemarsh", "Middlemarch")])
 def test_an_unknown_title_names_those_like_it(run, shop: Path, text: str, near: str) -> None:
     said = run("similar", shop / "model", text)

@@ -108,6 +108,23 @@ def test_finding_and_resolving():
     assert error.value.matches == [("7", "Dune"), ("8", "Dune Messiah")]
 
 
+def test_a_whole_title_wins_without_its_year():
+    titles = [
+        "Heat (1995)",
+        "Heat Wave (1990)",
+        "White Heat (1949)",
+        "Alien (1979)",
+        "Alien (2000)",
+        "Fargo (TV) (2014)",
+    ]
+    catalog = Catalog(Vocab(str(n) for n in range(6)), titles)
+    assert catalog.resolve("heat") == 0
+    assert catalog.resolve("Fargo") == 5
+    with pytest.raises(AmbiguousItemError) as error:
+        catalog.resolve("alien")
+    assert len(error.value.matches) == 2
+
+
 def test_frame_and_back():
     frame = pl.DataFrame(
         {

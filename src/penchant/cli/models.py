@@ -47,7 +47,7 @@ def describe(name: str) -> dict[str, Any]:
         for field in cls.hyper_parameters()
         if (meta := field.metadata.get("hyper")) is not None
     ]
-    about = (cls.__doc__ or "").strip().partition("\n\n")[0]
+    about = (cls.__doc__ or "").strip().partition("\n\n")[0].replace("``", "")
     return {"name": name, "missing": None, "about": " ".join(about.split()), "task": cls.task, "params": params}
 
 
