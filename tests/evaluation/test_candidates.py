@@ -43,6 +43,27 @@ def test_json_lines_and_parquet_lists_with_the_true_item_beside(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("user,item\nu0,i5\nu1,i1\n", []),
+        (
+            "user,item\nu0,i5\nu9,i1\nu1,nothing\nu1,nil\nu8,none\n",
+            [
+                "2 of 5 rows ignored: unknown users, such as 'u9'",
+                "2 of 5 rows ignored: unknown items, such as 'nothing'",
+            ],
+        ),
+        ("user,items\nu0,i5 i4 x\n", ["1 of 3 candidates ignored: unknown items, such as 'x'"]),
+    ],
+)
+def test_what_is_named_in_vain_is_counted_with_an_example(tmp_path: Path, text: str, said: list[str]) -> None:
+    heard: list[str] = []
+    file = written(tmp_path, "some.csv", text)
+    read_candidates(file, LOG, heard.append)
+    assert heard == [f"{file}: {line}" for line in said]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
         ("a,b\n1,2\n", "no column names the user"),
         ("user,b\nu0,2\n", "no column of items"),
         ("user,item\nx,y\n", "no row names a user and an item"),
@@ -55,5 +76,5 @@ def test_files_of_no_use_are_named(tmp_path: Path, text: str, said: str) -> None
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"none\.csv: there is no such file of candidates$"):
         read_candidates(tmp_path / "none.csv", LOG)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from small_logs import a_market
 
+import penchant as pc
 from penchant.cli.main import main
 from penchant.datasets import movielens_small_path
 
@@ -84,6 +85,20 @@ def test_tune_takes_candidates_and_repeats(market: Path, tmp_path: Path, capsys:
     asked = ["tune", str(market), "-m", "popular", "--split", "leave-last", "--trials", "1", "--json"]
     assert main([*asked, "--candidates", str(lists), "--repeat", "-o", str(tmp_path / "few.json")]) == 0
     assert "sampled" in json.loads(capsys.readouterr().out)["split"]
+
+
+def test_candidates_that_are_not_known_are_said_once(market: Path, tmp_path: Path, capsys) -> None:
+    lists = tmp_path / "lists.csv"
+    rows = [f"u{u},i{i}\n" for u in range(300) for i in range(5)] + [f"u{u},gone{u}\n" for u in range(300)]
+    lists.write_text("user,item\n" + "".join(rows))
+    more = ["--split", "leave-last", "--candidates", str(lists)]
+    for command in (["evaluate"], ["tune", "--trials", "1", "-o", str(tmp_path / "few.json")]):
+        for form in ([], ["--json"]):
+            assert main([command[0], str(market), "-m", "popular", *command[1:], *more, *form]) == 0
+            err = capsys.readouterr().err
+            assert err.count(f"{lists}: 300 of 1,800 rows ignored: unknown items, such as 'gone0'") == 1
+    found = pc.evaluate(pc.read_interactions(market), "popular", split="leave-last", candidates=lists)
+    assert sum("300 of 1,800 rows ignored" in line for line in found.notes) == 1
 
 
 def test_a_model_that_refuses_is_named_and_the_others_are_compared(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, show
 from penchant.errors import ParameterError
+
+if TYPE_CHECKING:
+    from penchant.histories import Histories
+    from penchant.interactions import Interactions
 
 SPLIT_HELP = (
     "leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]; without it one is chosen, and it says why."
@@ -73,7 +77,7 @@ def register(app: typer.Typer) -> None:
                 repeat=repeat or None,
                 refit=refit,
                 known_only=known_only,
-                candidates=candidates,
+                candidates=given_candidates(candidates, log),
                 features=None if catalog is None else catalog.features(),
                 run=Run(seed=seed, progress=report),
             )
@@ -86,6 +90,13 @@ def register(app: typer.Typer) -> None:
             print_json(found.to_json())
             return
         show(found.table())
+
+
+def given_candidates(file: Path | None, log: Interactions) -> Histories | None:
+    """What ``--candidates`` says; what it names in vain is said on standard error."""
+    from penchant.evaluation.candidates import read_candidates
+
+    return None if file is None else read_candidates(file, log, note)
 
 
 def split_column(reading: ReadOptions, split: str | None) -> ReadOptions:

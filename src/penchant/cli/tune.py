@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, split_column
+from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, given_candidates, split_column
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, say
 from penchant.evaluation.trials import Trial, Tuned
@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
                 minutes=minutes,
                 seed=seed,
                 repeat=repeat or None,
-                candidates=candidates,
+                candidates=given_candidates(candidates, log),
                 file=output,
                 command=shlex.join(["penchant", *sys.argv[1:]]),
                 features=None if catalog is None else catalog.features(),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from penchant.errors import DataError
-from penchant.histories import Histories
+from penchant.histories import Bools, Histories
 from penchant.reading.columns import NAMES, plain
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 LISTS = ("items", "candidates", "negatives", "negativeitems", "candidateitems", "sampled")
 
 
-def read_candidates(path: str | Path, log: Interactions) -> Histories:
+def read_candidates(path: str | Path, log: Interactions, tell: Callable[[str], None] | None = None) -> Histories:
     """The candidates of every user of a log, a row a user, from a file.
 
     CSV, TSV, Parquet or JSON lines, with a user (or session) column and either one item a row, or a list of items a row
     (a column ``items``, ``candidates`` or ``negatives``; in text separated by space, ``|`` or ``;``). An item column
     beside a list is a candidate too. Users whom the log does not name and items that it does not hold are left out:
-    nothing could be ranked there. Raises ``DataError`` for a file that cannot be read so, or that fits no user.
+    nothing could be ranked there; ``tell`` hears how many, with an example. Raises ``DataError`` for a file that cannot
+    be read so, or that fits no user.
     """
     frame = _read(Path(path))
     user = _column(frame, ("user", "session"), str(path))
@@ -34,20 +36,37 @@ def read_candidates(path: str | Path, log: Interactions) -> Histories:
     if not lists and not single:
         raise DataError("no column of items or of lists of items", file=str(path), fix="Name one 'item' or 'items'.")
     pairs = [_exploded(frame, user, name, as_list=name in lists) for name in [*lists[:1], *single[:1]]]
-    users = np.concatenate([_rows_of(log, pair[user].to_list()) for pair in pairs])
-    items = np.concatenate([log.vocab.encode(pair["candidate"].to_list()) for pair in pairs])
+    named = [value for pair in pairs for value in pair[user].to_list()]
+    listed = [value for pair in pairs for value in pair["candidate"].to_list()]
+    users, items = _rows_of(log, named), log.vocab.encode(listed)
     known = (users >= 0) & (items >= 0)
     if not known.any():
         raise DataError("no row names a user and an item of the log", file=str(path))
+    if tell is not None:
+        unit = "candidates" if lists else "rows"
+        who = "sessions" if log.sessions else "users"
+        for missing, what, values in ((users < 0, who, named), ((users >= 0) & (items < 0), "items", listed)):
+            if missing.any():
+                tell(f"{path}: {_ignored(missing, unit)}: unknown {what}, such as {_example(values, missing)}")
     keys = np.unique(users[known] * np.int64(log.n_items) + items[known])
     rows, chosen = np.divmod(keys, log.n_items)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=log.n_users))])
     return Histories(indptr, chosen, log.n_items)
 
 
+def _ignored(missing: Bools, unit: str) -> str:
+    return f"{int(missing.sum()):,} of {len(missing):,} {unit} ignored"
+
+
+def _example(values: list[Any], missing: Bools) -> str:
+    return repr(str(values[int(np.argmax(missing))])[:80])
+
+
 def _read(path: Path) -> pl.DataFrame:
     import polars as pl
 
+    if not path.is_file():
+        raise DataError("there is no such file of candidates", file=str(path))
     try:
         suffix = path.suffix.lower()
         if suffix in {".parquet", ".pq"}:
@@ -58,7 +77,9 @@ def _read(path: Path) -> pl.DataFrame:
             header = file.readline()
         separator = max("\t,;", key=header.count)
         return pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8")
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as wrong:
+    except OSError as wrong:
+        raise DataError(f"candidates cannot be read ({wrong.strerror or wrong})", file=str(path)) from None
+    except (UnicodeDecodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as wrong:
         raise DataError(f"candidates cannot be read ({str(wrong).splitlines()[0]})", file=str(path)) from None
 
 

@@ -247,11 +247,13 @@ def _splits(
     from penchant.interactions import Interactions
 
     if isinstance(log, Interactions):
+        ignored: list[str] = []
         if isinstance(candidates, (str, Path)):
-            candidates = read_candidates(candidates, log)
-        return make_splits(
+            candidates = read_candidates(candidates, log, ignored.append)
+        splits = make_splits(
             log, spec, repeat=repeat, known_only=known_only, seed=seed, refit=refit, candidates=candidates
         )
+        return [replace(part, notes=[*part.notes, *ignored]) for part in splits]
     if spec is not None or repeat is not None or refit or known_only or candidates is not None:
         raise ParameterError("split, repeat, refit, known_only and candidates belong to a log, not to a finished split")
     splits = [log] if isinstance(log, Split) else list(log)
