@@ -32,14 +32,15 @@ def fit(
 
     Rows that the log marks as ``test`` are left out; ``fitted_on`` says how many, and what else fit saw. The catalogue
     adds titles and item features. With ``updatable`` the statistics are kept from which ``recommender.model.update``
-    learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from and
-    ``ParameterError`` for a model that has no exact update.
+    learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from, or no row is a
+    positive, and ``ParameterError`` for a model that has no exact update.
     """
     chosen = parse(model) if isinstance(model, str) else model
     if catalog is not None and catalog.vocab.ids != log.vocab.ids:
         raise DataError(
             "the catalogue is aligned with other items than the log: read it with Catalog.read(…, log.vocab)"
         )
+    log.need_positives()
     used, left_out = training_rows(log)
     if len(used) == 0:
         raise DataError("nothing to learn from: the log holds no training rows")
@@ -67,10 +68,14 @@ def training_rows(log: Interactions) -> tuple[Interactions, int]:
 
 def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: float) -> dict[str, Any]:
     """What a saved recommender remembers of its training: sizes and times, nobody's id."""
+    positives = used.histories().positives()
     seen: dict[str, Any] = {
         "events": len(used),
         "histories": used.n_users,
-        "items": int((model.item_counts > 0).sum()),
+        "items": int((model.item_counts > 0).sum()),  # those of positives
+        "positives": len(positives.items),
+        "histories_with_positives": int((positives.lengths > 0).sum()),
+        "items_in_log": len(np.unique(used.items)),
         "test_rows_left_out": left_out,
         "sessions": used.sessions,
         "from": _day(used.times, np.min),

@@ -105,6 +105,15 @@ class Interactions:
             liked=None if self.liked is None else self.liked[events],
         )
 
+    def need_positives(self) -> None:
+        """Raises ``DataError`` where the rule of what a positive is (``value>=4``) fits no row at all."""
+        if self.recipe.positive is None or self.values is None or len(self) == 0:
+            return
+        liked = self.recipe.weigh(values=self.values)[1]
+        if liked is not None and not liked.any():
+            low, high = self.values.min(), self.values.max()
+            raise DataError(f"no row matches {self.recipe.positive}; values go from {low:g} to {high:g}")
+
     def where(self, mask: Bools) -> Interactions:
         """The events where ``mask`` (events,) is true: the same vocabulary, users left without events dropped."""
         mask = np.asarray(mask, dtype=np.bool_)

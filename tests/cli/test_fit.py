@@ -22,6 +22,28 @@ def test_a_folder_is_written_and_described(run, shop: Path, tmp_path: Path) -> N
     assert text.err == ""
 
 
+def rated(folder: Path) -> Path:
+    """Three users, four items; 3 of 7 ratings are 4 or more, by two users, of two items."""
+    rows = ["a,x,5", "a,y,4", "a,z,1", "b,x,4", "b,z,2", "c,z,1", "c,w,2"]
+    (folder / "rated.csv").write_text("user,item,rating\n" + "\n".join(rows) + "\n")
+    return folder / "rated.csv"
+
+
+def test_positives_and_all_rows_are_told_apart(run, tmp_path: Path) -> None:
+    said = run("fit", rated(tmp_path), "--positive", "value>=4", "-m", "popular", "-o", tmp_path / "m")
+    assert "(3 positive of 7 events, 2 of 3 users, 2 of 4 items)" in said.out
+    said = run("fit", rated(tmp_path), "-m", "popular", "-o", tmp_path / "all")
+    assert "on 7 events of 3 users and 4 items" in said.out
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate", "tune"])
+def test_a_rule_that_fits_nothing_is_bad_input(run, tmp_path: Path, command: str) -> None:
+    output = [] if command == "evaluate" else ["-o", tmp_path / "out"]
+    said = run(command, rated(tmp_path), "--positive", "value>=9", "-m", "popular", *output)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "penchant: no row matches value>=9; values go from 1 to 5\n"
+
+
 def test_an_output_folder_that_exists_is_refused_before_the_work(run, shop: Path, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     said = run("fit", tmp_path / "no such log.csv", "-m", "popular", "-o", tmp_path / "m")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,10 +72,18 @@ def register(app: typer.Typer) -> None:
             name, version = type(chosen).name, recommender.version
             print_json({"folder": output, "model": {"name": name, "version": version}, "fitted_on": seen})
             return
-        say(
-            f"{output}: {type(chosen).name} fitted in {seen['seconds']:.1f} s on {seen['events']:,} events of "
-            f"{seen['histories']:,} {'sessions' if seen['sessions'] else 'users'} and {seen['items']:,} items"
-        )
+        say(f"{output}: {type(chosen).name} fitted in {seen['seconds']:.1f} s {_sizes(seen)}")
+
+
+def _sizes(seen: dict[str, Any]) -> str:
+    """What was learned from, and how much of it was positive where not all was."""
+    who = "sessions" if seen["sessions"] else "users"
+    if seen["positives"] == seen["events"]:
+        return f"on {seen['events']:,} events of {seen['histories']:,} {who} and {seen['items']:,} items"
+    return (
+        f"({seen['positives']:,} positive of {seen['events']:,} events, {seen['histories_with_positives']:,} of "
+        f"{seen['histories']:,} {who}, {seen['items']:,} of {seen['items_in_log']:,} items)"
+    )
 
 
 def _draw(model: Model, file: str) -> None:

@@ -77,8 +77,10 @@ def make_splits(
 
     ``spec`` None chooses by itself and says in the notes which protocol and why. ``repeat`` None: seen items may be
     answers in session logs only. ``candidates``, a row a user of the log, are items to which each case is limited
-    (its true items are added). Raises ``LeakError`` where a presplit log holds a test row among its training rows.
+    (its true items are added). Raises ``LeakError`` where a presplit log holds a test row among its training rows and
+    ``DataError`` where no row is a positive.
     """
+    log.need_positives()
     why = ""
     if spec is None:
         spec, why = choose(log)
