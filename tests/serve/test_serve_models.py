@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.models.base import Model
 from penchant.serve.service import Service
 from penchant.serve.settings import Settings
+from penchant.serve.shelf import Said
+from penchant.serve.versions import Loaded
 
 
 @pytest.fixture
@@ -140,8 +143,37 @@ def test_another_process_that_activates_is_followed(make: Make, own: Path) -> No
     other.portal.call(other.service.refresh)  # type: ignore[union-attr]  # it runs every second
     assert active(other) == "popular"
     one.put("/v1/items/new", json={"title": "N"})
+    one.events({"user": "ann", "item": "unheard of"})
+    one.delete("/v1/items/i03")
     other.portal.call(other.service.refresh)  # type: ignore[union-attr]
     assert other.get("/v1/items/new").json()["title"] == "N"
+    assert other.get("/v1/items/unheard%20of").status_code == 200
+    assert other.get("/v1/items/i03").status_code == 404
+
+
+def test_a_swap_tells_the_new_catalogue_only_what_changed_meanwhile(
+    make: Make, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said before is read while the model loads; saying it all again would hold up every answer."""
+    client = make(folder=str(own))
+    client.post("/v1/items", json={"put": [{"item": f"n{n}", "title": "before"} for n in range(40)]})
+    versions, read, told = client.service.versions, client.service.versions.read, []
+
+    def slow(name: str, said: Sequence[Said], fully: bool) -> Loaded:
+        ready = read(name, said, fully)
+        assert client.patch("/v1/items/n7", json={"title": "meanwhile"}).status_code == 200
+        assert client.events({"user": "ann", "item": "unheard of"}).status_code == 200
+        told.clear()
+        return ready
+
+    say = versions.say
+    monkeypatch.setattr(versions, "read", slow)
+    monkeypatch.setattr(versions, "say", lambda said: (told.extend(one.item for one in said), say(said)))
+    client.post("/v1/models/popular/activate")
+    assert sorted(told) == ["n7", "unheard of"]
+    assert client.get("/v1/items/n7").json()["title"] == "meanwhile"
+    assert client.get("/v1/items/n8").json()["title"] == "before"
+    assert client.get("/v1/items/unheard%20of").status_code == 200
 
 
 def test_what_the_manifest_says_is_told_as_it_is(client: Client) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.errors import ParameterError
 from penchant.serve.database import HEAD, SCRIPTS, Database, StoreError
+from penchant.serve.goods import Goods
 from penchant.serve.signing import sign, unsign
 from penchant.serve.store import Appended, Batch, EventStore, Row
 from penchant.serve.tables import metadata
@@ -45,6 +48,40 @@ def test_the_migrations_make_the_tables_that_the_code_uses(store: EventStore) ->
     with store.database.engine.connect() as connection:
         difference = compare_metadata(MigrationContext.configure(connection), metadata)
     assert difference == []
+
+
+def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    first = Database(url)
+    first.migrate("0001")
+    with first.engine.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO items (item, added, said, deleted) VALUES ('x', 5, '{}', 0)")
+    opened = EventStore(url)
+    opened.open()
+    goods = Goods(opened)
+    assert [said.item for said in goods.all()] == ["x"]
+    assert goods.since(0) == []
+    said, ticked = asyncio.run(goods.change(patch=[{"item": "x", "title": "X"}]))
+    assert [one.item for one in goods.since(ticked - 1)] == [one.item for one in said] == ["x"]
+    opened.close()
+
+
+def test_many_may_begin_with_a_fresh_store_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: Database(url).migrate(), range(6)))
+    assert Database(url).revision() == HEAD
+
+
+def test_tables_are_made_all_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    monkeypatch.setattr(Operations, "bulk_insert", lambda *_: 1 / 0)  # a kill, after most tables were made
+    with pytest.raises(ZeroDivisionError):
+        database.migrate()
+    monkeypatch.undo()
+    assert database.revision() is None
+    database.migrate()
+    assert database.revision() == HEAD
 
 
 def test_a_store_from_the_future_is_refused(store: EventStore) -> None:

@@ -16,9 +16,10 @@ from sqlalchemy.sql import ClauseElement
 
 from penchant.errors import MissingExtraError, ParameterError, PenchantError
 
-HEAD = "0001"  # the newest migration
+HEAD = "0002"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
+MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always this one
 PRAGMAS = {
     "journal_mode": "WAL",
     "synchronous": "FULL",  # a commit returns when the log is on the disk
@@ -72,7 +73,8 @@ class Database:
 
         try:
             if self.sqlite:
-                return create_engine(self.url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+                options = {"timeout": BUSY_SECONDS, "isolation_level": None}  # transactions begin where we say
+                return create_engine(self.url, poolclass=NullPool, connect_args=options)
             return create_engine(
                 self.url, poolclass=NullPool, paramstyle="format", connect_args={"connect_timeout": 10}
             )
@@ -164,10 +166,11 @@ class Database:
 
     # -- the schema -----------------------------------------------------------------------------------------------
 
-    def migrate(self) -> None:
-        """Bring the tables to ``HEAD``; a store of a newer Penchant is refused with ``ParameterError``."""
+    def migrate(self, to: str = HEAD) -> None:
+        """Bring the tables to ``HEAD``, all of it or nothing; whoever starts at the same time waits. A store of a newer
+        Penchant is refused with ``ParameterError``."""
         found = self.revision()
-        if found == HEAD:
+        if found == to:
             return
         from alembic import command
         from alembic.config import Config
@@ -177,8 +180,9 @@ class Database:
         config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
         try:
             with self.engine.begin() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if self.sqlite else MIGRATING)
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, to)
         except CommandError as wrong:
             raise ParameterError(
                 f"the store has the schema {found!r}, which this Penchant does not know: it was written by a newer one"

@@ -20,18 +20,23 @@ class Goods:
     def __init__(self, store: EventStore) -> None:
         self.store = store
         make = store.database.compile
-        self._all = make(select(items.c.item, items.c.added, items.c.said, items.c.deleted))
+        told = select(items.c.item, items.c.added, items.c.said, items.c.deleted)
+        self._all, self._since = make(told), make(told.where(items.c.changed > bindparam("moment")))
         self._one = make(select(items.c.added, items.c.said, items.c.deleted).where(items.c.item == bindparam("item")))
         fresh = store.database.insert(items).values(
-            {name: bindparam(name) for name in ("item", "added", "said", "deleted")}
+            {name: bindparam(name) for name in ("item", "added", "said", "deleted", "changed")}
         )
-        changed: dict[str, Any] = {name: bindparam(name) for name in ("added", "said", "deleted")}
-        self._put = make(fresh.on_conflict_do_update(index_elements=["item"], set_=changed))
+        anew: dict[str, Any] = {name: bindparam(name) for name in ("added", "said", "deleted", "changed")}
+        self._put = make(fresh.on_conflict_do_update(index_elements=["item"], set_=anew))
         self._tick = make(update(clock).values(items=clock.c["items"] + 1).returning(clock.c["items"]))
 
     def all(self) -> list[Said]:
         """Everything that was said, for a catalogue that starts."""
         return [_said(*row) for row in self.store.database.read(self._all)]
+
+    def since(self, moment: int) -> list[Said]:
+        """What was said after a moment of the clock of items."""
+        return [_said(*row) for row in self.store.database.read(self._since, moment=moment)]
 
     async def change(
         self,
@@ -45,22 +50,24 @@ class Goods:
         now holds, and the clock of items."""
 
         def work(connection: Any) -> tuple[list[Said], int]:
+            ((ticked,),) = connection.execute(self._tick.sql, self._tick.values({})).fetchall()
             now, changed = int(time.time()), dict[str, Said]()
+
+            def write(said: Said) -> None:
+                changed[said.item] = self._write(connection, said, ticked)
+
             for document in put:
                 fields, attributes = _split(document)
                 before = self._before(connection, document["item"])
                 added = now if before is None or before.deleted else before.added
-                changed[document["item"]] = self._write(connection, Said(document["item"], added, fields, attributes))
+                write(Said(document["item"], added, fields, attributes))
             for document in patch:
                 fields, attributes = _split(document)
                 before = self._before(connection, document["item"]) or Said(document["item"], now, {}, {})
-                merged = Said(
-                    before.item, before.added, {**before.fields, **fields}, {**before.attributes, **attributes}
-                )
-                changed[before.item] = self._write(connection, merged)
+                fields, attributes = {**before.fields, **fields}, {**before.attributes, **attributes}
+                write(Said(before.item, before.added, fields, attributes))
             for item in delete:
-                changed[item] = self._write(connection, Said(item, now, {}, {}, deleted=True))
-            ((ticked,),) = connection.execute(self._tick.sql, self._tick.values({})).fetchall()
+                write(Said(item, now, {}, {}, deleted=True))
             return list(changed.values()), ticked
 
         return await self.store.writer.do(work)
@@ -69,9 +76,10 @@ class Goods:
         rows = connection.execute(self._one.sql, self._one.values({"item": item})).fetchall()
         return _said(item, *rows[0]) if rows else None
 
-    def _write(self, connection: Any, said: Said) -> Said:
+    def _write(self, connection: Any, said: Said, ticked: int) -> Said:
         text = json.dumps({"fields": dict(said.fields), "attributes": dict(said.attributes)}, ensure_ascii=False)
         named = {"item": said.item, "added": said.added, "said": text, "deleted": said.deleted}
+        named["changed"] = ticked
         connection.execute(self._put.sql, self._put.values(named))
         return said
 

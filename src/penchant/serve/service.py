@@ -110,7 +110,7 @@ class Service:
         if now.keys != before.keys:
             await self.read(self.keys.load)
         if now.items != before.items:
-            self.versions.say(await self.read(self.goods.all))
+            self.versions.say(await self.read(self.goods.since, before.items))
         wanted = await self.read(self._wanted) if now.models != before.models else []
         if wanted and wanted[0] != self.versions.active.name:
             with contextlib.suppress(Problem):
@@ -243,14 +243,15 @@ class Service:
     async def _bring(self, name: str, put: Callable[[Loaded], None]) -> Loaded:
         if name not in await self.thread(self.versions.folders):
             raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
-        said, before = await self.read(self.goods.all), self._clock
+        before = self._clock
+        said = await self.thread(self.goods.all)
         try:
             ready = await self.thread(self.versions.read, name, said, True)
         except PenchantError as wrong:
             raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
         self._clock = before  # what was said meanwhile is told to the new one as well
         put(ready)
-        self.versions.say(await self.read(self.goods.all))
+        self.versions.say(await self.read(self.goods.since, before.items))
         return ready
 
     async def roll_back(self) -> Loaded:

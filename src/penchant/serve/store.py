@@ -103,7 +103,7 @@ class EventStore:
         self._tick = make(tick.returning(one.events, one.erased, one["items"]))
         self._all_erased = make(select(erased.c.hash, erased.c.time))
         fresh = self.database.insert(items).values(
-            item=bindparam("item"), added=bindparam("added"), said="{}", deleted=False
+            item=bindparam("item"), added=bindparam("added"), said="{}", deleted=False, changed=bindparam("changed")
         )
         self._new_item = make(fresh.on_conflict_do_nothing())
         self._attributes = make(select(attributes.c.name, attributes.c.value).where(attributes.c.person == person))
@@ -137,7 +137,7 @@ class EventStore:
             tick.sql, tick.values({"n": count, "m": int(bool(new_items))})
         ).fetchall()
         for item in new_items:
-            values = self._new_item.values({"item": item, "added": int(time.time())})
+            values = self._new_item.values({"item": item, "added": int(time.time()), "changed": items_clock})
             connection.execute(self._new_item.sql, values)
         if erased_clock != self._erased_clock:
             self._erased = dict(connection.execute(self._all_erased.sql, []).fetchall())

@@ -51,8 +51,10 @@ items = Table(
     Column("added", BigInteger, nullable=False),
     Column("said", Text, nullable=False),  # JSON: only what was said; a null attribute takes the saved one away
     Column("deleted", Boolean, nullable=False),
+    Column("changed", BigInteger, nullable=False, server_default="0"),  # the clock of items when this was said
     sqlite_with_rowid=False,
 )
+Index("items_changed", items.c.changed)
 
 # One row an attribute, so that a segment of people is one index range.
 attributes = Table(
