@@ -151,7 +151,7 @@ def opened_by_a_reader(fifo: Path, seconds: float = 30) -> int:
 
 
 def interrupted(process: subprocess.Popen[str], patience: float = 5, most: int = 6) -> tuple[str, str]:
-    """What it said, interrupted as people do it: again if nothing happens, as the first may come just before it waits."""
+    """What it said, interrupted as people do it: again if nothing happens, as the first may come too early."""
     for _ in range(most):
         process.send_signal(signal.SIGINT)
         try:
