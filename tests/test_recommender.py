@@ -434,3 +434,13 @@ def test_the_version_names_the_content(log: Interactions) -> None:
     assert other.version != one.version
     with pytest.raises(DataError, match="vocabulary"):
         Recommender(Vocab(["a"]), one.model)
+
+
+def test_an_explanation_prints_as_a_table(rec: Recommender) -> None:
+    told = rec.explain(["item 00", "item 03"], "item 06")
+    text = str(told)
+    assert text.startswith(f"{told.label}: score ")
+    assert "because of" in text and "gives" in text and "█" in text
+    assert all(part.label in text for part in told.why.parts)
+    bare = rec.recommend(["item 00"], 1)[0]
+    assert str(bare) == f"{bare.label}: score {bare.score:.4g}"

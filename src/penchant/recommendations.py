@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
-    from rich.table import Table
+    from rich.console import RenderableType
 
 REASONS_SHOWN = 3  # in a table; the object and JSON hold all
+BAR = 24  # characters of the longest bar
+WIDTH = 100  # characters of a printed line
+NOTHING_LEFT = "Nothing is left to recommend: every item is in the history, excluded, unavailable or unlike all of it."
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Why:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One item of an answer, its score, and why if that was asked."""
+    """One item of an answer, its score, and why if that was asked; printed, it shows what every event gave."""
 
     item: str | int
     title: str | None
@@ -66,6 +70,39 @@ class Recommendation:
         if self.why is not None:
             document["why"] = self.why.to_json()
         return document
+
+    def table(self, *notes: str) -> RenderableType:
+        """The score and what every event gave to it, as bars, what spoke against it in red; ``notes`` go below."""
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        title = Text(f"{self.label}: score {self.score:.4g}", style="bold")
+        below = list(notes)
+        if self.why is None:
+            return Group(title, *(Text(line) for line in below))
+        grid = Table(box=box.SIMPLE_HEAD)
+        grid.add_column("because of", overflow="fold")
+        grid.add_column("gives", justify="right")
+        grid.add_column("", no_wrap=True)
+        longest = max((abs(part.contribution) for part in self.why.parts), default=0.0)
+        for part in self.why.parts:
+            drawn = Text(bar(abs(part.contribution) / longest), style="cyan" if part.contribution > 0 else "red")
+            grid.add_row(Text(part.label), f"{part.contribution:+.4g}", drawn)
+        if self.why.base:
+            grid.add_row(Text("whatever the history", style="dim"), f"{self.why.base:+.4g}", "")
+        if not self.why.parts:
+            below.append("Nothing in this history speaks for it or against it.")
+        elif self.why.method == "leave-one-out":
+            below.append("Each line is the score minus the score without that event.")
+        return Group(title, *([grid] if grid.row_count else []), *(Text(line) for line in below))
+
+    def __rich__(self) -> RenderableType:
+        return self.table()
+
+    def __str__(self) -> str:
+        return _printed(self.table())
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,17 +173,22 @@ class Recommendations(Sequence[Recommendation]):
             raise MissingExtraError("pandas", "to_pandas()") from missing
         return pd.DataFrame(self.to_list(), columns=["rank", "item", "title", "score"])
 
-    def table(self, title: str | None = None) -> Table:
-        """A rich table: rank, title, score and, where it was asked, the reasons."""
+    def table(self, title: str | None = None) -> RenderableType:
+        """For ``rich``: rank, title, score and, where it was asked, the reasons; a sentence where nothing is left."""
+        from rich.console import Group
+        from rich.text import Text
+
+        above = [] if title is None else [Text(title, style="bold")]
+        shown = self._grid() if self.items else Text(NOTHING_LEFT)
+        return Group(*above, shown, *(Text(line, style="dim") for line in self._notes()))
+
+    def _grid(self) -> RenderableType:
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
         explained = any(entry.why is not None for entry in self.items)
-        grid = Table(
-            title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", caption=self._caption()
-        )
-        grid.caption_justify = "left"
+        grid = Table(box=box.SIMPLE_HEAD)
         grid.add_column("", justify="right", style="dim")
         grid.add_column("item", overflow="fold", min_width=8)
         grid.add_column("score", justify="right")
@@ -162,26 +204,36 @@ class Recommendations(Sequence[Recommendation]):
             grid.add_row(*row)
         return grid
 
-    def _caption(self) -> str | None:
+    def _notes(self) -> list[str]:
         lines = []
         if self.fallback:
             lines.append("The model knows nothing about this history: this is the popularity list.")
         if self.unknown:
             lines.append(f"Not in the catalogue, left out: {', '.join(self.unknown[:10])}")
-        return "\n".join(lines) or None
+        return lines
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> RenderableType:
         return self.table()
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=100, color_system=None, force_terminal=False, markup=False, emoji=False)
-        with console.capture() as caught:
-            console.print(self.table())
-        return caught.get().rstrip()
+        return _printed(self.table())
 
     __repr__ = __str__
+
+
+def _printed(shown: RenderableType) -> str:
+    from rich.console import Console
+
+    console = Console(width=WIDTH, color_system=None, force_terminal=False, markup=False, emoji=False)
+    with console.capture() as caught:
+        console.print(shown)
+    return caught.get().rstrip()
+
+
+def bar(share: float, width: int = BAR) -> str:
+    """A bar of ``share`` (0 to 1) of ``width`` characters, to an eighth of one."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
 def reasons(why: Why | None) -> str:

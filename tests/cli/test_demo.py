@@ -7,7 +7,7 @@ import json
 import pytest
 
 from penchant.cli import demo
-from penchant.cli.reasons import bar
+from penchant.recommendations import bar
 
 
 @pytest.fixture(autouse=True)

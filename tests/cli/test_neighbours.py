@@ -47,3 +47,8 @@ def test_what_cannot_be_shown_is_refused(run, shop: Path, remembering: Path) -> 
         said = run("similar-users", *asked)
         assert said.code == 2
         assert said.out == ""
+
+
+def test_k_counts_histories(run) -> None:
+    text = " ".join(run("similar-users", "--help").out.replace("│", " ").split())
+    assert "How many histories." in text

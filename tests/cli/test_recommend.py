@@ -140,6 +140,38 @@ def test_explain_draws_what_each_event_gave(run, shop: Path) -> None:
     assert document["score"] == pytest.approx(sum(p["contribution"] for p in document["why"]["parts"]))
 
 
+def test_an_item_of_the_history_is_explained_as_one(run, shop: Path) -> None:
+    asked = ["explain", shop / "model", "--history", "Emma", "--item", "b7"]
+    said = run(*asked)
+    assert "\nEmma is in the history already: it would not be recommended.\n" in said.out
+    assert "\nNothing in this history speaks for it or against it.\n" in said.out  # in one line, without a table
+    assert "gives" not in said.out
+    said = run(*asked, "--json")
+    assert "Emma is in the history already" in said.err
+    assert json.loads(said.out)["item"] == "b7"
+    assert "in the history already" not in run("explain", shop / "model", "--history", "Emma", "--item", "b8").out
+
+
+def test_where_nothing_is_left_a_sentence_stands_for_the_table(run, shop: Path) -> None:
+    everything = [word for n in range(12) for word in ("--history", f"b{n}")]
+    said = run("recommend", shop / "model", *everything)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Nothing is left to recommend: every item is in the history")
+    assert "score" not in said.out
+    said = run("recommend", shop / "model", *everything, "--json")
+    assert json.loads(said.out)["items"] == []
+    assert "Nothing is left to recommend" in said.err
+
+
+def test_a_sentence_is_as_wide_as_the_page_however_narrow_the_table(run, shop: Path, tmp_path: Path) -> None:
+    assert run("fit", shop / "log.csv", "-m", "item-knn", "-o", tmp_path / "bare").code == 0
+    log = tmp_path / "other.csv"
+    log.write_text("user,item\nu1,strange\n")
+    said = run("recommend", tmp_path / "bare", "--user", "u1", "--log", log, "-k", 2)
+    assert "\nThe model knows nothing about this history: this is the popularity list.\n" in said.out
+    assert "\nNot in the catalogue, left out: strange\n" in said.out
+
+
 def test_kinds_and_positives_are_read_as_they_were_learned(run, tmp_path: Path) -> None:
     lines = ["user,item,event"]
     lines += [f"u{u},i{(u + n) % 6},{('view', 'buy', 'hate')[n]}" for u in range(30) for n in range(3)]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from penchant.cli.recommend import Folder, Items, K, resolve
+from penchant.cli.recommend import Folder, Items, resolve
 from penchant.cli.render import AsJson, example, note, print_json, show
 from penchant.errors import ParameterError
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from penchant.histories import Floats, Histories
+    from penchant.recommender import Recommender
+
+K = Annotated[int, typer.Option("-k", help="How many histories.")]
 SHOWN = 5  # titles of a neighbour in the table
 
 
@@ -20,8 +29,6 @@ def register(app: typer.Typer) -> None:
 
 def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJson = False) -> None:
     """List the training histories most like one, without saying whose they are."""
-    from rich.table import Table
-
     from penchant.persist import load
     from penchant.recommender import check_k
 
@@ -45,7 +52,16 @@ def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJ
             for row, similarity in enumerate(similarities)
         ]
         print_json({"neighbours": found})
-        return
+    elif len(near):
+        show(_table(recommender, given, near, similarities))
+    if not len(near):
+        note("no training history has anything in common with it")
+
+
+def _table(recommender: Recommender, given: Histories, near: Histories, similarities: Floats) -> Table:
+    from rich.table import Table
+
+    ids = recommender.vocab.ids
     table = Table("similarity", "in common", "holds besides", box=None)
     for row, similarity in enumerate(similarities):
         items = near.row(row).tolist()
@@ -53,9 +69,7 @@ def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJ
         common = [names[item] for item in items if item in given.items]
         besides = [names[item] for item in items if item not in given.items]
         table.add_row(f"{similarity:.3f}", _shortened(common), _shortened(besides))
-    show(table)
-    if not len(near):
-        note("no training history has anything in common with it")
+    return table
 
 
 def _shortened(names: list[str]) -> str:

@@ -11,6 +11,7 @@ from penchant.cli.options import Log, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
 from penchant.errors import ParameterError
+from penchant.recommendations import NOTHING_LEFT
 
 if TYPE_CHECKING:
     from penchant.recommender import Recommender
@@ -86,7 +87,12 @@ def recommend(
         given, unknown = recommender.of_user(events, user)
         answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why)
         answer = replace(answer, user=user, unknown=unknown)
-    print_json(answer.to_json()) if as_json else show(answer.table())
+    if not as_json:
+        show(answer.table())
+        return
+    print_json(answer.to_json())
+    if not answer:
+        note(NOTHING_LEFT)
 
 
 def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, as_json: AsJson = False) -> None:
@@ -96,13 +102,13 @@ def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, a
     recommender = load(folder)
     (item_id,) = resolve(recommender, [item])
     answer = recommender.similar(item_id, k)
+    title = recommender.title(recommender.index(item_id)) or item_id
     if as_json:
         print_json(answer.to_json())
-        return
-    title = recommender.title(recommender.index(item_id)) or item_id
-    show(answer.table(f"Like {title}"))
+    elif answer:
+        show(answer.table(f"Like {title}"))
     if not answer:
-        note("nothing has anything in common with it")
+        note(f"nothing has anything in common with {title}")
 
 
 def explain(
@@ -112,13 +118,18 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what each event of a history gives to the score of one item."""
-    from penchant.cli.reasons import explanation
     from penchant.persist import load
 
     recommender = load(folder)
     ids, (wanted,) = resolve(recommender, history or ()), resolve(recommender, [item])
     answer = recommender.explain(ids, wanted)
-    print_json(answer.to_json()) if as_json else show(explanation(answer))
+    held = [f"{answer.label} is in the history already: it would not be recommended."] if wanted in ids else []
+    if not as_json:
+        show(answer.table(*held))
+        return
+    print_json(answer.to_json())
+    for line in held:
+        note(line)
 
 
 def resolve(recommender: Recommender, texts: Sequence[str]) -> list[str]:
