@@ -125,7 +125,8 @@ def test_a_new_item_enters_and_is_found_by_content(client: Client) -> None:
     assert told["method"] == "content"
     assert told["items"][0]["item"] == "i21"
     assert client.ids("/v1/latest", k=1) == ["new"]
-    assert client.ids("/v1/items", q="brand") == ["new"]
+    assert client.ids("/v1/items", q="new brand") == ["new"]
+    assert client.ids("/v1/items", k=3) == client.ids("/v1/popular", k=3)
     assert "new" in shown(client)  # where the model has no more to say
     client.events({"user": "ann", "item": "new"})
     told = client.get(PATH).json()

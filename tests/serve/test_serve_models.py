@@ -6,16 +6,21 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from threading import current_thread
+from typing import Any
 
 import pytest
-from conftest import Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
+from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 
 import penchant as pc
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.models.base import Model
+from penchant.serve import answers
+from penchant.serve.database import Statement
 from penchant.serve.service import Service
 from penchant.serve.settings import Settings
-from penchant.serve.shelf import Said
+from penchant.serve.shelf import Said, Shelf
+from penchant.serve.slow import QUICK
 from penchant.serve.versions import Loaded
 
 
@@ -113,6 +118,61 @@ def test_slow_models_answer_beside_the_event_loop(make: Make, monkeypatch: pytes
     told = client.get("/v1/users/ann/recommendations?why=true").json()
     assert told["removed"]["seen"] == 2
     assert client.get("/v1/items/i00/similar").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/onboarding", "/v1/items/i00/similar", "/v1/items?q=title", "/v1/trending"])
+def test_lists_are_made_beside_the_event_loop(client: Client, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+    select = Shelf.select
+    monkeypatch.setattr(Shelf, "select", lambda *given: (used.append(current_thread().name), select(*given))[1])
+    assert client.get(path).status_code == 200
+    assert used
+    assert all(name.startswith("penchant-reader") for name in used)
+
+
+def test_people_are_counted_beside_the_event_loop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make(min_support=1)
+    service, used = client.service, []
+    client.patch("/v1/users/ann", json={"attributes": {"country": "NO"}})
+    client.patch("/v1/users/bob", json={"attributes": {"country": "NO"}})
+    client.events({"user": "ann", "item": "i20"})
+    read, counts = service.store.database.read, {service.crowd._support, service.crowd._segment}
+
+    def noted(statement: Statement, **named: object) -> list[tuple[Any, ...]]:
+        if statement in counts:
+            used.append(current_thread().name)
+        return read(statement, **named)
+
+    monkeypatch.setattr(service.store.database, "read", noted)
+    told = client.get("/v1/users/bob/recommendations").json()
+    assert told["segment"] == {"attribute": "country", "value": "NO", "people": 1}
+    assert len(used) == 2
+    assert all(name.startswith("penchant-reader") for name in used)
+    client.get("/v1/users/bob/recommendations")
+    assert len(used) == 2  # kept for some seconds
+    assert 'penchant_answers_total{kind="fallback"} 2.0' in client.get("/metrics").text  # once each
+
+
+@pytest.mark.parametrize(("grows", "events", "k", "slow"), [
+    (False, 5, 1, False), (False, 1, 5, True), (True, 1, 5, False), (True, 5, 1, True),
+])  # fmt: skip
+def test_reasons_that_take_long_are_found_beside_the_event_loop(
+    client: Client, grows: bool, events: int, k: int, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of one item each cost the same, or those of one event each: leaving every event out once."""
+    active, used, explain = client.service.versions.active, [], answers.explain_items
+    assert 0 < active.reason_seconds < QUICK
+    assert not active.reason_grows
+    active.reason_seconds, active.reason_grows = QUICK / 3, grows
+
+    def noted(*given: Any) -> Any:
+        used.append(current_thread().name)
+        return explain(*given)
+
+    monkeypatch.setattr(answers, "explain_items", noted)
+    client.events(*({"user": "ann", "item": item} for item in ITEMS[:events]))
+    assert client.get(f"/v1/users/ann/recommendations?why=true&k={k}").json()["items"][0]["why"]["parts"]
+    assert [name.startswith("penchant-reader") for name in used] == [slow]
 
 
 def test_a_model_that_remembers_people_needs_leave(knn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from penchant.serve.content import by_content
 from penchant.serve.history import Taste
 from penchant.serve.problems import Problem, invalid
 from penchant.serve.signing import digest, sign, unsign
+from penchant.serve.slow import QUICK, off_the_event_loop
 from penchant.serve.versions import Loaded
 from penchant.serve.where import Where, text
 
@@ -185,7 +186,7 @@ def _ranked(loaded: Loaded, taste: Taste, mask: Bools, wanted: int, order: Ints 
     missing, n_model = wanted - len(found.items), loaded.shelf.n_model
     if missing > 0 and len(mask) > n_model:
         new = (n_model + np.flatnonzero(mask[n_model:])).tolist()
-        like = by_content(loaded.shelf, taste.given.items.tolist())
+        like = by_content(loaded.shelf, taste.given.items.tolist(), new)
         new.sort(key=lambda at: (-like.get(at, 0.0), -int(loaded.shelf.added[at]), at))
         found.items += new[:missing]
         found.scores += [0.0] * len(new[:missing])
@@ -225,9 +226,13 @@ def popular(loaded: Loaded) -> Ints:
 
 
 def reasons(loaded: Loaded, given: Histories, positions: Sequence[int]) -> list[dict[str, Any]]:
-    """What each event of the history gave to each item, the largest contributions first."""
+    """What each event of the history gave to each item, the largest contributions first. Raises ``Slow`` on the event
+    loop where that takes long."""
     ids, titles, n_model = loaded.shelf.ids, loaded.shelf.titles, loaded.shelf.n_model
     known = [at for at in positions if at < n_model]
+    times = len(given.items) if loaded.reason_grows else len(known)
+    if times * loaded.reason_seconds > QUICK:
+        off_the_event_loop()
     explained = dict(zip(known, explain_items(loaded.recommender.model, given, known), strict=True)) if known else {}
     told = []
     for at in positions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from penchant.serve.columns import parts, spelled
@@ -26,23 +26,29 @@ def features(shelf: Shelf, at: int) -> dict[tuple[str, str], float]:
     return found
 
 
-def by_content(shelf: Shelf, positions: Sequence[int]) -> dict[int, float]:
-    """How much items resemble these: the cosine of their weighted values; items without a common value are absent."""
+def by_content(shelf: Shelf, positions: Sequence[int], among: Iterable[int] | None = None) -> dict[int, float]:
+    """How much items (``among`` them where it is given) resemble these: the cosine of their weighted values; items
+    without a common value are absent."""
     with shelf.lock:
-        return _by_content(shelf, positions)
+        return _by_content(shelf, positions, among)
 
 
-def _by_content(shelf: Shelf, positions: Sequence[int]) -> dict[int, float]:
+def _by_content(shelf: Shelf, positions: Sequence[int], among: Iterable[int] | None) -> dict[int, float]:
     wanted: dict[tuple[str, str], float] = {}
     for at in positions:
         for key, weight in features(shelf, at).items():
             wanted[key] = wanted.get(key, 0.0) + weight
-    scores: dict[int, float] = {}
-    for (name, value), weight in wanted.items():
-        column = shelf.domains if name == "" else shelf.attributes[name]
-        own = math.log((1 + len(shelf)) / len(column.holders[value]))
-        for at in column.holders[value]:
-            scores[at] = scores.get(at, 0.0) + weight * own
     size = math.sqrt(sum(weight**2 for weight in wanted.values()))
-    norms = {at: math.sqrt(sum(weight**2 for weight in features(shelf, at).values())) for at in scores}
-    return {at: score / (size * norms[at]) for at, score in scores.items()}
+    scores: dict[int, float] = {}
+    for at in _holders(shelf, wanted) if among is None else among:
+        own = features(shelf, at)
+        common = sum(weight * wanted[key] for key, weight in own.items() if key in wanted)
+        if common > 0:
+            scores[at] = common / (size * math.sqrt(sum(weight**2 for weight in own.values())))
+    return scores
+
+
+def _holders(shelf: Shelf, wanted: Iterable[tuple[str, str]]) -> set[int]:
+    """Every item that has one of these values."""
+    columns = ((shelf.domains if name == "" else shelf.attributes[name], value) for name, value in wanted)
+    return set[int]().union(*(column.holders[value] for column, value in columns))

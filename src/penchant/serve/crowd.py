@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, distinct, func, select
 
+from penchant.serve.slow import off_the_event_loop
 from penchant.serve.store import EventStore
 from penchant.serve.tables import attributes, events
 
@@ -37,7 +38,7 @@ class Segment:
 class Crowd:
     """Counts over everybody's events; never part of a personal answer but where nothing is known of the person.
 
-    Counting reads many rows: call it outside the event loop. What was counted is kept for ten seconds.
+    Counting reads many rows, and raises ``Slow`` on the event loop; what was counted is kept for ten seconds.
     """
 
     def __init__(self, store: EventStore, *, min_support: int) -> None:
@@ -58,6 +59,7 @@ class Crowd:
         now = time.monotonic()
         if found is not None and now - found[0] < FRESH:
             return found[1]
+        off_the_event_loop()
         counted = count()
         if len(self._kept) >= KEPT:
             self._kept.clear()

@@ -26,13 +26,13 @@ from penchant.serve.problems import Problem, not_found
 from penchant.serve.retention import Retention
 from penchant.serve.settings import Settings
 from penchant.serve.shelf import Said
+from penchant.serve.slow import QUICK, Slow
 from penchant.serve.store import Batch, Clock, EventStore, Row
 from penchant.serve.tables import activations, clock
 from penchant.serve.versions import Loaded, Versions
 
 T = TypeVar("T")
 THREADS = 4  # that read and score what is too slow for the event loop
-QUICK = 0.004  # seconds: a model that answers faster answers on the event loop, a slower one in a thread
 POLL = 1.0  # seconds between looks at what other processes changed
 TIDY = 600.0  # seconds between runs of retention
 AHEAD = 86_400  # seconds that the clock of a sender may be ahead
@@ -199,9 +199,11 @@ class Service:
         return await self.run(self.answering.for_rows, rows, query)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run something that reads and scores: on the event loop where that is quick, else in a thread."""
+        """Run something that reads and scores: on the event loop where that is quick, else in a thread; there it
+        begins anew where it turns out to be slow."""
         if self.store.database.sqlite and self.versions.active.seconds < QUICK:
-            return work(*arguments)
+            with contextlib.suppress(Slow):
+                return work(*arguments)
         return await self.thread(work, *arguments)
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:

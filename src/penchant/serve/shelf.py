@@ -153,18 +153,6 @@ class Shelf:
             "known_to_model": at < self.n_model,
         }
 
-    def find(self, words: str, k: int) -> list[int]:
-        """Shown items whose title or id holds ``words``, whatever the case, in the order of the shelf."""
-        wanted = words.strip().casefold()
-        mask = self.select(None).mask
-        found: list[int] = []
-        for at, title in enumerate(self.titles):
-            if mask[at] and (wanted in (title or "").casefold() or wanted == self.ids[at].casefold()):
-                found.append(at)
-                if len(found) == k:
-                    break
-        return found
-
     def select(self, where: Where | None, now: float | None = None) -> Selection:
         """The items that may be shown under a filter, shape ``(len(self),)``."""
         with self.lock:

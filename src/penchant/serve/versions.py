@@ -34,6 +34,8 @@ class Loaded:
     recommender: Recommender
     shelf: Shelf
     seconds: float = 0.0  # what one answer takes, warm
+    reason_seconds: float = 0.0  # what the reasons of one item take for a history of one event
+    reason_grows: bool = False  # whether they take longer for longer histories
     kept: dict[str, Any] = field(default_factory=dict)  # what is computed once from the model
 
     @property
@@ -69,7 +71,7 @@ class Loaded:
 
     def warm(self) -> None:
         """Answer a few times, so that nothing is compiled, read or computed at the first request."""
-        from penchant.reasons import rank_net
+        from penchant.reasons import explain_items, rank_net
 
         model = self.recommender.model
         mask = self.shelf.select(None).mask[: model.n_items]
@@ -85,6 +87,11 @@ class Loaded:
             spent.append(time.perf_counter() - start)
         rank_net(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
         self.seconds = min(spent)
+        for _ in range(2 if len(items) else 0):  # the second time it is warm
+            start = time.perf_counter()
+            (told,) = explain_items(model, given, [int(items[0])])
+            self.reason_grows = told.method == "leave-one-out"
+            self.reason_seconds = (time.perf_counter() - start) / (len(items) if self.reason_grows else 1)
 
 
 class Versions:

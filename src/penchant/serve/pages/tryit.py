@@ -11,10 +11,10 @@ from penchant.serve import lists
 from penchant.serve.answers import Query
 from penchant.serve.pages.html import PageRoute, by_htmx, page
 from penchant.serve.pages.reasons import all_told, shades
-from penchant.serve.pages.search import MOST, had, search
 from penchant.serve.pages.sessions import TRY, Form, from_here, read_form, visitor_of
 from penchant.serve.problems import invalid
 from penchant.serve.schemas import check_id
+from penchant.serve.search import MOST, had, search
 from penchant.serve.service import Service
 from penchant.serve.shelf import Shelf
 from penchant.serve.versions import Loaded

@@ -10,6 +10,7 @@ from penchant.serve import lists
 from penchant.serve.problems import invalid, not_found
 from penchant.serve.routes.needs import ADMIN, READ, problems, service_of
 from penchant.serve.schemas import Id, Item, ItemBatch, K, NamedItem, PathId, WhereText
+from penchant.serve.search import search
 from penchant.serve.where import parse
 
 router = APIRouter(tags=["items"])
@@ -20,9 +21,11 @@ Words = Annotated[str, Query(alias="q", max_length=200, description="part of a t
 
 @router.get("/v1/items", dependencies=[READ], responses=problems())
 async def find(request: Request, words: Words = "", k: K = 20) -> dict[str, Any]:
-    """Search the catalogue by title."""
-    shelf = service_of(request).versions.active.shelf
-    return {"items": [shelf.describe(at) for at in shelf.find(words, k)]}
+    """Search the catalogue: every word somewhere in the title, or the id; without words the most popular."""
+    service = service_of(request)
+    active = service.versions.active
+    found = await service.thread(search, active, words, k)
+    return {"items": [active.shelf.describe(at) for at in found]}
 
 
 @router.post("/v1/items", dependencies=[ADMIN], responses=problems())
@@ -83,7 +86,7 @@ async def similar(
     service = service_of(request)
     if id not in service.versions.active.shelf.position:
         raise not_found("id", "there is no such item")
-    return await service.run(lists.similar, service.versions.active, id, k, parse(where), exclude)
+    return await service.thread(lists.similar, service.versions.active, id, k, parse(where), exclude)
 
 
 @router.get("/v1/popular", dependencies=[READ], responses=problems())
@@ -112,4 +115,4 @@ async def latest(request: Request, k: K = 10, where: WhereText = None) -> dict[s
 async def onboarding(request: Request, k: K = 10, where: WhereText = None) -> dict[str, Any]:
     """Popular items that differ from each other, for someone new to pick from."""
     service = service_of(request)
-    return await service.run(lists.onboarding, service.versions.active, k, parse(where))
+    return await service.thread(lists.onboarding, service.versions.active, k, parse(where))

@@ -22,11 +22,9 @@ def folded(text: str) -> str:
 
 def search(loaded: Loaded, question: str, k: int) -> list[int]:
     """Positions of shown items, titles that begin with the question first, then those more people had; an item whose id
-    is the question comes before all."""
+    is the question comes before all. Without words: all items, most people first."""
     shelf, asked = loaded.shelf, folded(question[:MOST]).strip()
     words = asked.split()
-    if not words:
-        return []
     titles = _titles(loaded)
     mask = shelf.select(None).mask
     exact = shelf.position.get(question.strip(), -1)
