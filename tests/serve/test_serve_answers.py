@@ -53,6 +53,17 @@ def test_nothing_of_a_history_that_is_sent_along_is_kept(client: Client) -> None
     assert "never heard of" not in client.service.versions.active.shelf.position
 
 
+@pytest.mark.parametrize(("wrong", "field"), [
+    (5, "history.0"), (None, "history.0"), ("", "history.0.item"), ("a\0", "history.0.item"),
+    ({"itm": "a"}, "history.0.item"),
+    ({"item": "a", "value": "5"}, "history.0.value"), ({"item": "a", "kind": 1}, "history.0.kind"),
+])  # fmt: skip
+def test_a_history_that_cannot_be_is_refused_and_its_field_named(client: Client, wrong: Any, field: str) -> None:
+    told = client.post("/v1/recommendations", json={"history": [wrong]})
+    assert told.status_code == 422
+    assert told.json()["errors"][0]["field"] == field
+
+
 def test_get_and_post_say_the_same(client: Client) -> None:
     history(client, "ann", "i00", "i01")
     where = {"attribute": "genre", "in": ["drama"]}

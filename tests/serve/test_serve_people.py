@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def test_attributes_are_set_and_taken_away(client: Client) -> None:
     wrong = client.patch("/v1/users/ann", json={"attributes": {"a": ["x"]}})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["field"] == "attributes.a"
+
+
+def test_an_attribute_that_cannot_be_is_named(client: Client) -> None:
+    for said, field in (
+        ({"a\0": 1}, "attributes.a\0.[key]"),
+        ({"a": [1]}, "attributes.a"),
+        ({"a": "\ud800"}, "attributes.a"),
+    ):
+        body = json.dumps({"attributes": said})
+        told = client.patch("/v1/users/ann", content=body, headers={"content-type": "application/json"})
+        assert told.status_code == 422
+        assert told.json()["errors"][0]["field"] == field
+        assert "codec" not in told.text
 
 
 def test_a_session_becomes_a_user(client: Client) -> None:

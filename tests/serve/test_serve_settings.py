@@ -35,7 +35,9 @@ def test_flags_beat_the_environment_beats_the_file(tmp_path: Path) -> None:
         ({"port": 70_000}, "port"), ({"port": True}, "port"), ({"port": 1.5}, "port"), ({"keep": "2 years"}, "keep"),
         ({"keep": "1s"}, "keep"), ({"recent": 0}, "recent"), ({"rate": -1.0}, "rate"), ({"rate": float("nan")}, "rate"),
         ({"log_level": "loud"}, "log_level"), ({"secret": "short"}, "secret"), ({"origins": "x"}, "origins"),
-        ({"origins": (1,)}, "origins"), ({"host": 3}, "host"), ({"max_batch": 10**6}, "max_batch"),
+        ({"origins": (1,)}, "origins"), ({"origins": ("https://a.example/",)}, "origin"),
+        ({"origins": ("*",)}, "origin"),
+        ({"host": 3}, "host"), ({"max_batch": 10**6}, "max_batch"),
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_named(values: dict[str, Any], named: str) -> None:

@@ -23,6 +23,7 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPES = (b"application/json", b"application/problem+json")
 FORM_TYPES = (b"application/x-www-form-urlencoded",)
+UNCOUNTED = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # what watches the service, and files that cost nothing
 PAGES = "/ui/"  # whose forms prove in their own way that a page of ours sent them
 WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 # A proxy on this machine speaks to us from this machine, for people who are elsewhere.
@@ -113,7 +114,7 @@ class Gate:
         exchange.status_instead = 204
         exchange.extra += [
             (b"access-control-allow-methods", b"GET, POST"),
-            (b"access-control-allow-headers", b"authorization, content-type"),
+            (b"access-control-allow-headers", b"authorization, content-type, x-api-key"),
             (b"access-control-max-age", b"600"),
         ]
         return Problem(403, "")
@@ -149,7 +150,7 @@ class Gate:
     def _wait(self, scope: Scope, caller: Caller) -> float:
         key = caller.key
         rate = key.rate if key is not None and key.rate else self.service.settings.rate
-        if not rate:
+        if not rate or scope["path"].startswith(UNCOUNTED):
             return 0.0
         who = key.id if key is not None else str((scope.get("client") or ("",))[0])
         return self.service.buckets.take(who, rate)

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from penchant.errors import ParameterError
 from penchant.serve.database import Database, transaction
+from penchant.serve.settings import check_origin
 from penchant.serve.tables import clock
 from penchant.serve.tables import keys as table
 
@@ -163,9 +164,7 @@ def check_key(name: str, scopes: Sequence[str], origins: Sequence[str], rate: fl
     if not scopes or set(scopes) - set(SCOPES):
         raise ParameterError(f"a key has scopes out of {', '.join(SCOPES)}, not {', '.join(scopes) or 'none'}")
     for origin in origins:
-        scheme, _, host = origin.partition("://")
-        if scheme not in {"http", "https"} or not host or set(host) & set("/?# ,;\\") or not host.isascii():
-            raise ParameterError(f"an origin reads like https://shop.example, not {origin[:80]!r}")
+        check_origin(origin)
     if origins and set(scopes) != {"collect"}:
         raise ParameterError("only a key with the scope collect alone may be used by web pages")
     if rate is not None and not 0 < rate < 1e9:

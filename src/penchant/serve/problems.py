@@ -69,9 +69,14 @@ def place(location: Sequence[Any]) -> str:
     return ".".join(parts)
 
 
+def said(error: Mapping[str, Any]) -> str:
+    """What pydantic found wrong, for people."""
+    return str(error["msg"]).removeprefix("Value error, ")[:300]
+
+
 def from_validation(errors: Sequence[Any]) -> Problem:
     """422 with every field that pydantic found wrong."""
-    found = [{"field": place(error["loc"]), "detail": str(error["msg"])[:300]} for error in errors[:100]]
+    found = [{"field": place(error["loc"]), "detail": said(error)} for error in errors[:100]]
     first = found[0] if found else {"field": "body", "detail": "cannot be read"}
     return Problem(422, f"{first['field']}: {first['detail']}", kind="invalid", errors=found)
 

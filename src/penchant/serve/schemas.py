@@ -11,6 +11,7 @@ from fastapi import Path, Query
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -22,7 +23,7 @@ from pydantic import (
 
 from penchant.errors import DataError
 from penchant.serve.answers import MOST
-from penchant.serve.values import Attribute, Scalar
+from penchant.serve.values import Attribute, Scalar, named
 from penchant.serve.where import Where, parse
 from penchant.vocab import normalise_id
 
@@ -80,9 +81,9 @@ Id = Annotated[StrictStr, Field(min_length=1, max_length=600, examples=["42"]), 
 PathId = Annotated[str, Path(description="percent-encoded, a slash as %2F"), AfterValidator(path_id)]
 Time = Annotated[int, PlainValidator(seconds), WithJsonSchema(_TIME)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]  # models count in single precision
-Kind = Annotated[StrictStr, Field(min_length=1, max_length=64)]
+Kind = Annotated[StrictStr, Field(min_length=1, max_length=64), AfterValidator(named)]
 K = Annotated[int, Query(ge=1, le=MOST, description="how many items")]
-Name = Annotated[StrictStr, Field(min_length=1, max_length=64)]
+Name = Annotated[StrictStr, Field(min_length=1, max_length=64), AfterValidator(named)]
 Filter = Annotated[Where | None, WrapValidator(lambda given, _: parse(given))]  # parse bounds it and names the place
 WhereText = Annotated[str | None, Query(max_length=20_000, description="a filter as JSON; POST takes it as an object")]
 
@@ -101,7 +102,7 @@ class Event(_Strict):
     value: Finite | None = Field(default=None, description="a rating or a weight")
     time: Time | None = Field(default=None, description="unix seconds or ISO-8601; now if it is left out")
     context: Annotated[dict[str, Any], AfterValidator(_context)] | None = None
-    id: Annotated[StrictStr, Field(min_length=1, max_length=128)] | None = Field(
+    id: Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(named)] | None = Field(
         default=None, description="the same id is counted once, so that a request may be sent again"
     )
 
@@ -150,10 +151,17 @@ class Ask(_Strict):
     repeat: StrictBool = Field(default=False, description="seen items may come again")
 
 
+def _past(given: Any) -> Any:
+    return {"item": given} if isinstance(given, str) else given
+
+
 class AskAnonymous(Ask):
     """What to recommend for a history that is sent along."""
 
-    history: Annotated[list[Id | Past], Field(max_length=5000, description="oldest first")]
+    history: Annotated[
+        list[Annotated[Past, BeforeValidator(_past, json_schema_input_type=Id | Past)]],
+        Field(max_length=5000, description="oldest first; an event, or only its item"),
+    ]
 
 
 class ModelName(BaseModel):

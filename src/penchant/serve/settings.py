@@ -64,6 +64,8 @@ class Settings:
             raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")
         if self.secret and len(self.secret) < 32:
             raise ParameterError("secret has at least 32 characters")
+        for origin in self.origins:
+            check_origin(origin)
         if self.keep_seconds is not None and self.keep_seconds < 60:
             raise ParameterError("keep is at least a minute, or 0 for ever")
 
@@ -94,6 +96,13 @@ class Settings:
             values["store"] = "(not a URL)"
         values["origins"] = list(self.origins)
         return values
+
+
+def check_origin(origin: str) -> None:
+    """Raises ``ParameterError`` for what no browser says it is."""
+    scheme, _, host = origin.partition("://")
+    if scheme not in {"http", "https"} or not host or set(host) & set("/?# ,;\\") or not host.isascii():
+        raise ParameterError(f"an origin reads like https://shop.example, not {origin[:80]!r}")
 
 
 def is_loopback(host: str) -> bool:

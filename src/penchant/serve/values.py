@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
 VALUES = 256  # of one attribute
 TEXT = 2000  # characters of one value
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def named(text: str) -> str:
+    """A name that is kept as it is, as ids are: one line, without what a database would not take."""
+    if not text.isprintable() and _CONTROL.search(text):
+        raise ValueError("it holds a control character")
+    return text
 
 
 def scalar(value: Any) -> Any:
@@ -16,12 +25,20 @@ def scalar(value: Any) -> Any:
     if isinstance(value, str):
         if len(value) > TEXT:
             raise ValueError(f"a text has at most {TEXT:,} characters")
-        value.encode()  # a lone surrogate is a ValueError
+        if not value.isascii():
+            _whole(value)
     elif isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
         pass
     elif not isinstance(value, float) or not math.isfinite(value):
         raise ValueError("a value is a text, a number, true or false")
     return value
+
+
+def _whole(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text is made of whole characters") from None
 
 
 def attribute(value: Any) -> Any:

@@ -25,7 +25,7 @@ from penchant.serve.values import Scalar
 DEPTH = 8  # levels of all, any and none
 CONDITIONS = 64
 Name = Annotated[str, Field(min_length=1, max_length=64)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _STRICT = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
 
 

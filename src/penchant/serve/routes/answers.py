@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from penchant.serve import answers
 from penchant.serve.routes.needs import READ, problems, service_of
-from penchant.serve.schemas import Ask, AskAnonymous, Id, K, Past, PathId, Recommended, WhereText
+from penchant.serve.schemas import Ask, AskAnonymous, Id, K, PathId, Recommended, WhereText
 from penchant.serve.where import parse
 
 router = APIRouter(tags=["recommendations"], dependencies=[READ])
@@ -53,8 +53,7 @@ async def ask_for_session(request: Request, id: PathId, ask: Ask) -> Response:
 @router.post("/v1/recommendations", response_model=Recommended, responses=problems(410))
 async def for_history(request: Request, ask: AskAnonymous) -> Response:
     """Recommend for a history that is sent along; nothing of it is kept."""
-    events = [one if isinstance(one, Past) else Past(item=one) for one in ask.history]
-    rows = [(one.item, one.kind, one.value, one.time) for one in events]
+    rows = [(one.item, one.kind, one.value, one.time) for one in ask.history]
     return _json(await service_of(request).recommend_anonymous(rows, _query(ask)))
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from penchant.serve.problems import Problem, invalid, place
+from penchant.serve.problems import Problem, invalid, place, said
 from penchant.serve.routes.needs import COLLECT, problems, service_of
 from penchant.serve.schemas import Collected, Event
 from penchant.serve.store import Row
@@ -73,7 +73,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[Row], list
                 events.append((n, ONE.validate_python(one)))
             except ValidationError as wrong:
                 first = wrong.errors()[0]
-                errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": first["msg"][:300]})
+                errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": said(first)})
     rows: list[Row] = []
     places: list[int] = []
     now = int(time.time())
