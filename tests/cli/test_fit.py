@@ -58,6 +58,49 @@ def test_an_output_folder_that_exists_is_refused_before_the_work(run, shop: Path
     assert pc.load(tmp_path / "m").model == pc.Random()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["fit", "log.csv", "-m", "popular", "-o", "OUT/m"],
+        ["fit", "log.csv", "-m", "popular", "-o", "m", "--curve", "OUT/c.svg"],
+        ["tune", "log.csv", "-m", "popular", "-o", "OUT/p.json"],
+        ["recommend", "model", "--all", "--log", "log.csv", "-o", "OUT/lists.parquet"],
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_work(
+    run, shop: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(shop)
+    before = sorted(shop.iterdir())
+    for out, why in (("log.csv", "log.csv is not a folder"), ("log.csv/deep", "log.csv is not a folder")):
+        said = run(*(word.replace("OUT", out) for word in command))
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith(f"penchant: {out}/")
+        assert said.err.endswith(f"{why}\n")
+    assert sorted(shop.iterdir()) == before
+
+
+def test_a_folder_that_takes_nothing_is_bad_input_and_a_write_that_fails_is_not(
+    run, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", forbidden)
+        said = run("fit", shop / "log.csv", "-m", "popular", "-o", tmp_path / "m")
+    told = f"penchant: {tmp_path}/m cannot be written: {tmp_path} takes nothing new (Permission denied)\n"
+    assert (said.code, said.err) == (2, told)
+
+    def full(path: Path, arrays: object) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("penchant.saved.tensors.write", full)
+    said = run("fit", shop / "log.csv", "-m", "popular", "-o", tmp_path / "m")
+    assert (said.code, said.err) == (1, f"penchant: {tmp_path}/m: cannot be written (No space left on device)\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_rows_marked_test_are_left_out_and_it_says_so(run, tmp_path: Path) -> None:
     rows = [f"u{u},i{n},{'test' if n == 3 else 'train'}" for u in range(9) for n in range(4)]
     (tmp_path / "log.csv").write_text("user,item,split\n" + "\n".join(rows) + "\n")

@@ -79,6 +79,11 @@ def test_tune_writes_a_file_that_evaluate_reads(
     assert json.loads(capsys.readouterr().out)["models"][0]["label"] == f"@{file}"
 
 
+def test_a_file_that_is_no_search_is_named_without_internals(market: Path, capsys) -> None:
+    assert main(["tune", str(market), "-m", "popular", "-o", str(market)]) == 2
+    assert capsys.readouterr().err == f"penchant: {market}: is there and holds no search. Name another file.\n"
+
+
 def test_tune_takes_candidates_and_repeats(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lists = tmp_path / "lists.csv"
     lists.write_text("user,item\n" + "".join(f"u{u},i{i}\n" for u in range(300) for i in range(5)))

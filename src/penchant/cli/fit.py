@@ -49,13 +49,15 @@ def register(app: typer.Typer) -> None:
         from penchant.fitting import fit as fit_model
         from penchant.models.base import Run
         from penchant.registry import parse
-        from penchant.saved.folders import refuse
+        from penchant.saved.folders import reachable_file, refuse
         from penchant.saved.manifest import MANIFEST
 
         if resume and checkpoints is None:
             raise ParameterError("--resume goes on from a checkpoint: name its folder with --checkpoints")
         chosen = parse(model)
         refuse(Path(output), force=force, marker=MANIFEST)  # before the work, not after it
+        for file in filter(None, (curve, training_log)):
+            reachable_file(Path(file))
         log, catalog = read_log(reading.with_logs(logs))
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log)

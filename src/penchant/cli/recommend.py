@@ -56,9 +56,11 @@ def recommend(
 ) -> None:
     """Recommend for a history typed in, for one user of a log, or for all of them."""
     from dataclasses import replace
+    from pathlib import Path
 
     from penchant.persist import load
     from penchant.recommender import check_k
+    from penchant.saved.folders import reachable_file
 
     check_k(k)
     if [bool(history), user is not None, everyone].count(True) != 1:
@@ -69,6 +71,8 @@ def recommend(
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):
         raise ParameterError("--all goes without --why and --exclude")
+    if output is not None:
+        reachable_file(Path(output))  # before the work, not after it
     recommender = load(folder)
     if history:
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())

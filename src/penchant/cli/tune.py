@@ -43,9 +43,11 @@ def register(app: typer.Typer) -> None:
         from penchant.evaluation.measure import parse_metric
         from penchant.models.base import Run
         from penchant.registry import parse
+        from penchant.saved.folders import reachable_file
         from penchant.tuning import tune as search
 
         parse(model), parse_metric(metric)  # before the log is read
+        reachable_file(output)
         log, catalog = read_log(split_column(reading.with_logs(logs), split))
         held = output.exists()
         with progress() as report:

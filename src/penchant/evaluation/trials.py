@@ -91,8 +91,10 @@ def earlier_trials(file: Path, now: Tuned) -> list[Trial]:
         asked = {"model": now.model, "metric": str(now.metric), "split": now.split, "seed": now.seed}
         asked |= {"fixed": now.fixed, "data": now.data}
         differs = [key for key, value in asked.items() if held.get(key) != json.loads(json.dumps(value))]
-    except (OSError, ValueError, KeyError, TypeError) as wrong:
-        raise DataError(f"is there and holds no search ({wrong!r})", file=str(file), fix="Name another file.") from None
+    except OSError as wrong:
+        raise DataError(f"is there and cannot be read ({wrong.strerror})", file=str(file)) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError("is there and holds no search", file=str(file), fix="Name another file.") from None
     if differs:
         words = {"data": "other data or another split", "fixed": "other fixed parameters"}
         said = ", ".join(words.get(key, f"{key} {held.get(key)!r}") for key in differs)
@@ -101,11 +103,11 @@ def earlier_trials(file: Path, now: Tuned) -> list[Trial]:
 
 
 def write(file: Path, found: Tuned) -> None:
-    """Replace the file at once, so that an interruption leaves the last whole one."""
+    """Replace the file at once, so that an interruption leaves the last whole one; raises ``OSError`` that names it."""
     beside = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         beside.replace(file)
     except OSError as wrong:
-        raise DataError(f"the parameter file cannot be written ({wrong.strerror})", file=str(file)) from None
+        raise OSError(wrong.errno, f"cannot be written ({wrong.strerror})", str(file)) from None

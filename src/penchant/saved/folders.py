@@ -21,28 +21,32 @@ def replacing(folder: Path, *, force: bool, marker: str) -> Iterator[Path]:
     """A fresh folder beside ``folder`` to write into, that takes its place at the end; on an error nothing is left.
 
     A folder that exists is refused; with ``force`` it is replaced if it is empty or holds ``marker``, so that a
-    mistyped path cannot delete anything else. Raises ``ParameterError``.
+    mistyped path cannot delete anything else. Raises ``ParameterError``, and an ``OSError`` that names ``folder`` where
+    writing fails.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100  # Path.resolve would follow a link at the very end
     recover(folder, marker)
     refuse(folder, force=force, marker=marker)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex[:12]}"
+    fresh = _beside(folder)
     fresh.mkdir()
     try:
         yield fresh
         _flush(fresh)
         refuse(folder, force=force, marker=marker)  # it may have appeared meanwhile
         _put(fresh, folder)
+    except OSError as wrong:  # its own file is one that nobody has heard of
+        raise OSError(wrong.errno, f"cannot be written ({wrong.strerror or wrong})", str(folder)) from wrong
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def refuse(folder: Path, *, force: bool, marker: str) -> None:
-    """Raises ``ParameterError`` where ``folder`` stands in the way."""
+    """Raises ``ParameterError`` where ``folder`` stands in the way, or cannot come to be."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ParameterError(f"{folder} exists and is not a folder: choose another name")
     if not folder.exists():
+        reachable(folder)
         return
     if not force:
         raise ParameterError(f"{folder} exists: choose another name, or force its replacement (--force, force=True)")
@@ -50,6 +54,32 @@ def refuse(folder: Path, *, force: bool, marker: str) -> None:
         raise ParameterError(
             f"{folder} holds something else than a saved recommender: it is not replaced, even by force"
         )
+
+
+def reachable(path: Path) -> None:
+    """Raises ``ParameterError`` where ``path`` cannot come to be: a file is on the way, or nothing new fits in."""
+    place = Path(os.path.abspath(path)).parent  # noqa: PTH100  # the path as it was named, links and all
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise ParameterError(f"{path} cannot be written: {place} is not a folder")
+    probe = _beside(place / path.name)
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as wrong:
+        raise ParameterError(f"{path} cannot be written: {place} takes nothing new ({wrong.strerror})") from None
+
+
+def reachable_file(path: Path) -> None:
+    """As ``reachable``, for a file: a folder of that name stands in the way."""
+    if path.is_dir():
+        raise ParameterError(f"{path} is a folder: name a file")
+    reachable(path)
+
+
+def _beside(path: Path) -> Path:
+    return path.parent / f".{path.name}.new-{uuid.uuid4().hex[:12]}"
 
 
 def recover(folder: Path, marker: str) -> None:
