@@ -16,7 +16,7 @@ import penchant as pc
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.models.base import Model
 from penchant.serve import answers
-from penchant.serve.database import Statement
+from penchant.serve.database import Statement, StoreError
 from penchant.serve.service import Service
 from penchant.serve.settings import Settings
 from penchant.serve.shelf import Said, Shelf
@@ -65,6 +65,31 @@ def test_the_model_that_was_there_first_can_be_returned_to(make: Make, own: Path
     first = active(client)
     client.post(f"/v1/models/{'knn' if first != 'knn' else 'popular'}/activate")
     assert make(folder=str(own)).post("/v1/models/rollback").json()["active"] == first
+
+
+def test_a_roll_back_is_at_once_whatever_became_of_the_folder(make: Make, own: Path) -> None:
+    client = make(folder=str(own))
+    for name in ("knn", "popular"):
+        client.post(f"/v1/models/{name}/activate")
+    was, page = client.service.versions.loaded[1], client.get("/v1/users/ann/recommendations?k=3").json()["next"]
+    client.put("/v1/items/new", json={"title": "N"})
+    shutil.rmtree(own / "knn")
+    assert client.post("/v1/models/rollback").json()["active"] == "knn"
+    assert client.service.versions.active is was
+    assert client.get("/v1/items/new").json()["title"] == "N"
+    assert client.get("/v1/users/ann/recommendations", params={"k": 3, "page": page}).status_code == 200
+
+
+def test_a_swap_that_cannot_be_noted_is_none(make: Make, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make(folder=str(own))
+    before = active(client)
+
+    async def full(_: object) -> None:
+        raise StoreError("the store cannot be written: database or disk is full")
+
+    monkeypatch.setattr(client.service.store.writer, "do", full)
+    assert client.post(f"/v1/models/{'knn' if before != 'knn' else 'popular'}/activate").status_code == 503
+    assert active(client) == before
 
 
 def test_there_may_be_nothing_to_roll_back_to(client: Client) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, desc, insert, select, update
-
 from penchant.errors import InputError, PenchantError
+from penchant.serve.activations import Activations
 from penchant.serve.answering import Answering
 from penchant.serve.answers import Query
 from penchant.serve.crowd import Crowd
@@ -28,7 +27,6 @@ from penchant.serve.settings import Settings
 from penchant.serve.shelf import Said
 from penchant.serve.slow import QUICK, Slow
 from penchant.serve.store import Batch, Clock, EventStore, Row
-from penchant.serve.tables import activations, clock
 from penchant.serve.versions import Loaded, Versions
 
 T = TypeVar("T")
@@ -70,14 +68,15 @@ class Service:
         self.crowd = Crowd(self.store, min_support=self.settings.min_support)
         self.answering = Answering(self.settings, self.store, self.versions, self.crowd, self.metrics)
         self.retention = Retention(self.store, keep=self.settings.keep_seconds, per_user=self.settings.keep_per_user)
+        self.activations = Activations(self.store)
         self.keys.load()
         self.store.writer.on_commit = self.metrics.committed
-        self._clock, wanted = self.store.clock(), self._wanted()
+        self._clock, wanted = self.store.clock(), self.activations.names()
         for failure in self.versions.start(wanted, self.goods.all()):
             log.error("a model could not be loaded", extra={"data": {"reason": failure}})
         if not wanted:  # the first one is what a later roll back returns to
             with contextlib.suppress(StoreError):
-                ticked = self.store.writer.do_now(self._record(self.versions.active))
+                ticked = self.store.writer.do_now(self.activations.note(self.versions.active))
                 self._clock = self._clock._replace(models=ticked)
         self._announce()
         self.ready = True
@@ -111,7 +110,7 @@ class Service:
             await self.read(self.keys.load)
         if now.items != before.items:
             self.versions.say(await self.read(self.goods.since, before.items))
-        wanted = await self.read(self._wanted) if now.models != before.models else []
+        wanted = await self.read(self.activations.names) if now.models != before.models else []
         if wanted and wanted[0] != self.versions.active.name:
             with contextlib.suppress(Problem):
                 await self.activate(wanted[0], record=False)
@@ -216,69 +215,56 @@ class Service:
 
     # -- models ---------------------------------------------------------------------------------------------------
 
-    def _wanted(self) -> list[str]:
-        """The models that were activated, the latest first."""
-        latest = select(activations.c.name).order_by(desc(activations.c.number)).limit(20)
-        return [row[0] for row in self.store.database.read(self.store.database.compile(latest))]
-
     async def activate(self, name: str, *, record: bool = True) -> Loaded:
         """Verify, load and warm a model, then answer with it. Raises ``Problem``: 404 where there is none of that name,
         409 where it cannot be served; the active model stays what it was."""
         async with self._activating:
-            ready = await self._bring(name, self.versions.swap)
-            if record:
-                ticked = await self.store.writer.do(self._record(ready))
-                if ticked == self._clock.models + 1:  # nobody else activated anything meanwhile
-                    self._clock = self._clock._replace(models=ticked)
-            self._announce()
-            return ready
+            return await self._answer_with(*await self._bring(name), record=record)
 
     async def load_beside(self, name: str) -> Loaded:
         """Verify, load and warm a model to compare with the active one. Raises ``Problem`` as ``activate`` does."""
-
-        def put(ready: Loaded) -> None:
-            self.versions.beside = ready
-
         async with self._activating:
-            return await self._bring(name, put)
-
-    async def _bring(self, name: str, put: Callable[[Loaded], None]) -> Loaded:
-        if name not in await self.thread(self.versions.folders):
-            raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
-        before = self._clock
-        said = await self.thread(self.goods.all)
-        try:
-            ready = await self.thread(self.versions.read, name, said, True)
-        except PenchantError as wrong:
-            raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
-        self._clock = before  # what was said meanwhile is told to the new one as well
-        put(ready)
-        self.versions.say(await self.read(self.goods.since, before.items))
-        return ready
+            self.versions.beside, then = await self._bring(name)
+            await self._catch_up(then)
+            return self.versions.beside
 
     async def roll_back(self) -> Loaded:
-        """Activate the model that was active before. Raises ``Problem`` 409 where there was none."""
-        active = self.versions.active.name
-        before = next((name for name in await self.read(self._wanted) if name != active), None)
-        if before is None:
-            others = [one.name for one in self.versions.loaded[1:]]
-            if not others:
+        """Answer with the model that was active before: at once where it is still loaded, whatever has become of its
+        folder. Raises ``Problem``: 409 where there was none, else as ``activate`` does."""
+        async with self._activating:
+            active, others = self.versions.active.name, self.versions.loaded[1:]
+            before = next((name for name in await self.read(self.activations.names) if name != active), None)
+            if before is None and not others:
                 raise Problem(409, "no other model was active before", kind="no-model-before")
-            before = others[0]
-        return await self.activate(before)
+            ready = next((one for one in others if before in {None, one.name}), None)
+            brought = (ready, self._clock) if ready is not None else await self._bring(str(before))
+            return await self._answer_with(*brought, record=True)
 
-    def _record(self, ready: Loaded) -> Callable[[Any], int]:
-        make, names = self.store.database.compile, ("name", "version", "time")
-        note = make(insert(activations).values({activations.c[name]: bindparam(f"the_{name}") for name in names}))
-        tick = make(update(clock).values(models=clock.c.models + 1).returning(clock.c.models))
-        values = {"the_name": ready.name, "the_version": ready.version, "the_time": int(time.time())}
+    async def _bring(self, name: str) -> tuple[Loaded, Clock]:
+        """A model, ready to answer, and up to when it knows what was said of the items."""
+        if name not in await self.thread(self.versions.folders):
+            raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
+        then = self._clock
+        said = await self.thread(self.goods.all)
+        try:
+            return await self.thread(self.versions.read, name, said, True), then
+        except PenchantError as wrong:
+            raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
 
-        def work(connection: Any) -> int:
-            connection.execute(note.sql, note.values(values))
-            ((ticked,),) = connection.execute(tick.sql, tick.values({})).fetchall()
-            return int(ticked)
+    async def _answer_with(self, ready: Loaded, then: Clock, *, record: bool) -> Loaded:
+        """Noted first: a store that cannot be written leaves everything as it was."""
+        ticked = await self.store.writer.do(self.activations.note(ready)) if record else 0
+        self.versions.swap(ready)
+        await self._catch_up(then)
+        if ticked == self._clock.models + 1:  # nobody else activated anything meanwhile
+            self._clock = self._clock._replace(models=ticked)
+        self._announce()
+        return ready
 
-        return work
+    async def _catch_up(self, then: Clock) -> None:
+        """Tell the catalogues what was said since; one that was loaded meanwhile does not know it."""
+        self._clock = self._clock._replace(items=min(then.items, self._clock.items))
+        self.versions.say(await self.read(self.goods.since, then.items))
 
     def _announce(self) -> None:
         active = self.versions.active
