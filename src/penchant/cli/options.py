@@ -142,10 +142,20 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             progress=progress,
             trace=trace,
         )
-    for line in rejection_lines(log.report):
+    for line in (*error_lines(log.report), *rejection_lines(log.report)):
         print(f"penchant: {line}", file=sys.stderr)
     catalog = None if options.items is None else Catalog.read(options.items, log.vocab)
     return log, found, catalog
+
+
+def error_lines(report: ReadReport) -> list[str]:
+    """What reading found that spoils everything made of the log, a line each."""
+    return [
+        f"error: {place + ': ' if (place := report.place(found.file, found.line, found.column)) else ''}"
+        f"{found.what}. {found.why}. {found.fix}."
+        for found in report.findings
+        if found.severity == "error"
+    ]
 
 
 def rejection_lines(report: ReadReport, examples: int = 3) -> list[str]:

@@ -16,9 +16,9 @@ from penchant.interactions import Interactions
 from penchant.reading.batches import Table
 from penchant.reading.cleaning import Cleaned, Cleaner
 from penchant.reading.columns import assign, parse_columns, parse_kinds
-from penchant.reading.findings import from_reading
+from penchant.reading.findings import damage_error, damage_finding, from_reading
 from penchant.reading.items import item_ids, read_items
-from penchant.reading.opening import expand
+from penchant.reading.opening import expand, laid_to
 from penchant.reading.ordering import Trace, event_order, look_for_disorder
 from penchant.reading.rejects import RejectedRows
 from penchant.reading.report import ReadReport
@@ -70,8 +70,7 @@ def read_traced(
         raise ParameterError(f"values are 'rating', 'weight' or 'none', not {values!r}")
     Recipe(weights, positive, values or "weight", max_history)  # refuses a bad rule before anything is read
     report = ReadReport()
-    damage: list[str] = []
-    opened = [_open(source, given, sep, encoding, damage) for source in expand(sources)]
+    opened = [_open(source, given, sep, encoding) for source in expand(sources)]
     by = _row_role(opened, by)
     names = [o.table.names[o.roles["value"]] if "value" in o.roles else None for o in opened]
     name = next((n for n in names if n is not None), None)
@@ -83,7 +82,7 @@ def read_traced(
     parts: list[list[Cleaned]] = []
     try:
         for number, one in enumerate(opened):
-            parts.append(_clean(one, number, by, values, cleaner, refused, progress, damage))
+            parts.append(_clean(one, number, by, values, cleaner, refused, progress))
     finally:
         refused.close()
     report.sources = [one.table.source for one in opened]
@@ -92,17 +91,32 @@ def read_traced(
         values_are, report.values_why = values or "weight", "events count the weight of their kind"
     recipe = Recipe(weights, positive, values_are, max_history)
     log, found = _assemble(opened, parts, cleaner, recipe, report, by=by, trace=trace)
+    damaged = [source for source in report.sources if source.damage]
     if items is not None:
         table = read_items(items)
+        if table.table.source.damage:
+            damaged.append(table.table.source)
+            if strict:
+                raise damage_error(table.table.source)
         log.vocab.extend(item_ids(table))
         report.notes += [note] if (note := table.note()) else []
     report.rows, report.kept = sum(s.rows for s in report.sources), len(log)
-    report.findings += from_reading(report, cleaner, recipe, damage, found)
+    report.findings += [damage_finding(source) for source in damaged]
+    report.findings += from_reading(report, cleaner, recipe, found)
     return log, found
 
 
-def _open(source: Any, given: Mapping[str, str], sep: str | None, encoding: str | None, damage: list[str]) -> Opened:
-    table = open_source(source, sep=sep, encoding=encoding, named=list(given.values()), damage=damage)
+def _open(source: Any, given: Mapping[str, str], sep: str | None, encoding: str | None) -> Opened:
+    table = open_source(source, sep=sep, encoding=encoding, named=list(given.values()))
+    with laid_to(table.source.damage, table.source.name):
+        roles = _roles(table, given)
+    info = table.source
+    info.columns = {role: table.names[i] for role, i in roles.items()}
+    info.ignored = [n for i, n in enumerate(table.names) if i not in roles.values()]
+    return Opened(table, roles)
+
+
+def _roles(table: Table, given: Mapping[str, str]) -> dict[str, int]:
     info = table.source
     if info.header is False:
         guessed, info.layout = guess_roles(
@@ -125,11 +139,8 @@ def _open(source: Any, given: Mapping[str, str], sep: str | None, encoding: str 
             )
         if "session" in named and "user" not in named:
             roles.pop("user", None)
-    else:
-        roles = assign(table.names, given, info.name)
-    info.columns = {role: table.names[i] for role, i in roles.items()}
-    info.ignored = [n for i, n in enumerate(table.names) if i not in roles.values()]
-    return Opened(table, roles)
+        return roles
+    return assign(table.names, given, info.name)
 
 
 def _taken(named: Mapping[str, str], table: Table, file: str) -> dict[str, int]:
@@ -160,34 +171,36 @@ def _clean(
     cleaner: Cleaner,
     refused: RejectedRows,
     progress: Progress | None,
-    damage: list[str],
 ) -> list[Cleaned]:
     left_out = {"user", "session"} - {by} | ({"value"} if values == "none" else set())
     roles = [role for role in one.roles if role not in left_out]
     source, before, out = one.table.source, refused.report.n_rejected, list[Cleaned]()
-    broken_before = len(damage)
-    for batch in one.table.batches([one.roles[role] for role in roles]):
+    batches = one.table.batches([one.roles[role] for role in roles])
+    for batch in batches:
         cleaned, bad = cleaner.clean(batch, roles, one.clock, number)
         source.rows += batch.frame.height + len(batch.bad)
+        if refused.strict and bad and source.compression:
+            # damage is the cause, and may show only at the end
+            source.rows += sum(rest.frame.height + len(rest.bad) for rest in batches)
+        if refused.strict and source.damage:
+            raise damage_error(source)
         refused.add(source.name, one.table.path, bad)
         if len(cleaned.items):
             out.append(cleaned)
         if progress is not None:
             progress(f"reading {Path(source.name).name}", batch.share)
     source.time_unit = one.clock.unit
-    if refused.strict and len(damage) > broken_before:
-        raise DataError(damage[-1], file=source.name, fix="Fetch or write it again")
     if not out:
         lost = refused.report.n_rejected - before
-        if not lost and len(damage) > broken_before:
-            raise DataError(damage[-1], file=source.name, fix="Fetch or write it again")
+        if source.damage:
+            raise damage_error(source)
         if not lost:
             raise DataError("the file holds a header and no rows", file=source.name)
         first = (
             next(row for row in refused.report.rejected if row.file == source.name) if refused.report.rejected else None
         )
         raise DataError(
-            f"none of the {lost:,} rows can be used: {refused.report.reasons.most_common(1)[0][0]}",
+            f"no row of {lost:,} can be used: {refused.report.reasons.most_common(1)[0][0]}",
             file=source.name,
             line=first.line if first else None,
             column=first.column if first and first.column else None,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penchant.errors import DataError
 from penchant.reading.cleaning import Cleaner, Seen
-from penchant.reading.report import Finding, ReadReport, Severity, many
+from penchant.reading.opening import AGAIN, CUT_OFF
+from penchant.reading.report import Finding, ReadReport, Severity, Source, many
 from penchant.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,10 +32,25 @@ def column_name(report: ReadReport, source: int, role: str) -> str:
     return report.sources[source].columns.get(role, role)
 
 
-def from_reading(
-    report: ReadReport, cleaner: Cleaner, recipe: Recipe, damage: list[str], trace: Trace | None
-) -> list[Finding]:
-    """Findings about rejected rows, times, kinds, spelling of ids and damaged files."""
+def damage_finding(source: Source) -> Finding:
+    """That a file is damaged as a whole, and what became of it."""
+    rows = many(source.rows, "row was", "rows were")
+    if source.damage == CUT_OFF:
+        what, why = f"{rows} read, the rest is lost", "A model learns from what happens to stand in front"
+    else:
+        what = f"{rows} read, and which of them are wrong cannot be told"
+        why = "Rows after the first wrong byte may be garbage, and a model learns from it"
+    return Finding("damaged file", "error", f"{source.damage}: {what}", why, AGAIN, 1, source.name)
+
+
+def damage_error(source: Source) -> DataError:
+    """The same where nothing comes of such a file."""
+    found = damage_finding(source)
+    return DataError(found.what, file=found.file, fix=found.fix)
+
+
+def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Trace | None) -> list[Finding]:
+    """Findings about rejected rows, times, kinds and spelling of ids."""
     out: list[Finding] = []
 
     def add(check: str, severity: Severity, what: str, why: str, fix: str, count: int, **where: object) -> None:
@@ -129,8 +146,6 @@ def from_reading(
             f"The kinds are {', '.join(list(cleaner.kinds)[:10]) or 'none: there is no column of kinds'}",
             len(unknown),
         )
-    for what in damage:
-        add("damaged file", "error", what, "Rows after the damage are lost", "Fetch or write the file again", 1)
     if trace is not None and trace.unsorted is not None:
         source, line = trace.unsorted
         add(

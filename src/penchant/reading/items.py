@@ -17,6 +17,7 @@ from penchant.reading.batches import BadRow, Table
 from penchant.reading.columns import NAMES, index_of, plain
 from penchant.reading.ids import normalised
 from penchant.reading.opening import expand
+from penchant.reading.report import many
 from penchant.reading.tables import open_source
 from penchant.vocab import Vocab
 
@@ -48,17 +49,15 @@ class Items:
         """What is to be said of rows that could not be used, None where all could."""
         if not self.bad:
             return None
-        first = self.bad[0]
-        return (
-            f"{len(self.bad):,} rows of the item table could not be used, the first on line {first.line} of "
-            f"{self.table.source.name}: {first.reason}"
-        )
+        first, name = self.bad[0], self.table.source.name
+        rows = many(len(self.bad), "row of the item table", "rows of the item table")
+        return f"{rows} could not be used, the first on line {first.line} of {name}: {first.reason}"
 
 
 def read_items(source: Any, *, sep: str | None = None, encoding: str | None = None, column: str | None = None) -> Items:
     """Read an item table; raises ``DataError`` where no column holds ids."""
     source = expand([source])[0]
-    table = open_source(source, sep=sep, encoding=encoding, named=[column] if column else [], damage=[])
+    table = open_source(source, sep=sep, encoding=encoding, named=[column] if column else [])
     names = _names(table)
     table = Table(table.source, table.path, names, table.batches, table.sample)
     usual = [plain(name) for name in names]
@@ -75,6 +74,7 @@ def read_items(source: Any, *, sep: str | None = None, encoding: str | None = No
         at = found[0]
     table.source.columns = {"item": names[at]}
     batches = list(table.batches(range(len(names))))
+    table.source.rows = sum(batch.frame.height + len(batch.bad) for batch in batches)
     if not sum(batch.frame.height for batch in batches):
         raise DataError("the item table holds no rows that can be used", file=table.source.name)
     frame = pl.concat([batch.frame for batch in batches], how="vertical_relaxed")

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, cast
 from penchant.errors import DataError
 
 REJECTED = ".rejected.csv"
+CUT_OFF = "the compressed file ends too early"
+AGAIN = "Fetch the file again, or write it again"
 HEAD = 1 << 18  # bytes of a file that sniffing looks at
 
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
@@ -156,16 +158,32 @@ def read_fully(stream: BinaryIO, size: int) -> tuple[bytes, str | None]:
             parts.append(part)
             have += len(part)
     except EOFError:
-        return b"".join(parts), "the compressed file ends too early"
+        return b"".join(parts), CUT_OFF
     except Exception as error:  # each compression has an error class of its own
         if isinstance(error, MemoryError):
             raise
-        return b"".join(parts), f"the compressed file is damaged: {error}"
+        return b"".join(parts), f"the compressed file is damaged ({error})"
     return b"".join(parts), None
 
 
-def head_of(path: Path) -> tuple[bytes, str | None]:
-    """The first bytes, decompressed, and the compression; raises ``DataError`` for what is no text or table."""
+@contextmanager
+def laid_to(damage: str | None, file: str | Path) -> Iterator[None]:
+    """Whatever is wrong with the columns of a damaged file is laid to the damage."""
+    try:
+        yield
+    except DataError as error:
+        if damage is None:
+            raise
+        raise DataError(
+            f"{damage}, and what could be read is no log: {error.what}", file=str(file), fix=AGAIN
+        ) from error
+
+
+def head_of(path: Path) -> tuple[bytes, str | None, str | None]:
+    """The first bytes, decompressed, the compression, and what is wrong with them where they are damaged.
+
+    Raises ``DataError`` for what is no text or table.
+    """
     with opened(path) as file:
         first = file.raw.read(16)
         file.raw.seek(0)
@@ -173,16 +191,18 @@ def head_of(path: Path) -> tuple[bytes, str | None]:
         head, damage = read_fully(file.stream, HEAD)
     if not head:
         if damage:
-            raise DataError(damage, file=str(path), fix="Fetch or write it again")
+            raise DataError(damage, file=str(path), fix=AGAIN)
         raise DataError("the file is empty", file=str(path))
     for magic, what in FOREIGN.items():
         if head.startswith(magic):
             raise DataError(f"this is {what}", file=str(path))
     if any(head.startswith(magic) for magic in TABLES):
-        return head, compression
+        return head, compression, damage
     controls = sum(head.count(bytes([byte])) for byte in (*range(9), *range(14, 32), 127) if byte != 27)
     if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and controls > 0.05 * len(head):
+        if damage:
+            raise DataError(damage, file=str(path), fix=AGAIN)
         raise DataError(
             "this is binary data, not a log", file=str(path), fix="Logs are CSV, JSON lines, Parquet or Arrow"
         )
-    return head, compression
+    return head, compression, damage

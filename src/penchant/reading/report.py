@@ -58,6 +58,7 @@ class Source:
     layout: str | None = None  # "RecBole", "MovieLens", "Amazon reviews" where it was recognised
     time_unit: str | None = None
     rows: int = 0
+    damage: str | None = None  # what is wrong with the file as a whole
 
     @property
     def counts(self) -> str:

@@ -20,16 +20,14 @@ from penchant.reading.texts import open_text
 ROWS = 1 << 20
 
 
-def open_source(
-    source: Any, *, sep: str | None, encoding: str | None, named: Sequence[str], damage: list[str]
-) -> Table:
+def open_source(source: Any, *, sep: str | None, encoding: str | None, named: Sequence[str]) -> Table:
     """Anything that can be read, as a table; raises ``DataError`` for what cannot."""
     if not isinstance(source, Path):
         return from_frame(to_frame(source))
-    head, compression = head_of(source)
+    head, compression, _ = head_of(source)
     kind = next((kind for magic, kind in TABLES.items() if head.startswith(magic)), None)
     if kind is None:
-        return open_text(source, sep, encoding, named, damage)
+        return open_text(source, sep, encoding, named)
     if compression is not None:
         raise DataError(f"this is {kind} inside {compression}", file=str(source), fix="Decompress it first")
     return _columnar(source, kind)

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ import polars as pl
 from penchant.errors import DataError
 from penchant.reading.batches import BadRow, Batch, Table, numbered
 from penchant.reading.encoding import known, sniff_encoding
-from penchant.reading.opening import Opened, head_of, opened, read_fully
+from penchant.reading.opening import HEAD, head_of, laid_to, opened, read_fully
 from penchant.reading.report import Source
 from penchant.reading.sniffing import SAMPLE_LINES, Dialect, separator_name, sniff
 from penchant.reading.splitting import Splitter
@@ -24,36 +24,42 @@ BLOCK = 1 << 24  # bytes of text that are parsed at once
 
 
 class Lines:
-    """The lines of a text file in blocks, decoded; says in ``source`` which encoding it was and what was damaged."""
+    """The lines of a text file in blocks, decoded; says in ``source`` which encoding it was and what was damaged.
 
-    def __init__(self, path: Path, source: Source, encoding: str, damage: list[str], *, guessed: bool) -> None:
-        self.path, self.source, self.encoding, self.damage = path, source, encoding, damage
-        self.guessed = guessed
+    A line in the middle of which a damaged file breaks off is no line: after the last block it is ``torn``.
+    """
+
+    def __init__(self, path: Path, source: Source, encoding: str, *, guessed: bool) -> None:
+        self.path, self.source, self.encoding, self.guessed = path, source, encoding, guessed
+        self.torn: BadRow | None = None
 
     def blocks(self) -> Iterator[tuple[pl.Series, int, bool, bool, float]]:
         """``(lines, number of the first, whether it is the last block, damaged, share read)``."""
         with opened(self.path) as file:
-            stream = self._utf8(file)
-            encoding = "utf-8-sig" if self.encoding == "utf-16" else self.encoding
+            wide = self.encoding.startswith(("utf-16", "utf-32"))  # a line end is no single byte there
+            recode = codecs.getincrementaldecoder(self.encoding)("replace") if wide else None
+            encoding = "utf-8-sig" if wide else self.encoding
             first, rest, ascii_so_far, old_mac = 1, b"", True, False
             ended = False
             while not ended:
-                data, broken = read_fully(stream, BLOCK)
-                if broken:
-                    self.damage.append(broken)
+                data, broken = read_fully(file.stream, BLOCK)
+                self.source.damage = self.source.damage or broken
                 ended = len(data) < BLOCK
+                if recode is not None:
+                    data = recode.decode(data, ended).encode()
                 data = rest + data
                 if first == 1:
                     old_mac = b"\r" in data and b"\n" not in data
                 if old_mac:
                     data = data.replace(b"\r", b"\n")
-                cut = len(data) if ended else data.rfind(b"\n") + 1
+                cut = len(data) if ended and not broken else data.rfind(b"\n") + 1
                 block, rest = data[:cut], data[cut:]
                 if not block and not ended:
                     continue
                 damaged = False
                 try:
                     text = block.decode(encoding)
+                    damaged = wide and "\ufffd" in text
                 except UnicodeDecodeError:
                     guess = sniff_encoding(block)
                     # so far any encoding would have done: these bytes are the first that tell
@@ -68,18 +74,17 @@ class Lines:
                     lines = lines.clear()
                 if "\r" in text:
                     lines = lines.str.strip_suffix("\r")
+                if broken and rest:
+                    last = rest.decode(encoding, errors="replace")
+                    reason = f"{broken} in the middle of this row"
+                    self.torn = BadRow(first + len(lines), "", last[:80], reason, last)
                 yield lines, first, ended, damaged, file.share()
                 first += len(lines)
 
-    def _utf8(self, file: Opened) -> BinaryIO:
-        if self.encoding == "utf-16":
-            return cast("BinaryIO", codecs.EncodedFile(file.stream, "utf-8", "utf-16"))
-        return file.stream
 
-
-def open_text(path: Path, sep: str | None, encoding: str | None, named: Sequence[str], damage: list[str]) -> Table:
+def open_text(path: Path, sep: str | None, encoding: str | None, named: Sequence[str]) -> Table:
     """A text file as a table; raises ``DataError`` where no columns can be made out."""
-    head, compression = head_of(path)
+    head, compression, damage = head_of(path)
     codec = known(encoding) if encoding else sniff_encoding(head)
     shown = "utf-8" if codec == "utf-8-sig" else codec
     text = head.decode(codec, errors="replace").replace("\r\n", "\n")
@@ -87,10 +92,17 @@ def open_text(path: Path, sep: str | None, encoding: str | None, named: Sequence
         text = text.replace("\r", "\n")
     lines = text.split("\n")
     if len(lines) > 2:
-        lines = lines[:-1] if len(head) >= 1 << 18 or not lines[-1] else lines
+        lines = lines[:-1] if len(head) >= HEAD or damage or not lines[-1] else lines
     lines = lines[: 4 * SAMPLE_LINES]
-    source = Source(str(path), "delimited text", encoding=shown, compression=compression)
-    reader = Lines(path, source, codec, damage, guessed=encoding is None)
+    source = Source(str(path), "delimited text", encoding=shown, compression=compression, damage=damage)
+    reader = Lines(path, source, codec, guessed=encoding is None)
+    with laid_to(damage, path):
+        return _understood(reader, text, lines, sep, named)
+
+
+def _understood(reader: Lines, text: str, lines: list[str], sep: str | None, named: Sequence[str]) -> Table:
+    """The table of a text whose first lines are ``lines``."""
+    source, path = reader.source, reader.path
     start = text.lstrip()[:1]
     if start == "{" and sep is None:
         return _json_lines(reader, lines)
@@ -114,7 +126,9 @@ def _delimited(reader: Lines, dialect: Dialect, wanted: Sequence[int]) -> Iterat
     for lines, first, final, damaged, share in reader.blocks():
         here = min(skip, len(lines))
         skip -= here
-        yield splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share)
+        batch = splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share)
+        batch.bad.extend([reader.torn] if final and reader.torn else [])
+        yield batch
 
 
 def _json_lines(reader: Lines, lines: Sequence[str]) -> Table:
@@ -134,7 +148,7 @@ def _json_lines(reader: Lines, lines: Sequence[str]) -> Table:
 
 
 def _json_batches(reader: Lines, names: Sequence[str]) -> Iterator[Batch]:
-    for lines, first, _, damaged, share in reader.blocks():
+    for lines, first, final, damaged, share in reader.blocks():
         numbers, raw, bad = numbered(first, len(lines)), lines, list[BadRow]()
         filled = raw.str.contains(r"\S")
         raw, numbers = raw.filter(filled), numbers[filled.to_numpy()]
@@ -153,6 +167,7 @@ def _json_batches(reader: Lines, names: Sequence[str]) -> Iterator[Batch]:
         frame = pl.DataFrame(columns)
         if not keep.all():
             frame, raw, numbers = frame.filter(keep), raw.filter(pl.Series(keep)), numbers[keep]
+        bad += [reader.torn] if final and reader.torn else []
         yield Batch(frame, numbers, raw, bad, share)
 
 
