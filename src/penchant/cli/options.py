@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,6 +128,8 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
 
     if not options.logs:
         raise ParameterError("no log was given: name one or more files")
+    if hasattr(signal, "siginterrupt"):  # polars takes interrupts so that a wait for a pipe would never notice them
+        signal.siginterrupt(signal.SIGINT, True)
     with reading_progress() as progress:
         log, found = read_traced(
             options.logs,
