@@ -159,6 +159,30 @@ def test_swapped_columns_by_the_item_table(tmp_path):
     assert checks["catalogue does not match"].count == 20
 
 
+MANY = np.random.default_rng(3)
+USERS = [f"{user}" for user in MANY.permutation(600) + 1]
+COUNTED = [f"{item}" for item in range(1, 1001)]  # as MovieLens 100K counts them
+SPARSE = [f"{item}" for item in np.cumsum(MANY.integers(1, 30, size=1000))]  # as in its larger sets
+
+
+@pytest.mark.parametrize(("films", "severity"), [(COUNTED, "warning"), (SPARSE, "error")])
+def test_swapped_columns_by_numbers_that_the_item_table_holds(tmp_path, films, severity):
+    pairs = [(USERS[n % 600], films[n * 7 % 997 if n % 2 else n % 997]) for n in range(6_000)]
+    items = write(tmp_path, [(film, f"T{film}") for film in films], header="item,title", name="items.csv")
+    right = found(write(tmp_path, pairs, header="user,item"), items)
+    assert "swapped columns" not in right
+    finding = found(write(tmp_path, [(film, user) for user, film in pairs], header="user,item"), items)[
+        "swapped columns"
+    ]
+    assert (finding.severity, finding.fix) == (severity, "Say which is which: --columns user=item,item=user")
+
+
+def test_few_users_who_count_as_films_do_are_not_swapped(tmp_path):
+    pairs = [(n % 1000 + 1, n * n % 300 + 1) for n in range(3_000)]  # most films have no event
+    items = write(tmp_path, [(film, "T") for film in range(1, 3_001)], header="item,title", name="items.csv")
+    assert "swapped columns" not in found(write(tmp_path, pairs, header="user,item"), items)
+
+
 def test_an_item_table_beside_its_log(tmp_path):
     path = write(tmp_path, HEALTHY)
     rows = [(f"i{n}", "" if n < 12 else "t", n) for n in range(1, 25)] + [("", "t", 0), ("i5", "t", 1), ("i99", "t", 2)]
@@ -170,7 +194,8 @@ def test_an_item_table_beside_its_log(tmp_path):
     extra = findings["catalogue does not match", "note"]
     assert (extra.file, extra.line, extra.value) == (str(items), 28, "i99")
     missing = findings["missing attribute values", "warning"]
-    assert (missing.column, missing.line, missing.count) == ("title", 2, 11)
+    assert (missing.column, missing.line, missing.count, missing.value) == ("title", 2, 11, None)
+    assert missing.what.endswith("the first is 'i1'")
     assert "whatever their popularity" in missing.what
     twice = next(f for f in examine(log, trace, items) if "repeats an id" in f.what)
     assert (twice.line, twice.value) == (27, "i5")

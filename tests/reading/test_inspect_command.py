@@ -94,6 +94,43 @@ def test_bad_input_is_one_line_and_exit_code_2(log, monkeypatch, capsys, argumen
     assert "Traceback" not in err
 
 
+RATED = [f"u{n % 20},i{(n * 7 + n // 100) % 25},{n % 5 + 1}\n" for n in range(400)]
+SPOILT = {
+    "no item of the catalogue": (["user,item,rating\n", *RATED], "xi", "error: ", "25 items of the log are not in the"),
+    "a part of the log": (
+        ["user,item,rating\n", *RATED],
+        "i",
+        "warning: ",
+        "5 items of the log are not in the item table (20%)",
+    ),
+    "swapped": (["item,user,rating\n", *RATED], "u", "error: ", "of users look like those of items"),
+    "one wild rating": (["user,item,rating\n", *RATED, "u1,i1,9999\n"], "i", "error: ", "1 rating lies outside"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_spoils_everything_is_said_by_every_command_that_reads(tmp_path, capsys, what):
+    rows, names, severity, said = SPOILT[what]
+    path, items, model = tmp_path / "log.csv", tmp_path / "items.csv", tmp_path / "model"
+    path.write_text("".join(rows))
+    items.write_text("item,title\n" + "".join(f"{names}{n},T{n}\n" for n in range(20)))
+    for command in (["fit", "-o", str(model)], ["evaluate", "--split", "leave-last"]):
+        assert main([*command, str(path), "--items", str(items), "-m", "popular"]) == 0
+        lines = capsys.readouterr().err.splitlines()
+        assert [line for line in lines if said in line and line.startswith(f"penchant: {severity}")]
+    assert main(["inspect", str(path), "--items", str(items), "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [said in finding["what"] for finding in findings].count(True) == 1
+
+
+def test_a_healthy_log_is_read_in_silence(tmp_path, capsys):
+    path, items = tmp_path / "log.csv", tmp_path / "items.csv"
+    path.write_text("".join(["user,item,rating\n", *RATED]))
+    items.write_text("item,title\n" + "".join(f"i{n},T{n}\n" for n in range(25)))
+    assert main(["fit", str(path), "--items", str(items), "-m", "popular", "-o", str(tmp_path / "model")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_read_log_returns_the_log_and_its_catalogue(log, tmp_path):
     items = tmp_path / "items.csv"
     items.write_text("item,title\ni1,One\nnew,New\n")

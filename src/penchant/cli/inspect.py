@@ -34,7 +34,6 @@ def register(app: typer.Typer) -> None:
         from penchant.reading.doctor.statistics import describe
 
         log, trace, _ = read_log_traced(reading.with_logs(logs), trace=True)
-        assert trace is not None
         log.report.findings = examine(log, trace, reading.items)
         figures = describe(log)
         if as_json:

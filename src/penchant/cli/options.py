@@ -16,7 +16,7 @@ import typer
 from penchant.catalog import Catalog
 from penchant.errors import ParameterError
 from penchant.interactions import Interactions
-from penchant.reading.report import ReadReport
+from penchant.reading.report import LOUD, ReadReport
 
 if TYPE_CHECKING:
     from penchant.reading.ordering import Trace
@@ -122,7 +122,7 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
     return log, catalog
 
 
-def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace | None, Catalog | None]:
+def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
     """As ``read_log``, and with ``trace`` also where each event stood in its file."""
     from penchant.reading.assemble import read_traced
 
@@ -145,20 +145,22 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             progress=progress,
             trace=trace,
         )
-    for line in (*error_lines(log.report), *rejection_lines(log.report)):
+    for line in (*loud_lines(log.report), *rejection_lines(log.report)):
         print(f"penchant: {line}", file=sys.stderr)
     catalog = None if options.items is None else Catalog.read(options.items, log.vocab)
     return log, found, catalog
 
 
-def error_lines(report: ReadReport) -> list[str]:
+def loud_lines(report: ReadReport) -> list[str]:
     """What reading found that spoils everything made of the log, a line each."""
-    return [
-        f"error: {place + ': ' if (place := report.place(found.file, found.line, found.column)) else ''}"
-        f"{found.what}. {found.why}. {found.fix}."
-        for found in report.findings
-        if found.severity == "error"
-    ]
+    lines = []
+    for found in report.findings:
+        if found.severity == "error" or (found.severity == "warning" and found.check in LOUD):
+            place = report.place(found.file, found.line, found.column)
+            shown = f" ({found.value!r})" if found.value else ""
+            where = f"{place}{shown}: " if place else ""
+            lines.append(f"{found.severity}: {where}{found.what}. {found.why}. {found.fix}.")
+    return lines
 
 
 def rejection_lines(report: ReadReport, examples: int = 3) -> list[str]:

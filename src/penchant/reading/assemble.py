@@ -16,6 +16,7 @@ from penchant.interactions import Interactions
 from penchant.reading.batches import Table
 from penchant.reading.cleaning import Cleaned, Cleaner
 from penchant.reading.columns import assign, parse_columns, parse_kinds
+from penchant.reading.doctor import glance
 from penchant.reading.findings import damage_error, damage_finding, from_reading
 from penchant.reading.items import item_ids, read_items
 from penchant.reading.opening import expand, laid_to
@@ -62,7 +63,7 @@ def read_traced(
     max_history: int = 500,
     progress: Progress | None = None,
     trace: bool = True,
-) -> tuple[Interactions, Trace | None]:
+) -> tuple[Interactions, Trace]:
     """The event table of the sources and, if asked for, where each event stood."""
     given = parse_columns(columns)
     weights = parse_kinds(kinds)
@@ -92,8 +93,8 @@ def read_traced(
     recipe = Recipe(weights, positive, values_are, max_history)
     log, found = _assemble(opened, parts, cleaner, recipe, report, by=by, trace=trace)
     damaged = [source for source in report.sources if source.damage]
-    if items is not None:
-        table = read_items(items)
+    table = None if items is None else read_items(items)
+    if table is not None:
         if table.table.source.damage:
             damaged.append(table.table.source)
             if strict:
@@ -102,7 +103,7 @@ def read_traced(
         report.notes += [note] if (note := table.note()) else []
     report.rows, report.kept = sum(s.rows for s in report.sources), len(log)
     report.findings += [damage_finding(source) for source in damaged]
-    report.findings += from_reading(report, cleaner, recipe, found)
+    report.findings += [*from_reading(report, cleaner, recipe, found), *glance(log, found, table)]
     return log, found
 
 
@@ -236,7 +237,7 @@ def _assemble(
     *,
     by: str,
     trace: bool,
-) -> tuple[Interactions, Trace | None]:
+) -> tuple[Interactions, Trace]:
     sizes = [sum(len(cleaned.lines) for cleaned in source) for source in parts]
     values = _gather(parts, "values", np.nan, np.float32)
     kinds = _gather(parts, "kinds", -1, np.int32)
@@ -258,15 +259,10 @@ def _assemble(
         raise DataError("there is no split column, which the other files have", file=lacking)
     weighed, liked = recipe.weigh_coded(list(cleaner.kinds), kinds, values)
     del values
-    found = None
+    found = Trace(cleaner)
     if trace:
-        found = Trace(
-            _gather(parts, "lines", 0, np.int64),
-            np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
-            cleaner,
-            None,
-            kinds=kinds,
-        )
+        found.lines, found.kinds = _gather(parts, "lines", 0, np.int64), kinds
+        found.sources = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         look_for_disorder(found, users, times)
     order = event_order(users, times, positions)
 
@@ -274,7 +270,7 @@ def _assemble(
         return array if array is None or order is None else array[order]
 
     seconds = None if times is None or (times == MISSING).all() else np.floor_divide(times, 1_000_000)
-    if found is not None:
+    if trace:
         found.lines, found.sources, found.kinds = pick(found.lines), pick(found.sources), pick(found.kinds)
     integers = all(_INTEGER.match(item) for item in cleaner.items.index) and _numbers_or_text(opened)
     labels = np.array([*cleaner.parts, ""], dtype=np.str_)

@@ -49,7 +49,7 @@ def damage_error(source: Source) -> DataError:
     return DataError(found.what, file=found.file, fix=found.fix)
 
 
-def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Trace | None) -> list[Finding]:
+def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Trace) -> list[Finding]:
     """Findings about rejected rows, times, kinds and spelling of ids."""
     out: list[Finding] = []
 
@@ -146,7 +146,7 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
             f"The kinds are {', '.join(list(cleaner.kinds)[:10]) or 'none: there is no column of kinds'}",
             len(unknown),
         )
-    if trace is not None and trace.unsorted is not None:
+    if trace.unsorted is not None:
         source, line = trace.unsorted
         add(
             "unsorted times",

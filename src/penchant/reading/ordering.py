@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from penchant.reading.times import MISSING
 
 @dataclass
 class Trace:
-    """Where each event of a log stood, for those who look for faults in it."""
+    """Where each event of a log stood, for those who look for faults in it; empty arrays where nobody asked."""
 
-    lines: Longs  # (events,) in the order of the interactions
-    sources: np.ndarray  # (events,) which source
     cleaner: Cleaner
-    unsorted: tuple[int, int] | None  # source and line of the first event older than one of its user before it
+    lines: Longs = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # (events,) as in the interactions
+    sources: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int32))  # (events,) which source
+    unsorted: tuple[int, int] | None = None  # source and line of the first event older than one of its user before it
     n_unsorted: int = 0
     kinds: np.ndarray | None = None  # (events,) which kind, -1 for none
 

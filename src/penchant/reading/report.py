@@ -10,6 +10,8 @@ KEPT_EXAMPLES = 1000  # rejected rows held in memory; all of them are in the fil
 
 Severity = Literal["error", "warning", "note"]
 
+LOUD = ("swapped columns", "catalogue does not match")  # checks of which every command tells warnings, too
+
 
 def many(count: int, one: str, more: str) -> str:
     """A number and the words that go with it: ``1 row repeats``, ``3 rows repeat``."""

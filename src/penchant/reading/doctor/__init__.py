@@ -7,9 +7,11 @@ from typing import Any
 from penchant.interactions import Interactions
 from penchant.reading.doctor import catalog, events, ids
 from penchant.reading.doctor.chart import Chart
+from penchant.reading.items import Items, read_items
 from penchant.reading.ordering import Trace
-from penchant.reading.report import Finding
+from penchant.reading.report import LOUD, Finding
 
+LARGE = 0.1  # the share of a log's items from which on it is worth a word in every command
 ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -19,7 +21,7 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
     Includes what reading itself noticed. Time and memory: a few sorts of the events.
     """
     chart = Chart(log, trace)
-    found = [
+    found: list[Finding] = [
         *log.report.findings,
         *events.duplicates(chart),
         *events.rating_scale(chart),
@@ -34,5 +36,25 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
         *ids.swapped(chart),
     ]
     if items is not None:
-        found += catalog.examine_items(chart, items)
-    return sorted(found, key=lambda finding: ORDER[finding.severity])
+        found += catalog.examine_items(chart, read_items(items))
+    return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity])
+
+
+def glance(log: Interactions, trace: Trace, items: Items | None) -> list[Finding]:
+    """What would spoil everything made of a log, found at little cost: what every command has to say.
+
+    The errors among the findings, and user and item that may be swapped or an item table that lacks many items.
+    """
+    chart = Chart(log, trace)
+    found = [*ids.wrong_separator(chart), *ids.swapped(chart)]
+    if log.values_are == "weight":
+        found += events.rating_scale(chart)
+    if items is not None:
+        found += catalog.overlap(chart, items)
+    many = LARGE * len(trace.cleaner.items.index)
+    return [
+        finding
+        for finding in found
+        if finding.severity == "error"
+        or (finding.severity == "warning" and finding.check in LOUD and finding.count > many)
+    ]

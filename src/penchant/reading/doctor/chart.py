@@ -51,6 +51,11 @@ class Chart:
         first, _ = self.pairs
         return np.bincount(self.log.items[first], minlength=self.log.n_items)
 
+    def first_of(self, events: Longs) -> int:
+        """The one of some events that stands first in its file, as far as it is known where they stood."""
+        lines = self.trace.lines
+        return int(events[np.argmin(lines[events])] if len(lines) else events[0])
+
     def column(self, source: int, role: str) -> str:
         """The name that the owner of a source gave the column of a role."""
         return self.log.report.sources[source].columns.get(role, role)
@@ -68,7 +73,8 @@ class Chart:
         count: int = 1,
     ) -> Finding:
         """A finding whose example is one event."""
-        source = int(self.trace.sources[event])
+        traced, sources = len(self.trace.lines) > 0, self.log.report.sources
+        source = int(self.trace.sources[event]) if traced else 0
         return Finding(
             check,
             severity,
@@ -76,8 +82,8 @@ class Chart:
             why,
             fix,
             count,
-            self.log.report.sources[source].name,
-            int(self.trace.lines[event]),
+            sources[source].name if traced or len(sources) == 1 else None,
+            int(self.trace.lines[event]) if traced else None,
             self.column(source, role),
             str(value)[:80],
         )

@@ -40,7 +40,7 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
     twice = order[1:][same]
     # without a time, two rows that look the same may well be two visits
     if len(twice) and (log.times is not None or log.values_are == "rating"):
-        event = int(twice[np.argmin(chart.trace.lines[twice])])
+        event = chart.first_of(twice)
         yield chart.at_event(
             "duplicates",
             "warning",
@@ -83,7 +83,7 @@ def rating_scale(chart: Chart) -> Iterator[Finding]:
         return
     outside = np.flatnonzero((log.values < scale[0]) | (log.values > scale[1]))
     if len(outside):
-        event = int(outside[np.argmin(chart.trace.lines[outside])])
+        event = chart.first_of(outside)
         lost = log.values_are != "rating" and chart.trace.cleaner.values is None
         yield chart.at_event(
             "ratings out of scale",
@@ -163,7 +163,7 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
     middle = int(np.median(log.times))
     far = np.flatnonzero((np.abs(log.times - middle) > 30 * 365 * 86_400) & (log.times >= 0) & (log.times < YEAR_2100))
     if len(far) and len(far) < 0.01 * len(log):
-        event = int(far[np.argmin(chart.trace.lines[far])])
+        event = chart.first_of(far)
         yield chart.at_event(
             "odd times",
             "warning",

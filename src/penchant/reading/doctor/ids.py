@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from penchant.reading.doctor.chart import Chart
 from penchant.reading.ids import MISSING_WORDS, IdTable
-from penchant.reading.report import Finding, many
+from penchant.reading.report import Finding, Severity, many
 from penchant.reading.sniffing import separator_name
 
 _NUMERIC = re.compile(r"^0*(\d+)$")
@@ -138,18 +138,19 @@ def swapped(chart: Chart) -> Iterator[Finding]:
         yield swapped_finding(chart, "the ids of users look like those of items, or the other way round")
 
 
-def swapped_finding(chart: Chart, what: str) -> Finding:
+def swapped_finding(chart: Chart, what: str, severity: Severity = "error") -> Finding:
     """The finding that user and item are swapped."""
     users, _ = _tables(chart)
     columns = chart.log.report.columns
     user, item = columns.get(chart.who, "1"), columns.get("item", "2")
     return chart.at_id(
         "swapped columns",
-        "error",
+        severity,
         users,
         0,
         next(iter(users.index), ""),
         what,
-        "Items would be recommended people",
+        "Items would be recommended people" if severity == "error" else "If they are swapped, people are recommended",
         f"Say which is which: --columns user={item},item={user}",
+        len(users.index),
     )
