@@ -113,6 +113,36 @@ def test_each_fault_is_found_where_it_is(tmp_path, fault):
     assert finding.fix
 
 
+@pytest.mark.parametrize(
+    ("values", "copies", "pairs"),
+    [
+        ("rating", "Only one of them counts", "The last rating counts"),
+        ("weight", "Weights add up, so a copied row counts double", "Weights add up; sequence models keep every event"),
+        ("none", "A pair counts once", "Without values a pair counts once"),
+    ],
+)
+def test_what_becomes_of_duplicates_is_said_as_it_is(tmp_path, values, copies, pairs):
+    path = write(tmp_path, with_rows(HEALTHY[3]))
+    log, trace = read_traced([path], values=values)
+    first, second = [finding for finding in examine(log, trace) if finding.check == "duplicates"]
+    if values == "rating":
+        assert (first.severity, second.severity) == ("warning", "warning")
+    said = {finding.what.split()[1]: finding.why for finding in (first, second)}
+    assert said["row"].startswith(copies)
+    assert said["pair"].startswith(pairs)
+
+
+@pytest.mark.parametrize(
+    ("far", "near", "value"),
+    [("5", "1600000000", "5"), ("5000", "1600000000000", None), ("1970-01-01", "2020-01-01", None)],
+)
+def test_a_time_is_shown_as_the_file_has_it_or_not_at_all(tmp_path, far, near, value):
+    rows = [("u1", "i6", 3, far), *[(f"u{n}", f"i{n % 9}", 3, near) for n in range(200)]]
+    finding = found(write(tmp_path, rows))["odd times"]
+    assert (finding.line, finding.value) == (2, value)
+    assert "the first at 1970-01-01T00:00:0" in finding.what
+
+
 def test_bots(tmp_path):
     robot = [("robot", f"i{n % 25}", 3, LATE + n) for n in range(10_000)]
     finding = found(write(tmp_path, [*HEALTHY, *robot]))["bots"]
@@ -261,7 +291,7 @@ def test_zeros_that_mean_not_rated(tmp_path):
 def test_values_and_times_that_say_nothing(tmp_path):
     checks = found(write(tmp_path, [(user, item, 1, 1_500_000_000) for user, item, *_ in HEALTHY]))
     assert checks["constant values"].count == 100
-    assert checks["odd times"].what == "all times are the same"
+    assert checks["odd times"].what == "all times are the same: 2017-07-14T02:40:00Z"
     small = found(write(tmp_path, [(user, item, rating, n) for n, (user, item, rating, _) in enumerate(HEALTHY)]))
     assert "small numbers" in small["odd times"].what
     assert small["odd times"].line == 101

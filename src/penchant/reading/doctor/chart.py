@@ -56,6 +56,12 @@ class Chart:
         lines = self.trace.lines
         return int(events[np.argmin(lines[events])] if len(lines) else events[0])
 
+    def time_value(self, event: int) -> str | None:
+        """The time of an event as its file has it, None where it is written in another unit than the log's."""
+        source = int(self.trace.sources[event]) if len(self.trace.sources) else 0
+        times = self.log.times
+        return None if times is None or self.log.report.sources[source].time_unit != "seconds" else str(times[event])
+
     def column(self, source: int, role: str) -> str:
         """The name that the owner of a source gave the column of a role."""
         return self.log.report.sources[source].columns.get(role, role)
@@ -85,7 +91,7 @@ class Chart:
             sources[source].name if traced or len(sources) == 1 else None,
             int(self.trace.lines[event]) if traced else None,
             self.column(source, role),
-            str(value)[:80],
+            None if value is None else str(value)[:80],
         )
 
     def at_id(

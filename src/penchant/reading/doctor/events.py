@@ -8,12 +8,23 @@ import numpy as np
 
 from penchant.reading.columns import RATING_NAMES, plain
 from penchant.reading.doctor.chart import Chart, percent
+from penchant.reading.doctor.statistics import moment
 from penchant.reading.report import Finding, many
 from penchant.reading.times import YEAR_2100
 
 SCALES = ((1, 5), (0.5, 5), (0, 5), (-1, 1), (0, 1), (1, 7), (1, 10), (0, 10), (0, 20), (1, 100), (0, 100), (-10, 10))
 BOT_EVENTS = 10_000
 BOT_PERCENTILE = 99.99
+COUNTS = {  # what becomes of a pair that stands more than once
+    "rating": "The last rating counts",
+    "weight": "Weights add up; sequence models keep every event",
+    "none": "Without values a pair counts once; sequence models keep every event",
+}
+COPIES = {  # and of a row that stands twice
+    "rating": "Only one of them counts, yet copies say that something wrote the log twice",
+    "weight": "Weights add up, so a copied row counts double",
+    "none": "A pair counts once, but sequence models take a copy for another visit",
+}
 
 
 def duplicates(chart: Chart) -> Iterator[Finding]:
@@ -48,26 +59,21 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
             event,
             log.vocab.ids[log.items[event]],
             f"{many(len(twice), 'row repeats', 'rows repeat')} another one: the same {', '.join(names)}",
-            "The last rating counts, yet copies say that something wrote the log twice"
-            if log.values_are == "rating"
-            else "Weights add up and pairs are counted again, so a repeated row counts double",
+            COPIES[log.values_are],
             "Take them out if they are copies; leave them if things did happen twice",
             len(twice),
         )
     pair = int(first[count > 1][0])
-    ratings = log.values_are == "rating"
     yield chart.at_event(
         "duplicates",
-        "warning" if ratings else "note",
+        "warning" if log.values_are == "rating" else "note",
         "item",
         pair,
         log.vocab.ids[log.items[pair]],
         many(repeated, f"pair of {chart.who} and item stands", f"pairs of {chart.who} and item stand")
         + " more than once",
-        "The last rating counts, earlier ones are ignored"
-        if ratings
-        else "Weights add up; sequence models keep repeats",
-        "Nothing to do if people may come back to an item",
+        COUNTS[log.values_are],
+        "Nothing to do if people may come back to an item, or change their mind",
         repeated,
     )
 
@@ -142,8 +148,8 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             "warning",
             "time",
             0,
-            low,
-            "all times are the same",
+            chart.time_value(0),
+            f"all times are the same: {moment(low)}",
             "No order and no time split can come of them",
             "Name another column of times, or use --split users",
             len(log),
@@ -154,7 +160,7 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             "note",
             "time",
             int(np.argmax(log.times)),
-            high,
+            chart.time_value(int(np.argmax(log.times))),
             "the times are small numbers, not dates",
             "Their order is used; a half-life in days would mean nothing",
             "Name the column as position if it is one",
@@ -169,8 +175,9 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             "warning",
             "time",
             event,
-            int(log.times[event]),
-            many(len(far), "event lies", "events lie") + " more than 30 years from the middle of the log",
+            chart.time_value(event),
+            many(len(far), "event lies", "events lie")
+            + f" more than 30 years from the middle of the log, the first at {moment(int(log.times[event]))}",
             "One clock that was wrong decides where a time split falls",
             "Mend the times or take the rows out",
             len(far),
