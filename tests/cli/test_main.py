@@ -61,7 +61,9 @@ def test_version_and_no_arguments(run) -> None:
         (["recommnd"], "recommend"),
         (["recommend"], "FOLDER"),
         (["models", "--nonsense"], "--nonsense"),
-        (["recommend", "x", "-k", "many", "--history", "a"], "many"),
+        (["recommend", "x", "-k", "many", "--history", "a"], "-k must be a whole number, got 'many'. "),
+        (["evaluate", "x", "-m", "popular", "-k", "0"], "-k must be at least 1, got '0'. "),
+        (["tune", "x", "-m", "popular", "-o", "y", "--minutes", "few"], "--minutes must be a number, got 'few'. "),
         (["recommend", "no such folder", "--history", "a"], "no such folder"),
         (["models", "item-nn"], "item-knn"),
         (["verify", "no such folder"], "no such folder"),
@@ -184,3 +186,4 @@ def test_models_lists_all_and_describes_one(run) -> None:
     text = run("models").out
     assert all(name in text for name in MODELS)
     assert "neighbours" in run("models", "item-knn").out
+    assert "`" not in text + run("models", "item-knn").out

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +18,12 @@ from penchant.errors import AmbiguousItemError, InputError, PenchantError
 GROUPS = ("demo", "inspect", "models", "fit", "tune", "verify", "recommend", "neighbours", "evaluate", "serve")
 BAD_INPUT, INTERRUPTED = 2, 130
 MATCHES_SHOWN = 20
+EXPECTED = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+}
 
 
 def make_app() -> typer.Typer:
@@ -86,10 +93,9 @@ def _failed(error: Exception) -> int:
                 print(f"  and {len(error.matches) - MATCHES_SHOWN:,} more", file=sys.stderr)
         return BAD_INPUT if isinstance(error, InputError) else 1
     if hasattr(error, "format_message"):  # what typer says about the arguments
-        if message := error.format_message():
+        if message := _plain(error):
             ending = "" if message.endswith((".", "?", "!")) else "."
-            wrong = f"{message[0].lower()}{message[1:]}{_given(error)}{ending}"
-            _say(f"{wrong} penchant {_command()}--help lists the options")
+            _say(f"{message[0].lower()}{message[1:]}{ending} penchant {_command()}--help lists the options")
         return int(getattr(error, "exit_code", BAD_INPUT))
     if isinstance(error, OSError):
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -100,11 +106,17 @@ def _failed(error: Exception) -> int:
     raise error
 
 
-def _given(error: Exception) -> str:
-    """The value that an option could not take, where typer's message is silent about it."""
+def _plain(error: Any) -> str:
+    """What typer says, without the words of the library that it checks values with."""
+    message = str(error.format_message())
     checks = getattr(error.__cause__, "errors", None)
-    given = checks()[0].get("input") if callable(checks) else None
-    return "" if given is None else f" ({str(given)[:80]!r})"
+    if not callable(checks):
+        return message
+    wrong = checks()[0]
+    given, option = repr(str(wrong.get("input"))[:80]), re.search(r"for '([^']+)'", message)
+    if option is None or wrong.get("type") not in EXPECTED:
+        return f"{message} ({given})"
+    return f"{option[1]} must be {EXPECTED[wrong['type']].format(**wrong.get('ctx') or {})}, got {given}"
 
 
 def _command() -> str:
