@@ -186,4 +186,6 @@ def test_models_lists_all_and_describes_one(run) -> None:
     text = run("models").out
     assert all(name in text for name in MODELS)
     assert "neighbours" in run("models", "item-knn").out
+    assert "ranking, rating " in next(line for line in text.splitlines() if "item-knn" in line)
+    assert {one["name"] for one in listed if one["predicts"]} >= {"item-knn", "svd"}
     assert "`" not in text + run("models", "item-knn").out

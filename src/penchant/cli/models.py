@@ -30,11 +30,20 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """One model: what it is, its task, and its hyper-parameters; ``missing`` names an extra to install."""
+    """One model: what it is and does, and its hyper-parameters; ``missing`` names an extra to install."""
+    from penchant.models.rating import RatingModel
+
     try:
         cls = model_class(name)
     except MissingExtraError as missing:
-        return {"name": name, "missing": missing.extra, "about": str(missing), "task": None, "params": []}
+        return {
+            "name": name,
+            "missing": missing.extra,
+            "about": str(missing),
+            "task": None,
+            "predicts": False,
+            "params": [],
+        }
     params = [
         {
             "name": field.name,
@@ -48,7 +57,20 @@ def describe(name: str) -> dict[str, Any]:
         if (meta := field.metadata.get("hyper")) is not None
     ]
     about = (cls.__doc__ or "").strip().partition("\n\n")[0].replace("``", "")
-    return {"name": name, "missing": None, "about": " ".join(about.split()), "task": cls.task, "params": params}
+    predicts = issubclass(cls, RatingModel)
+    return {
+        "name": name,
+        "missing": None,
+        "about": " ".join(about.split()),
+        "task": cls.task,
+        "predicts": predicts,
+        "params": params,
+    }
+
+
+def _tasks(one: dict[str, Any]) -> str:
+    """What a model is for, and that it predicts ratings where that is not all."""
+    return ", ".join([one["task"] or "-", *(["rating"] if one["predicts"] and one["task"] != "rating" else [])])
 
 
 def _show_all(listed: list[dict[str, Any]]) -> None:
@@ -60,7 +82,7 @@ def _show_all(listed: list[dict[str, Any]]) -> None:
     table.add_column("task")
     table.add_column("what it does")
     for one in listed:
-        table.add_row(one["name"], one["task"] or "-", one["about"])
+        table.add_row(one["name"], _tasks(one), one["about"])
     show(table, "penchant models NAME shows the hyper-parameters of one.")
 
 
