@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,20 @@ def test_the_list_says_what_each_folder_holds(make: Make, own: Path) -> None:
     assert told["knn"]["evaluation"]["models"][0]["metrics"]["ndcg@10"]["mean"] == 0.1
     assert "cannot be read" in told["half"]["broken"]
     assert sum(one["active"] for one in told.values()) == 1
+
+
+@pytest.mark.parametrize("text", ['{"models": [NaN, Infinity]}', "[" * 100_000, "{", "\xff"])
+def test_whatever_stands_beside_a_folder_the_list_is_told(make: Make, own: Path, text: str) -> None:
+    (own / "knn.evaluation.json").write_bytes(text.encode("latin-1"))
+    (own / "half").mkdir()
+    (own / "half" / "manifest.json").write_bytes(text.encode("latin-1"))
+    shutil.copytree(own / "knn", own / os.fsdecode(b"\xff"))
+    client = make(folder=str(own))
+    told = {one["name"]: one for one in client.get("/v1/models").json()["models"]}
+    assert set(told) == {"knn", "second", "popular", "half"}
+    assert told["half"]["broken"]
+    assert client.get("/ui/models").status_code == 200
+    assert client.post("/v1/models/half/activate").status_code == 409
 
 
 def test_activate_and_roll_back(make: Make, own: Path) -> None:

@@ -218,6 +218,8 @@ def test_a_key_asks_no_faster_than_its_rate(make: Make, ring: Keyring) -> None:
     assert [bounded.get("/v1/popular", headers=bearer(free)).status_code for _ in range(3)] == [200, 429, 429]
     for path in ("/livez", "/readyz", "/beacon.js", "/ui/assets/pages.css"):  # what watches it is not kept waiting
         assert {bounded.get(path).status_code for _ in range(4)} == {200}
+    for path in ("/livez", "/readyz"):
+        assert bounded.head(path).status_code == 200
 
 
 def test_no_key_and_no_id_is_logged(make: Make, ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:

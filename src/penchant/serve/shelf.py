@@ -19,6 +19,7 @@ from penchant.serve.where import AllOf, AnyOf, Available, Between, Domain, Exist
 Bools = NDArray[np.bool_]
 NEVER = 2**62
 KEPT_FILTERS = 256
+KEPT_BYTES = 2**26  # of what filters selected: with many items fewer are kept
 FIELDS = ("title", "domain", "available", "hidden", "expires")
 
 
@@ -170,7 +171,7 @@ class Shelf:
             later = self.expires[: len(self)][self.expires[: len(self)] > moment]
             self._kept_from, self._kept_until = moment, float(later.min()) if len(later) else float(NEVER)
         found = self._kept[key] = self._select(where, moment)
-        if len(self._kept) > KEPT_FILTERS:
+        if len(self._kept) > max(2, min(KEPT_FILTERS, KEPT_BYTES // max(1, len(self)))):
             self._kept.popitem(last=False)
         return found
 

@@ -24,6 +24,12 @@ from penchant.topk import places
 MANIFEST = "manifest.json"
 LOADED = 2  # the active model and the one before it: its page tokens stay good, and a roll back is at once
 WARM_ANSWERS = 5
+UNREADABLE = (OSError, ValueError, RecursionError)
+
+
+def _read(path: Path) -> Any:
+    """The JSON of a file; NaN and infinities, which JSON has not, are null. Raises one of ``UNREADABLE``."""
+    return json.loads(path.read_bytes(), parse_constant=lambda _: None)
 
 
 @dataclass(eq=False)
@@ -130,7 +136,8 @@ class Versions:
             return {self.root.name: self.root}
         if not self.root.is_dir():
             return {}
-        found = (path for path in self.root.iterdir() if not path.name.startswith(".") and not path.is_symlink())
+        inside = (path for path in self.root.iterdir() if path.name.isprintable())  # a name that JSON can say
+        found = (path for path in inside if not path.name.startswith(".") and not path.is_symlink())
         return {path.name: path for path in sorted(found) if (path / MANIFEST).is_file()}
 
     def describe(self) -> list[dict[str, Any]]:
@@ -157,7 +164,7 @@ class Versions:
     def _describe(self, name: str, path: Path) -> dict[str, Any]:
         document: dict[str, Any] = {"name": name, "version": None, "model": None, "created": None, "broken": None}
         try:
-            manifest = json.loads((path / MANIFEST).read_bytes())
+            manifest = _read(path / MANIFEST)
             model = manifest["model"]
             document |= {
                 "version": str(manifest["version"]),
@@ -166,10 +173,10 @@ class Versions:
                 "created": str(manifest["created"]),
                 "fitted_on": manifest["fitted_on"],
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
+        except (*UNREADABLE, KeyError, TypeError, AttributeError) as wrong:
             document["broken"] = f"its manifest cannot be read ({type(wrong).__name__})"
-        with contextlib.suppress(OSError, ValueError):
-            document["evaluation"] = json.loads((path.parent / f"{name}.evaluation.json").read_bytes())
+        with contextlib.suppress(*UNREADABLE):
+            document["evaluation"] = _read(path.parent / f"{name}.evaluation.json")
         return document
 
     # -- loading --------------------------------------------------------------------------------------------------

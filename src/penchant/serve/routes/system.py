@@ -15,12 +15,14 @@ _SCRIPT = (Path(__file__).parents[1] / "static" / "beacon.js").read_text(encodin
 BEACON = "\n".join(line.strip() for line in _SCRIPT.splitlines()).encode()  # without its comment: every page loads it
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez")
 async def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "alive"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems(503))
 async def ready(request: Request) -> dict[str, str]:
     """A model is loaded and warm, and the store can be read."""
