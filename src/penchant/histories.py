@@ -49,7 +49,12 @@ class Histories:
             object.__setattr__(self, name, array)
 
         object.__setattr__(self, "indptr", np.ascontiguousarray(self.indptr, dtype=np.int64))
-        if self.indptr.ndim != 1 or len(self.indptr) == 0 or self.indptr[0] != 0 or np.any(np.diff(self.indptr) < 0):
+        if (
+            self.indptr.ndim != 1
+            or len(self.indptr) == 0
+            or self.indptr[0] != 0
+            or (self.indptr[1:] < self.indptr[:-1]).any()
+        ):
             raise DataError("histories: indptr must start at 0 and never fall")
         events = int(self.indptr[-1])
         items = np.asarray(self.items)
@@ -129,6 +134,8 @@ class Histories:
         if isinstance(index, slice) and index.step in (None, 1):
             lo, hi, _ = index.indices(len(self))
             hi = max(lo, hi)
+            if lo == 0 and hi == len(self):
+                return self
             start, stop = int(self.indptr[lo]), int(self.indptr[hi])
             events: slice | Longs = slice(start, stop)
             indptr = self.indptr[lo : hi + 1] - start

@@ -79,6 +79,8 @@ def _histories(
     if any(against) and values_are != "weight" and recommender.model.task != "rating":
         # what was learned from had no weights: a like counts one, a dislike minus one
         values, values_are = np.where(against, np.float32(-1), np.float32(1)), "weight"
+    if liked is not None and liked.all() and (values_are != "weight" or values is None or (values > 0).all()):
+        liked = None  # it says nothing that the values do not
     given = Histories(
         np.array([0, len(order)], dtype=np.int64),
         index[order].astype(np.int32),

@@ -151,6 +151,19 @@ class Ask(_Strict):
     repeat: StrictBool = Field(default=False, description="seen items may come again")
 
 
+class AskByQuery(BaseModel):
+    """What to recommend, as it stands in an address."""
+
+    k: int = Field(default=10, ge=1, le=MOST, description="how many items")
+    page: str | None = Field(default=None, max_length=2048, description="the token of the page before")
+    exclude: list[Id] = Field(default_factory=list, max_length=1000, description="items not wanted; may come again")
+    where: str | None = Field(
+        default=None, max_length=20_000, description="a filter as JSON; POST takes it as an object"
+    )
+    why: bool = False
+    repeat: bool = Field(default=False, description="seen items may come again")
+
+
 def _past(given: Any) -> Any:
     return {"item": given} if isinstance(given, str) else given
 

@@ -11,11 +11,12 @@ from typing import Any
 
 MAC = 16  # bytes of HMAC-SHA256 that are kept
 LONGEST = 2048
+_SHORT, _SORTED = json.JSONEncoder(separators=(",", ":")), json.JSONEncoder(sort_keys=True)  # dumps makes one each time
 
 
 def sign(secret: bytes, purpose: str, document: dict[str, Any]) -> str:
     """A URL-safe text that holds the document; ``purpose`` keeps one kind of token from passing as another."""
-    body = json.dumps(document, separators=(",", ":")).encode()
+    body = _SHORT.encode(document).encode()
     return base64.urlsafe_b64encode(_mac(secret, purpose, body) + body).rstrip(b"=").decode()
 
 
@@ -36,7 +37,7 @@ def unsign(secret: bytes, purpose: str, token: str) -> dict[str, Any] | None:
 
 def digest(document: Any) -> str:
     """A short fingerprint of plain values."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(_SORTED.encode(document).encode()).hexdigest()[:16]
 
 
 def _mac(secret: bytes, purpose: str, body: bytes) -> bytes:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from penchant.serve import answers
 from penchant.serve.routes.needs import READ, problems, service_of
-from penchant.serve.schemas import Ask, AskAnonymous, Id, K, PathId, Recommended, WhereText
+from penchant.serve.routes.queries import asked, documented
+from penchant.serve.schemas import Ask, AskAnonymous, AskByQuery, PathId, Recommended
 from penchant.serve.where import parse
 
 router = APIRouter(tags=["recommendations"], dependencies=[READ])
-Token = Annotated[str | None, Query(max_length=2048, description="the token of the page before")]
-Exclude = Annotated[list[Id], Query(max_length=1000, description="items not wanted; may be given again")]
-Flag = Annotated[bool, Query()]
+QUERY = documented(AskByQuery)
 
 
-@router.get("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410))
-async def for_user(
-    request: Request, id: PathId, k: K = 10, page: Token = None, exclude: Exclude = [],  # noqa: B006  # never changed
-    where: WhereText = None, why: Flag = False, repeat: Flag = False,
-) -> Response:  # fmt: skip
+@router.get("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410), openapi_extra=QUERY)
+async def for_user(request: Request, id: PathId) -> Response:
     """Recommend for a user. Everything acknowledged before is taken into account."""
-    query = answers.Query(k, page, exclude, parse(where), why, repeat)
-    return _json(await service_of(request).recommend("u:" + id, query))
+    return _json(await service_of(request).recommend("u:" + id, _by_query(request)))
 
 
 @router.post("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410))
@@ -34,14 +27,12 @@ async def ask_for_user(request: Request, id: PathId, ask: Ask) -> Response:  # t
     return _json(await service_of(request).recommend("u:" + id, _query(ask)))
 
 
-@router.get("/v1/sessions/{id}/recommendations", response_model=Recommended, responses=problems(410))
-async def for_session(
-    request: Request, id: PathId, k: K = 10, page: Token = None, exclude: Exclude = [],  # noqa: B006  # never changed
-    where: WhereText = None, why: Flag = False, repeat: Flag = False,
-) -> Response:  # fmt: skip
+@router.get(
+    "/v1/sessions/{id}/recommendations", response_model=Recommended, responses=problems(410), openapi_extra=QUERY
+)
+async def for_session(request: Request, id: PathId) -> Response:
     """Recommend for an anonymous session."""
-    query = answers.Query(k, page, exclude, parse(where), why, repeat)
-    return _json(await service_of(request).recommend("s:" + id, query))
+    return _json(await service_of(request).recommend("s:" + id, _by_query(request)))
 
 
 @router.post("/v1/sessions/{id}/recommendations", response_model=Recommended, responses=problems(410))
@@ -55,6 +46,11 @@ async def for_history(request: Request, ask: AskAnonymous) -> Response:
     """Recommend for a history that is sent along; nothing of it is kept."""
     rows = [(one.item, one.kind, one.value, one.time) for one in ask.history]
     return _json(await service_of(request).recommend_anonymous(rows, _query(ask)))
+
+
+def _by_query(request: Request) -> answers.Query:
+    ask = asked(request, AskByQuery)
+    return answers.Query(ask.k, ask.page, ask.exclude, parse(ask.where), ask.why, ask.repeat)
 
 
 def _query(ask: Ask) -> answers.Query:
