@@ -58,9 +58,10 @@ class Weights:
         out = np.zeros((len(given), given.n_items), dtype=np.float32)
         if self.indptr is not None and self.indices is not None and self.data is not None:
             if len(given) == 1:
-                for item, c in zip(given.items, coefficients, strict=True):
-                    lo, hi = self.indptr[item], self.indptr[item + 1]
-                    out[0, self.indices[lo:hi]] += c * self.data[lo:hi]
+                start = self.indptr[given.items]
+                count = self.indptr[given.items + 1] - start
+                at = np.arange(count.sum()) + np.repeat(start - np.cumsum(count) + count, count)
+                np.add.at(out[0], self.indices[at], np.repeat(coefficients, count) * self.data[at])  # one after another
             else:
                 self._apply_sparse(given, coefficients, out, threads)
         if self.dense is not None:
