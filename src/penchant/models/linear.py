@@ -38,16 +38,21 @@ class Weights:
         """``W[rows, item]``."""
         out = np.zeros(len(rows), dtype=np.float32)
         if self.indptr is not None and self.indices is not None and self.data is not None:
-            for n, row in enumerate(rows):
-                lo, hi = self.indptr[row], self.indptr[row + 1]
-                at = lo + np.searchsorted(self.indices[lo:hi], item)
-                if at < hi and self.indices[at] == item:
-                    out[n] += self.data[at]
+            at, count = self._entries(rows)
+            found = np.flatnonzero(self.indices[at] == item)
+            out[np.searchsorted(np.cumsum(count), found, side="right")] = self.data[at[found]]
         if self.dense is not None:
             out += self.dense[rows, item]
         if self.left is not None and self.right is not None:
             out += self.left[rows] @ self.right[:, item]
         return out
+
+    def _entries(self, rows: Ints) -> tuple[Longs, Longs]:
+        """Where the entries of these rows stand, one row after another, and how many each has."""
+        assert self.indptr is not None  # the callers looked
+        start = self.indptr[rows]
+        count = self.indptr[rows + 1] - start
+        return np.arange(count.sum()) + np.repeat(start - np.cumsum(count) + count, count), count
 
     def apply(self, given: Histories, coefficients: Floats, *, threads: int = 1) -> Floats:
         """``(rows, n)``: for every row the coefficient-weighted sum of the operator rows of its items.
@@ -58,9 +63,7 @@ class Weights:
         out = np.zeros((len(given), given.n_items), dtype=np.float32)
         if self.indptr is not None and self.indices is not None and self.data is not None:
             if len(given) == 1:
-                start = self.indptr[given.items]
-                count = self.indptr[given.items + 1] - start
-                at = np.arange(count.sum()) + np.repeat(start - np.cumsum(count) + count, count)
+                at, count = self._entries(given.items)
                 np.add.at(out[0], self.indices[at], np.repeat(coefficients, count) * self.data[at])  # one after another
             else:
                 self._apply_sparse(given, coefficients, out, threads)
