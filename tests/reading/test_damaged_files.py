@@ -118,6 +118,41 @@ def test_a_damaged_item_table_is_said_too(tmp_path, capsys):
     assert main([*command, "-o", str(tmp_path / "other"), "--strict"]) == 2
 
 
+def timed(n):
+    return f"u{n % 40},i{n * n % 97},{n % 5 + 1},{880_000_000 + n * 37}"
+
+
+@pytest.mark.parametrize("block", [1 << 24, 1 << 11])
+@pytest.mark.parametrize("left", ["88003", "8", ""])
+def test_a_last_row_that_was_cut_in_its_time_is_rejected_and_named(tmp_path, monkeypatch, left, block):
+    monkeypatch.setattr(texts, "BLOCK", block)
+    path = tmp_path / "log.csv"
+    rows = ["user,item,rating,timestamp", *map(timed, range(1_000))]
+    path.write_text("\n".join(rows) + f"\nu1,i1,3,{left}")
+    log = read_interactions(path)
+    assert (len(log), int(log.times.min())) == (1_000, 880_000_000)
+    (row,) = log.report.rejected
+    assert (row.line, row.value) == (1_002, left)
+    assert "probably cut off" in row.reason
+    assert f"u1,i1,3,{left}" in (tmp_path / "log.csv.rejected.csv").read_text()
+
+
+UNFINISHED = {
+    "a whole row": (1_000, "u1,i1,3,880000001"),
+    "few rows": (19, "u1,i1,3,8800"),
+    "a short one that is ended": (1_000, "u1,i1,3,8800\n"),
+    "a short one in quotes": (1_000, 'u1,i1,3,"8800"'),
+}
+
+
+@pytest.mark.parametrize("what", UNFINISHED)
+def test_a_last_row_without_a_line_end_stays_where_nothing_tells_that_it_was_cut(tmp_path, what):
+    count, last = UNFINISHED[what]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["user,item,rating,timestamp", *map(timed, range(count)), last]))
+    assert len(read_interactions(path, strict=True)) == count + 1
+
+
 def test_utf_16_is_read_whole_however_many_blocks_it_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(texts, "BLOCK", 1 << 12)
     path = tmp_path / "log.csv"

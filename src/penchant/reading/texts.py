@@ -15,6 +15,7 @@ import polars as pl
 from penchant.errors import DataError
 from penchant.reading.batches import BadRow, Batch, Table, numbered
 from penchant.reading.encoding import known, sniff_encoding
+from penchant.reading.endings import LastField
 from penchant.reading.opening import HEAD, head_of, laid_to, opened, read_fully
 from penchant.reading.report import Source
 from penchant.reading.sniffing import SAMPLE_LINES, Dialect, separator_name, sniff
@@ -32,6 +33,7 @@ class Lines:
     def __init__(self, path: Path, source: Source, encoding: str, *, guessed: bool) -> None:
         self.path, self.source, self.encoding, self.guessed = path, source, encoding, guessed
         self.torn: BadRow | None = None
+        self.unfinished = False  # whether nothing ends the last line
 
     def blocks(self) -> Iterator[tuple[pl.Series, int, bool, bool, float]]:
         """``(lines, number of the first, whether it is the last block, damaged, share read)``."""
@@ -74,6 +76,7 @@ class Lines:
                     lines = lines.clear()
                 if "\r" in text:
                     lines = lines.str.strip_suffix("\r")
+                self.unfinished = ended and bool(text) and not text.endswith("\n")
                 if broken and rest:
                     last = rest.decode(encoding, errors="replace")
                     reason = f"{broken} in the middle of this row"
@@ -122,11 +125,14 @@ def _understood(reader: Lines, text: str, lines: list[str], sep: str | None, nam
 
 def _delimited(reader: Lines, dialect: Dialect, wanted: Sequence[int]) -> Iterator[Batch]:
     splitter = Splitter(dialect.separator, dialect.n_fields, wanted, dialect.header)
-    skip = dialect.header_lines
+    skip, end = dialect.header_lines, dialect.n_fields - 1
+    last = LastField(wanted.index(end)) if end in wanted else None
     for lines, first, final, damaged, share in reader.blocks():
         here = min(skip, len(lines))
         skip -= here
         batch = splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share)
+        if last is not None:
+            batch = last.check(batch, unfinished=final and reader.unfinished)
         batch.bad.extend([reader.torn] if final and reader.torn else [])
         yield batch
 
