@@ -13,6 +13,7 @@ from penchant.errors import DataError, NotFittedError, ParameterError, TrainingE
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
 from penchant.histories import Histories
+from penchant.interactions import Interactions
 from penchant.models.base import Run
 from penchant.split import Split
 
@@ -239,6 +240,44 @@ def test_a_table_fits_the_terminal_whatever_its_width() -> None:
         for name in ("hit@10", "coverage@10", "score s"):
             assert name in text
         assert f"{found.models[0].metrics['map@10'].mean:.4f}" in text
+
+
+def test_printed_it_is_as_wide_as_the_terminal_or_a_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pc.evaluate(a_market(), ["popular"], split="time")
+    for columns, most in (("", 100), ("70", 70)):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = str(found).splitlines()
+        assert most - 15 < max(map(len, lines)) <= most
+
+
+def rated_market() -> Interactions:
+    log = a_market()
+    rng = np.random.default_rng(0)
+    return replace(log, values=rng.integers(1, 6, len(log)).astype(np.float32), values_are="rating")
+
+
+def test_metrics_of_ratings_are_asked_of_models_that_predict() -> None:
+    log = rated_market()
+    with pytest.raises(ParameterError, match=r"^popular, random: predicts no ratings, and nothing but rmse was asked"):
+        pc.evaluate(log, ["popular", "random"], split="random:2", metrics="rmse")
+    found = pc.evaluate(log, ["popular", "bias"], split="random:2", metrics="rmse,mae")
+    assert [result.error for result in found.models] == ["predicts no ratings", None]
+    assert found["bias"].best and "people only" not in str(found)
+    found = pc.evaluate(log, ["popular", "bias"], split="random:2", metrics="ndcg,rmse")
+    assert [list(result.notes) for result in found.models] == [["predicts no ratings"], []]
+    assert found["popular"].metrics["ndcg@10"].mean and found["popular"].metrics["rmse"].mean is None
+    assert pc.evaluate(log, ["popular", "bias"], split="random:2")["popular"].notes == (), "nobody asked"
+    with pytest.raises(DataError, match="rmse: the log holds no ratings"):
+        pc.evaluate(a_market(), "popular", split="random:2", metrics="rmse")
+    assert "rmse: the log holds no ratings" in pc.evaluate(a_market(), "popular", metrics="ndcg,rmse").notes
+
+
+def test_what_every_fold_has_to_report_is_said_once() -> None:
+    found = pc.evaluate(a_market(), "item-knn:max_history=7", split="random:3", metrics="hit")
+    (said,) = found.models[0].notes
+    assert "histories were cut" in said and said.endswith("(in the first fold; so in the others)")
+    (said,) = pc.evaluate(a_market(), "item-knn:max_history=7", split="leave-last", metrics="hit").models[0].notes
+    assert "fold" not in said
 
 
 def test_measure_gives_each_case_its_share() -> None:

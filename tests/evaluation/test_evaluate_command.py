@@ -118,6 +118,15 @@ def test_a_model_that_refuses_is_named_and_the_others_are_compared(
     assert "rating" in json.loads(said.out)["models"][0]["error"] and "bias: " in said.err
 
 
+def test_metrics_that_no_model_has_are_bad_input(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["evaluate", str(movielens_small_path()), "--split", "random:2", "--metrics", "rmse"]
+    assert main([*asked, "-m", "popular"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "popular: predicts no ratings" in said.err
+    assert main([*asked[:-1], "rmse,hit", "-m", "popular"]) == 0
+    assert capsys.readouterr().err.count("popular: predicts no ratings") == 1
+
+
 def test_films_and_their_ratings(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["evaluate", str(movielens_small_path()), "--positive", "value>=3.5", "--split", "leave-last"]
     assert main([*asked, "-m", "popular", "-m", "random", "--json"]) == 0

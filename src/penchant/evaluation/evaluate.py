@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from penchant.evaluation.report import SEGMENTS, Evaluation, Result
 from penchant.features import ItemFeatures
 from penchant.histories import Bools, Histories, Longs
 from penchant.models.base import Model, Run
+from penchant.models.rating import RatingModel
 from penchant.registry import parse, to_json
 from penchant.split import Split
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from penchant.interactions import Interactions
 
 DEFAULT_RUN = Run()
+NO_RATINGS = "predicts no ratings"
+_NUMBER = re.compile(r"\d[\d,.]*")
 
 
 def evaluate(
@@ -57,8 +61,8 @@ def evaluate(
     Means run over cases, ratings over rows; intervals are 95 % percentile bootstraps over users (of session logs:
     sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them. A model that
     refuses this log, or the memory that there is, ends nothing but its own row, which says why; where all do, the
-    first refusal is raised. Raises ``ParameterError`` for names it does not know and ``DataError`` where nothing is
-    left to answer.
+    first refusal is raised. Raises ``ParameterError`` for names it does not know, and for models that have none of the
+    metrics, and ``DataError`` where nothing is left to answer.
     """
     chosen = [models] if isinstance(models, (Model, str)) else list(models)
     if not chosen:
@@ -66,8 +70,11 @@ def evaluate(
     built = [parse(model) if isinstance(model, str) else model for model in chosen]
     labels = _labels(chosen, built)
     splits = _splits(log, split, repeat, refit, known_only, seed, candidates)
-    rated = any(_has_ratings(part) for part in splits) and any(hasattr(model, "predict") for model in built)
-    wanted = parse_metrics(metrics, k, ratings=rated)
+    rated, predicts = any(_has_ratings(part) for part in splits), [isinstance(model, RatingModel) for model in built]
+    wanted = parse_metrics(metrics, k, ratings=rated and any(predicts))
+    of_ratings = [metric for metric in wanted if metric.of_ratings]
+    if len(of_ratings) == len(wanted):
+        _need_ratings(wanted, labels, rated, predicts)
     sizes = [truth_sizes(part) for part in splits]
     if all(not metric.of_ratings for metric in wanted) and not any((size > 0).any() for size in sizes):
         raise DataError(
@@ -76,19 +83,36 @@ def evaluate(
     trials: list[_Trial] = []
     refused: dict[int, PenchantError | MemoryError] = {}
     for number, (model, label) in enumerate(zip(built, labels, strict=True)):
+        silent = bool(of_ratings) and metrics is not None and not predicts[number]
         try:
-            trials.append(_try(model, label, splits, wanted, features, run))
+            if silent and len(of_ratings) == len(wanted):
+                raise ParameterError(NO_RATINGS)
+            trials.append(_try(model, label, splits, wanted, features, run, notes=[NO_RATINGS] if silent else []))
         except (PenchantError, MemoryError) as wrong:
             refused[number] = wrong
     if not trials:
         raise refused[0]
     found = _compare(trials, splits, sizes, wanted, seed, draws)
+    if of_ratings and not rated:
+        found = replace(found, notes=[*found.notes, f"{_listed(of_ratings)}: the log holds no ratings"])
     for number, refusal in refused.items():
         error = str(refusal) or "there is not enough memory for it"
         nothing = {str(metric): Estimate(None) for metric in wanted}
         params = to_json(built[number])["params"]
         found.models.insert(number, Result(labels[number], built[number].name, params, nothing, error=error))
     return found
+
+
+def _need_ratings(metrics: list[Metric], labels: list[str], rated: bool, predicts: list[bool]) -> None:
+    """Raises where no model can have any of these metrics of ratings."""
+    if not rated:
+        raise DataError(f"{_listed(metrics)}: the log holds no ratings", fix="Read it with its column of ratings")
+    if not any(predicts):
+        raise ParameterError(f"{', '.join(labels)}: {NO_RATINGS}, and nothing but {_listed(metrics)} was asked for")
+
+
+def _listed(metrics: list[Metric]) -> str:
+    return " and ".join(map(str, metrics))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +124,18 @@ class _Trial:
 
 
 def _try(
-    model: Model, label: str, splits: list[Split], metrics: list[Metric], features: ItemFeatures | None, run: Run
+    model: Model,
+    label: str,
+    splits: list[Split],
+    metrics: list[Metric],
+    features: ItemFeatures | None,
+    run: Run,
+    *,
+    notes: list[str],
 ) -> _Trial:
     fit_seconds = score_seconds = 0.0
     peak = 0
-    measured, notes = [], []
+    measured, of_fits = [], list[str]()
     for number, split in enumerate(splits):
         fresh = replace(model)
         with PeakMemory() as memory:
@@ -116,7 +147,7 @@ def _try(
         part = f"{label} ({number + 1}/{len(splits)})" if len(splits) > 1 else label
         measured.append(measure(fresh, split, metrics, run=run, label=part))
         score_seconds += time.perf_counter() - start
-        notes += [note for note in fresh.notes if note not in notes]
+        of_fits += fresh.notes
     shares = np.concatenate([one.fallback for one in measured])
     result = Result(
         label,
@@ -127,9 +158,18 @@ def _try(
         fit_seconds=fit_seconds,
         score_seconds=score_seconds,
         peak_mib=peak / 2**20,
-        notes=tuple(notes),
+        notes=(*notes, *_once(of_fits)),
     )
     return _Trial(result, measured)
+
+
+def _once(notes: list[str]) -> list[str]:
+    """Each note once: of those that differ in their numbers alone, from fold to fold, the first."""
+    alike: dict[str, list[str]] = {}
+    for note in notes:
+        alike.setdefault(_NUMBER.sub("", note), []).append(note)
+    so_on = " (in the first fold; so in the others)"
+    return [same[0] + (so_on if len(set(same)) > 1 else "") for same in alike.values()]
 
 
 def _compare(

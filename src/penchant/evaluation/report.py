@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SEGMENTS = ("warm", "new")
+WIDTH = 100  # characters of a printed line where there is no terminal
 COSTS = ("fallback", "fit s", "score s", "MiB")
 
 
@@ -146,9 +147,11 @@ class Evaluation:
 
     def __str__(self) -> str:
         from io import StringIO
+        from shutil import get_terminal_size
 
         from rich.console import Console
 
         out = StringIO()
-        Console(file=out, width=160, no_color=True, markup=False, emoji=False).print(self.table())
+        width = get_terminal_size((WIDTH, 0)).columns
+        Console(file=out, width=width, no_color=True, markup=False, emoji=False).print(self.table())
         return out.getvalue().rstrip()
