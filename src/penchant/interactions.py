@@ -55,8 +55,9 @@ class Interactions:
         return len(self.items)
 
     def __repr__(self) -> str:
-        who = "sessions" if self.sessions else "users"
-        return f"Interactions({len(self):,} events, {self.n_users:,} {who}, {self.n_items:,} items, {self.values_are})"
+        counts = {"event": len(self), "session" if self.sessions else "user": self.n_users, "item": self.n_items}
+        said = ", ".join(f"{count:,} {of if count == 1 else f'{of}s'}" for of, count in counts.items())
+        return f"Interactions({said}, {self.values_are})"
 
     @property
     def n_users(self) -> int:

@@ -154,13 +154,13 @@ def test_the_wrong_separator(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("user,item,tag\n" + "".join(f"u{n % 20},i{n % 9};{n},x\n" for n in range(100)))
     finding = found(path)["wrong separator"]
-    assert (finding.line, finding.column, finding.severity, finding.fix) == (2, "item", "error", "Try --sep ';'")
+    assert (finding.line, finding.column, finding.severity, finding.fix) == (2, "item", "error", 'Try sep=";"')
 
 
 def test_a_given_separator_that_separates_nothing_is_said(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("user;item\n" + "".join(f"u{n % 20};i{n % 9}\n" for n in range(100)))
-    with pytest.raises(DataError, match="one column"):
+    with pytest.raises(DataError, match="',' separates nothing here, ';' does"):
         found(path, sep=",")
 
 
@@ -178,7 +178,7 @@ def test_one_thing_is_spoken_of_as_one(tmp_path):
 def test_swapped_columns_by_their_ids(tmp_path):
     path = write(tmp_path, [(item, user) for user, item, *_ in HEALTHY], header="user,item")
     finding = found(path)["swapped columns"]
-    assert (finding.severity, finding.fix) == ("error", "Say which is which: --columns user=item,item=user")
+    assert (finding.severity, finding.fix) == ("error", 'Say which is which: columns={"user": "item", "item": "user"}')
 
 
 def test_swapped_columns_by_the_item_table(tmp_path):
@@ -204,7 +204,7 @@ def test_swapped_columns_by_numbers_that_the_item_table_holds(tmp_path, films, s
     finding = found(write(tmp_path, [(film, user) for user, film in pairs], header="user,item"), items)[
         "swapped columns"
     ]
-    assert (finding.severity, finding.fix) == (severity, "Say which is which: --columns user=item,item=user")
+    assert (finding.severity, finding.fix) == (severity, 'Say which is which: columns={"user": "item", "item": "user"}')
 
 
 def test_few_users_who_count_as_films_do_are_not_swapped(tmp_path):
@@ -238,7 +238,7 @@ def test_attributes_missing_of_rare_items_and_together(tmp_path):
     table = [(f"i{n}", "a" if n < 20 else "", "b" if n < 20 else "") for n in range(40)]
     items = write(tmp_path, table, header="item,colour,size", name="items.csv")
     finding = found(path, items)["missing attribute values"]
-    assert "rather of rare items (1 users against 20)" in finding.what
+    assert "rather of rare items (1 user an item against 20)" in finding.what
     assert "missing together with" in finding.what
 
 

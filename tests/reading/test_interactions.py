@@ -168,7 +168,7 @@ def test_files_must_agree_about_what_they_hold():
 
 def test_what_cannot_be_read_and_options_that_make_no_sense():
     frame = table(user=["u"], item=["a"])
-    with pytest.raises(DataError, match="cannot be read from dict"):
+    with pytest.raises(DataError, match="cannot be read from a dict"):
         read_interactions({"user": ["u"]})
     with pytest.raises(DataError, match="no log was given"):
         read_interactions([])

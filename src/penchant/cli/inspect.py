@@ -9,7 +9,7 @@ import typer
 from penchant.cli.options import Logs, ReadOptions, read_log_traced, reading_options
 from penchant.cli.render import AsJson, example, print_json, show
 from penchant.reading.columns import ROLES
-from penchant.reading.report import ReadReport
+from penchant.reading.report import ReadReport, many
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -86,14 +86,15 @@ def _figures(figures: dict[str, Any]) -> list[RenderableType]:
     table.add_row("history", f"median {history['median']:g}, mean {history['mean']:g}, longest {history['max']:,.0f}")
     table.add_row(
         "popularity",
-        f"median {popularity['median']:g} {who} an item, highest {popularity['max']:,.0f}; the top 1 % of items have "
+        f"median {popularity['median']:g} {who[:-1] if popularity['median'] == 1 else who} an item, "
+        f"highest {popularity['max']:,.0f}; the top 1 % of items have "
         f"{popularity['top_percent_share']:.0%} of the pairs; Gini {popularity['gini']:.2f}",
     )
     if values := figures["values"]:
         table.add_row(
             f"values ({figures['values_are']})", f"{values['min']:g} to {values['max']:g}, mean {values['mean']:g}"
         )
-    table.add_row("positives", f"{figures['positives']:,} of {figures['events']:,} events")
+    table.add_row("positives", f"{figures['positives']:,} of {many(figures['events'], 'event', 'events')}")
     if times := figures["times"]:
         table.add_row("times", f"{times['first']} to {times['last']}, {times['days']:,.0f} days")
     if cold := figures["cold"]:

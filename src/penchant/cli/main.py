@@ -13,6 +13,7 @@ import typer
 
 from penchant import __version__
 from penchant.errors import AmbiguousItemError, InputError, PenchantError
+from penchant.reading.wording import command_line
 
 # one module a group of commands, each with register(app); in the order of the help
 GROUPS = ("demo", "inspect", "models", "fit", "tune", "verify", "recommend", "neighbours", "evaluate", "serve")
@@ -59,9 +60,10 @@ def _print_version(wanted: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 (failed), 2 (bad input) or 130 (interrupted)."""
     try:
-        done = typer.main.get_command(make_app()).main(
-            args=None if arguments is None else list(arguments), prog_name="penchant", standalone_mode=False
-        )
+        with command_line():
+            done = typer.main.get_command(make_app()).main(
+                args=None if arguments is None else list(arguments), prog_name="penchant", standalone_mode=False
+            )
         sys.stdout.flush()
     except BrokenPipeError:
         return _unread()

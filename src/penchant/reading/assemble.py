@@ -26,6 +26,7 @@ from penchant.reading.report import ReadReport
 from penchant.reading.sniffing import guess_roles
 from penchant.reading.tables import open_source
 from penchant.reading.times import MISSING, Clock
+from penchant.reading.wording import option
 from penchant.recipe import Recipe
 from penchant.vocab import Vocab
 
@@ -127,16 +128,10 @@ def _roles(table: Table, given: Mapping[str, str]) -> dict[str, int]:
         roles = {r: i for r, i in guessed.items() if i not in _taken(named, table, info.name).values()}
         roles.update(_taken(named, table, info.name))
         if "item" not in roles or not {"user", "session"} & set(roles):
-            if len(table.names) == 1:
-                raise DataError(
-                    "every line of this log is one column",
-                    file=info.name,
-                    fix="Name its separator with --sep, or leave --sep out: it is found by itself",
-                )
             raise DataError(
                 f"this log has no header, and its {len(table.names)} columns do not show which is the user, the item",
                 file=info.name,
-                fix="Number them: --columns user=1,item=2",
+                fix=f"Number them: {option('columns', {'user': '1', 'item': '2'})}",
             )
         if "session" in named and "user" not in named:
             roles.pop("user", None)
@@ -160,7 +155,7 @@ def _row_role(opened: Sequence[Opened], by: str | None) -> str:
     raise DataError(
         f"there is no {by or 'user'} column, which the other files have" if not by else f"there is no {by} column",
         file=lacking.table.source.name,
-        fix="Name it: --columns user=NAME",
+        fix=f"Name it: {option('columns', {by or 'user': 'NAME'})}",
     )
 
 
@@ -206,7 +201,7 @@ def _clean(
             line=first.line if first else None,
             column=first.column if first and first.column else None,
             value=first.value if first else None,
-            fix="Check the separator (--sep), the encoding and the columns (--columns)",
+            fix=f"Check the separator ({option('sep')}), the encoding and the columns ({option('columns')})",
         )
     return out
 

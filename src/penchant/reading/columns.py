@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from penchant.errors import DataError, ParameterError
+from penchant.reading.wording import option
 
 ROLES = ("user", "item", "value", "kind", "time", "session", "position", "split")
 
@@ -124,7 +125,7 @@ def assign(names: Sequence[str], given: Mapping[str, str], file: str) -> dict[st
         raise DataError(
             f"no column is known as {' or '.join(missing)} among {', '.join(repr(n) for n in names[:20])}",
             file=file,
-            fix="Name the columns: --columns user=NAME,item=NAME",
+            fix=f"Name the columns: {option('columns', {'user': 'NAME', 'item': 'NAME'})}",
         )
     return found
 

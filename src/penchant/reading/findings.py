@@ -8,6 +8,7 @@ from penchant.errors import DataError
 from penchant.reading.cleaning import Cleaner, Seen
 from penchant.reading.opening import AGAIN, CUT_OFF
 from penchant.reading.report import Finding, ReadReport, Severity, Source, many
+from penchant.reading.wording import option
 from penchant.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
                 "note",
                 f"events of kinds {', '.join(names)} all weigh 1",
                 "A purchase says more than a view",
-                f"Give them weights: --kind {names[0]}=1,{names[1]}=3",
+                f"Give them weights: {option('kinds', {names[0]: 1, names[1]: 3})}",
                 len(names),
             )
     unknown = [name for name in recipe.kinds if name not in cleaner.kinds]

@@ -202,7 +202,7 @@ def head_of(path: Path) -> tuple[bytes, str | None, str | None]:
     if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and controls > 0.05 * len(head):
         if damage:
             raise DataError(damage, file=str(path), fix=AGAIN)
-        raise DataError(
-            "this is binary data, not a log", file=str(path), fix="Logs are CSV, JSON lines, Parquet or Arrow"
-        )
+        called = {".parquet": "Parquet", ".arrow": "Arrow", ".feather": "Arrow"}.get(path.suffix.lower())
+        what = f"this is no {called} file, though it is called so" if called else "this is binary data, not a log"
+        raise DataError(what, file=str(path), fix="Logs are CSV, JSON lines, Parquet or Arrow")
     return head, compression, damage

@@ -11,7 +11,8 @@ from typing import Any
 from penchant.errors import DataError
 from penchant.reading.batches import BadRow
 from penchant.reading.opening import REJECTED
-from penchant.reading.report import KEPT_EXAMPLES, ReadReport, Rejected
+from penchant.reading.report import KEPT_EXAMPLES, ReadReport, Rejected, many
+from penchant.reading.wording import option
 
 HEADER = ("file", "line", "column", "value", "reason", "row")
 
@@ -45,14 +46,15 @@ class RejectedRows:
             return
         if self.strict:
             row = rows[0]
-            more = f" ({len(rows) - 1:,} more bad rows follow at once)" if len(rows) > 1 else ""
+            others = many(len(rows) - 1, "more bad row follows", "more bad rows follow")
+            more = f" ({others} at once)" if len(rows) > 1 else ""
             raise DataError(
                 row.reason + more,
                 file=name,
                 line=row.line,
                 column=row.column or None,
                 value=row.value,
-                fix="Mend the row, or read without --strict to go on without it",
+                fix=f"Mend the row, or read without {option('strict', value=True)} to go on without it",
             )
         report = self.report
         report.n_rejected += len(rows)

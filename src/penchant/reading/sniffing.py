@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from penchant.errors import DataError, ParameterError
 from penchant.reading.columns import NAMES, plain
 from penchant.reading.splitting import MAX_RECORD_LINES, WHITESPACE, is_open, split_record
+from penchant.reading.wording import option
 
 SEPARATORS = ("::", "\t", ",", ";", "|", WHITESPACE)
 SAMPLE_LINES = 200
@@ -44,7 +45,7 @@ def separator_name(separator: str) -> str:
 
 
 def given_separator(sep: str) -> str:
-    """The separator that ``--sep`` means; raises ``ParameterError`` for one that cannot be used."""
+    """The separator that a caller means; raises ``ParameterError`` for one that cannot be used."""
     sep = _NAMED.get(sep.lower(), sep)
     if not sep or any(ch in sep for ch in '\n\r"'):
         raise ParameterError(f"{sep!r} cannot separate columns")
@@ -84,18 +85,19 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
         raise DataError("the file holds only blank lines", file=file)
     if sep is not None:
         choice = given_separator(sep)
+        if not any(len(split_record(record, choice)) > 1 for record, _ in records_of(lines, choice)):
+            raise _separates_nothing(lines, file, sep)
     else:
-        scored = [(_score(lines, candidate), -rank) for rank, candidate in enumerate(SEPARATORS)]
-        best, rank = max(scored)
-        if best[0] == 0:
+        found = _likeliest(lines)
+        if found is None:
             raise DataError(
                 "no separator gives these lines two columns or more",
                 file=file,
                 line=1 + skipped,
                 value=lines[0],
-                fix="Name it with --sep, or check that this is a log",
+                fix=f"Name it with {option('sep')}, or check that this is a log",
             )
-        choice = SEPARATORS[-rank]
+        choice = found
     records = [(r, n) for r, n in records_of(lines, choice) if r.strip()]
     rows = [split_record(record, choice) for record, _ in records]
     first = [cell.strip() for cell in rows[0]]
@@ -121,6 +123,22 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
         sample,
         layout,
     )
+
+
+def _likeliest(lines: Sequence[str]) -> str | None:
+    """The separator of a text, None where none gives two columns."""
+    scored = [(_score(lines, candidate), -rank) for rank, candidate in enumerate(SEPARATORS)]
+    best, rank = max(scored)
+    return SEPARATORS[-rank] if best[0] else None
+
+
+def _separates_nothing(lines: Sequence[str], file: str, sep: str) -> DataError:
+    other = _likeliest(lines)
+    if other is None:
+        return DataError(f"{sep!r} separates nothing here", file=file, value=lines[0], fix="Check that this is a log")
+    name = separator_name(other) if other.isspace() else repr(other)
+    fix = f"Leave {option('sep')} out: the separator is found by itself"
+    return DataError(f"{sep!r} separates nothing here, {name} does", file=file, fix=fix)
 
 
 def _score(lines: Sequence[str], separator: str) -> tuple[float, int, bool, int]:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from penchant.reading.batches import BadRow, Batch, numbered
+from penchant.reading.report import many
 
 WHITESPACE = " "  # any run of blanks and tabs
 _UNIT = "\x1f"  # stands for a run of blanks once lines are made regular
@@ -146,7 +147,9 @@ class Splitter:
             for row in (~good & (count != self.n_fields - 1)).arg_true().to_list():
                 found = int(count[row]) + 1
                 cut = final and row == len(lines) - 1 and found < self.n_fields
-                reason = f"{found} fields, expected {self.n_fields}" + (": the last line is cut off" if cut else "")
+                reason = f"{many(found, 'field', 'fields')}, expected {self.n_fields}" + (
+                    ": the last line is cut off" if cut else ""
+                )
                 bad.append(BadRow(int(numbers[row]), "", lines[row][:80], reason, lines[row]))
             lines, text, numbers = lines.filter(good), text.filter(good), numbers[good.to_numpy()]
         fields = text.str.split_exact(separator, self.n_fields - 1).struct.unnest()
@@ -210,7 +213,7 @@ class Splitter:
                 at_lines.append(line)
                 raws.append(record)
             else:
-                reason = f"{len(fields)} fields, expected {self.n_fields}"
+                reason = f"{many(len(fields), 'field', 'fields')}, expected {self.n_fields}"
                 if len(fields) == self.n_fields:
                     reason = "a quote is opened and closed in the wrong place"
                 bad.append(BadRow(line, "", texts[row][:80], reason, texts[row]))

@@ -12,7 +12,7 @@ import polars as pl
 
 from penchant.errors import DataError
 from penchant.reading.batches import Batch, Table, numbered
-from penchant.reading.opening import TABLES, head_of
+from penchant.reading.opening import AGAIN, TABLES, head_of
 from penchant.reading.report import Source
 from penchant.reading.sniffing import SAMPLE_LINES
 from penchant.reading.texts import open_text
@@ -29,11 +29,24 @@ def open_source(source: Any, *, sep: str | None, encoding: str | None, named: Se
     if kind is None:
         return open_text(source, sep, encoding, named)
     if compression is not None:
-        raise DataError(f"this is {kind} inside {compression}", file=str(source), fix="Decompress it first")
+        raise DataError(f"this is {NAMES[kind]} inside {compression}", file=str(source), fix="Decompress it first")
     return _columnar(source, kind)
 
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # damage makes polars panic, too
+NAMES = {"parquet": "Parquet", "arrow": "Arrow"}
+
+
+def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:
+    """What is wrong with a file that starts as such a table does."""
+    magic = next(magic for magic, name in TABLES.items() if name == kind)
+    with path.open("rb") as file:
+        file.seek(max(len(magic), path.stat().st_size - len(magic)))
+        whole = file.read() == magic
+    if not whole:
+        return DataError(f"this is no whole {NAMES[kind]} file: its end is missing", file=str(path), fix=AGAIN)
+    what = f"this {NAMES[kind]} file is damaged, or written as nothing here can read it ({str(error)[:200]})"
+    return DataError(what, file=str(path), fix=AGAIN)
 
 
 def _columnar(path: Path, kind: str) -> Table:
@@ -44,7 +57,7 @@ def _columnar(path: Path, kind: str) -> Table:
         rows = int(lazy.select(pl.len()).collect().item())
         sample = lazy.head(SAMPLE_LINES).collect()
     except UNREADABLE as error:
-        raise DataError(f"this {kind} file cannot be read: {str(error)[:200]}", file=str(path)) from error
+        raise _unreadable(path, kind, error) from error
 
     def batches(wanted: Sequence[int]) -> Iterator[Batch]:
         chosen = lazy.select([pl.col(names[i]).alias(f"c{at}") for at, i in enumerate(wanted)])
@@ -52,11 +65,11 @@ def _columnar(path: Path, kind: str) -> Table:
             try:
                 frame = chosen.slice(start, ROWS).collect()
             except UNREADABLE as error:
-                raise DataError(f"this {kind} file is damaged: {str(error)[:200]}", file=str(path)) from error
+                raise _unreadable(path, kind, error) from error
             yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + ROWS) / rows))
 
     if not rows:
-        raise DataError(f"this {kind} file holds no rows", file=str(path))
+        raise DataError(f"this {NAMES[kind]} file holds no rows", file=str(path))
     return Table(Source(str(path), kind, header=True), path, names, batches, _sample(sample))
 
 
@@ -100,6 +113,13 @@ def to_frame(source: Any) -> pl.DataFrame:
         return _from_sparse(source)
     if hasattr(source, "__arrow_c_stream__"):
         return pl.DataFrame(source)
+    if isinstance(source, (tuple, list, dict)):
+        one = "dict" if isinstance(source, dict) else "list"
+        rows = "table" if one == "dict" else 'rows, schema=["user", "item"], orient="row"'
+        raise DataError(
+            f"a log cannot be read from {'a dict' if one == 'dict' else 'a list of rows'} as it is",
+            fix=f"Make a table of it: polars.DataFrame({rows})",
+        )
     raise DataError(
         f"a log cannot be read from {type(source).__name__}",
         fix="Give a path, a glob, a pandas, polars or Arrow table, or a SciPy CSR matrix of users by items",

@@ -171,11 +171,12 @@ def _pattern(name: str, gone: np.ndarray, absent: dict[str, np.ndarray], seen: n
     together = [other for other, mask in absent.items() if other != name and np.array_equal(mask, gone)]
     parts = [f"missing together with {', '.join(map(repr, together[:3]))}"] if together else []
     with_value, without = float(seen[~gone].mean()), float(seen[gone].mean())
+    compared = f"{without:.3g} {'user' if round(without, 2) == 1 else 'users'} an item against {with_value:.3g}"
     if min(gone.sum(), (~gone).sum()) >= 10:
         if without < 0.5 * with_value:
-            parts.append(f"rather of rare items ({without:.3g} users against {with_value:.3g})")
+            parts.append(f"rather of rare items ({compared})")
         elif without > 2 * with_value:
-            parts.append(f"rather of popular items ({without:.3g} users against {with_value:.3g})")
+            parts.append(f"rather of popular items ({compared})")
         else:
             parts.append("whatever their popularity")
     return f" ({'; '.join(parts)})" if parts else ""

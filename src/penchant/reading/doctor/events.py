@@ -11,6 +11,7 @@ from penchant.reading.doctor.chart import Chart, percent
 from penchant.reading.doctor.statistics import moment
 from penchant.reading.report import Finding, many
 from penchant.reading.times import YEAR_2100
+from penchant.reading.wording import option
 
 SCALES = ((1, 5), (0.5, 5), (0, 5), (-1, 1), (0, 1), (1, 7), (1, 10), (0, 10), (0, 20), (1, 100), (0, 100), (-10, 10))
 BOT_EVENTS = 10_000
@@ -100,7 +101,7 @@ def rating_scale(chart: Chart) -> Iterator[Finding]:
             f"{many(len(outside), 'rating lies', 'ratings lie')} outside the scale {scale[0]:g} to {scale[1]:g} "
             "of the others",
             "Because of them the column was not taken for ratings" if lost else "One such value moves means and errors",
-            "Mend them or take them out" + ("; --values rating says what the column is" if lost else ""),
+            "Mend them or take them out" + (f"; {option('values', 'rating')} says what the column is" if lost else ""),
             len(outside),
         )
     zeros = np.flatnonzero(log.values == 0)
@@ -114,7 +115,7 @@ def rating_scale(chart: Chart) -> Iterator[Finding]:
             "0",
             f"{len(zeros) / len(log):.0%} of the ratings are 0",
             "A zero often stands for 'seen, but not rated'",
-            "If so, take these rows out for rating prediction, or read with --values none",
+            f"If so, take these rows out for rating prediction, or read with {option('values', 'none')}",
             len(zeros),
         )
 
@@ -131,7 +132,7 @@ def constant_values(chart: Chart) -> Iterator[Finding]:
             f"{log.values[0]:g}",
             "all values are the same",
             "Such a column says nothing that the rows do not",
-            "Read with --values none",
+            f"Read with {option('values', 'none')}",
             len(log),
         )
 
@@ -151,7 +152,7 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             chart.time_value(0),
             f"all times are the same: {moment(low)}",
             "No order and no time split can come of them",
-            "Name another column of times, or use --split users",
+            f"Name another column of times, or use {option('split', 'users')}",
             len(log),
         )
     elif low >= 0 and high < 50_000_000:
@@ -222,6 +223,6 @@ def lonely_items(chart: Chart) -> Iterator[Finding]:
             chart.log.vocab.ids[item],
             f"{many(len(lonely), 'item', 'items')} ({percent(len(lonely) / len(seen))}) with one {chart.who} only",
             "Collaborative filtering cannot place them",
-            "Give item attributes (--items) and use content-knn or a blend",
+            f"Give item attributes ({option('items')}) and use content-knn or a blend",
             len(lonely),
         )

@@ -10,6 +10,7 @@ from penchant.reading.doctor.chart import Chart
 from penchant.reading.ids import MISSING_WORDS, IdTable
 from penchant.reading.report import Finding, Severity, many
 from penchant.reading.sniffing import separator_name
+from penchant.reading.wording import option
 
 _NUMERIC = re.compile(r"^0*(\d+)$")
 _MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf]|â[\u0080\u20ac]|ï»¿|\ufffd|锟斤拷")
@@ -17,7 +18,8 @@ _USER_LIKE = re.compile(r"^(u|usr|user|customer|visitor|member|reviewer)[-_ ]?\d
 _ITEM_LIKE = re.compile(
     r"^(i|itm|item|movie|film|product|prod|sku|book|song|track|article|video)[-_ ]?\d+$|^B0[0-9A-Z]{8}$", re.IGNORECASE
 )
-_SEPARATORS = ("\t", ";", "|", ",", "::")
+TAB = "\t"
+_SEPARATORS = (TAB, ";", "|", ",", "::")
 
 
 def _tables(chart: Chart) -> tuple[IdTable, IdTable]:
@@ -97,7 +99,7 @@ def wrong_encoding(chart: Chart) -> Iterator[Finding]:
                 f"{many(len(found), f'{role} id looks', f'{role} ids look')} garbled "
                 f"(read as {source.encoding or 'text'})",
                 "Letters outside ASCII were written in one encoding and read in another",
-                "Name the encoding it was written in: --encoding utf-8, latin-1, gb18030, ...",
+                f"Name the encoding it was written in: {option('encoding')}, one of utf-8, latin-1, gb18030, ...",
                 len(found),
             )
 
@@ -120,7 +122,7 @@ def wrong_separator(chart: Chart) -> Iterator[Finding]:
                     sample[0],
                     f"every {_role(chart, table)} id holds the same number of {separator!r}",
                     "Several columns were probably read as one",
-                    f"Try --sep '{separator}'",
+                    f"Try {option('sep', 'tab' if separator == TAB else separator)}",
                     len(table.index),
                 )
                 break
@@ -151,6 +153,6 @@ def swapped_finding(chart: Chart, what: str, severity: Severity = "error") -> Fi
         next(iter(users.index), ""),
         what,
         "Items would be recommended people" if severity == "error" else "If they are swapped, people are recommended",
-        f"Say which is which: --columns user={item},item={user}",
+        f"Say which is which: {option('columns', {chart.who: item, 'item': user})}",
         len(users.index),
     )

@@ -1,0 +1,34 @@
+"""What an option is called where the message is read: on the command line, or in Python."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
+_FLAGS = {"kinds": "kind"}  # options that the command line calls otherwise
+
+
+@contextmanager
+def command_line() -> Iterator[None]:
+    """Until it ends, options are named as one types them in a shell."""
+    before = _COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _COMMAND_LINE.reset(before)
+
+
+def option(name: str, value: Mapping[str, object] | str | bool | None = None) -> str:
+    """An option as its user writes it, with a value or without: ``--sep ';'`` or ``sep=";"``."""
+    if not _COMMAND_LINE.get():
+        spoken = repr(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
+        return name if value is None else f"{name}={spoken}"
+    flag = f"--{_FLAGS.get(name, name)}"
+    if value is None or isinstance(value, bool):
+        return flag
+    text = value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())
+    return f"{flag} {shlex.quote(text)}"
