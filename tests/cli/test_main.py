@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numba
 import pytest
 import typer
 
 from penchant import __version__
 from penchant.cli import main as module
+from penchant.cli.render import progress
 from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
@@ -189,3 +191,12 @@ def test_models_lists_all_and_describes_one(run) -> None:
     assert "ranking, rating " in next(line for line in text.splitlines() if "item-knn" in line)
     assert {one["name"] for one in listed if one["predicts"]} >= {"item-knn", "svd"}
     assert "`" not in text + run("models", "item-knn").out
+
+
+def test_who_waits_for_a_compiler_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    once = numba.njit(lambda x: x + 1)
+    for expected in (1, 0):
+        with progress() as report:
+            assert report is not None and once(1) == 2
+        assert capsys.readouterr().err.count("only the first run waits") == expected

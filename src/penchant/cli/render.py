@@ -86,4 +86,25 @@ def progress() -> Iterator[Progress | None]:
                 tasks[name] = bars.add_task(stage, total=total)
             bars.update(tasks[name], description=stage, completed=done, total=total)
 
-        yield report
+        with _told_of_compiling():
+            yield report
+
+
+@contextmanager
+def _told_of_compiling() -> Iterator[None]:
+    """A note when kernels are compiled: a first run takes seconds longer than all others, and should say why."""
+    from numba.core import event
+
+    class Note(event.Listener):
+        said = False
+
+        def on_start(self, event: event.Event) -> None:
+            if not self.said:
+                note("compiling for this processor; only the first run waits for it")
+            self.said = True
+
+        def on_end(self, event: event.Event) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Note()):
+        yield
