@@ -15,6 +15,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from penchant.catalog import Catalog as Catalog
+    from penchant.choosing import Choice as Choice
+    from penchant.choosing import choose as choose
     from penchant.datasets import load_movielens_small as load_movielens_small
     from penchant.evaluation.evaluate import evaluate as evaluate
     from penchant.fitting import fit as fit
@@ -79,6 +81,8 @@ _PUBLIC = {
     "Recommendations": "penchant.recommendations",
     "Recommendation": "penchant.recommendations",
     "fit": "penchant.fitting",
+    "choose": "penchant.choosing",
+    "Choice": "penchant.choosing",
     "save": "penchant.persist",
     "load": "penchant.persist",
     "verify": "penchant.persist",

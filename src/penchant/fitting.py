@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.choosing import BUDGET, Choice, choose
 from penchant.errors import DataError, ParameterError
+from penchant.evaluation.protocols import training_rows
 from penchant.features import ItemFeatures
 from penchant.models.base import Model, Run
 from penchant.models.updatable import Updatable
@@ -22,24 +24,31 @@ if TYPE_CHECKING:
 
 def fit(
     log: Interactions,
-    model: Model | str,
+    model: Model | Choice | str | None = None,
     *,
     catalog: Catalog | None = None,
     run: Run = Run(),  # noqa: B008  # frozen
     updatable: bool = False,
+    budget: float = BUDGET,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return what recommends.
+
+    Without a model the strong ones are compared first, for about ``budget`` seconds, as ``choose`` does it; what was
+    compared and why one was chosen stands in ``fitted_on["choice"]``.
 
     Rows that the log marks as ``test`` are left out; ``fitted_on`` says how many, and what else fit saw. The catalogue
     adds titles and item features. With ``updatable`` the statistics are kept from which ``recommender.model.update``
     learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from, or no row is a
     positive, and ``ParameterError`` for a model that has no exact update.
     """
-    chosen = parse(model) if isinstance(model, str) else model
     if catalog is not None and catalog.vocab.ids != log.vocab.ids:
         raise DataError(
             "the catalogue is aligned with other items than the log: read it with Catalog.read(…, log.vocab)"
         )
+    if model is None:
+        model = choose(log, catalog=catalog, budget=budget, run=run)
+    choice, chosen = (model, model.model) if isinstance(model, Choice) else (None, model)
+    chosen = parse(chosen) if isinstance(chosen, str) else chosen
     log.need_positives()
     used, left_out = training_rows(log)
     if len(used) == 0:
@@ -55,15 +64,10 @@ def fit(
     else:
         chosen.fit(used.histories(), run=run, features=features)
     seconds = time.perf_counter() - start
-    return Recommender(log.vocab, chosen, log.recipe, catalog, _seen(used, left_out, chosen, run, seconds))
-
-
-def training_rows(log: Interactions) -> tuple[Interactions, int]:
-    """The log without the rows that it marks as ``test``, and how many those are."""
-    if log.parts is None:
-        return log, 0
-    test = np.asarray(log.parts == "test")
-    return (log.where(~test), int(test.sum())) if test.any() else (log, 0)
+    seen = _seen(used, left_out, chosen, run, seconds)
+    if choice is not None:
+        seen["choice"] = choice.to_json()
+    return Recommender(log.vocab, chosen, log.recipe, catalog, seen)
 
 
 def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: float) -> dict[str, Any]:

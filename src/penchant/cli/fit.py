@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
-from penchant.cli.render import AsJson, example, note, print_json, progress, say
+from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -19,13 +19,31 @@ Seed = Annotated[int, typer.Option("--seed", help="Where random numbers start.")
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
-    @app.command(epilog=example("penchant fit events.csv --items films.csv -m item-knn:neighbours=100 -o model/"))
+    @app.command(
+        epilog=example(
+            "penchant fit events.csv --items films.csv -o model/",
+            "penchant fit events.csv --items films.csv -m item-knn:neighbours=100 -o model/",
+        )
+    )
     @reading_options
     def fit(
         logs: Logs,
-        model: Annotated[str, typer.Option("--model", "-m", help="NAME, NAME:param=value,... or @FILE.json.")],
         output: Annotated[str, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to write.")],
         reading: ReadOptions,
+        model: Annotated[
+            str | None,
+            typer.Option(
+                "--model",
+                "-m",
+                help="NAME, NAME:param=value,... or @FILE.json; without it the strong ones are compared.",
+            ),
+        ] = None,
+        budget: Annotated[
+            float | None, typer.Option("--budget", help="Without -m: seconds for the comparison (60 unless given).")
+        ] = None,
+        metric: Annotated[
+            str | None, typer.Option("--metric", help="Without -m: what to choose by (ndcg@10 unless given; rmse).")
+        ] = None,
         force: Annotated[bool, typer.Option("--force", help="Replace a saved recommender that is there.")] = False,
         seed: Seed = 0,
         threads: Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one a core.")] = 0,
@@ -43,9 +61,11 @@ def register(app: typer.Typer) -> None:
         ] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Fit a model on a log and save it as a folder."""
+        """Fit a model on a log and save it as a folder; without -m, the one that does best on a part held out."""
         from pathlib import Path
 
+        from penchant.choosing import BUDGET, METRIC, Choice, choose
+        from penchant.evaluation.measure import parse_metric
         from penchant.fitting import fit as fit_model
         from penchant.models.base import Run
         from penchant.registry import parse
@@ -54,13 +74,21 @@ def register(app: typer.Typer) -> None:
 
         if resume and checkpoints is None:
             raise ParameterError("--resume goes on from a checkpoint: name its folder with --checkpoints")
-        chosen = parse(model)
+        if model is not None and (budget is not None or metric is not None):
+            raise ParameterError("--budget and --metric are of the comparison that there is without -m")
+        if model is None and (checkpoints or training_log or curve):
+            raise ParameterError("--checkpoints, --training-log and --curve are of one model: name it with -m")
+        parse_metric(metric or METRIC)
+        named = None if model is None else parse(model)
         refuse(Path(output), force=force, marker=MANIFEST)  # before the work, not after it
         for file in filter(None, (curve, training_log)):
             reachable_file(Path(file))
         log, catalog = read_log(reading.with_logs(logs))
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log)
+            chosen = named or choose(
+                log, catalog=catalog, metric=metric or METRIC, budget=BUDGET if budget is None else budget, run=run
+            )
             recommender = fit_model(log, chosen, catalog=catalog, run=run)
         recommender.save(output, force=force)
         if curve is not None:
@@ -70,11 +98,14 @@ def register(app: typer.Typer) -> None:
             note(f"{seen['test_rows_left_out']:,} rows with split=test were left out")
         for line in seen["notes"]:
             note(line)
+        name = recommender.model.name
         if as_json:
-            name, version = type(chosen).name, recommender.version
+            version = recommender.version
             print_json({"folder": output, "model": {"name": name, "version": version}, "fitted_on": seen})
             return
-        say(f"{output}: {type(chosen).name} fitted in {seen['seconds']:.1f} s {_sizes(seen)}")
+        if isinstance(chosen, Choice):
+            show(chosen.table(), "")
+        say(f"{output}: {name} fitted in {seen['seconds']:.1f} s {_sizes(seen)}")
 
 
 def _sizes(seen: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Protocol", "choose", "column", "keep_known", "leave_last", "leave_users", "make_splits", "random_folds",
-    "time_cut", "with_candidates",
+    "time_cut", "training_rows", "with_candidates",
 ]  # fmt: skip
 
 PART_NAMES = {
@@ -138,6 +138,14 @@ def choose(log: Interactions) -> tuple[str, str]:
         return "leave-last", f"split leave-last: {reason}{presplit}"
     missing = "no user has three positives" if is_ordered(log) else "rows have no order (no time, no position)"
     return "users", f"split by users: {reason}, {missing}{presplit}"
+
+
+def training_rows(log: Interactions) -> tuple[Interactions, int]:
+    """The log without the rows that it marks as ``test``, and how many those are."""
+    if log.parts is None:
+        return log, 0
+    test = np.asarray(log.parts == "test")
+    return (log.where(~test), int(test.sum())) if test.any() else (log, 0)
 
 
 def is_ordered(log: Interactions) -> bool:

@@ -1,0 +1,212 @@
+"""The choice of a model for a log of which nothing is said."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from small_logs import a_log, a_market
+from toy_models import Constant, Follows
+
+import penchant as pc
+from penchant import choosing
+from penchant.errors import DataError, ParameterError
+from penchant.evaluation.attempts import Candidate
+from penchant.histories import Floats, Histories
+from penchant.models.base import Model, Run
+from penchant.registry import MODELS
+
+
+@dataclass(kw_only=True)
+class Slow(Model):
+    """As good as popular, and never done: every step of its fit is reported."""
+
+    name: ClassVar[str] = "slow"
+    naps: ClassVar[int] = 400
+
+    def _fit(self, train: Histories, valid: object, run: Run) -> None:
+        report = run.report("napping")
+        for nap in range(self.naps):
+            time.sleep(0.005)
+            if report is not None:
+                report(nap + 1, self.naps)
+
+    def _score(self, given: Histories) -> Floats:
+        return np.zeros((len(given), given.n_items), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "follows", ("toy_models", "Follows", ""))
+    monkeypatch.setitem(MODELS, "constant", ("toy_models", "Constant", ""))
+    monkeypatch.setitem(MODELS, "slow", ("test_choosing", "Slow", ""))
+    monkeypatch.setitem(MODELS, "absent", ("no_such_package.model", "Absent", "neural"))
+
+
+def among(monkeypatch: pytest.MonkeyPatch, *names: str | Candidate) -> None:
+    listed = tuple(name if isinstance(name, Candidate) else Candidate(name) for name in names)
+    monkeypatch.setattr(choosing, "LISTS", listed)
+
+
+def in_circles(users: int = 150) -> pc.Interactions:
+    """Everybody goes round the same circle of twelve things, from a place of their own: only the order tells."""
+    rows = [[(user + step) % 12 for step in range(6)] for user in range(users)]
+    return a_log(rows, n_items=12, times=[list(range(6))] * users)
+
+
+def of(choice: pc.Choice, name: str) -> choosing.Tried:
+    return next(tried for tried in choice.tried if tried.name == name)
+
+
+def test_the_best_is_chosen_and_the_numbers_are_those_of_evaluate(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn", "follows")
+    choice = pc.choose(in_circles())
+    assert choice.model == Follows() and [tried.name for tried in choice.tried if tried.best] == ["follows"]
+    assert "the best by ndcg@10" in choice.why
+    evaluated = pc.evaluate(in_circles(), ["popular", "item-knn", "follows"], split=choice.split, metrics="ndcg")
+    for result in evaluated.models:
+        assert of(choice, result.name).value == result.metrics["ndcg@10"]
+    assert choice.cases == evaluated.cases == 150
+
+
+def test_a_simpler_model_within_noise_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows = [rng.permutation(30)[:6].tolist() for _ in range(300)]  # there is nothing to learn
+    log = a_log(rows, n_items=30, times=[list(range(6))] * 300)
+    among(monkeypatch, "random", "popular", "item-knn")
+    by_value = sorted(pc.choose(log).tried, key=lambda tried: tried.value.mean or 0)
+    among(monkeypatch, *(tried.name for tried in by_value))  # the worst is the simplest
+    monkeypatch.setattr(choosing, "CLOSE_LISTS", 0.9)
+    choice = pc.choose(log)
+    assert choice.model.name == by_value[0].name and not of(choice, by_value[0].name).best
+    assert "simpler" in choice.why and "within noise" in choice.why
+    monkeypatch.setattr(choosing, "CLOSE_LISTS", 0.0)
+    chosen = pc.choose(log)
+    assert of(chosen, chosen.model.name).best, "near it and within noise are both asked for"
+
+
+def test_candidates_belong_to_the_log() -> None:
+    def names(log: pc.Interactions, metric: str = "ndcg@10") -> set[str]:
+        return {tried.name for tried in pc.choose(log, metric=metric, budget=1e-6).tried}
+
+    market = a_market(users=60)
+    assert {"transitions", "rp3beta", "ease", "als", "user-knn"} <= names(market)
+    assert "sasrec" not in names(market), "too little to learn from"
+    assert "transitions" not in names(replace(market, times=None))
+    assert "session-knn" in names(replace(market, sessions=True))
+    rated = replace(market, values=np.ones(len(market), np.float32), values_are="rating")
+    assert names(rated, "rmse") == {"bias", "item-knn", "svd", "slope-one", "user-knn", "svdpp", "nmf"}
+
+
+def test_the_first_two_always_finish_and_others_are_cut_off_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn", "slow", "rp3beta")
+    choice = pc.choose(a_market(), budget=0.05)
+    assert of(choice, "popular").value.mean and of(choice, "item-knn").value.mean
+    assert of(choice, "slow").error == "not tried: the budget of 0.05 s was spent"
+    choice = pc.choose(a_market(), budget=1.5)
+    assert of(choice, "slow").error == "cut off after 1 s: the budget of 1.5 s was spent"
+    assert of(choice, "rp3beta").error == "not tried: the budget of 1.5 s was spent"
+    assert choice.model == pc.ItemKNN()
+    monkeypatch.setattr(Slow, "naps", 2)
+    assert of(pc.choose(a_market(), budget=60), "slow").error is None
+
+
+def test_what_would_take_longer_than_the_budget_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn", Candidate("slow", seconds=lambda shape: 3600.0 * shape.items / 40))
+    began = time.perf_counter()
+    said = of(pc.choose(a_market(), budget=50), "slow").error
+    assert said == "not tried: it needs about 60 minutes, more than the budget leaves"
+    assert time.perf_counter() - began < 20
+
+
+def test_a_missing_extra_and_a_refusal_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "content-knn", "absent")
+    choice = pc.choose(a_market())
+    assert "penchant[neural]" in (of(choice, "absent").error or "")
+    assert "give it a catalogue" in (of(choice, "content-knn").error or "")
+    assert choice.model == pc.Popular()
+    among(monkeypatch, "content-knn")
+    with pytest.raises(DataError, match="no model could be compared: content-knn"):
+        pc.choose(a_market())
+
+
+def test_ratings_are_chosen_for_by_their_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    rows = [rng.permutation(30)[:15].tolist() for _ in range(60)]
+    log = a_log(rows, n_items=30, values=[[2, 4, 4] * 5] * 60, values_are="rating")
+    monkeypatch.setattr(choosing, "RATINGS", (Candidate("constant"), Candidate("bias")))
+    choice = pc.choose(log, metric="rmse")
+    assert choice.model == pc.Bias() and str(choice.metric) == "rmse"
+    assert "random:5" in choice.notes[0]
+    assert of(choice, "bias").value.mean < of(choice, "constant").value.mean  # type: ignore[operator]
+    monkeypatch.setattr(Constant, "_predict", lambda self, given, items: np.full(len(items.items), 10 / 3, np.float32))
+    assert pc.choose(log, metric="rmse").model == Constant(), "no better than the mean: the simpler one"
+    among(monkeypatch, "popular")
+    assert any("every rating counts" in note for note in pc.choose(log).notes)
+    with pytest.raises(DataError, match="no ratings"):
+        pc.choose(a_market(), metric="rmse")
+
+
+def test_many_cases_are_drawn_from_and_few_are_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn")
+    monkeypatch.setattr(choosing, "CASES", 120)
+    choice = pc.choose(in_circles(users=200))
+    assert choice.cases == 120 and any("120 of 200 cases" in note for note in choice.notes)
+    other = pc.choose(in_circles(users=200), run=Run(seed=1))
+    assert of(choice, "item-knn").value != of(other, "item-knn").value
+    assert any("80 cases are few" in note for note in pc.choose(in_circles(users=80)).notes)
+
+
+def test_the_same_seed_gives_the_same_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn", "als")
+    first, second = (pc.choose(a_market(), run=Run(seed=3, threads=threads)) for threads in (1, 2))
+    for one, two in zip(first.tried, second.tried, strict=True):
+        assert one.value == two.value
+    assert first.why == second.why
+
+
+def test_a_log_that_nothing_can_be_held_out_of_gets_the_simplest() -> None:
+    choice = pc.choose(a_log([[0], [1], [0]], n_items=2))
+    assert choice.model == pc.Popular() and not choice.tried
+    assert "nothing can be held out" in choice.why
+    assert "nothing can be held out" in str(choice.table())
+
+
+def test_test_rows_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn")
+    rows = [[(user + step) % 12 for step in range(6)] for user in range(50)]
+    marked = a_log(
+        [[*row, 12] for row in rows], n_items=13, times=[list(range(7))] * 50, parts=[["train"] * 6 + ["test"]] * 50
+    )
+    plain = a_log(rows, n_items=13, times=[list(range(6))] * 50)
+    assert [tried.value for tried in pc.choose(marked).tried] == [tried.value for tried in pc.choose(plain).tried]
+
+
+def test_fit_without_a_model_chooses_and_remembers_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn", "follows")
+    log = in_circles()
+    rec = pc.fit(log)
+    assert rec.model == Follows() and rec.fitted_on["events"] == len(log), "fitted on all of it"
+    assert rec.fitted_on["choice"]["model"] == "follows"
+    assert [model["name"] for model in rec.fitted_on["choice"]["models"]] == ["popular", "item-knn", "follows"]
+    again = pc.fit(log, pc.choose(log, metric="hit@1"))
+    assert again.fitted_on["choice"]["metric"] == "hit@1"
+    assert "choice" not in pc.fit(log, "popular").fitted_on
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    for wrong in ({"budget": 0.0}, {"budget": float("nan")}, {"metric": "coverage"}, {"metric": "beauty"}):
+        with pytest.raises(ParameterError):
+            pc.choose(a_market(users=20), **wrong)  # type: ignore[arg-type]
+
+
+def test_progress_is_one_bar_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn")
+    told: list[tuple[str, int, int]] = []
+    pc.choose(a_market(), run=Run(progress=lambda *news: told.append(news)))
+    assert {stage.partition(" · ")[0] for stage, _, _ in told} == {"comparing models"}
+    assert told[0] == ("comparing models · popular", 0, 2) and told[-1] == ("comparing models · item-knn", 2, 2)
+    assert any("neighbours" in stage for stage, _, _ in told)
