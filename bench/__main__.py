@@ -7,6 +7,8 @@ python -m bench accuracy [--set S ...] [--model M ...] [--seed N ...]
 python -m bench tune SET MODEL           parameters chosen on the validation part of a set
 python -m bench blend SET [--model M ...]
                                          the tuned models of a set together, weighed on its validation part
+python -m bench defaults [--set S ...] [--model M ...]
+                                         the queue: how near defaults come to tuned parameters on other sets
 python -m bench report                   docs/benchmarks.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accuracy, blends, duel, machine, report, tune
+from bench import accuracy, blends, defaults, duel, machine, report, tune
 from bench.sets import SETS
 
 
@@ -44,7 +46,9 @@ def main() -> int:
     parser.add_argument("what", nargs="+", metavar="NAME")
     parser.add_argument("--rounds", type=int, help="rounds of ours and theirs in turn")
     parser.add_argument("--force", action="store_true", help="measure although the machine is busy")
-    parser.add_argument("--set", action="append", default=[], choices=list(SETS), help="only this set")
+    parser.add_argument(
+        "--set", action="append", default=[], choices=sorted({*SETS, *defaults.SETS}), help="only this set"
+    )
     parser.add_argument("--model", action="append", default=[], help="only this model")
     parser.add_argument("--seed", action="append", default=[], type=int, help="this seed (0 unless given)")
     parser.add_argument("--trials", type=int, default=30, help="parameters that tune tries")
@@ -62,6 +66,8 @@ def main() -> int:
         if len(options.what) != 2 or options.what[1] not in SETS:
             parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")
         blends.blend(options.what[1], options.model, seed=seeds[0])
+    elif first == "defaults":
+        defaults.work(options.set, options.model)
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

@@ -1,0 +1,217 @@
+"""How near the defaults come to tuned parameters on sets that they were not chosen on.
+
+The same parameters are tried on every set, those of ``bench/grids/MODEL.json``: number 0 is the model as it stood when
+the study began, 1 to 40 are random draws from the declared space, later ones are proposals. A trial is fitted once,
+without the validation rows, and answers the validation and the test cases. *Tuned* is the trial among 0 to 40 that is
+best on the validation part of a set; the default for a left-out set is the trial that is best in the mean over the
+other sets, each relative to its best.
+
+``bench/results/defaults/SET-MODEL.json`` holds the trials of one set and model and gets each when it ends: the queue
+can be stopped and started at will.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.duel import RESULTS
+from bench.peers import ROOT
+from bench.sets import BenchSet
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from penchant.split import Split
+
+DONE = RESULTS / "defaults"
+GRIDS = ROOT / "bench" / "grids"
+METRIC = "ndcg@10"
+DRAWS = 40
+SEED = 0
+ROUNDS = (10, 20, 30, DRAWS)  # of every set and model the first ten trials come first
+CASES = 5000  # asked at most of validation and of test
+MODELS = (
+    "item-knn", "ease", "transitions", "rp3beta", "user-knn", "als", "sparse-ease", "graph-filter", "pure-svd",
+)  # fmt: skip
+IN_ORDER = ("transitions",)  # models that learn from the order of events: sets without one are left out
+
+
+@dataclass(frozen=True)
+class StudySet:
+    """A set as it is studied: a seeded sample of its users or sessions, and the items that enough of them have."""
+
+    folder: str
+    split: str
+    columns: dict[str, str]
+    users: int  # sampled, of those with at least
+    events: int = 1  # different items
+    items_in: int = 1  # sampled histories that an item must stand in
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the set says what came first."""
+        return not {"time", "position"}.isdisjoint(self.columns)
+
+    def sample(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows of the sampled users and of the items that are left."""
+        import polars as pl
+
+        who = self.columns["user"]
+        if not self.ordered:
+            rows = rows.unique([who, "item"], keep="first", maintain_order=True)
+        long_enough = rows.group_by(who).agg(pl.col("item").n_unique()).filter(pl.col("item") >= self.events)
+        people = np.sort(long_enough[who].to_numpy())
+        kept = np.random.default_rng(SEED).permutation(people)[: self.users]
+        rows = rows.filter(pl.col(who).is_in(kept.tolist()))
+        return rows.filter(pl.col(who).n_unique().over("item") >= self.items_in)
+
+
+@cache
+def load(name: str) -> Split:
+    """The split of a set: what is fitted is the training part of its validation."""
+    studied = SETS[name]
+    bench_set = BenchSet(studied.folder, studied.split, (METRIC,), "", studied.columns, studied.sample)
+    split = bench_set.load(seed=SEED)[0][0]
+    assert split.valid is not None  # every protocol here has one
+    return replace(_few(split), valid=_few(split.valid))
+
+
+def about(name: str) -> dict[str, Any]:
+    """The sizes of what is studied."""
+    split = load(name)
+    assert split.valid is not None
+    train = split.valid.train
+    return {
+        "split": SETS[name].split, "ordered": SETS[name].ordered, "users": len(train), "items": train.n_items,
+        "events": len(train.items), "valid": len(split.valid), "test": len(split),
+    }  # fmt: skip
+
+
+def _few(split: Split) -> Split:
+    """At most ``CASES`` of the cases that have a true item."""
+    asked = np.flatnonzero(split.truth.lengths > 0)
+    return split.cases(np.sort(np.random.default_rng(SEED).permutation(asked)[:CASES]))
+
+
+_USER, _SESSION = {"user": "user", "item": "item"}, {"user": "session", "item": "item"}
+_STEPS = {**_SESSION, "position": "position"}
+_ORDERED = {**_USER, "position": "position"}
+_PARTED = {**_USER, "split": "split"}
+SETS: dict[str, StudySet] = {
+    "ml-1m": StudySet("ml-1m", "leave-last", _ORDERED, 2000, items_in=5),
+    "amazon-beauty": StudySet("amazon-beauty", "leave-last", _ORDERED, 10_000, items_in=6),
+    "gowalla": StudySet("gowalla", "column", _PARTED, 3000, items_in=6),
+    "yoochoose": StudySet("yoochoose-100k", "leave-last", {**_SESSION, "time": "timestamp"}, 6000, 5, items_in=5),
+    "complete-journey": StudySet("complete-journey-sample", "leave-last", {**_USER, "time": "time"}, 2377, items_in=5),
+    "yelp-s3rec": StudySet("yelp-s3rec", "leave-last", _ORDERED, 8000, items_in=6),
+    "msweb": StudySet("msweb", "users:.3", _USER, 9000, 3, items_in=3),
+    "amazon-cds": StudySet("amazon-cds", "column", _PARTED, 5000, items_in=6),
+    "diginetica": StudySet("diginetica-sessions", "leave-last", _STEPS, 8000, 6, items_in=6),
+    "douban": StudySet("douban-monti", "column", {**_PARTED, "rating": "rating"}, 2999, items_in=5),
+    "amazon-sports": StudySet("amazon-sports", "leave-last", _ORDERED, 10_000, items_in=6),
+    "frappe": StudySet("frappe-cfm", "random:5", _USER, 957, items_in=3),
+    "retailrocket": StudySet(
+        "retailrocket-sessions", "leave-last", _STEPS, 8000, 5, items_in=6
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the trials of one set and model are kept."""
+
+    set_name: str
+    model: str
+
+    @property
+    def file(self) -> Path:
+        return DONE / f"{self.set_name}-{self.model}.json"
+
+    def read(self) -> dict[str, Any]:
+        """What there is."""
+        if not self.file.exists():
+            return {"set": self.set_name, "model": self.model, "metric": METRIC, "seed": SEED, "trials": []}
+        found: dict[str, Any] = json.loads(self.file.read_text())
+        return found
+
+    def write(self, found: dict[str, Any]) -> None:
+        """All of it anew, at once."""
+        DONE.mkdir(parents=True, exist_ok=True)
+        beside = self.file.with_suffix(".part")
+        lines = ",\n".join("  " + json.dumps(trial) for trial in found["trials"])
+        head = json.dumps({key: value for key, value in found.items() if key != "trials"})
+        beside.write_text(f'{head[:-1]}, "trials": [\n{lines}\n]}}\n')
+        beside.replace(self.file)
+
+
+def places(sets: Sequence[str] = (), models: Sequence[str] = ()) -> Iterator[Place]:
+    """Every set with every model that can learn from it."""
+    for model in models or MODELS:
+        for name in sets or SETS:
+            if model not in IN_ORDER or SETS[name].ordered:
+                yield Place(name, model)
+
+
+def grid(model: str) -> list[dict[str, Any]]:
+    """The parameters that are tried on every set alike; drawn once and then kept, whatever the defaults become."""
+    from penchant import registry
+    from penchant.tuning import draw, search_spaces
+
+    file = GRIDS / f"{model}.json"
+    if not file.exists():
+        start = registry.create(model)
+        tried = [draw(start, search_spaces(type(start)), SEED, number) for number in range(DRAWS + 1)]
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("[\n" + ",\n".join(" " + json.dumps(params) for params in tried) + "\n]\n")
+    found: list[dict[str, Any]] = json.loads(file.read_text())
+    return found
+
+
+def work(sets: Sequence[str] = (), models: Sequence[str] = ()) -> None:
+    """Try what was not tried yet, the first ten of everything first."""
+    last = 0
+    for until in (*ROUNDS, None):
+        for place in places(sets, models):
+            found = place.read()
+            done = {trial["trial"] for trial in found["trials"]}
+            tried = grid(place.model)
+            for number in range(last, len(tried) if until is None else until + 1):
+                if number not in done:
+                    found["sample"] = about(place.set_name)
+                    found["trials"].append({"trial": number, **attempt(place, tried[number])})
+                    found["trials"].sort(key=lambda trial: trial["trial"])
+                    place.write(found)
+            print(f"{place.set_name}, {place.model}: {len(found['trials'])} trials", file=sys.stderr, flush=True)
+        last = until or 0
+
+
+def attempt(place: Place, params: dict[str, Any]) -> dict[str, Any]:
+    """One trial: what it came to on validation and on test; both nothing where the model refuses the set."""
+    from penchant import registry
+    from penchant.errors import PenchantError
+    from penchant.evaluation.measure import measure, parse_metric
+    from penchant.models.base import Run
+
+    split, metric, run = load(place.set_name), parse_metric(METRIC), Run(seed=SEED)
+    assert split.valid is not None
+    model = registry.create(place.model, params)
+    trial: dict[str, Any] = {"valid": None, "test": None}
+    start = time.perf_counter()
+    try:
+        model.fit(split.valid.train, run=run)
+        trial["fit_seconds"] = round(time.perf_counter() - start, 3)
+        for part, cases in (("valid", split.valid), ("test", split)):
+            trial[part] = round(measure(model, cases, [metric], run=run).mean(metric, [metric]), 6)
+        trial["seconds"] = round(time.perf_counter() - start, 3)
+    except PenchantError as wrong:
+        trial["error"] = str(wrong)
+    return trial
