@@ -8,40 +8,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.accuracy import PARAMS, queue
 from bench.sets import SETS
 
 ALONE = ("popular", "random", "blend")  # no members unless they are named
 SCALES = ("best", "deviation")  # ranks cost several times as much, a sort of every row
-METRIC = "ndcg@10"  # what a blend looks at when it weighs its members
+CASES = 10_000  # validation cases that the weights are chosen on
 LEAST = 0.02  # what weighs less is left out
 
 
 def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0) -> Path:
     """Fit every member once without the validation part, weigh them there in each scale, write the best file.
 
-    Members are models that have parameters for the set; nobody named: all of them.
+    A member is the name of a model that has parameters for the set, or a model as text with its own after a colon;
+    nobody named: all that have parameters.
     """
     from penchant import registry
     from penchant.models.base import Run
-    from penchant.models.blend import Blend
+    from penchant.models.blend import Blend, ascent, judged
 
-    chosen = [
-        entry.choice() for entry in queue([set_name]) if entry.model in members or not (members or entry.model in ALONE)
-    ]
+    metric = SETS[set_name].metrics[0]
+    if not metric.startswith("ndcg@"):
+        raise ValueError(f"{set_name}: members are weighed by NDCG, this set asks for {metric}")
+    chosen = _members(set_name, members)
     splits, features = SETS[set_name].load(seed=seed)
     valid, run = splits[0].valid, Run(seed=seed)
     if len(splits) > 1 or valid is None or len(chosen) < 2:
         raise ValueError(f"{set_name}: a blend takes one split with a validation part, and two tuned models")
     model = Blend(members=[registry.from_json(member) for member in chosen], weights=[1.0] * len(chosen))
     model.fit(valid.train, run=run, features=features)
+    if len(valid) > CASES:
+        valid = valid.cases(np.sort(run.rng().permutation(len(valid))[:CASES]))
+    items, scores = model.pool(valid, SCALES, run)
+    worth = judged(items, valid, int(metric.partition("@")[2]))
     curve: list[dict[str, Any]] = []
-    for scale in SCALES:
-        model.normalise = scale
-        mix, equal, value = model.choose(valid, run)
+    for scale, said in zip(SCALES, scores, strict=True):
+        mix, equal, value = ascent(said, worth)
         weights = [float(f"{weight:.3g}") if weight >= LEAST else 0.0 for weight in mix]
-        curve.append({"normalise": scale, "weights": weights, "equal": equal, "value": value})
-        print(f"{set_name}, blend, {scale}: {METRIC} {value:.4f}", file=sys.stderr)
+        alone = [worth(of_member) for of_member in said]
+        curve.append({"normalise": scale, "weights": weights, "equal": equal, "alone": alone, "value": value})
+        print(f"{set_name}, blend, {scale}: {metric} {value:.4f}, the best alone {max(alone):.4f}", file=sys.stderr)
     best = max(curve, key=lambda tried: tried["value"])
     kept = [n for n, weight in enumerate(best["weights"]) if weight > 0]
     file = PARAMS / f"{set_name}-blend.json"
@@ -52,7 +60,7 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0) -> Path:
             "weights": [best["weights"][n] for n in kept],
             "normalise": best["normalise"],
         },
-        "metric": METRIC,
+        "metric": metric,
         "value": best["value"],
         "split": valid.name,
         "command": " ".join(["python -m bench blend", set_name, *(f"--model {name}" for name in members)]),
@@ -62,3 +70,14 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0) -> Path:
     }
     file.write_text(json.dumps(found, indent=1) + "\n")
     return file
+
+
+def _members(set_name: str, named: Sequence[str]) -> list[dict[str, Any]]:
+    """The descriptions of the members, those with parameters of the set first."""
+    from penchant import registry
+
+    texts = [text for text in named if ":" in text]
+    tuned = [entry for entry in queue([set_name]) if entry.model in named or not (named or entry.model in ALONE)]
+    if unknown := {*named} - {*texts} - {entry.model for entry in tuned}:
+        raise ValueError(f"{set_name}: no parameters for {', '.join(sorted(unknown))}")
+    return [entry.choice() for entry in tuned] + [registry.to_json(registry.parse(text)) for text in texts]

@@ -11,7 +11,7 @@ from penchant import registry
 from penchant.errors import DataError, ParameterError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.blend import Blend, _best, normalised
+from penchant.models.blend import Blend, _best, ascent, judged, normalised
 from penchant.models.content_knn import ContentKNN
 from penchant.models.ease import EASE
 from penchant.models.popular import Popular
@@ -79,11 +79,47 @@ def test_seen_items_and_candidates_bound_the_choice() -> None:
     pairs = Histories.from_lists([[*part.truth.row(r), 0] for r in range(CASES)], ITEMS)
     bounded = Split("candidates", part.train, part.given, part.truth, candidates=pairs)
     blend = Blend(members=[Popular(), EASE(reg=20.0)]).fit(part.train)
-    items, scores = blend._pool(bounded, Run())
+    items, (scores,) = blend.pool(bounded, ["best"], Run())
     for r in range(CASES):
         pool = set(items[r][items[r] >= 0].tolist())
         assert pool == set(pairs.row(r).tolist()) - set(part.given.row(r).tolist())
     assert scores.shape == (2, *items.shape)
+
+
+def test_a_mix_is_worth_what_its_lists_are() -> None:
+    """Ranks of true items found by counting give the NDCG of sorted lists, ties, grades and short pools included."""
+    rng = np.random.default_rng(3)
+    n, k = 12, 4
+    pools = [np.sort(rng.permutation(n)[: rng.integers(2, 9)]) for _ in range(40)]
+    items = np.full((40, 8), -1, dtype=np.int32)
+    for row, pool in zip(items, pools, strict=True):
+        row[: len(pool)] = pool
+    rows = [rng.permutation(n)[: rng.integers(0, 4)].tolist() for _ in pools]
+    truth = Histories.from_lists(rows, n, values=[[float(1 + i % 3) for i in row] for row in rows], values_are="weight")
+    given = Histories.from_lists([[]] * 40, n)
+    scores = rng.integers(0, 3, items.shape).astype(np.float32)
+    values = []
+    for pool, said, true in zip(pools, scores, rows, strict=True):
+        best = pool[np.argsort(-said[: len(pool)], kind="stable")][:k]
+        gain = {i: 1 + i % 3 for i in true}
+        ideal = sum(g / np.log2(at + 2) for at, g in enumerate(sorted(gain.values(), reverse=True)[:k]))
+        values += [sum(gain.get(i, 0) / np.log2(at + 2) for at, i in enumerate(best)) / ideal] if true else []
+    split = Split("pools", given, given, truth, repeat=True)
+    assert judged(items, split, k)(scores) == pytest.approx(np.mean(values))
+
+
+def test_weights_climb_to_the_best_mix() -> None:
+    """A bowl with its top at a ratio that no coarse step meets, and a member that only spoils it."""
+    scores = np.eye(3, dtype=np.float32)[:, None]
+
+    def value(total: np.ndarray) -> float:
+        mix = total[0] / total[0].sum()
+        return -float((mix[0] - 0.62) ** 2 + (mix[1] - 0.38) ** 2 + mix[2])
+
+    mix, start, best = ascent(scores, value)
+    assert start == pytest.approx(value(np.full((1, 3), 1 / 3)))
+    assert best == pytest.approx(value(mix[None]), abs=1e-6)
+    np.testing.assert_allclose(mix, [0.62, 0.38, 0], atol=0.02)
 
 
 def test_members_come_from_descriptions_and_go_back() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -22,9 +22,10 @@ K = 10  # weights are chosen by NDCG at this depth
 POOL = 100  # best items of each member that the choice looks at
 CASES = 5_000  # validation cases that it looks at
 ROUNDS = 4
+STEPS = ((0.0, 0.25, 0.5, 2.0, 4.0), (0.0, 0.7, 0.85, 1.2, 1.4), (0.93, 1.07))  # times a weight, coarse to fine
+BACK_IN = (0.05, 0.2)  # of the largest weight, for a member that has none
 RANK_OFFSET = 60
 POPULAR_ALONE = ({"model": "popular", "params": {}},)
-STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
 
 
 @dataclass(kw_only=True)
@@ -85,62 +86,38 @@ class Blend(Model):
     def _score(self, given: Histories) -> Floats:
         total = np.zeros((len(given), given.n_items), dtype=np.float32)
         able = np.zeros(total.shape, dtype=np.bool_)
-        for weight, scores in zip(self.mix, self._normalised(given), strict=True):
+        place = places(self.item_counts)
+        for weight, member in zip(self.mix, self.members, strict=True):
+            scores = normalised(member.score(given), self.normalise, place)
             able |= np.isfinite(scores)
             total += weight * _filled(scores)
         total[~able] = -np.inf
         return total
 
-    def _normalised(self, given: Histories) -> Iterator[Floats]:
-        place = places(self.item_counts)
-        for member in self.members:
-            yield normalised(member.score(given), self.normalise, place)
-
     def choose(self, valid: Split, run: Run) -> tuple[Floats, float, float]:
-        """Weights by coordinate ascent, and the NDCG of equal weights and of theirs."""
+        """Weights by coordinate ascent, and the NDCG@10 of equal weights and of theirs."""
         if len(valid) > CASES:
             valid = valid.cases(np.sort(run.rng().permutation(len(valid))[:CASES]))
-        items, scores = self._pool(valid, run)
+        items, (scores,) = self.pool(valid, [self.normalise], run)
+        return ascent(scores, judged(items, valid, K))
 
-        def value(mix: Floats) -> float:
-            total = np.tensordot(mix, scores, axes=1)
-            total[items < 0] = -np.inf
-            best = np.argsort(-total, axis=1, kind="stable")[:, :K]
-            gained = ndcg(judge(np.take_along_axis(items, best, axis=1), valid.truth, unknown=valid.unknown_truth), K)
-            return float(np.nanmean(gained))
-
-        mix = np.full(len(self.members), 1 / len(self.members), dtype=np.float32)
-        start = best = value(mix)
-        for _ in range(ROUNDS):
-            before = best
-            for m in range(len(mix)):
-                for step in STEPS:
-                    tried = mix.copy()
-                    tried[m] *= step
-                    if tried.sum() == 0:
-                        continue
-                    tried /= tried.sum()
-                    if (found := value(tried)) > best:
-                        mix, best = tried, found
-            if best == before:
-                break
-        return mix, start, best
-
-    def _pool(self, valid: Split, run: Run) -> tuple[Ints, Floats]:
+    def pool(self, valid: Split, scales: Sequence[str], run: Run) -> tuple[Ints, list[Floats]]:
         """The items among which the best of any weighting are, ``(cases, pool)`` in the order of their places and -1
-        beyond, and the normalised scores of every member for them, ``(members, cases, pool)``."""
+        beyond, and on each scale the scores of every member for them, ``(members, cases, pool)``."""
         place = places(self.item_counts)
         seen = valid.given if valid.seen is None else valid.seen
         n = valid.given.n_items
         width = min(n, POOL * len(self.members))
         items = np.full((len(valid), width), -1, dtype=np.int32)
-        scores = np.zeros((len(self.members), len(valid), width), dtype=np.float32)
+        pooled = [np.zeros((len(self.members), len(valid), width), dtype=np.float32) for _ in scales]
         block = max(1, int(BLOCK_BYTES // (8 * n * len(self.members))))
         report = run.report("choosing weights")
+        widest = 0
         for lo in range(0, len(valid), block):
             rows = slice(lo, min(lo + block, len(valid)))
             given = valid.given[rows]
-            said = [_filled(scores_of) for scores_of in self._normalised(given)]
+            raw = [member.score(given) for member in self.members]
+            said = [[_filled(normalised(scores, scale, place)) for scores in raw] for scale in scales]
             banned = np.zeros((len(given), n), dtype=np.bool_)
             if not valid.repeat:
                 banned[seen[rows].rows, seen[rows].items] = True
@@ -150,15 +127,62 @@ class Blend(Model):
                 banned |= outside
             for r in range(len(given)):
                 free = np.flatnonzero(~banned[r])
-                best = [free[_best(scores_of[r, free], place[free], POOL)] for scores_of in said]
+                best = [free[_best(scores[r, free], place[free], POOL)] for scores in said[0]]
                 pool = np.unique(np.concatenate(best))
                 pool = pool[np.argsort(place[pool])]
+                widest = max(widest, len(pool))
                 items[lo + r, : len(pool)] = pool
-                for m, scores_of in enumerate(said):
-                    scores[m, lo + r, : len(pool)] = scores_of[r, pool]
+                for kept, of_scale in zip(pooled, said, strict=True):
+                    for m, scores in enumerate(of_scale):
+                        kept[m, lo + r, : len(pool)] = scores[r, pool]
             if report is not None:
                 report(rows.stop, len(valid))
-        return items, scores
+        return items[:, :widest], [kept[:, :, :widest] for kept in pooled]
+
+
+def judged(items: Ints, valid: Split, k: int) -> Callable[[Floats], float]:
+    """The mean NDCG@k of lists that ``scores`` ``(cases, pool)`` make of pooled ``items``.
+
+    Only the true items of a pool are ranked, by counting what stands before them: far cheaper than sorting.
+    """
+    all_of_them = judge(items, valid.truth, unknown=valid.unknown_truth)
+    row, column = np.nonzero(all_of_them.hits)
+    gain = all_of_them.gains[row, column]
+    before = np.arange(items.shape[1]) < column[:, None]
+    beyond = items < 0
+
+    def value(scores: Floats) -> float:
+        of_case = np.where(beyond, -np.inf, scores)[row]
+        own = of_case[np.arange(len(row)), column][:, None]
+        rank = ((of_case > own) | ((of_case == own) & before)).sum(axis=1)
+        gains = np.zeros((len(items), k))
+        gains[row[rank < k], rank[rank < k]] = gain[rank < k]
+        return float(np.nanmean(ndcg(replace(all_of_them, gains=gains), k)))
+
+    return value
+
+
+def ascent(scores: Floats, value: Callable[[Floats], float]) -> tuple[Floats, float, float]:
+    """The weights ``(members,)`` of ``scores`` ``(members, cases, pool)`` that are worth most, found one at a time in
+    ever finer steps from equal ones; and the value of those and of theirs."""
+    mix = np.full(len(scores), 1 / len(scores), dtype=np.float32)
+    total = np.tensordot(mix, scores, axes=1)
+    start = best = value(total)
+    for steps in STEPS:
+        for _ in range(ROUNDS):
+            before = best
+            for m in range(len(mix)):
+                weight = mix[m]
+                size, factors = (weight, steps) if weight > 0 else (mix.max(), BACK_IN)
+                for tried in size * np.array(factors, dtype=np.float32):
+                    if tried == 0 and weight >= mix.sum():
+                        continue  # the last member stays
+                    moved = total + (tried - mix[m]) * scores[m]
+                    if (found := value(moved)) > best:
+                        mix[m], total, best = tried, moved, found
+            if best == before:
+                break
+    return mix / mix.sum(), start, best
 
 
 def normalised(scores: Floats, how: str, place: Ints) -> Floats:
