@@ -37,6 +37,7 @@ class Histories:
     times: Longs | None = None  # (events,) unix seconds
     liked: Bools | None = None  # (events,) which events are positives; None: weights > 0, otherwise all
     now: Longs | None = None  # (rows,) the moment of the request, unix seconds; None: each row's newest event
+    ordered: bool = True  # False: nobody said what came first, the order of events is an accident
 
     def __post_init__(self) -> None:
         def as_array(name: str, dtype: type[np.generic], size: int) -> None:

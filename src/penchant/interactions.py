@@ -82,8 +82,14 @@ class Interactions:
     def histories(self) -> Histories:
         """All histories: row ``r`` is that of ``user_ids[r]``, oldest event first."""
         return Histories(
-            self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked
-        )
+            self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
+            ordered=self.ordered,
+        )  # fmt: skip
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the log says what came first: by times, or by a column of positions."""
+        return self.times is not None or "position" in self.report.columns
 
     def history_of(self, user_id: object) -> Histories:
         """The history of one user, as one row; raises ``InputError`` for a user whom the log does not name."""

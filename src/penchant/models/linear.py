@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from penchant.errors import ParameterError
 from penchant.histories import Bools, Floats, Histories, Ints, Longs
-from penchant.models.base import Explanation, Model, Space, hyper, learned
+from penchant.models.base import Explanation, Model, Run, Space, hyper, learned
+from penchant.models.recency import estimate_half_life
 from penchant.topk import Ranked, empty_lists
+
+if TYPE_CHECKING:
+    from penchant.features import ItemFeatures
+    from penchant.split import Split
 
 SECONDS_A_DAY = 86_400.0
 ROWS_A_BLOCK = 64
@@ -114,16 +120,40 @@ class LinearModel(Model):
     """score(history) = Σ over its last ``window`` events of weight(event) · decay(event) · W[item].
 
     decay = 2^(−age / half_life) · 2^(−days / half_life_days), age in events from the newest, days back from the
-    moment of the request. An empty history scores zero everywhere.
+    moment of the request. Where the log says what came first, a ``half_life`` of −1 is estimated by ``fit`` from the
+    training histories, which its notes say. An empty history scores zero everywhere.
     """
 
     window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
     half_life: float = hyper(
-        0.0, "events after which an event counts half; 0: no decay", ge=0, space=Space(0.5, 100, log=True), other=1.0
-    )
+        -1.0, "events after which an event counts half; 0: no decay, -1: as training histories tell", ge=-1,
+        space=Space(0.5, 100, log=True), other=1.0,
+    )  # fmt: skip
     half_life_days: float = hyper(0.0, "days after which an event counts half; 0: no decay", ge=0, other=1.0)
 
     weights: Weights = learned()
+    recency: Floats | None = learned()  # (1,) the half-life that was estimated
+
+    def fit(
+        self,
+        train: Histories,
+        *,
+        valid: Split | None = None,
+        run: Run = Run(),  # noqa: B008  # frozen
+        features: ItemFeatures | None = None,
+    ) -> Self:
+        """As in ``Model``, then the half-life where it is left to the training histories."""
+        super().fit(train, valid=valid, run=run, features=features)
+        if self.half_life < 0:
+            estimate, found = estimate_half_life(train, run)
+            self.recency = np.array([estimate], dtype=np.float32)
+            self.notes += [found] if found else []
+        return self
+
+    def unestimated(self) -> None:
+        """Without the half-life of the training histories: where updates are exact, nothing depends on all of them."""
+        self.recency = None
+        self.notes = [note for note in self.notes if "half-life" not in note and "half_life" not in note]
 
     def bounded(self, train: Histories, max_history: int) -> Histories:
         """The newest ``max_history`` events of every history (0: all), so that one very long history does not cost the
@@ -140,8 +170,11 @@ class LinearModel(Model):
     def coefficients(self, given: Histories) -> Floats:
         """What each event of (already windowed) histories counts, shape ``(events,)``."""
         c = given.weights()
-        if self.half_life > 0:
-            c = c * np.exp2(-given.ages() / self.half_life)
+        half_life = self.half_life
+        if half_life < 0 and self.recency is not None:
+            half_life = float(self.recency[0])
+        if half_life > 0:
+            c = c * np.exp2(-given.ages() / half_life)
         if self.half_life_days > 0 and given.times is not None:
             moments = given.moments()
             assert moments is not None  # times are there

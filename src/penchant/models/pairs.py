@@ -172,6 +172,7 @@ class PairModel(Updatable, LinearModel):
         """How similarities follow from the sums, the ``mass`` (n,) of every item and the number of histories."""
 
     def _count(self, train: Histories, run: Run) -> PairSums:
+        self.unestimated()
         n = train.n_items
         empty = (np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(0, np.int32))
         sums = PairSums(*empty, np.empty(0), np.empty(0, np.int32), np.zeros(n), np.zeros(n, np.int64), len(train), 0)

@@ -1,0 +1,144 @@
+"""The half-life that training histories tell: its kernels against naive twins, what it finds, and who uses it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import penchant as pc
+from penchant.histories import Histories
+from penchant.kernels.recency import count_rows, last_events
+from penchant.models import recency
+from penchant.models.base import Run
+from penchant.models.ragged import turned
+from penchant.models.recency import HALF_LIVES, estimate_half_life
+
+
+def random_histories(rows: int = 60, items: int = 25, seed: int = 0) -> Histories:
+    rng = np.random.default_rng(seed)
+    lists = [rng.permutation(items)[: rng.integers(3, 9)].tolist() for _ in range(rows)]
+    return Histories.from_lists(lists, items)
+
+
+def wandering(rows: int = 600, items: int = 200, step: int = 2, seed: int = 0) -> Histories:
+    """Walks around a circle, each event near the one before it: what is long past tells little."""
+    rng = np.random.default_rng(seed)
+    lists = []
+    for _ in range(rows):
+        walk = (rng.integers(items) + np.cumsum(rng.integers(1, 2 * step + 8, size=12))) % items
+        lists.append(list(dict.fromkeys(walk.tolist())))
+    return Histories.from_lists(lists, items)
+
+
+def test_counts_are_those_of_the_naive_twin() -> None:
+    log = random_histories()
+    together = np.zeros((25, 25))
+    for r in range(len(log)):
+        for i in log.row(r):
+            for j in log.row(r):
+                together[i, j] += i != j
+    indptr, holders, _ = turned(log.indptr, log.items, 25)
+    wanted = np.array([3, 7, 8, 20], dtype=np.int32)
+    for lo, hi in ((0, 4), (1, 3)):
+        sizes, found, counts = np.zeros(hi - lo, np.int64), np.empty(100, np.int32), np.empty(100, np.float32)
+        used = count_rows(lo, hi, wanted, indptr, holders, log.indptr, log.items, sizes, found, counts)
+        assert used == sizes.sum()
+        for n, start in zip(range(lo, hi), np.cumsum(sizes) - sizes, strict=True):
+            row = np.zeros(25)
+            row[found[start : start + sizes[n - lo]]] = counts[start : start + sizes[n - lo]]
+            np.testing.assert_array_equal(row, together[wanted[n]])
+
+
+def naive_gain(log: Histories, r: int, life: float, k: int) -> float:
+    """Counts without the history for its own last item, cosine, sum with decay, rank."""
+    row, n = log.row(r), log.n_items
+    held = np.zeros((len(log), n))
+    for u in range(len(log)):
+        held[u, log.row(u)] = 1
+    root = 1 / np.sqrt(np.maximum(held.sum(axis=0), 1))
+    score = np.zeros(n)
+    for age, item in enumerate(row[:-1][::-1]):
+        common = held[held[:, item] > 0].sum(axis=0)
+        common[row[-1]] -= 1
+        score += (0.5 ** (age / life) if life else 1.0) * common * root[item] * root
+    score[row[:-1]] = -1
+    true = score[row[-1]]
+    rank = int((np.delete(score, row[-1]) > true + 1e-12).sum())
+    return 1 / np.log2(rank + 2) if rank < k and true > 1e-12 else 0.0
+
+
+def test_gains_are_those_of_the_naive_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = random_histories()
+    rows = np.arange(0, 60, 3)
+    for threads in (1, 2):
+        gains = recency._gains(log, rows, Run(threads=threads))
+        for n, r in enumerate(rows):
+            for column, life in enumerate(HALF_LIVES):
+                assert gains[n, column] == pytest.approx(naive_gain(log, int(r), life, recency.LIST)), (r, life)
+
+
+def test_one_block_after_another_is_all_at_once() -> None:
+    log = random_histories()
+    place, n = np.arange(25, dtype=np.int32), 25
+    indptr, holders, _ = turned(log.indptr, log.items, n)
+    sizes, found, counts = np.zeros(n, np.int64), np.empty(n * n, np.int32), np.empty(n * n, np.float32)
+    count_rows(0, n, place, indptr, holders, log.indptr, log.items, sizes, found, counts)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    rows, root, decay = np.arange(60), np.ones(n), np.ones((2, 12))
+    whole, parts = np.zeros((60, 2)), np.zeros((60, 2))
+    tail = (rows, log.indptr, log.items, place, starts, found, counts, root, decay, 5)
+    last_events(0, 60, *tail, whole)
+    last_events(0, 31, *tail, parts)
+    last_events(31, 60, *tail, parts)
+    np.testing.assert_array_equal(whole, parts)
+
+
+def test_it_finds_that_the_past_fades_and_that_it_does_not() -> None:
+    found, said = estimate_half_life(wandering(), Run())
+    assert 0 < found <= 5
+    assert f"half_life {found:g}" in said
+    rng = np.random.default_rng(1)
+    shuffled = Histories.from_lists([rng.permutation(row).tolist() for row in map(wandering().row, range(600))], 200)
+    assert estimate_half_life(shuffled, Run())[0] == 0
+    assert "no half-life" in estimate_half_life(shuffled, Run())[1]
+
+
+def test_nothing_is_estimated_without_order_or_from_little() -> None:
+    assert estimate_half_life(replace(wandering(), ordered=False), Run()) == (0.0, "")
+    assert estimate_half_life(wandering(rows=150), Run()) == (0.0, "")
+    assert estimate_half_life(wandering(), Run(seed=1, threads=1)) == estimate_half_life(wandering(), Run(seed=1))
+
+
+@pytest.mark.parametrize(
+    "model", [pc.ItemKNN(), pc.EASE(), pc.RP3beta(), pc.GraphFilter(rank=8), pc.PureSVD(factors=8)]
+)
+def test_scores_are_those_of_the_half_life_that_was_found(model: pc.Model) -> None:
+    log = wandering()
+    model.fit(log)
+    (found,) = model.recency  # type: ignore[attr-defined]
+    assert found > 0
+    assert any("half_life" in note for note in model.notes)
+    said = replace(model, half_life=float(found)).fit(log)  # type: ignore[call-arg]
+    assert said.recency is None  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(model.score(log[:20]), said.score(log[:20]))
+    assert np.abs(model.score(log[:20]) - replace(model, half_life=0.0).fit(log).score(log[:20])).max() > 0  # type: ignore[call-arg]
+
+
+def test_where_updates_are_exact_there_is_none() -> None:
+    model = pc.ItemKNN().fit(wandering(), updatable=True)
+    assert model.recency is None
+    assert not model.notes
+    np.testing.assert_array_equal(
+        model.score(wandering()[:9]), pc.ItemKNN(half_life=0.0).fit(wandering()).score(wandering()[:9])
+    )
+
+
+def test_a_log_says_whether_it_has_an_order() -> None:
+    rows = pl.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"]})
+    assert not pc.read_interactions(rows).histories().ordered
+    assert pc.read_interactions(rows.with_columns(timestamp=pl.Series([1, 2, 3]))).histories().ordered
+    placed = pc.read_interactions(rows.with_columns(position=pl.Series([1, 2, 1]))).histories()
+    assert placed[1:].positives().newest(1).ordered
