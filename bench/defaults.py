@@ -37,7 +37,7 @@ GRIDS = ROOT / "bench" / "grids"
 METRIC = "ndcg@10"
 DRAWS = 40
 SEED = 0
-ROUNDS = (10, 20, 30, DRAWS)  # of every set and model the first ten trials come first
+A_ROUND = 10  # draws that every set and model gets before any gets more
 CASES = 5000  # asked at most of validation and of test
 MODELS = (
     "item-knn", "ease", "transitions", "rp3beta", "user-knn", "als", "sparse-ease", "graph-filter", "pure-svd",
@@ -177,21 +177,19 @@ def grid(model: str) -> list[dict[str, Any]]:
 
 
 def work(sets: Sequence[str] = (), models: Sequence[str] = ()) -> None:
-    """Try what was not tried yet, the first ten of everything first."""
-    last = 0
-    for until in (*ROUNDS, None):
+    """Try what was not tried yet, the first ten draws of everything first."""
+    for turn in range(DRAWS // A_ROUND + 1):
         for place in places(sets, models):
-            found = place.read()
+            found, tried = place.read(), grid(place.model)
             done = {trial["trial"] for trial in found["trials"]}
-            tried = grid(place.model)
-            for number in range(last, len(tried) if until is None else until + 1):
-                if number not in done:
-                    found["sample"] = about(place.set_name)
-                    found["trials"].append({"trial": number, **attempt(place, tried[number])})
-                    found["trials"].sort(key=lambda trial: trial["trial"])
-                    place.write(found)
+            for number, params in enumerate(tried):
+                if number in done or number % (DRAWS + 1) // A_ROUND != turn:
+                    continue
+                found["sample"] = about(place.set_name)
+                found["trials"].append({"trial": number, **attempt(place, params)})
+                found["trials"].sort(key=lambda trial: trial["trial"])
+                place.write(found)
             print(f"{place.set_name}, {place.model}: {len(found['trials'])} trials", file=sys.stderr, flush=True)
-        last = until or 0
 
 
 def attempt(place: Place, params: dict[str, Any]) -> dict[str, Any]:
