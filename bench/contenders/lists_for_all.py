@@ -19,7 +19,7 @@ def ours(folder: Path) -> Numbers:
     from penchant import ItemKNN, rank
 
     train = _gowalla.histories(folder)
-    model = ItemKNN(neighbours=NEIGHBOURS, max_history=0).fit(train)
+    model = ItemKNN(neighbours=NEIGHBOURS, max_history=0, half_life=0.0).fit(train)
     rank(model, train[:100], K)
     start = time.perf_counter()
     lists = rank(model, train, K)
