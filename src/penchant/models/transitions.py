@@ -61,8 +61,9 @@ class Transitions(PairModel):
     )
     neighbours: int = hyper(0, "items kept for each history item; 0: all", ge=0, other=2)
     half_life: float = hyper(
-        1.5, "events after which an event counts half; 0: no decay", ge=0, space=Space(0.5, 20, log=True), other=10.0
-    )
+        1.5, "events after which an event counts half; 0: no decay, -1: as training histories tell", ge=-1,
+        space=Space(0.5, 20, log=True), other=10.0,
+    )  # fmt: skip
     max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
