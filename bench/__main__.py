@@ -53,6 +53,7 @@ def main() -> int:
     parser.add_argument("--seed", action="append", default=[], type=int, help="this seed (0 unless given)")
     parser.add_argument("--trials", type=int, default=30, help="parameters that tune tries")
     parser.add_argument("--minutes", type=float, help="the most time that tune takes")
+    parser.add_argument("--row", default="", help="what tune calls its file and its row in the tables: else the model")
     options = parser.parse_args()
     failed, first = 0, options.what[0]
     seeds = options.seed or [0]
@@ -61,7 +62,8 @@ def main() -> int:
     elif first == "tune":
         if len(options.what) != 3 or options.what[1] not in SETS:
             parser.error(f"tune takes a set and a model; the sets are {', '.join(SETS)}")
-        tune.tune(*options.what[1:], trials=options.trials, minutes=options.minutes, seed=seeds[0])
+        set_name, model = options.what[1:]
+        tune.tune(set_name, model, trials=options.trials, minutes=options.minutes, seed=seeds[0], row=options.row)
     elif first == "blend":
         if len(options.what) != 2 or options.what[1] not in SETS:
             parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")

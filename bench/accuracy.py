@@ -25,7 +25,7 @@ DONE = RESULTS / "accuracy"
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the queue."""
+    """One line of the queue; ``model`` is the name of its row, which is the model's unless a search named another."""
 
     set_name: str
     model: str
@@ -108,6 +108,7 @@ def measure(entry: Entry) -> dict[str, Any]:
     result = evaluation["models"][0]
     return {
         "set": entry.set_name,
+        "row": entry.model,
         **choice,
         "chosen": entry.chosen(),
         "seed": entry.seed,

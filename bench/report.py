@@ -146,8 +146,8 @@ def _set(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) ->
     left_out = split.get("left_out", 0)
     share = split["cases"] / (split["cases"] + left_out)  # published tables count these cases as misses
     rows: list[tuple[float, list[str]]] = []
-    for model in dict.fromkeys(result["model"] for result in ours):
-        runs = [result for result in ours if result["model"] == model]
+    for row in dict.fromkeys(map(_row, ours)):
+        runs = [result for result in ours if _row(result) == row]
         means = {m: share * mean(run["metrics"][m]["mean"] for run in runs) for m in metrics}
         low, high = (share * mean(run["metrics"][first][end] for run in runs) for end in ("low", "high"))
         cells = [
@@ -156,10 +156,10 @@ def _set(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) ->
             f"{max(run['peak_mib'] for run in runs):.0f}", _origin(name, runs),
         ]  # fmt: skip
         rows.append((sign * means[first], cells))
-    for row in theirs:
-        values = [f"*{row[m]:.4f}*" if m in row else "-" for m in metrics]
-        place = sign * row[first] if first in row else float("inf")
-        rows.append((place, [f"*{row['model']}*", *values, "-", "-", "-", "-", row["source"]]))
+    for other in theirs:
+        values = [f"*{other[m]:.4f}*" if m in other else "-" for m in metrics]
+        place = sign * other[first] if first in other else float("inf")
+        rows.append((place, [f"*{other['model']}*", *values, "-", "-", "-", "-", other["source"]]))
     rows.sort(key=lambda row: row[0])
     head = ("model", *metrics, f"95 % of {first}", "fit s", "answers s", "peak MiB", "parameters or source")
     about = [f"{SETS[name].about}. Split `{SETS[name].split}`, {split['cases']:,} cases."]
@@ -176,10 +176,16 @@ def _set(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) ->
     return f"### {name}\n\n" + "\n".join(about) + "\n\n" + table(head, (cells for _, cells in rows))
 
 
+def _row(result: dict[str, Any]) -> str:
+    """What the row is called: as its parameter file, which a search may name otherwise than the model."""
+    return str(result.get("row", result["model"]))
+
+
 def _name(result: dict[str, Any]) -> str:
-    """The model, and of a blend what it is made of."""
+    """The row, with its model where that has another name, and of a blend what it is made of."""
     if result["model"] != "blend":
-        return f"**{result['model']}**"
+        of = "" if _row(result) == result["model"] else f" ({result['model']})"
+        return f"**{_row(result)}**{of}"
     members, weights = result["params"]["members"], result["params"]["weights"]
     parts = sorted(zip(weights, (member["model"] for member in members), strict=True), reverse=True)
     return "**blend** of " + ", ".join(f"{model} {weight:.2f}" for weight, model in parts)
@@ -190,7 +196,7 @@ def _origin(name: str, runs: list[dict[str, Any]]) -> str:
     trials = runs[0].get("chosen", {}).get("trials")
     searched = f", {_count(trials, 'trial')}" if trials else ""
     seeds = "" if len(runs) == 1 else f", {len(runs)} seeds"
-    return f"`{name}-{runs[0]['model']}.json`{searched}{seeds}"
+    return f"`{name}-{_row(runs[0])}.json`{searched}{seeds}"
 
 
 def _count(number: int, of: str) -> str:

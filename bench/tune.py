@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from penchant.evaluation.trials import Trial, Tuned
 
 
-def tune(set_name: str, model: str, *, trials: int = 30, minutes: float | None = None, seed: int = 0) -> Path:
-    """Search and write the file; a search that is found there goes on. ``model`` may fix parameters after a colon."""
+def tune(
+    set_name: str, model: str, *, trials: int = 30, minutes: float | None = None, seed: int = 0, row: str = ""
+) -> Path:
+    """Search and write the file; a search that is found there goes on. ``model`` may fix parameters after a colon, and
+    is then best given a ``row`` of its own: the name of the file, and of the line in the tables."""
     from penchant.tuning import tune as search
 
     bench_set, metric = SETS[set_name], SETS[set_name].metrics[0]
-    name = model.partition(":")[0]
+    name = row or model.partition(":")[0]
     file = PARAMS / f"{set_name}-{name}.json"
     splits, features = bench_set.load(seed=seed)
-    budget = (
-        f" --trials {trials}" + (f" --minutes {minutes:g}" if minutes else "") + (f" --seed {seed}" if seed else "")
-    )
+    said = {"trials": trials, "minutes": minutes and f"{minutes:g}", "seed": seed, "row": row}
+    budget = "".join(f" --{option} {value}" for option, value in said.items() if value)
 
     def tell(trial: Trial, found: Tuned) -> None:
         came_to = trial.error or ("dropped" if trial.value is None else f"{metric} {trial.value:.4f}")

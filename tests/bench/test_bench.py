@@ -124,6 +124,13 @@ def test_the_queue_does_what_has_no_result_of_these_parameters(tmp_path: Path, m
     assert ran == [("ml-1m", "ease", "0")]
 
 
+def test_a_model_with_two_parameter_files_has_two_rows():
+    result = json.loads((accuracy.DONE / "retailrocket-session-knn-0.json").read_text())
+    page = report._set("retailrocket", [result, {**result, "row": "sknn"}], [])
+    assert "**session-knn** |" in page and "`retailrocket-session-knn.json`" in page
+    assert "**sknn** (session-knn) |" in page and "`retailrocket-sknn.json`" in page
+
+
 def test_every_set_names_metrics_that_there_are():
     from penchant.evaluation.measure import parse_metric
     from penchant.evaluation.protocols import Protocol
