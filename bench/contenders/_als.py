@@ -6,10 +6,10 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from bench.contenders import _logs
 from bench.duel import Goal, Numbers, Question, Side
 
 SIZES = (64, 128, 256)
@@ -24,58 +24,9 @@ EQUAL = 1.001  # how much larger our loss may be
 K = (CONFIDENCE - 1) / CONFIDENCE
 
 
-def write(folder: Path, name: str) -> None:
-    """``NAME.npz``: the items of every row, rising."""
-    file = folder / f"{name}.npz"
-    if file.exists():
-        return
-    rows, items = _synthetic() if name == "synthetic" else _events(name)
-    order = np.lexsort((items, rows))
-    rows, items = rows[order], items[order]
-    keep = np.append(True, (rows[1:] != rows[:-1]) | (items[1:] != items[:-1]))
-    rows, items = rows[keep], items[keep]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows))]).astype(np.int64)
-    np.savez(file, indptr=indptr, items=items.astype(np.int32), n_items=int(items.max()) + 1)
-
-
-def _events(name: str) -> tuple[np.ndarray, np.ndarray]:
-    from bench.sets import table
-
-    log = table(name)
-    if "split" in log.columns:
-        log = log.filter(log["split"].cast(str) == "train")
-    of = [np.unique(log[column].to_numpy(), return_inverse=True)[1] for column in ("user", "item")]
-    return of[0], of[1]
-
-
-def _synthetic() -> tuple[np.ndarray, np.ndarray]:
-    """20 million events of 138,000 rows and 27,000 items: long tails on both sides, tastes in 50 groups."""
-    rng, n_rows, n_items, events = np.random.default_rng(0), 138_000, 27_000, 21_300_000
-    often = rng.pareto(1.2, n_rows) + 0.3
-    rows = np.repeat(np.arange(n_rows), np.minimum(rng.poisson(often / often.mean() * events / n_rows) + 1, 8000))
-    order = rng.permutation(n_items)
-    places = (n_items * rng.random(len(rows)) ** 3).astype(np.int64)  # a few items are had by many
-    taste = (rng.integers(0, 50, n_rows)[rows] + rng.integers(0, 3, len(rows))) % 50
-    return rows, order[np.minimum(places // 50 * 50 + taste, n_items - 1)]
-
-
-def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """What ``write`` wrote."""
-    with np.load(folder / f"{name}.npz") as data:
-        return data["indptr"], data["items"], int(data["n_items"])
-
-
-def matrix(folder: Path, name: str, value: float) -> Any:
-    """As a SciPy rows × items matrix."""
-    from scipy.sparse import csr_matrix
-
-    indptr, items, n_items = read(folder, name)
-    return csr_matrix((np.full(len(items), value, np.float32), items, indptr), shape=(len(indptr) - 1, n_items))
-
-
 def loss(folder: Path, name: str, y: np.ndarray) -> float:
     """The peers' objective, with the rows at their best: a sample of rows, and the items' penalty in proportion."""
-    indptr, items, _ = read(folder, name)
+    indptr, items, _ = _logs.read(folder, name)
     n_rows = len(indptr) - 1
     y = y.astype(np.float64)
     shared = y.T @ y + REG * np.eye(y.shape[1])
@@ -102,7 +53,7 @@ def ours(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
         factors=factors, reg=REG * K / (CONFIDENCE - 1), unobserved=1 / (CONFIDENCE - 1), reg_exponent=0.0,
         epochs=ITERATIONS,
     )  # fmt: skip
-    model.fit(Histories(*read(folder, name)), run=Run(progress=lambda *_: told.append(time.perf_counter())))
+    model.fit(Histories(*_logs.read(folder, name)), run=Run(progress=lambda *_: told.append(time.perf_counter())))
     return statistics.median(np.diff(told)), model.item_vectors / np.sqrt(K)
 
 
@@ -114,7 +65,9 @@ def implicit(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
     told: list[float] = []
     model = AlternatingLeastSquares(factors, regularization=REG, iterations=ITERATIONS, num_threads=0, random_state=0)
     with threadpool_limits(limits=1, user_api="blas"):
-        model.fit(matrix(folder, name, CONFIDENCE), show_progress=False, callback=lambda _, took, __: told.append(took))
+        model.fit(
+            _logs.matrix(folder, name, CONFIDENCE), show_progress=False, callback=lambda _, took, __: told.append(took)
+        )
     return statistics.median(told[1:]), model.item_factors
 
 
@@ -122,7 +75,7 @@ def rusket(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
     """Its default solver; iterations beyond the first by the difference of two fits, as it does not tell of them."""
     from rusket import ALS
 
-    log, took = matrix(folder, name, 1.0), []
+    log, took = _logs.matrix(folder, name, 1.0), []
     for iterations in (1, ITERATIONS):
         model = ALS(factors=factors, regularization=REG, alpha=CONFIDENCE - 1, iterations=iterations, seed=0)
         start = time.perf_counter()
@@ -148,7 +101,7 @@ def question(peer: str, names: tuple[str, ...], about: str, rounds: int) -> Ques
 
     def prepare(folder: Path) -> None:
         for name in names:
-            write(folder, name)
+            _logs.write(folder, name)
 
     def judge(mine: Side, theirs: Side) -> list[Goal]:
         goals = []
