@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accuracy, blends, defaults, duel, machine, report, tune
+from bench import accuracy, blends, defaults, defaults_report, duel, machine, report, tune
 from bench.sets import SETS
 
 
@@ -70,6 +70,7 @@ def main() -> int:
         blends.blend(options.what[1], options.model, seed=seeds[0])
     elif first == "defaults":
         defaults.work(options.set, options.model)
+        print(defaults_report.write().relative_to(report.ROOT))
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

@@ -40,7 +40,7 @@ SEED = 0
 A_ROUND = 10  # draws that every set and model gets before any gets more
 CASES = 5000  # asked at most of validation and of test
 MODELS = (
-    "item-knn", "ease", "transitions", "rp3beta", "user-knn", "als", "sparse-ease", "graph-filter", "pure-svd",
+    "item-knn", "transitions", "rp3beta", "user-knn", "sparse-ease", "ease", "als", "graph-filter", "pure-svd",
 )  # fmt: skip
 IN_ORDER = ("transitions",)  # models that learn from the order of events: sets without one are left out
 
