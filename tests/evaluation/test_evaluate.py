@@ -34,13 +34,13 @@ def test_the_json_is_that_of_the_definition() -> None:
         a_market(), ["popular", "popular:half_life_days=2"], split="leave-last", k=5, metrics="ndcg,coverage"
     )
     document = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert list(document) == ["split", "models", "verdict"] and document["verdict"] is None
+    assert list(document) == ["split", "models", "verdict"] and document["verdict"]["metric"] == "ndcg@5"
     assert set(document["split"]) == {"name", "cases", "warm", "new", "cold_truth_share", "repeat"}
     assert document["split"]["name"] == "leave-last" and document["split"]["cases"] == 300
     first, second = document["models"]
     assert set(first) == {
-        "label", "name", "params", "metrics", "fallback_share", "fit_seconds", "score_seconds", "peak_mib", "best",
-        "not_worse_than_best",
+        "label", "name", "params", "metrics", "fallback_share", "fit_seconds", "score_seconds", "peak_mib", "answer_ms",
+        "size_mib", "best", "not_worse_than_best",
     }  # fmt: skip
     assert second["label"] == "popular:half_life_days=2" and second["params"]["half_life_days"] == 2
     assert first["metrics"]["coverage@5"]["low"] is None and first["metrics"]["coverage@5"]["mean"] > 0

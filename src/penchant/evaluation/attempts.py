@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from penchant.errors import MissingExtraError, PenchantError
-from penchant.evaluation.measure import Measured, Metric, measure, ranked_lists
+from penchant.evaluation.costs import answer_ms
+from penchant.evaluation.measure import Measured, Metric, measure
 from penchant.features import ItemFeatures
-from penchant.models.base import Model, Run
+from penchant.models.base import Run
 from penchant.registry import create
 from penchant.split import Split
 
 AT_ONCE = 500  # cases between two looks at the clock
-TIMED = 15  # answers to one person each, whose median is the answer time
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _attempt(
         for lo in range(0, len(split), AT_ONCE):
             clock.look()
             parts.append(measure(model, split.cases(np.arange(lo, min(lo + AT_ONCE, len(split)))), [metric], run=run))
-        answer_ms = _answer_ms(model, split, run)
+        answered = answer_ms(model, split, run)
     except _LateError:
         spent = time.perf_counter() - start
         said = f"cut off after {spent:.0f} s" if spent >= 1 else "not tried"
@@ -139,18 +139,7 @@ def _attempt(
     except (PenchantError, MemoryError) as wrong:
         return Attempt(one.name, error=str(wrong) or "there is not enough memory for it")
     sums, counts = (np.concatenate([getattr(part, of) for part in parts]) for of in ("sums", "counts"))
-    return Attempt(one.name, Measured(sums, counts, {}, np.zeros(0, np.bool_)), fit_seconds, answer_ms)
-
-
-def _answer_ms(model: Model, split: Split, run: Run) -> float:
-    """The median time of a list of ten for one person."""
-    times = []
-    for case in range(min(TIMED, len(split))):
-        one = split.cases(np.array([case]))
-        start = time.perf_counter()
-        ranked_lists(model, one, 10, threads=run.threads)
-        times.append(1000 * (time.perf_counter() - start))
-    return float(np.median(times))
+    return Attempt(one.name, Measured(sums, counts, {}, np.zeros(0, np.bool_)), fit_seconds, answered)
 
 
 def _lasting(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,13 @@ import numpy as np
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
 from penchant.evaluation.candidates import read_candidates
+from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
 from penchant.evaluation.memory import PeakMemory
 from penchant.evaluation.metrics import Doubles
-from penchant.evaluation.protocols import make_splits
+from penchant.evaluation.protocols import is_ordered, make_splits
 from penchant.evaluation.report import SEGMENTS, Evaluation, Result
+from penchant.evaluation.verdict import judge
 from penchant.features import ItemFeatures
 from penchant.histories import Bools, Histories, Longs
 from penchant.models.base import Model, Run
@@ -59,11 +61,14 @@ def evaluate(
     ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
 
     Means run over cases, ratings over rows; intervals are 95 % percentile bootstraps over users (of session logs:
-    sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them. A model that
-    refuses this log, or the memory that there is, ends nothing but its own row, which says why; where all do, the
+    sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them, and by it the
+    ``verdict`` says which models beat the strong classical ones, and which deep ones are not worth their cost. A model
+    that refuses this log, or the memory that there is, ends nothing but its own row, which says why; where all do, the
     first refusal is raised. Raises ``ParameterError`` for names it does not know, and for models that have none of the
     metrics, and ``DataError`` where nothing is left to answer.
     """
+    from penchant.interactions import Interactions
+
     chosen = [models] if isinstance(models, (Model, str)) else list(models)
     if not chosen:
         raise ParameterError("name at least one model")
@@ -92,7 +97,9 @@ def evaluate(
             refused[number] = wrong
     if not trials:
         raise refused[0]
-    found = _compare(trials, splits, sizes, wanted, seed, draws)
+    ordered = not isinstance(log, Interactions) or is_ordered(log)
+    gone = {labels[number]: built[number].name for number in refused}
+    found = _compare(trials, splits, sizes, wanted, seed, draws, ordered=ordered, refused=gone)
     if of_ratings and not rated:
         found = replace(found, notes=[*found.notes, f"{_listed(of_ratings)}: the log holds no ratings"])
     for number, refusal in refused.items():
@@ -134,7 +141,8 @@ def _try(
     notes: list[str],
 ) -> _Trial:
     fit_seconds = score_seconds = 0.0
-    peak = 0
+    answer: float | None = None
+    peak = size = 0
     measured, of_fits = [], list[str]()
     for number, split in enumerate(splits):
         fresh = replace(model)
@@ -147,6 +155,9 @@ def _try(
         part = f"{label} ({number + 1}/{len(splits)})" if len(splits) > 1 else label
         measured.append(measure(fresh, split, metrics, run=run, label=part))
         score_seconds += time.perf_counter() - start
+        if number == 0:
+            answer = answer_ms(fresh, split, run) if any(not metric.of_ratings for metric in metrics) else None
+            size = size_bytes(fresh)
         of_fits += fresh.notes
     shares = np.concatenate([one.fallback for one in measured])
     result = Result(
@@ -158,6 +169,8 @@ def _try(
         fit_seconds=fit_seconds,
         score_seconds=score_seconds,
         peak_mib=peak / 2**20,
+        answer_ms=answer,
+        size_mib=size / 2**20,
         notes=(*notes, *_once(of_fits)),
     )
     return _Trial(result, measured)
@@ -173,7 +186,15 @@ def _once(notes: list[str]) -> list[str]:
 
 
 def _compare(
-    trials: list[_Trial], splits: list[Split], sizes: list[Longs], metrics: list[Metric], seed: int, draws: int
+    trials: list[_Trial],
+    splits: list[Split],
+    sizes: list[Longs],
+    metrics: list[Metric],
+    seed: int,
+    draws: int,
+    *,
+    ordered: bool,
+    refused: Mapping[str, str],
 ) -> Evaluation:
     primary = next((metric for metric in metrics if metric.name == "ndcg"), metrics[0])
     of_case = [metric for metric in metrics if not metric.overall]
@@ -198,17 +219,23 @@ def _compare(
             if metric.overall:
                 values = [m.overall[metric] for m in trial.measured if metric in m.overall]
                 found[str(metric)] = Estimate(float(np.mean(values)) if values and not np.isnan(values).all() else None)
-        ordered = {str(metric): found[str(metric)] for metric in metrics}
+        in_order = {str(metric): found[str(metric)] for metric in metrics}
         apart = {segment: of_models[number] for segment, of_models in segments.items()}
-        results.append(replace(trial.result, metrics=ordered, segments=apart))
+        results.append(replace(trial.result, metrics=in_order, segments=apart))
     results = _mark_best(results, primary, of_case, drawn)
+    verdict = None
+    if primary in of_case and not primary.of_ratings:
+        verdict = judge(
+            results, drawn[:, :, of_case.index(primary)], str(primary), lower_is_better=primary.lower_is_better,
+            ordered=ordered, refused=refused,
+        )  # fmt: skip
     unknown = sum(int(s.unknown_truth.sum()) for s in splits if s.unknown_truth is not None)
     cold, total = _cold(splits)
     notes = list(dict.fromkeys(note for split in splits for note in split.notes))
     return Evaluation(
         splits[0].name, int(answered.sum()), int((warm & answered).sum()), int((~warm & answered).sum()),
         (cold + unknown) / max(1, total + unknown), splits[0].repeat, results, primary,
-        left_out=int((~answered).sum()), notes=notes, seed=seed,
+        left_out=int((~answered).sum()), notes=notes, seed=seed, verdict=verdict,
     )  # fmt: skip
 
 

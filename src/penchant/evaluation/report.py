@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penchant.evaluation.bootstrap import Estimate
 from penchant.evaluation.measure import Metric
+from penchant.evaluation.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,6 +31,8 @@ class Result:
     fit_seconds: float = 0.0
     score_seconds: float = 0.0
     peak_mib: float = 0.0
+    answer_ms: float | None = None  # median of single answers; None where no lists were asked for
+    size_mib: float = 0.0  # of what is saved of the model
     best: bool = False
     not_worse_than_best: bool = False
     notes: Sequence[str] = ()  # what fit had to report
@@ -50,6 +53,8 @@ class Result:
             "fit_seconds": round(self.fit_seconds, 4),
             "score_seconds": round(self.score_seconds, 4),
             "peak_mib": round(self.peak_mib, 2),
+            "answer_ms": None if self.answer_ms is None else round(self.answer_ms, 3),
+            "size_mib": round(self.size_mib, 3),
             "best": self.best,
             "not_worse_than_best": self.not_worse_than_best,
         }
@@ -71,6 +76,7 @@ class Evaluation:
     left_out: int = 0  # cases without any true item
     notes: Sequence[str] = ()
     seed: int = 0
+    verdict: Verdict | None = None  # None where the best is not chosen by a metric of lists that every case has
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of ``penchant evaluate --json``."""
@@ -84,7 +90,7 @@ class Evaluation:
                 "repeat": self.repeat,
             },
             "models": [model.to_json() for model in self.models],
-            "verdict": None,
+            "verdict": None if self.verdict is None else self.verdict.to_json(),
         }
 
     def __getitem__(self, label: str) -> Result:
@@ -124,6 +130,8 @@ class Evaluation:
             f"★ best by {self.primary}; ≈ not worse: the 95 % interval of the paired difference includes 0; "
             f"[low, high]: 95 % bootstrap interval over users or sessions, seed {self.seed}"
         )
+        if self.verdict is not None:
+            parts += self.verdict.lines()
         return plain_group(parts)
 
     def _row(self, model: Result, metrics: dict[str, Estimate], *, costs: bool) -> list[str]:

@@ -1,0 +1,34 @@
+"""What a fitted model costs whoever serves it: the time of one answer, and its size."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from penchant.evaluation.measure import ranked_lists
+from penchant.models.base import Model, Run
+from penchant.saved.arrays import flatten
+from penchant.split import Split
+
+TIMED = 15  # answers to one person each, whose median is the answer time
+ENOUGH = 1.0  # seconds after which no further one is timed
+
+
+def answer_ms(model: Model, split: Split, run: Run) -> float:
+    """The median time of a list of ten for one person, in milliseconds: the first cases are asked one by one."""
+    times: list[float] = []
+    for case in range(min(TIMED, len(split))):
+        one = split.cases(np.array([case]))
+        start = time.perf_counter()
+        ranked_lists(model, one, 10, threads=run.threads)
+        times.append(time.perf_counter() - start)
+        if sum(times) > ENOUGH and len(times) > 2:
+            break
+    return 1000 * float(np.median(times)) if times else 0.0
+
+
+def size_bytes(model: Model) -> int:
+    """What a saved folder holds of the model: its learned arrays and assets, those of its members as well."""
+    own = sum(array.nbytes for array in flatten(model).values()) + sum(map(len, model.assets.values()))
+    return own + sum(map(size_bytes, getattr(model, "members", None) or ()))
