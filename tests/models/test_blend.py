@@ -11,7 +11,7 @@ from penchant import registry
 from penchant.errors import DataError, ParameterError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.blend import Blend, _best, ascent, judged, normalised
+from penchant.models.blend import Blend, _add, _best, ascent, judged, normalised
 from penchant.models.content_knn import ContentKNN
 from penchant.models.ease import EASE
 from penchant.models.popular import Popular
@@ -44,6 +44,25 @@ def test_scores_are_the_weighted_sum() -> None:
     one, two = (member.fit(part.train).score(part.given) for member in members)
     expected = 0.7 * one / np.abs(one).max(axis=1, keepdims=True) + 0.3 * two / two.max()
     np.testing.assert_allclose(blend.score(part.given), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["best", "deviation"])
+def test_many_histories_are_added_up_as_one_by_one(how: str) -> None:
+    """The kernel and its twin: what cannot be scored, rows of one value, and rows of nothing included."""
+    rng = np.random.default_rng(5)
+    scores = rng.normal(size=(2, 70, 30)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.1] = -np.inf
+    scores[0, 3], scores[1, 3], scores[0, 4], scores[:, 5] = -np.inf, 0, 7, -np.inf
+    place = np.arange(30, dtype=np.int32)
+    total, able = np.zeros((70, 30), np.float32), np.zeros((70, 30), np.bool_)
+    twin, twin_able = total.copy(), able.copy()
+    for weight, member in zip(np.array([0.7, 0.3], np.float32), scores, strict=True):
+        _add(total, able, member, weight, how, place)
+        for r in range(70):
+            _add(twin[r : r + 1], twin_able[r : r + 1], member[r : r + 1], weight, how, place)
+    np.testing.assert_allclose(total, twin, atol=1e-6)
+    np.testing.assert_array_equal(able, np.isfinite(scores).any(axis=0))
+    np.testing.assert_array_equal(able, twin_able)
 
 
 def test_nothing_known_by_all_stays_nothing() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from penchant import registry
 from penchant.errors import ParameterError
 from penchant.evaluation.metrics import judge, ndcg
-from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.models.base import Model, Run, hyper, learned
 from penchant.topk import BLOCK_BYTES, places
 
@@ -25,6 +25,7 @@ ROUNDS = 4
 STEPS = ((0.0, 0.25, 0.5, 2.0, 4.0), (0.0, 0.7, 0.85, 1.2, 1.4), (0.93, 1.07))  # times a weight, coarse to fine
 BACK_IN = (0.05, 0.2)  # of the largest weight, for a member that has none
 RANK_OFFSET = 60
+ROWS = 32  # a block
 POPULAR_ALONE = ({"model": "popular", "params": {}},)
 
 
@@ -88,9 +89,7 @@ class Blend(Model):
         able = np.zeros(total.shape, dtype=np.bool_)
         place = places(self.item_counts)
         for weight, member in zip(self.mix, self.members, strict=True):
-            scores = normalised(member.score(given), self.normalise, place)
-            able |= np.isfinite(scores)
-            total += weight * _filled(scores)
+            _add(total, able, member.score(given), weight, self.normalise, place)
         total[~able] = -np.inf
         return total
 
@@ -218,6 +217,24 @@ def _best(scores: Floats, place: Ints, k: int) -> Longs:
     above, level = np.flatnonzero(scores > edge), np.flatnonzero(scores == edge)
     missing = k - len(above)
     return np.concatenate([above, level[np.argpartition(place[level], missing - 1)[:missing]]])
+
+
+def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: str, place: Ints) -> None:
+    """Adds normalised scores to ``total`` and marks in ``able`` what they can score."""
+    if len(scores) == 1 or how == "rank":  # one history waits for no compiler
+        scores = normalised(scores, how, place)
+        able |= np.isfinite(scores)
+        total += weight * _filled(scores)
+        return
+    from penchant.kernels.blend import add_scaled
+    from penchant.kernels.threads import over_blocks
+
+    by_deviation = how == "deviation"
+
+    def work(lo: int, hi: int) -> None:
+        add_scaled(lo, hi, scores, by_deviation, float(weight), total, able)
+
+    over_blocks(work, len(scores), size=ROWS)
 
 
 def _filled(scores: Floats) -> Floats:
