@@ -116,7 +116,7 @@ class Blend(Model):
             rows = slice(lo, min(lo + block, len(valid)))
             given = valid.given[rows]
             raw = [member.score(given) for member in self.members]
-            said = [[_filled(normalised(scores, scale, place)) for scores in raw] for scale in scales]
+            said = [[_alone(scores, scale, place) for scores in raw] for scale in scales]
             banned = np.zeros((len(given), n), dtype=np.bool_)
             if not valid.repeat:
                 banned[seen[rows].rows, seen[rows].items] = True
@@ -235,6 +235,13 @@ def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: st
         add_scaled(lo, hi, scores, by_deviation, float(weight), total, able)
 
     over_blocks(work, len(scores), size=ROWS)
+
+
+def _alone(scores: Floats, how: str, place: Ints) -> Floats:
+    """What one member adds with weight one."""
+    total, able = np.zeros_like(scores), np.zeros(scores.shape, dtype=np.bool_)
+    _add(total, able, scores, np.float32(1), how, place)
+    return total
 
 
 def _filled(scores: Floats) -> Floats:
