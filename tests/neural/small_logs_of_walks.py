@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from penchant import registry
+from penchant.features import ItemFeatures
 from penchant.histories import Histories
+from penchant.models.base import Run
 from penchant.models.neural.base import NeuralModel
 
 ITEMS = 23
 SEQUENCES = ("history-mlp", "gru4rec", "sasrec")
+NAMES = (*SEQUENCES, "history-classifier", "auto-rec", "mult-vae", "neu-mf", "two-tower")
+ONE = Run(threads=1)
 
 
 def walks(rows: int = 60, *, seed: int = 0, times: bool = True, shortest: int = 2, longest: int = 12) -> Histories:
@@ -30,3 +36,26 @@ def small(name: str, **params: object) -> NeuralModel:
     made = registry.create(name, {"factors": 8, "batch": 100, "rate": 0.01, "epochs": 3, "patience": 0} | params)
     assert isinstance(made, NeuralModel)
     return made
+
+
+def described(n_items: int) -> ItemFeatures:
+    """Items of three kinds in turn."""
+    return ItemFeatures.from_columns(n_items, {"kind": ["abc"[n % 3] for n in range(n_items)]})
+
+
+def fitted(name: str, log: Histories, run: Run = ONE, **params: object) -> NeuralModel:
+    """A small model of that name, with ratings and item features where it needs them."""
+    if name == "auto-rec":
+        ratings = 1 + np.arange(len(log.items)) % 5
+        log = replace(log, values=ratings.astype(np.float32), values_are="rating")
+    if name == "history-classifier":
+        params = {"attribute": "kind"} | params
+    return small(name, **params).fit(log, run=run, features=described(log.n_items))
+
+
+def asked(model: NeuralModel, rows: list[list[int]] | Histories) -> Histories:
+    """Histories as that model reads them, with ratings where it needs them."""
+    given = rows if isinstance(rows, Histories) else Histories.from_lists(rows, model.n_items)
+    if model.name != "auto-rec":
+        return given
+    return replace(given, values=np.full(len(given.items), 4, np.float32), values_are="rating")
