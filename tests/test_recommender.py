@@ -444,3 +444,11 @@ def test_an_explanation_prints_as_a_table(rec: Recommender) -> None:
     assert all(part.label in text for part in told.why.parts)
     bare = rec.recommend(["item 00"], 1)[0]
     assert str(bare) == f"{bare.label}: score {bare.score:.4g}"
+
+
+def test_the_popularity_list_follows_the_counts_of_now_although_their_order_is_kept() -> None:
+    model = ItemKNN().fit(Histories.from_lists([[0], [0, 1], [2, 0], [1, 2], [1]], 3))
+    rec = Recommender(Vocab(["x", "y", "z"]), model)
+    assert [str(one.item) for one in rec.recommend([], k=3).items] == ["x", "y", "z"]
+    model.fit(Histories.from_lists([[2], [2, 1], [2, 1, 0]], 3))
+    assert [str(one.item) for one in rec.recommend([], k=3).items] == ["z", "y", "x"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.events import Events, read_events
-from penchant.histories import Bools, Histories, Longs
+from penchant.histories import Bools, Histories, Ints, Longs
 from penchant.models.base import Explanation, Model
 from penchant.reasons import explain_items, rank_net
 from penchant.recipe import Recipe
@@ -43,6 +43,7 @@ class Recommender:
     recipe: Recipe = field(default_factory=Recipe)
     catalog: Catalog | None = None
     fitted_on: dict[str, Any] = field(default_factory=dict)  # what fit saw: events, histories, items, from, to, ...
+    _placed: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.model.n_items > len(self.vocab):
@@ -62,6 +63,13 @@ class Recommender:
     def item_counts(self) -> Longs:
         """Training histories that hold each item, ``(n_items,)``: what the popularity list follows."""
         return self.model.item_counts
+
+    @property
+    def _place(self) -> Ints:
+        """What decides between equal scores, sorted once: models that learn something new have new counts."""
+        if self._placed is None or self._placed[0] is not self.item_counts:
+            self._placed = (self.item_counts, places(self.item_counts))
+        return self._placed[1]
 
     @property
     def remembering(self) -> str | None:
@@ -92,7 +100,8 @@ class Recommender:
         """
         check_k(k)
         given, unknown = self.histories(history, now=now)
-        ranked = rank_net(self.model, given, k, repeat=repeat, allow=self._mask(allow, exclude), threads=1)
+        mask = self._mask(allow, exclude)
+        ranked = rank_net(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
         chosen = ranked.items[0][ranked.items[0] >= 0]
         reasons = self._why(given, chosen.tolist()) if why else None
         return self._answer(ranked, 0, unknown=unknown, reasons=reasons)
@@ -122,7 +131,7 @@ class Recommender:
         k = min(k, self.model.n_items)
         itself = Histories.from_lists([[index]], self.model.n_items)
         mask = self._mask(allow, exclude)
-        ranked = top_dense(scores, k, exclude=itself, allow=mask, place=places(self.item_counts))
+        ranked = top_dense(scores, k, exclude=itself, allow=mask, place=self._place)
         ranked.items[ranked.scores <= 0] = -1
         return replace(self._answer(ranked, 0), fallback=False)
 
