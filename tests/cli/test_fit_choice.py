@@ -21,7 +21,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_compares_says_why_and_fits_on_all(run, shop: Path, tmp_path: Path) -> None:
     said = run("fit", shop / "log.csv", "--items", shop / "items.csv", "-o", tmp_path / "m")
     assert said.code == 0
-    assert said.err == ""
+    assert all("candidate_exponent" in line or "beta" in line for line in said.err.splitlines()), "only what fit found"
     for words in ("popular", "item-knn", "rp3beta", "ndcg@10", "fit s", "answer ms", "★", "is chosen"):
         assert words in said.out
     rec = pc.load(tmp_path / "m")

@@ -60,7 +60,8 @@ def test_rp3beta_is_the_product_of_its_steps(log: Histories, alpha: float, beta:
 def test_rp3beta_of_plain_events_is_a_neighbourhood_with_exponents() -> None:
     log = planted("ranking").train
     walk = RP3beta(alpha=0.7, beta=0.2, neighbours=9).fit(log).weights
-    near = ItemKNN(user_exponent=0.7, history_exponent=0.7, candidate_exponent=0.2, neighbours=9).fit(log).weights
+    exponents = {"user_exponent": 0.7, "history_exponent": 0.7, "candidate_exponent": 0.2}
+    near = ItemKNN(**exponents, shrink=0.0, aggregation="sum", neighbours=9).fit(log).weights
     np.testing.assert_allclose(operator(walk), operator(near), rtol=1e-5)
 
 

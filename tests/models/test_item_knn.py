@@ -38,11 +38,14 @@ def naive(train: Histories, model: ItemKNN) -> np.ndarray:
     length = np.maximum((x != 0).sum(1), 1)
     overlap = (x != 0).T.astype(float) @ (x != 0)
     norm = np.maximum((x**2).sum(0), 1e-12)
+    candidate = model.candidate_exponent
+    if candidate == -1:
+        candidate = np.clip(0.2 + 0.35 * np.log10((x != 0).sum() / (x != 0).any(axis=0).sum() / 8), 0, 1)
     w = (x.T * length**-model.user_exponent) @ x
-    w /= norm[:, None] ** model.history_exponent * norm[None, :] ** model.candidate_exponent
+    w /= norm[:, None] ** model.history_exponent * norm[None, :] ** candidate
     w *= overlap / np.maximum(overlap + model.shrink, 1e-12) * (overlap >= model.min_overlap)
     np.fill_diagonal(w, 0)
-    return w
+    return w / np.maximum(w.sum(1), 1e-12)[:, None] if model.aggregation == "normalised" else w
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,7 @@ def naive(train: Histories, model: ItemKNN) -> np.ndarray:
         {},
         {"user_exponent": 0.5, "history_exponent": 0.9, "candidate_exponent": 0.2},
         {"shrink": 3.0, "min_overlap": 3},
+        {"user_exponent": 0.0, "candidate_exponent": 0.5, "shrink": 0.0, "aggregation": "sum"},
     ],
 )
 def test_equals_the_formula(params: dict[str, float]) -> None:
@@ -59,9 +63,23 @@ def test_equals_the_formula(params: dict[str, float]) -> None:
     np.testing.assert_allclose(dense(model), naive(train, model), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("n_items", [23, 230])
+def test_popularity_counts_more_the_more_events_items_have(n_items: int) -> None:
+    train = planted(rows=400, n_items=n_items)
+    model = ItemKNN().fit(train)
+    events = len(train.items) / n_items
+    (note,) = [note for note in model.notes if "candidate_exponent" in note]
+    assert (
+        note
+        == f"candidate_exponent {0.2 + 0.35 * np.log10(events / 8):.2f}: items have {events:.1f} events in the mean"
+    )
+    assert not [note for note in ItemKNN(similarity="jaccard").fit(train).notes if "exponent" in note]
+    assert not [note for note in ItemKNN(candidate_exponent=0.4).fit(train).notes if "exponent" in note]
+
+
 def test_keeps_the_best_of_each_history_item() -> None:
     train = planted()
-    all_pairs, best = dense(ItemKNN(neighbours=0).fit(train)), dense(ItemKNN(neighbours=4).fit(train))
+    all_pairs, best = (dense(ItemKNN(neighbours=k).fit(train)) for k in (0, 4))
     for full, kept in zip(all_pairs, best, strict=True):
         assert np.count_nonzero(kept) == min(4, np.count_nonzero(full))
         np.testing.assert_array_equal(np.sort(kept)[-4:], np.sort(full)[-4:])

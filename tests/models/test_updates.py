@@ -215,10 +215,10 @@ def test_rows_move_and_shrink_without_loss() -> None:
     model = ItemKNN(neighbours=5).fit(Histories.from_lists(rows[:10], 60), updatable=True)
     for n in range(10, 150, 7):
         model.update(added=Histories.from_lists(rows[n : n + 7], 60))
-    fresh = ItemKNN(neighbours=5).fit(Histories.from_lists(rows, 60))
+    fresh = ItemKNN(neighbours=5).fit(Histories.from_lists(rows, 60), updatable=True)
     np.testing.assert_allclose(matrix(model.weights), matrix(fresh.weights), rtol=1e-6)
     model.update(removed=Histories.from_lists(rows[:140], 60))
-    fresh.fit(Histories.from_lists(rows[140:], 60))
+    fresh.fit(Histories.from_lists(rows[140:], 60), updatable=True)
     np.testing.assert_allclose(matrix(model.weights), matrix(fresh.weights), rtol=1e-6)
     assert model.statistics is not None
     assert model.statistics.used <= len(model.statistics.items)

@@ -84,7 +84,6 @@ class EASE(Updatable, LinearModel):
     # -- exact updates --------------------------------------------------------------------------------------------
 
     def _count(self, train: Histories, run: Run) -> Gram:
-        self.unestimated()
         n = train.n_items
         require(8 * n * n, f"statistics of ease over {n:,} items", "fit without updatable")
         pairs = gram(train.distinct(), run)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from penchant.split import Split
 
 
+SHAPED = ("cosine", "tf-idf")  # what the exponents shape
 REACH = 25  # neighbours kept of an item for every one that a prediction may use
 
 
@@ -33,7 +34,9 @@ class ItemKNN(PairModel, RatingModel):
 
     over the training histories u; for each history item i the ``neighbours`` largest are kept. With the exponents
     0, ½, ½ this is the cosine (Sarwar et al. 2001), with 0, 1, 0 the conditional probability (Deshpande and Karypis
-    2004), with 0, α, 1 − α the asymmetric cosine (Aiolli 2013). The exponents shape cosine and tf-idf only.
+    2004), with 0, α, 1 − α the asymmetric cosine (Aiolli 2013). The exponents shape cosine and tf-idf only, and lists
+    alone: where ratings are predicted a cosine is a cosine. By default the more events items have, the more popularity
+    counts against a candidate; notes say how far.
 
     Cost: one addition a pair of events of one history, divided among the threads; memory is what is kept, 8 bytes a
     neighbour. An empty history scores zero everywhere. Raises ``DataError`` when there are no positives.
@@ -49,16 +52,17 @@ class ItemKNN(PairModel, RatingModel):
         100, "similar items kept for each history item; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
     )
     user_exponent: float = hyper(
-        0.0, "how far an event in a long history counts less", ge=0, space=Space(0, 1), other=1.0
+        0.3, "how far an event in a long history counts less", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
-        0.5, "how far the popularity of the history item counts against a pair", space=Space(0, 1.2), other=0.1
+        0.9, "how far the popularity of the history item counts against a pair", space=Space(0, 1.2), other=0.1
     )
     candidate_exponent: float = hyper(
-        0.5, "how far the popularity of the candidate counts against a pair", space=Space(0, 1), other=0.1
-    )
+        -1.0, "how far the popularity of the candidate counts against a pair; -1: as events an item tell", ge=-1,
+        space=Space(0, 1), other=0.1,
+    )  # fmt: skip
     shrink: float = hyper(
-        0.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=5.0
+        10.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=1.0
     )
     min_overlap: int = hyper(1, "fewest common histories a pair must have", ge=1, other=3)
     aggregation: str = hyper(
@@ -93,14 +97,14 @@ class ItemKNN(PairModel, RatingModel):
             self.baseline = Baseline.fit(ratings, user_damping=self.user_damping, item_damping=self.item_damping)
             self.rated = self._rated_items(ratings, run)
 
-    def _measure(self, shrink: float, *, centred: bool) -> Measure:
+    def _measure(self, events: Histories | None = None) -> Measure:
+        candidate = self.against_popularity("candidate_exponent", events) if self.similarity in SHAPED else 0.5
         return Measure(
-            self.similarity, self.user_exponent, self.history_exponent, self.candidate_exponent, shrink,
-            self.min_overlap, centred,
-        )  # fmt: skip
+            self.similarity, self.user_exponent, self.history_exponent, candidate, self.shrink, self.min_overlap
+        )
 
     def _operator(self, liked: Histories, run: Run) -> Weights:
-        measure = self._measure(self.shrink, centred=False)
+        measure = self._measure(liked)
         values = liked.values if measure.similarity in CORATED else liked.weights()
         if values is None:
             raise DataError(
@@ -112,7 +116,7 @@ class ItemKNN(PairModel, RatingModel):
 
     def _rated_items(self, ratings: Histories, run: Run) -> Weights:
         assert self.baseline is not None and ratings.values is not None  # fit on ratings
-        measure = self._measure(self.rating_shrink, centred=True)
+        measure = Measure(self.similarity, shrink=self.rating_shrink, min_overlap=self.min_overlap, centred=True)
         values = ratings.values if self.similarity in CORATED else self.baseline.deviations(ratings)
         newest = ratings.ages() < (self.max_history or np.inf)
         counted, values = ratings.where(newest), values[newest]
@@ -137,13 +141,13 @@ class ItemKNN(PairModel, RatingModel):
         counts[: len(events)] = events.lengths
         keys = Keys(counts, np.zeros(len(counts), np.float32), events.n_items, 1.0)
         alone = Vectors(np.arange(len(events.items) + 1), events.rows.astype(np.int32), events.weights())
-        x = weigh(self._measure(self.shrink, centred=False), alone, keys)[0].astype(np.float64)
+        x = weigh(self._measure(), alone, keys)[0].astype(np.float64)
         of_history = np.maximum(events.lengths, 1.0)[events.rows] ** -self.user_exponent
         any_distance = np.empty(0)
         return Counted(events, x, of_history, x**2, any_distance, any_distance)
 
     def _formula(self, mass: Doubles, histories: int) -> Formula:
-        measure = self._measure(self.shrink, centred=False)
+        measure = self._measure()
         of_history, of_candidate = (np.where(mass > 0, mass, 1) ** -e for e in exponents(measure))
         if self.similarity == "lift":
             of_history = of_history * histories

@@ -144,16 +144,11 @@ class LinearModel(Model):
     ) -> Self:
         """As in ``Model``, then the half-life where it is left to the training histories."""
         super().fit(train, valid=valid, run=run, features=features)
-        if self.half_life < 0:
+        if self.half_life < 0 and not getattr(self, "exact", False):
             estimate, found = estimate_half_life(train, run)
             self.recency = np.array([estimate], dtype=np.float32)
             self.notes += [found] if found else []
         return self
-
-    def unestimated(self) -> None:
-        """Without the half-life of the training histories: where updates are exact, nothing depends on all of them."""
-        self.recency = None
-        self.notes = [note for note in self.notes if "half-life" not in note and "half_life" not in note]
 
     def bounded(self, train: Histories, max_history: int) -> Histories:
         """The newest ``max_history`` events of every history (0: all), so that one very long history does not cost the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from penchant.topk import places
 Doubles = NDArray[np.float64]
 PAIRS_A_BLOCK = 2**21
 ROWS_A_BLOCK = 64
+FROM_EVENTS = -1.0  # of an exponent: as the training events tell
+USUAL_EVENTS = 16.0  # an item
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +164,24 @@ class PairModel(Updatable, LinearModel):
     computes a row afresh where that may change which neighbours are the nearest. All other rows are copied.
     """
 
+    eight: ClassVar[float] = 0.2  # how far popularity counts against an item in a log of 8 events an item
+    tenfold: ClassVar[float] = 0.35  # and how much more in one of 80: what everybody has tells less there
+
     statistics: PairSums | None = field(init=False, default=None, repr=False, compare=False)
+
+    def against_popularity(self, name: str, events: Histories | None = None) -> float:
+        """The exponent ``name``; where it is -1, as the training events tell: eight + tenfold · log10(events an item
+        / 8), between 0 and 1. Where updates are exact, which no mean over all items may enter, that of 16 an item."""
+        exponent, held = float(getattr(self, name)), USUAL_EVENTS
+        if exponent != FROM_EVENTS:
+            return exponent
+        told = events is not None and not self.exact
+        if told and events is not None:
+            held = len(events.items) / max(len(np.unique(events.items)), 1)
+        found = float(np.clip(self.eight + self.tenfold * np.log10(held / 8), 0, 1))
+        if told:
+            self.notes.append(f"{name} {found:.2f}: items have {held:.1f} events in the mean")
+        return found
 
     @abstractmethod
     def _counted(self, log: Histories) -> Counted:
@@ -172,7 +192,6 @@ class PairModel(Updatable, LinearModel):
         """How similarities follow from the sums, the ``mass`` (n,) of every item and the number of histories."""
 
     def _count(self, train: Histories, run: Run) -> PairSums:
-        self.unestimated()
         n = train.n_items
         empty = (np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(0, np.int32))
         sums = PairSums(*empty, np.empty(0), np.empty(0, np.int32), np.zeros(n), np.zeros(n, np.int64), len(train), 0)

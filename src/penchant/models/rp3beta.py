@@ -25,21 +25,24 @@ class RP3beta(PairModel):
     Paudel, Christoffel, Newell and Bernstein, "Updatable, Accurate, Diverse, and Scalable Recommendations for
     Interactive Applications", 2016; with ``beta`` = 0 it is P3alpha (Cooper, Lee, Radinsky and Rosen, 2014). The walk
     starts from the events of the history that is given, so it needs no person; for each history item the
-    ``neighbours`` largest w are kept.
+    ``neighbours`` largest w are kept. By default the more events items have, the more popularity counts against a
+    candidate (notes say how far).
 
     Cost: one addition a pair of events of one history, divided among the threads; memory is what is kept, 8 bytes a
     neighbour. An empty history scores zero everywhere.
     """
 
     name: ClassVar[str] = "rp3beta"
+    eight: ClassVar[float] = 0.1
+    tenfold: ClassVar[float] = 0.4
 
-    alpha: float = hyper(0.6, "power of every step's probability", ge=0, space=Space(0.2, 1.2), other=1.5)
+    alpha: float = hyper(0.5, "power of every step's probability", ge=0, space=Space(0.2, 1.2), other=1.5)
     beta: float = hyper(
-        0.3, "how far the popularity of the candidate counts against it; 0: P3alpha", ge=0, space=Space(0, 0.8),
-        other=1.0,
+        -1.0, "how far the popularity of the candidate counts against it; 0: P3alpha, -1: as events an item tell",
+        ge=-1, space=Space(0, 0.8), other=1.0,
     )  # fmt: skip
     neighbours: int = hyper(
-        200, "items kept for each history item; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
+        300, "items kept for each history item; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
     )
     aggregation: str = hyper(
         "sum", "normalised: the weights of each history item sum to one", choices=("sum", "normalised"),
@@ -53,7 +56,7 @@ class RP3beta(PairModel):
         of_item = np.bincount(events.items, weights=x, minlength=events.n_items)[events.items]
         of_history = np.bincount(events.rows, weights=x, minlength=len(events))[events.rows]
         start = (x / of_item) ** self.alpha
-        end = (x / of_history) ** self.alpha / of_item**self.beta
+        end = (x / of_history) ** self.alpha / of_item ** self.against_popularity("beta", events)
         near = nearest_items(
             products(), events, end.astype(np.float32), self.neighbours, run, asked=start.astype(np.float32)
         )
@@ -69,4 +72,5 @@ class RP3beta(PairModel):
     def _formula(self, mass: Doubles, histories: int) -> Formula:
         mass = np.where(mass > 0, mass, 1)
         normalised = self.aggregation == "normalised"
-        return Formula(mass**-self.alpha, mass**-self.beta, self.neighbours, normalised=normalised)
+        beta = self.against_popularity("beta")
+        return Formula(mass**-self.alpha, mass**-beta, self.neighbours, normalised=normalised)

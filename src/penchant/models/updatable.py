@@ -23,10 +23,12 @@ class Updatable(Model):
 
     ``fit(train, updatable=True)`` keeps the sums beside what is learned; ``update`` changes them and whatever depends
     on what changed. The statistics are saved in a file of their own, which serving does not load. What cannot be exact
-    is not offered: settings that depend on all histories at once are refused by ``fit``.
+    is not offered: settings that depend on all histories at once are refused by ``fit``, and defaults that would be
+    estimated from them are not.
     """
 
     statistics: Any = field(init=False, default=None, repr=False, compare=False)  # a dataclass of arrays
+    exact: bool = field(init=False, default=False, repr=False, compare=False)  # nothing is estimated from all at once
 
     def fit(
         self,
@@ -41,7 +43,7 @@ class Updatable(Model):
 
         Raises ``ParameterError`` where the parameters allow no exact update.
         """
-        self.statistics = None
+        self.statistics, self.exact = None, updatable
         if updatable and (why := self._inexact(train)):
             raise ParameterError(f"{self.name} cannot be updated exactly {why}: leave out updatable, and fit it again")
         super().fit(train, valid=valid, run=run, features=features)
