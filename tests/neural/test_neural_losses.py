@@ -34,6 +34,20 @@ def test_the_chunked_softmax_is_cross_entropy_with_its_gradients(parts, monkeypa
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("cells", [1, 40, 10**6])
+def test_a_state_may_have_several_true_items_or_none(monkeypatch, cells):
+    monkeypatch.setattr(losses, "CELLS", cells)
+    torch.manual_seed(1)
+    states, table, bias = (torch.randn(*shape, requires_grad=True) for shape in ((4, 5), (13, 5), (13,)))
+    rows, items = torch.tensor([0, 0, 0, 2, 3, 3]), torch.tensor([1, 4, 12, 0, 7, 4])  # the second state has none
+    plain = -torch.log_softmax(states @ table.T + bias, 1)[rows, items].mean()
+    wanted = torch.autograd.grad(plain, (states, table, bias))
+    ours = losses.softmax(states, table, items, bias, rows=rows)
+    torch.testing.assert_close(ours, plain)
+    for mine, theirs in zip(torch.autograd.grad(ours, (states, table, bias)), wanted, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
 def test_draws_follow_the_counts_and_leave_out_what_nobody_had():
     counts = torch.tensor([1, 0, 4, 16, 100])
     torch.manual_seed(0)

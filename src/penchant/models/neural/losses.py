@@ -16,27 +16,36 @@ CELLS = 2**22  # scores held at once: 16 MiB
 
 
 class _FullSoftmax(torch.autograd.Function):
-    """Mean cross-entropy over all items, in chunks of positions.
+    """Mean cross-entropy over all items, in chunks of states.
 
     The gradients are formed in the same pass, while a chunk's probabilities are at hand: three matrix products a chunk,
-    nothing is worked out twice, and nothing of the size positions × items is kept for the way back.
+    nothing is worked out twice, and nothing of the size states × items is kept for the way back.
     """
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, table: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
-        count = len(states)
-        step = max(1, CELLS // len(table))
+    def forward(
+        ctx: Any, states: Tensor, table: Tensor, bias: Tensor | None, target: Tensor, rows: Tensor | None
+    ) -> Tensor:
+        count, size = len(target), len(table)
+        step = max(1, CELLS // size)
         to_states, to_table = torch.empty_like(states), torch.zeros_like(table)
         to_bias = None if bias is None else torch.zeros_like(bias)
         total = states.new_zeros((), dtype=torch.float64)
-        for lo in range(0, count, step):
-            part, wanted = states[lo : lo + step], target[lo : lo + step, None]
+        each = None if rows is None else torch.bincount(rows, minlength=len(states))
+        ends = None if each is None else [0, *torch.cumsum(each, 0).tolist()]
+        for lo in range(0, len(states), step):
+            part, hi = states[lo : lo + step], min(lo + step, len(states))
+            events = slice(lo, hi) if ends is None else slice(ends[lo], ends[hi])
+            owner = torch.arange(hi - lo, device=states.device) if rows is None else rows[events] - lo
+            true = owner * size + target[events]
             scores = part @ table.T if bias is None else torch.addmm(bias, part, table.T)
             logarithm = torch.logsumexp(scores, dim=1, keepdim=True)
-            total += (logarithm - scores.gather(1, wanted)).sum(dtype=torch.float64)
+            total += logarithm[owner].sum(dtype=torch.float64) - scores.view(-1)[true].sum(dtype=torch.float64)
             share = scores.sub_(logarithm).exp_()  # the probabilities, in the same memory
-            share.scatter_add_(1, wanted, share.new_full(wanted.shape, -1.0))
-            torch.mm(share, table, out=to_states[lo : lo + step])
+            if each is not None:
+                share *= each[lo:hi, None]
+            share.view(-1).index_add_(0, true, share.new_full(true.shape, -1.0))
+            torch.mm(share, table, out=to_states[lo:hi])
             to_table.addmm_(share.T, part)
             if to_bias is not None:
                 to_bias += share.sum(0)
@@ -46,12 +55,17 @@ class _FullSoftmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         to_states, to_table, to_bias = ctx.saved_tensors
-        return to_states * outer[0], to_table * outer[0], None if to_bias is None else to_bias * outer[0], None
+        return to_states * outer[0], to_table * outer[0], None if to_bias is None else to_bias * outer[0], None, None
 
 
-def softmax(states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None) -> Tensor:
-    """−log of the true item's share of exp(score) over all items."""
-    return _FullSoftmax.apply(states, table, bias, target)
+def softmax(
+    states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, rows: Tensor | None = None
+) -> Tensor:
+    """−log of the true item's share of exp(score) over all items; the mean over the true items.
+
+    Each state has one, or those of which ``rows`` (rising) says that they are its own.
+    """
+    return _FullSoftmax.apply(states, table, bias, target, rows)
 
 
 class Negatives:

@@ -28,9 +28,9 @@ class MultVAE(BagModel):
     normed to length one; ``factors`` is the length of z. beta rises over ``anneal`` passes. What differs: the first
     layer is a sum of the rows of the items that are there, so the cost of reading a history is its length.
 
-    Cost a pass: O(histories · n_items · hidden); ``batch`` counts events, and a step holds its histories × n_items
-    scores. item_vectors are ``hidden`` long. An empty history scores zero everywhere. Raises ``MissingExtraError``
-    without torch and ``TrainingError`` when the loss is no longer a number.
+    Cost a pass: O(histories · n_items · hidden); ``batch`` counts events; scores are held in chunks, never histories ×
+    n_items of them. item_vectors are ``hidden`` long. An empty history scores zero everywhere. Raises
+    ``MissingExtraError`` without torch and ``TrainingError`` when the loss is no longer a number.
     """
 
     name: ClassVar[str] = "mult-vae"
@@ -56,6 +56,8 @@ class MultVAE(BagModel):
         import torch
         import torch.nn.functional as F
 
+        from penchant.models.neural import losses
+
         bag = self._bag(step, weights["items"].device)
         read = F.dropout(torch.ones_like(bag.items, dtype=torch.float32), self.dropout)
         each = F.embedding(bag.items, weights["inputs"]) * (read / bag.lengths.sqrt()[bag.rows])[:, None]
@@ -64,11 +66,10 @@ class MultVAE(BagModel):
         spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
         h = torch.tanh(z @ weights["out"] + weights["out.b"])
-        scores = torch.addmm(weights["items.b"], h, weights["items"].T)
-        chosen = F.log_softmax(scores, 1)[bag.rows, bag.items].sum()
+        said = losses.softmax(h, weights["items"], bag.items, weights["items.b"], rows=bag.rows)
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
         beta = self.beta * min(1.0, self._done / self.anneal if self.anneal else 1.0)
-        return (beta * divergence - chosen) / len(bag.items), len(bag.items)
+        return said + beta * divergence / len(bag.items), len(bag.items)
 
     def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
         import torch
