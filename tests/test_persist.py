@@ -235,7 +235,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "foreign manifest": (rewrite("manifest.json", lambda data: b'{"name": "web app"}'), "another program"),
     "infinite number": (rewrite("manifest.json", lambda data: data.replace(b'"seed": 0', b'"seed": NaN')), "NaN"),
     "edited by hand": (
-        rewrite("manifest.json", lambda data: data.replace(b'"shrink": 10.0', b'"shrink": 9.0')),
+        rewrite("manifest.json", lambda data: data.replace(b'"shrink": 3.0', b'"shrink": 9.0')),
         "has changed since it was saved",
     ),
     "key twice": (rewrite("manifest.json", lambda data: data.replace(b'"seed"', b'"events"')), "twice"),

@@ -55,14 +55,14 @@ class ItemKNN(PairModel, RatingModel):
         0.3, "how far an event in a long history counts less", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
-        0.9, "how far the popularity of the history item counts against a pair", space=Space(0, 1.2), other=0.1
+        0.7, "how far the popularity of the history item counts against a pair", space=Space(0, 1.2), other=0.1
     )
     candidate_exponent: float = hyper(
         -1.0, "how far the popularity of the candidate counts against a pair; -1: as events an item tell", ge=-1,
         space=Space(0, 1), other=0.1,
     )  # fmt: skip
     shrink: float = hyper(
-        10.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=1.0
+        3.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=30.0
     )
     min_overlap: int = hyper(1, "fewest common histories a pair must have", ge=1, other=3)
     aggregation: str = hyper(

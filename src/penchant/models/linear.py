@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -131,6 +131,8 @@ class LinearModel(Model):
     )  # fmt: skip
     half_life_days: float = hyper(0.0, "days after which an event counts half; 0: no decay", ge=0, other=1.0)
 
+    fades: ClassVar[float] = 0.0  # the half-life where it is left to the training histories, and these cannot tell
+
     weights: Weights = learned()
     recency: Floats | None = learned()  # (1,) the half-life that was estimated
 
@@ -146,7 +148,7 @@ class LinearModel(Model):
         super().fit(train, valid=valid, run=run, features=features)
         if self.half_life < 0 and not getattr(self, "exact", False):
             estimate, found = estimate_half_life(train, run)
-            self.recency = np.array([estimate], dtype=np.float32)
+            self.recency = np.array([self.fades if estimate is None else estimate], dtype=np.float32)
             self.notes += [found] if found else []
         return self
 
@@ -166,8 +168,8 @@ class LinearModel(Model):
         """What each event of (already windowed) histories counts, shape ``(events,)``."""
         c = given.weights()
         half_life = self.half_life
-        if half_life < 0 and self.recency is not None:
-            half_life = float(self.recency[0])
+        if half_life < 0:
+            half_life = self.fades if self.recency is None else float(self.recency[0])
         if half_life > 0:
             c = c * np.exp2(-given.ages() / half_life)
         if self.half_life_days > 0 and given.times is not None:

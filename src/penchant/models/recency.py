@@ -20,9 +20,9 @@ NEAR = 0.01  # how near the best, relatively, a more usual one may be to be take
 ITEMS_A_BLOCK, ROWS_A_BLOCK = 64, 16
 
 
-def estimate_half_life(train: Histories, run: Run) -> tuple[float, str]:
-    """The half-life, in events, that ranks the last events of training histories best; 0 for none. And how it was
-    found, for the notes, empty where nothing could be.
+def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
+    """The half-life, in events, that ranks the last events of training histories best; 0 for none, None where they are
+    too few to tell. And how it was found, for the notes.
 
     Each of at most 5,000 histories is asked for its last item by the cosine with the items before it, the history
     itself taken out of the counts. What counts is NDCG@10, less one standard error of its difference to that of 3
@@ -38,10 +38,8 @@ def estimate_half_life(train: Histories, run: Run) -> tuple[float, str]:
     events = events[order]
     long_enough = np.flatnonzero(events.lengths >= 3)[:ASKED]
     if len(long_enough) < FEWEST:
-        return 0.0, ""
+        return None, ""
     gains = _gains(events, long_enough, run)
-    if len(gains) < FEWEST:
-        return 0.0, ""
     means, difference = gains.mean(axis=0), gains - gains[:, [USUAL]]
     lower = means - difference.std(axis=0, ddof=1) / np.sqrt(len(gains))
     near = np.flatnonzero(lower >= (1 - NEAR) * lower.max())

@@ -36,7 +36,7 @@ class RP3beta(PairModel):
     eight: ClassVar[float] = 0.1
     tenfold: ClassVar[float] = 0.4
 
-    alpha: float = hyper(0.5, "power of every step's probability", ge=0, space=Space(0.2, 1.2), other=1.5)
+    alpha: float = hyper(0.4, "power of every step's probability", ge=0, space=Space(0.2, 1.2), other=1.5)
     beta: float = hyper(
         -1.0, "how far the popularity of the candidate counts against it; 0: P3alpha, -1: as events an item tell",
         ge=-1, space=Space(0, 0.8), other=1.0,

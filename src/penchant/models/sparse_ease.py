@@ -38,11 +38,11 @@ class SparseEASE(LinearModel):
 
     name: ClassVar[str] = "sparse-ease"
 
-    reg: float = hyper(50.0, "ridge penalty λ", gt=0, space=Space(1, 3_000, log=True), other=500.0)
+    reg: float = hyper(60.0, "ridge penalty λ", gt=0, space=Space(1, 3_000, log=True), other=500.0)
     dropout: float = hyper(
-        0.0, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.5
+        0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0
     )
-    neighbours: int = hyper(100, "items that predict each", ge=1, space=Space(30, 300, log=True), other=3)
+    neighbours: int = hyper(150, "items that predict each", ge=1, space=Space(30, 300, log=True), other=3)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         from penchant.kernels.local import local_columns

@@ -38,6 +38,7 @@ class Transitions(PairModel):
 
     name: ClassVar[str] = "transitions"
     task: ClassVar[Task] = "sequence"
+    fades: ClassVar[float] = 1.5
 
     reach: int = hyper(
         20, "events apart that still count as a transition; 0: all", ge=0, space=Space(1, 50, log=True), other=1
@@ -46,7 +47,7 @@ class Transitions(PairModel):
         0.5, "how fast a transition counts less with distance", ge=0, space=Space(0, 2), other=2.0
     )
     forward: float = hyper(1.0, "what counts an item that came later", ge=0, other=0.2)
-    backward: float = hyper(0.3, "what counts an item that came earlier", ge=0, space=Space(0, 1), other=2.0)
+    backward: float = hyper(0.6, "what counts an item that came earlier", ge=0, space=Space(0, 1), other=2.0)
     user_exponent: float = hyper(
         0.0, "how far a pair in a long history counts less", ge=0, space=Space(0, 1), other=1.0
     )
@@ -61,7 +62,7 @@ class Transitions(PairModel):
     )
     neighbours: int = hyper(0, "items kept for each history item; 0: all", ge=0, other=2)
     half_life: float = hyper(
-        1.5, "events after which an event counts half; 0: no decay, -1: as training histories tell", ge=-1,
+        -1.0, "events after which an event counts half; 0: no decay, -1: as training histories tell", ge=-1,
         space=Space(0.5, 20, log=True), other=10.0,
     )  # fmt: skip
     max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
