@@ -49,6 +49,20 @@ def test_a_history_is_folded_in_by_the_ridge_solution() -> None:
         np.testing.assert_allclose(got, np.linalg.solve(a, mine.T @ w), rtol=0, atol=1e-5)
 
 
+def test_folding_into_many_factors_ends_at_the_same_solution() -> None:
+    """Above 64 factors rows are solved by their events, or by conjugate gradient to the end."""
+    rng = np.random.default_rng(0)
+    train = Histories.from_lists([[int(i) for i in rng.permutation(300)[: 3 + 2 * r]] for r in range(60)], 300)
+    for unobserved, reg in ((0.3, 0.01), (0.02, 0.001)):
+        model = ALS(factors=80, unobserved=unobserved, reg=reg, epochs=3).fit(train)
+        y = model.item_vectors.astype(np.float64)
+        for r, got in enumerate(model.embed(train)):
+            mine = y[train.items[train.indptr[r] : train.indptr[r + 1]]]
+            a = mine.T @ mine + unobserved * y.T @ y + reg * (len(mine) + unobserved * 300) * np.eye(80)
+            wanted = np.linalg.solve(a, mine.sum(axis=0))
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+
+
 @pytest.mark.parametrize("solver", ["exact", "cg", "blocks"])
 def test_the_objective_falls_with_every_epoch(solver: str) -> None:
     losses = [

@@ -234,7 +234,7 @@ def _product(items: I32, weights: F32, y: F32, p: F32, target: float, out: F32) 
 
 @fast_kernel
 def _conjugate(items: I32, weights: F32, y: F32, d: F32, m: F32, steps: int, r: F32, p: F32, q: F32, x: F32) -> None:
-    """``steps`` of conjugate gradient from ``x``, preconditioned by the diagonal ``m``."""
+    """``steps`` of conjugate gradient from ``x``, preconditioned by the diagonal ``m``; or until rounding is near."""
     f = y.shape[1]
     for c in range(f):
         r[c] = 0.0
@@ -244,8 +244,9 @@ def _conjugate(items: I32, weights: F32, y: F32, d: F32, m: F32, steps: int, r: 
         r[c] = -r[c] - d[c] * x[c]
         p[c] = r[c] / m[c]
         rz += r[c] * p[c]
+    enough = max(rz * np.float32(1e-13), np.float32(1e-20))
     for step in range(steps):
-        if rz < 1e-20:
+        if rz < enough:
             break
         for c in range(f):
             q[c] = d[c] * p[c]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ROWS = 256  # rows a block: long enough that starting one costs nothing, short enough to share the work
 FEW = 8  # up to so many events the exact n × n system is cheaper than conjugate gradient
 SMALL = 32  # up to so many factors the exact f × f system is
+FOLDED_FEW, FOLDED_SMALL = 32, 64  # the same where a history is solved for to the end
+TO_THE_END = 200  # steps that are more than enough: conjugate gradient stops by itself when only rounding is left
 
 
 @dataclass(kw_only=True)
@@ -29,7 +31,7 @@ class ALS(VectorModel):
 
     Hu, Koren and Volinsky 2008 (iALS) with the regularisation of Rendle, Krichene, Zhang and Koren 2022, "Revisiting
     the performance of iALS". w is the event's weight. Rows of the training log are solved for and thrown away; a
-    history is folded in by the same ridge problem, solved exactly, so a training history gets what training gave it.
+    history is folded in by the same ridge problem, solved to rounding, so a training history gets what training gave.
 
     What differs: item vectors are kept in the basis in which their Gram matrix is diagonal, which the objective cannot
     see. There the shared part of every row's system costs f instead of f² operations, is a perfect preconditioner
@@ -130,11 +132,16 @@ class ALS(VectorModel):
         over_blocks(work, len(x), size=ROWS, threads=threads)
 
     def embed(self, given: Histories) -> Floats:
-        """The exact ridge solutions of histories, ``(len(given), factors)``; zeros for an empty one."""
+        """The ridge solutions of histories, ``(len(given), factors)``, up to rounding; zeros for an empty one."""
         events = given.distinct()
         side = _Side.of(events.indptr, events.items, events.weights())
         x = np.zeros((len(events), self.factors), dtype=np.float32)
-        self._solve(x, self.item_vectors, side, self.spectrum, self.spectrum, self.factors, 0, self.factors, 0)
+        if self.factors <= FOLDED_SMALL:
+            few, steps = self.factors, 0
+        else:
+            few, steps = FOLDED_FEW, TO_THE_END
+        typical = self.spectrum / np.float32(self.n_items)
+        self._solve(x, self.item_vectors, side, self.spectrum, typical, few, steps, self.factors, 0)
         return x
 
     def explain(self, given: Histories, item: int) -> Explanation:
