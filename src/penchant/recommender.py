@@ -160,6 +160,30 @@ class Recommender:
 
         return write(self, log, Path(path), k, **options)
 
+    # -- new items ------------------------------------------------------------------------------------------------
+
+    def extend(self, items: Any, **reading: Any) -> list[str | int]:
+        """Know the items that an item table has gained, by what it says of them; nothing is trained.
+
+        The table holds those known before as well (``Catalog.read`` says how it is read, and takes ``reading``).
+        Returns the new ids. Raises ``ParameterError`` for a model that knows items by behaviour alone.
+        """
+        from penchant.catalog import Catalog
+        from penchant.reading.items import item_ids, read_items
+
+        extend = getattr(self.model, "extend", None)
+        if extend is None:
+            raise ParameterError(f"{self.model.name} knows items by behaviour alone: fit it again to know new ones")
+        vocab = Vocab(self.vocab.ids, integers=self.vocab.integers)
+        fresh = item_ids(read_items(items, **reading))
+        vocab.integers = vocab.integers and all(item_id.isdecimal() for item_id in fresh)
+        vocab.extend(fresh)
+        catalog = Catalog.read(items, vocab, **reading)
+        extend(catalog.features())
+        before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
+        vars(self).pop("version", None)  # it is another one now
+        return [vocab.external(index) for index in range(before, len(vocab))]
+
     # -- keeping --------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
