@@ -31,8 +31,8 @@ def write(folder: Path, name: str) -> None:
     np.savez(folder / f"{name}.npz", users=users, items=items, ratings=ratings, folds=folds.astype(np.int8))
 
 
-def folds(folder: Path, name: str) -> Iterator[tuple[Histories, Histories]]:
-    """Training and test rows of every fold, a history a user."""
+def folds(folder: Path, name: str, many: int = FOLDS) -> Iterator[tuple[Histories, Histories]]:
+    """Training and test rows of the first ``many`` folds, a history a user."""
     with np.load(folder / f"{name}.npz") as data:
         users, items, ratings, fold = data["users"], data["items"], data["ratings"], data["folds"]
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
@@ -43,22 +43,23 @@ def folds(folder: Path, name: str) -> Iterator[tuple[Histories, Histories]]:
         indptr = np.concatenate([[0], np.cumsum(np.bincount(users[mask], minlength=n_users))])
         return Histories(indptr, items[mask], n_items, values=ratings[mask], values_are="rating")
 
-    for number in range(FOLDS):
+    for number in range(many):
         yield histories(fold != number), histories(fold == number)
 
 
 class GivenFolds:
-    """The folds of the file, in the form in which scikit-surprise takes a cross-validation."""
+    """The folds of the file, in the form in which scikit-surprise takes a cross-validation: the first ``many``, and of
+    every test part each ``step``-th row."""
 
-    def __init__(self, folds: np.ndarray) -> None:
-        self.folds = folds
+    def __init__(self, folds: np.ndarray, many: int = FOLDS, step: int = 1) -> None:
+        self.folds, self.many, self.step = folds, many, step
 
     def get_n_folds(self) -> int:
-        return FOLDS
+        return self.many
 
     def split(self, data: Any) -> Iterator[tuple[Any, Any]]:
         rows = np.arange(len(self.folds))
-        for number in range(FOLDS):
+        for number in range(self.many):
             train = [data.raw_ratings[r] for r in rows[self.folds != number]]
-            test = [data.raw_ratings[r] for r in rows[self.folds == number]]
+            test = [data.raw_ratings[r] for r in rows[self.folds == number][:: self.step]]
             yield data.construct_trainset(train), data.construct_testset(test)
