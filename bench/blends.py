@@ -6,24 +6,29 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.accuracy import PARAMS, queue
 from bench.sets import SETS
 
+if TYPE_CHECKING:
+    from penchant.histories import Histories
+    from penchant.split import Split
+
 ALONE = ("popular", "random", "blend")  # no members unless they are named
 SCALES = ("best", "deviation")  # ranks cost several times as much, a sort of every row
 CASES = 10_000  # validation cases that the weights are chosen on
 LEAST = 0.02  # what weighs less is left out
+RUN = 0.2  # of every history, where runs are held out
 
 
-def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0) -> Path:
+def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bool = False) -> Path:
     """Fit every member once without the validation part, weigh them there in each scale, write the best file.
 
     A member is the name of a model that has parameters for the set, or a model as text with its own after a colon;
-    nobody named: all that have parameters.
+    nobody named: all that have parameters. ``runs``: instead of the set's own validation part, ``held_runs``.
     """
     from penchant import registry
     from penchant.models.base import Run
@@ -34,7 +39,7 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0) -> Path:
         raise ValueError(f"{set_name}: members are weighed by NDCG, this set asks for {metric}")
     chosen = _members(set_name, members)
     splits, features = SETS[set_name].load(seed=seed)
-    valid, run = splits[0].valid, Run(seed=seed)
+    valid, run = held_runs(splits[0].train, seed) if runs else splits[0].valid, Run(seed=seed)
     if len(splits) > 1 or valid is None or len(chosen) < 2:
         raise ValueError(f"{set_name}: a blend takes one split with a validation part, and two tuned models")
     model = Blend(members=[registry.from_json(member) for member in chosen], weights=[1.0] * len(chosen))
@@ -63,13 +68,30 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0) -> Path:
         "metric": metric,
         "value": best["value"],
         "split": valid.name,
-        "command": " ".join(["python -m bench blend", set_name, *(f"--model {name}" for name in members)]),
+        "command": " ".join(
+            ["python -m bench blend", set_name, *(f"--model {n}" for n in members), *["--runs"] * runs]
+        ),
         "seed": seed,
         "members": [member["model"] for member in chosen],
         "curve": curve,
     }
     file.write_text(json.dumps(found, indent=1) + "\n")
     return file
+
+
+def held_runs(train: Histories, seed: int) -> Split:
+    """A validation part of the training rows: of every history a fifth that stands together in the log.
+
+    For logs whose test part is no random sample. A random tenth leaves the neighbours of every held-out event in
+    training, and so flatters models that look at the nearest pairs alone.
+    """
+    from penchant.evaluation.cuts import hold_out
+
+    size = np.where(train.lengths >= 3, np.maximum(1, np.round(RUN * train.lengths)), 0)
+    first = np.floor(np.random.default_rng(seed).random(len(train)) * (train.lengths - size + 1))
+    place = np.arange(len(train.items)) - np.repeat(train.indptr[:-1], train.lengths)
+    held = (place >= np.repeat(first, train.lengths)) & (place < np.repeat(first + size, train.lengths))
+    return hold_out("runs of a fifth", train, held)
 
 
 def _members(set_name: str, named: Sequence[str]) -> list[dict[str, Any]]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.blends import held_runs
 from bench.contenders.item_knn_fit import compare
 from bench.sets import SETS
 
 from bench import accuracy, child, duel, machine, report
+from penchant.histories import Histories
 
 
 def test_a_busy_machine_is_refused_unless_forced(monkeypatch: pytest.MonkeyPatch):
@@ -155,3 +157,14 @@ def test_published_numbers_have_a_source_and_lie_in_their_range():
 
 def test_the_page_is_that_of_the_results():
     assert report.PAGE.read_text() == report.page()
+
+
+def test_held_out_runs_stand_together_in_every_history():
+    rows = [list(range(length)) for length in (0, 1, 2, 3, 9, 10, 40)]
+    held = held_runs(Histories.from_lists(rows, 50), seed=0)
+    assert held.truth.lengths.tolist() == [1, 2, 2, 8]  # a fifth of three and more
+    for case, row in enumerate(rows[3:]):
+        run = held.truth.row(case).tolist()
+        assert run == list(range(run[0], run[0] + len(run)))
+        assert sorted([*run, *held.given.row(case)]) == row
+    assert any(held.truth.row(case)[0] > 0 for case in range(4))
