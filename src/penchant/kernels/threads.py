@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -33,13 +33,15 @@ def over_blocks(
     size: int,
     threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    crew: ThreadPoolExecutor | None = None,
 ) -> list[T]:
-    """``work(lo, hi)`` for every block of ``size`` rows, on ``threads`` threads (0: all cores); results in block order.
+    """``work(lo, hi)`` for every block of ``size`` rows, on ``threads`` threads (0: all cores) or by a ``crew`` that is
+    there already; results in block order.
 
     ``work`` must release the GIL (a kernel, BLAS) to gain from it, and must write only what belongs to its rows.
     ``progress(done, n_rows)`` is called after each block, from the calling thread. The first error ends the work.
     """
-    return list(iter_blocks(work, n_rows, size=size, threads=threads, progress=progress))
+    return list(iter_blocks(work, n_rows, size=size, threads=threads, progress=progress, crew=crew))
 
 
 def iter_blocks(
@@ -49,6 +51,7 @@ def iter_blocks(
     size: int,
     threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    crew: ThreadPoolExecutor | None = None,
 ) -> Iterator[T]:
     """As ``over_blocks``, giving each block's result as soon as it and all before it are done.
 
@@ -67,7 +70,7 @@ def iter_blocks(
             yield work(lo, hi)
             report([(lo, hi)])
         return
-    with ThreadPoolExecutor(workers, thread_name_prefix="penchant") as pool:
+    with _threads(workers) if crew is None else nullcontext(crew) as pool:
         waiting = [pool.submit(work, lo, hi) for lo, hi in spans[: 2 * workers]]
         try:
             for number, span in enumerate(spans):
@@ -80,6 +83,19 @@ def iter_blocks(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def crew(threads: int) -> AbstractContextManager[ThreadPoolExecutor | None]:
+    """The threads of many short calls of ``over_blocks``, made once: to start two takes as long as a small block.
+
+    None where there is to be one thread only. ``with crew(run.threads) as hands: over_blocks(…, crew=hands)``
+    """
+    workers = threads or available()
+    return _threads(workers) if workers > 1 else nullcontext()
+
+
+def _threads(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="penchant")
 
 
 @contextmanager

@@ -14,7 +14,11 @@ from penchant.models.baselines import rated
 from penchant.models.rating import RatingModel
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from penchant.split import Split
+
+    Crew = ThreadPoolExecutor | None  # the threads of many short calls; None: this one alone
 
 ROWS = 256  # rows a block: a few milliseconds of work
 START = 0.1  # standard deviation of the starting item factors
@@ -44,6 +48,8 @@ class LatentModel(RatingModel):
     scale: Floats = learned()  # (4,): mean, lowest and highest rating, noise variance
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        from penchant.kernels.threads import crew
+
         events = train.distinct()
         ratings, f = rated(events), self.factors + 1
         mean, n, rows = float(ratings.mean()), train.n_items, len(events)
@@ -61,28 +67,29 @@ class LatentModel(RatingModel):
         nothing = np.zeros((1, f), dtype=np.float32)
         self.item_vectors, self.item_variances = y, y_variance
         progress = run.report(self.name)
-        for epoch in range(self.epochs):
-            before = self._expect(events, run.threads)
-            self.prior = (self.reg * noise / spread["row"]).astype(np.float32)
-            self._posterior(by_row, y, y_variance, before, self.prior, noise, x, x_variance, run.threads)
-            if epoch > 0:
-                spread["row"] = _spread(x - before, x_variance, active["row"])
-                self._learn_prior(events, by_item, x, run.threads)
-            precision = (self.reg * noise / spread["item"]).astype(np.float32)
-            self._posterior(by_item, x, x_variance, nothing, precision, noise, y, y_variance, run.threads, errors)
-            if epoch > 0:
-                spread["item"] = _spread(y, y_variance, active["item"])
-            noise = max(float(errors.sum()) / len(ratings), 1e-3)
-            if progress is not None:
-                progress(epoch + 1, self.epochs)
+        with crew(run.threads) as hands:
+            for epoch in range(self.epochs):
+                before = self._expect(events, hands)
+                self.prior = (self.reg * noise / spread["row"]).astype(np.float32)
+                self._posterior(by_row, y, y_variance, before, self.prior, noise, x, x_variance, hands)
+                if epoch > 0:
+                    spread["row"] = _spread(x - before, x_variance, active["row"])
+                    self._learn_prior(events, by_item, x, hands)
+                precision = (self.reg * noise / spread["item"]).astype(np.float32)
+                self._posterior(by_item, x, x_variance, nothing, precision, noise, y, y_variance, hands, errors)
+                if epoch > 0:
+                    spread["item"] = _spread(y, y_variance, active["item"])
+                noise = max(float(errors.sum()) / len(ratings), 1e-3)
+                if progress is not None:
+                    progress(epoch + 1, self.epochs)
         self.prior = (self.reg * noise / spread["row"]).astype(np.float32)
         self.scale[3] = noise
 
-    def _expect(self, events: Histories, threads: int) -> Floats:
+    def _expect(self, events: Histories, hands: Crew) -> Floats:
         """Prior means of histories' vectors, ``(len(events), factors + 1)`` or one row for all."""
         return np.zeros((1, self.factors + 1), dtype=np.float32)
 
-    def _learn_prior(self, events: Histories, by_item: Table, x: Floats, threads: int) -> None:
+    def _learn_prior(self, events: Histories, by_item: Table, x: Floats, hands: Crew) -> None:
         """Learn what ``_expect`` says from the histories' posterior means ``x``."""
 
     def _posterior(
@@ -95,7 +102,7 @@ class LatentModel(RatingModel):
         noise: float,
         x: Floats,
         x_variance: Floats,
-        threads: int,
+        hands: Crew,
         errors: np.ndarray | None = None,
     ) -> None:
         from penchant.kernels.latent import posterior
@@ -106,20 +113,23 @@ class LatentModel(RatingModel):
         def work(lo: int, hi: int) -> None:
             posterior(lo, hi, *table, y, y_variance, before, precision, noise, x, x_variance, summed)
 
-        over_blocks(work, len(x), size=ROWS, threads=threads)
+        over_blocks(work, len(x), size=ROWS, threads=0 if hands else 1, crew=hands)
 
     def embed(self, given: Histories) -> Floats:
         """Posterior means of histories, ``(len(given), factors + 1)``, their bias last: a ridge problem each.
 
         An empty history gets the prior's mean.
         """
+        from penchant.kernels.threads import crew
+
         events = given.distinct()
         table: Table = events.indptr, events.items, rated(events) - self.scale[0]
         x = np.empty((len(events), self.factors + 1), dtype=np.float32)
         unused = np.empty((0, self.factors + 1), dtype=np.float32)
-        before = self._expect(events, 0)
         noise = float(self.scale[3])
-        self._posterior(table, self.item_vectors, self.item_variances, before, self.prior, noise, x, unused, 0)
+        with crew(0) as hands:
+            before = self._expect(events, hands)
+            self._posterior(table, self.item_vectors, self.item_variances, before, self.prior, noise, x, unused, hands)
         return x
 
     def _predict(self, given: Histories, items: Histories) -> Floats:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from penchant.histories import Floats, Histories
 from penchant.models.base import Space, hyper, learned
 from penchant.models.latent import LatentModel, Table
+
+if TYPE_CHECKING:
+    from penchant.models.latent import Crew
 
 ROWS = 512  # rows a block
 STEPS = 2  # of conjugate gradient an epoch, each from where the last epoch ended
@@ -38,24 +41,24 @@ class SVDpp(LatentModel):
 
     implicit_vectors: Floats | None = learned()  # (n_items, factors + 1); None before the first is learned
 
-    def _expect(self, events: Histories, threads: int) -> Floats:
+    def _expect(self, events: Histories, hands: Crew) -> Floats:
         if self.implicit_vectors is None:
-            return super()._expect(events, threads)
-        return _times((events.indptr, events.items, _shares(events)), self.implicit_vectors, threads)
+            return super()._expect(events, hands)
+        return _times((events.indptr, events.items, _shares(events)), self.implicit_vectors, hands)
 
-    def _learn_prior(self, events: Histories, by_item: Table, x: Floats, threads: int) -> None:
+    def _learn_prior(self, events: Histories, by_item: Table, x: Floats, hands: Crew) -> None:
         """A few steps of conjugate gradient on every factor at once; the design is the same for all."""
         rows = events.indptr, events.items, _shares(events)
         by_length = (1 / np.sqrt(np.maximum(events.lengths, 1))).astype(np.float32)
         columns = by_item[0], by_item[1], by_length[by_item[1]]
 
         def normal(z: Floats) -> Floats:
-            return _times(columns, _times(rows, z, threads), threads) + np.float32(self.implicit_reg) * z
+            return _times(columns, _times(rows, z, hands), hands) + np.float32(self.implicit_reg) * z
 
         z = self.implicit_vectors
         if z is None:
             z = np.zeros((events.n_items, self.factors + 1), dtype=np.float32)
-        r = _times(columns, x, threads) - normal(z)
+        r = _times(columns, x, hands) - normal(z)
         p, rr = r.copy(), (r * r).sum(axis=0)
         for _ in range(STEPS):
             q = normal(p)
@@ -72,12 +75,18 @@ def _shares(events: Histories) -> Floats:
     return np.repeat(1 / np.sqrt(np.maximum(events.lengths, 1)), events.lengths).astype(np.float32)
 
 
-def _times(table: Table, dense: Floats, threads: int) -> Floats:
+def _times(table: Table, dense: Floats, hands: Crew) -> Floats:
     from penchant.kernels.lowrank import times
     from penchant.kernels.threads import over_blocks
 
     indptr, indices, data = table
     dense = np.ascontiguousarray(dense)
     out = np.empty((len(indptr) - 1, dense.shape[1]), dtype=np.float32)
-    over_blocks(lambda lo, hi: times(lo, hi, indptr, indices, data, dense, out), len(out), size=ROWS, threads=threads)
+    over_blocks(
+        lambda lo, hi: times(lo, hi, indptr, indices, data, dense, out),
+        len(out),
+        size=ROWS,
+        threads=0 if hands else 1,
+        crew=hands,
+    )
     return out
