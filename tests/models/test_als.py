@@ -38,7 +38,7 @@ def objective(model: ALS, train: Histories) -> float:
 
 def test_a_history_is_folded_in_by_the_ridge_solution() -> None:
     train = weighted()
-    model = ALS(factors=6, reg=0.05, epochs=5).fit(train)
+    model = ALS(factors=6, reg=0.05, unobserved=0.1, epochs=5).fit(train)
     y = model.item_vectors.astype(np.float64)
     events = train.distinct()
     for r, got in enumerate(model.embed(train)):
@@ -74,9 +74,9 @@ def test_the_objective_falls_with_every_epoch(solver: str) -> None:
 
 def test_all_solvers_end_at_the_same_scores() -> None:
     train = planted("ranking").train
-    exact = ALS(factors=7, reg=0.02, epochs=60, solver="exact").fit(train).score(train)
+    exact = ALS(factors=7, reg=0.02, unobserved=0.1, epochs=60, solver="exact").fit(train).score(train)
     for solver in ("cg", "blocks"):
-        other = ALS(factors=7, reg=0.02, epochs=60, solver=solver, block=3).fit(train).score(train)
+        other = ALS(factors=7, reg=0.02, unobserved=0.1, epochs=60, solver=solver, block=3).fit(train).score(train)
         np.testing.assert_allclose(other, exact, rtol=0, atol=0.02)
 
 

@@ -52,21 +52,21 @@ def test_weights_are_the_closed_form(dropout: float) -> None:
 @pytest.mark.parametrize("at_once", [1, 7, 24, 64])
 def test_a_catalogue_too_large_for_lapack_is_solved_by_sweeping(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     log, stages = planted("ranking").train, []
-    whole = EASE(reg=5.0).fit(log, updatable=True)
+    whole = EASE(reg=5.0, dropout=0.0).fit(log, updatable=True)
     monkeypatch.setattr(ease, "LAPACK_LIMIT", 10)
     monkeypatch.setattr(ease, "SWEPT_AT_ONCE", at_once)
-    swept = EASE(reg=5.0).fit(log, run=Run(progress=lambda *at: stages.append(at)), updatable=True)
+    swept = EASE(reg=5.0, dropout=0.0).fit(log, run=Run(progress=lambda *at: stages.append(at)), updatable=True)
     np.testing.assert_allclose(swept.weights.dense, whole.weights.dense, atol=2e-6)
     np.testing.assert_allclose(swept.statistics.diagonal, whole.statistics.diagonal, rtol=1e-4)
     assert ("solve", -(-ITEMS // at_once), -(-ITEMS // at_once)) in stages
     with pytest.raises(ParameterError, match=r"reg is too small for float32.* at item \d+"):
-        EASE(reg=1e-12).fit(Histories.from_lists([list(range(20))], 20))
+        EASE(reg=1e-12, dropout=0.0).fit(Histories.from_lists([list(range(20))], 20))
 
 
 def test_no_other_weights_predict_better() -> None:
     """The gradient of the objective is zero off the diagonal."""
     x = dense(planted("ranking").train.distinct())
-    w = EASE(reg=5.0).fit(planted("ranking").train).weights.dense.astype(np.float64)
+    w = EASE(reg=5.0, dropout=0.0).fit(planted("ranking").train).weights.dense.astype(np.float64)
     gradient = x.T @ (x @ w - x) + 5.0 * w
     np.fill_diagonal(gradient, 0)
     assert np.abs(gradient).max() < 2e-3
@@ -84,4 +84,4 @@ def test_refuses_what_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_little_regularisation_is_said() -> None:
     twins = Histories.from_lists([[0, 1]] * 5000, 3)
     with pytest.raises(ParameterError, match="reg"):
-        EASE(reg=1e-6).fit(twins)
+        EASE(reg=1e-6, dropout=0.0).fit(twins)

@@ -9,6 +9,8 @@ from penchant.models.base import Run
 from penchant.models.user_knn import UserKNN
 from penchant.topk import rank
 
+COSINE = {"item_exponent": 0.0, "stored_exponent": 0.5, "candidate_exponent": 0.0}
+
 
 def likes(seed: int = 0, rows: int = 70, n_items: int = 29) -> Histories:
     rng = np.random.default_rng(seed)
@@ -73,7 +75,7 @@ def test_lists_are_those_of_the_scores() -> None:
 
 def test_neighbours_can_be_seen() -> None:
     train = likes()
-    model = UserKNN().fit(train)
+    model = UserKNN(**COSINE).fit(train)
     history = Histories.from_lists([[int(i) for i in train.row(3)[:-1]]], train.n_items)
     near, similarity = model.neighbours(history, 4)
     assert len(near) == 4
@@ -87,7 +89,7 @@ def test_neighbours_can_be_seen() -> None:
 
 def test_skips_one_stored_row_that_is_the_given_one() -> None:
     train = Histories.from_lists([[0, 1, 2], [2, 1, 0], [0, 1, 3], [4]], 5)
-    model = UserKNN().fit(train)
+    model = UserKNN(**COSINE).fit(train)
     near, similarity = model.neighbours(Histories.from_lists([[1, 0, 2]], 5), 5)
     # of the two identical rows one stays: two people may well hold the same
     assert [sorted(map(int, near.row(r))) for r in range(len(near))] == [[0, 1, 2], [0, 1, 3]]
@@ -119,7 +121,7 @@ def test_explanations_add_up(similarity: str) -> None:
 
 def test_an_event_without_which_nobody_would_be_near_gets_all() -> None:
     train = Histories.from_lists([[0, 1], [2, 3]], 5)
-    why = UserKNN().fit(train).explain(Histories.from_lists([[4, 0]], 5), 1)
+    why = UserKNN(**COSINE).fit(train).explain(Histories.from_lists([[4, 0]], 5), 1)
     assert why.parts[0] == 0
     assert why.parts[1] == pytest.approx(0.5)
 

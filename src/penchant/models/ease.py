@@ -60,9 +60,9 @@ class EASE(Updatable, LinearModel):
 
     name: ClassVar[str] = "ease"
 
-    reg: float = hyper(250.0, "ridge penalty λ", gt=0, space=Space(10, 10_000, log=True), other=20.0)
+    reg: float = hyper(120.0, "ridge penalty λ", gt=0, space=Space(10, 10_000, log=True), other=20.0)
     dropout: float = hyper(
-        0.0, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.5
+        0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0
     )
 
     statistics: Gram | None = field(init=False, default=None, repr=False, compare=False)

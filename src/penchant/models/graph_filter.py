@@ -47,7 +47,7 @@ class GraphFilter(PairModel):
     name: ClassVar[str] = "graph-filter"
 
     user_exponent: float = hyper(
-        0.7, "how far an event in a long history counts less", ge=0, space=Space(0.2, 1.2), other=1.5
+        0.5, "how far an event in a long history counts less", ge=0, space=Space(0.2, 1.2), other=1.5
     )
     item_exponent: float = hyper(
         0.4, "as the popularity of items is taken out of the graph whose frequencies are found", ge=0,
@@ -57,12 +57,12 @@ class GraphFilter(PairModel):
         0.5, "how far the popularity of the history item counts against a pair", space=Space(0.3, 0.8), other=0.1
     )
     candidate_exponent: float = hyper(
-        0.2, "how far the popularity of the candidate counts against a pair", space=Space(0, 0.5), other=0.6
+        0.1, "how far the popularity of the candidate counts against a pair", space=Space(0, 0.5), other=0.6
     )
     rank: int = hyper(256, "frequencies found; 0: none", ge=0, space=Space(32, 768, log=True), other=3)
     order: int = hyper(1, "how many steps of diffusion the filter repeats", ge=1, le=3, space=Space(1, 3), other=3)
     sharpen: float = hyper(
-        1.0, "how far the lowest frequencies, what everybody shares, are taken back", ge=0, space=Space(0, 4), other=3.0
+        0.5, "how far the lowest frequencies, what everybody shares, are taken back", ge=0, space=Space(0, 4), other=3.0
     )
     low_pass: float = hyper(
         0.1, "what the frequencies found are passed beyond that", ge=0, space=Space(0, 0.4), other=1.0

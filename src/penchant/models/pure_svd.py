@@ -32,9 +32,9 @@ class PureSVD(LinearModel):
 
     name: ClassVar[str] = "pure-svd"
 
-    factors: int = hyper(128, "directions kept", ge=1, space=Space(16, 1024, log=True), other=5)
+    factors: int = hyper(256, "directions kept", ge=1, space=Space(16, 1024, log=True), other=5)
     popularity_exponent: float = hyper(
-        0.0, "how much frequent items are scaled down before", ge=0, le=1, space=Space(0.0, 0.6), other=0.5
+        0.3, "how much frequent items are scaled down before", ge=0, le=1, space=Space(0.0, 0.6), other=0.0
     )
     passes: int = hyper(6, "products with the data's Gram matrix; more are more exact", ge=1, other=1)
 

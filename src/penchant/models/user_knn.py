@@ -32,9 +32,9 @@ class UserKNN(RatingModel):
     s(u, v) = n_uv / (n_uv + shrink) · Σ_i x_ui·x_vi·n_i^(−item_exponent) / (|u|^history_exponent · |v|^stored_exponent)
     score(j) = Σ_v s(u, v)·x_vj / n_j^candidate_exponent
 
-    (Herlocker et al. 1999; the exponents as in Verstrepen and Goethals 2014; they shape cosine and tf-idf only.) One
-    stored history that is identical to the given one is left out: it is most likely the same person. Predictions are
-    the baseline plus the weighted mean of the neighbours' deviations from theirs.
+    (Herlocker et al. 1999; the exponents as in Verstrepen and Goethals 2014; they shape cosine and tf-idf only, and
+    lists alone.) One stored history that is identical to the given one is left out: it is most likely the same person.
+    Predictions are the baseline plus the weighted mean of the neighbours' deviations from theirs.
 
     It keeps the training histories, without names: ``remembers_users``. Cost: 8 bytes an event and as much again for
     the index over items; an answer walks the training events of the history's items. An empty history scores zero.
@@ -49,19 +49,19 @@ class UserKNN(RatingModel):
         other="jaccard",
     )  # fmt: skip
     neighbourhood: int = hyper(
-        100, "how many similar histories are asked; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
+        200, "how many similar histories are asked; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
     )
     item_exponent: float = hyper(
-        0.0, "how far a popular item counts less in common", ge=0, space=Space(0, 1), other=1.0
+        0.3, "how far a popular item counts less in common", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
         0.5, "how far the length of the history divides its similarities", space=Space(0, 1), other=0.1
     )
     stored_exponent: float = hyper(
-        0.5, "how far the length of a training history counts against it", space=Space(0, 1), other=0.1
+        0.4, "how far the length of a training history counts against it", space=Space(0, 1), other=0.1
     )
     candidate_exponent: float = hyper(
-        0.0, "how far the popularity of the candidate counts against it", space=Space(0, 0.6), other=0.5
+        0.2, "how far the popularity of the candidate counts against it", space=Space(0, 0.6), other=0.5
     )
     shrink: float = hyper(
         0.0, "n common items count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=5.0
@@ -114,9 +114,13 @@ class UserKNN(RatingModel):
             events = self.stored.histories(len(self.item_counts))
             events = events if rated else events.positives()
             measure = Measure(
-                self.similarity, self.item_exponent, self.history_exponent, self.stored_exponent,
-                self.rating_shrink if rated else self.shrink, self.min_overlap, rated,
+                self.similarity, self.item_exponent, self.history_exponent, self.stored_exponent, self.shrink,
+                self.min_overlap,
             )  # fmt: skip
+            if rated:
+                measure = Measure(
+                    self.similarity, shrink=self.rating_shrink, min_overlap=self.min_overlap, centred=True
+                )
             made = Side.of(measure, events, self._values(events, rated=rated))
             if rated:
                 self._rated = made
