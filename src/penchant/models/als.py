@@ -47,9 +47,9 @@ class ALS(VectorModel):
     name: ClassVar[str] = "als"
 
     factors: int = hyper(128, "length of the item vectors", ge=1, space=Space(32, 512, log=True), other=5)
-    reg: float = hyper(0.003, "regularisation", gt=0, space=Space(1e-4, 0.1, log=True), other=0.05)
+    reg: float = hyper(0.01, "regularisation", gt=0, space=Space(1e-4, 0.1, log=True), other=0.05)
     unobserved: float = hyper(
-        0.1, "weight of pairs without an event, against one with", gt=0, space=Space(0.01, 1.0, log=True), other=0.9
+        0.03, "weight of pairs without an event, against one with", gt=0, space=Space(0.01, 1.0, log=True), other=0.9
     )
     reg_exponent: float = hyper(
         1.0, "how regularisation grows with events; 0: not at all", ge=0, le=2, space=Space(0.0, 1.0), other=0.5
