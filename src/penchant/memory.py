@@ -19,6 +19,12 @@ def free_bytes(root: Path = Path("/")) -> int | None:
     return min(known) if known else None
 
 
+def fits(needed: int) -> bool:
+    """Whether so many bytes are at most 80 % of what is free."""
+    free = free_bytes()
+    return free is None or needed <= SHARE * free
+
+
 def require(needed: int, what: str, instead: str) -> None:
     """Raise ``MemoryLimitError`` if ``needed`` bytes are over 80 % of what is free; ``instead`` says what to do."""
     free = free_bytes()

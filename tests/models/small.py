@@ -16,5 +16,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "mult-vae": {"factors": 12, "hidden": 24, "rate": 0.02, "epochs": 16, "batch": 300},
     "gru4rec": {"factors": 12, "window": 9, "rate": 0.02, "epochs": 16, "batch": 300},
     "sasrec": {"factors": 12, "layers": 1, "window": 9, "rate": 0.02, "epochs": 16, "batch": 300},
+    "sparse-ease": {"neighbours": 6, "rank": 3},
     "slim": {"tolerance": 1e-6},
 }

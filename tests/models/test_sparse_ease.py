@@ -16,7 +16,7 @@ def dense(model: SparseEASE) -> np.ndarray:
     w = model.weights
     out = np.zeros((len(w.indptr) - 1,) * 2)
     out[np.repeat(np.arange(len(out)), np.diff(w.indptr)), w.indices] = w.data
-    return out
+    return out if w.left is None else out + w.left.astype(np.float64) @ w.right
 
 
 def weighed(seed: int = 3) -> Histories:
@@ -42,7 +42,7 @@ def test_all_neighbours_are_ease(sparse: bool, dropout: float, monkeypatch: pyte
 def test_each_column_is_a_ridge_regression(sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penchant.models.operators.DENSE", np.inf if sparse else 0.0)
     log = weighed()
-    model = SparseEASE(reg=5.0, dropout=0.2, neighbours=6).fit(log, run=Run(threads=3))
+    model = SparseEASE(reg=5.0, dropout=0.2, neighbours=6, rank=0).fit(log, run=Run(threads=3))
     w = dense(model)
     x = np.zeros((len(log), log.n_items))
     x[log.distinct().rows, log.distinct().items] = log.distinct().weights()
@@ -56,3 +56,16 @@ def test_each_column_is_a_ridge_regression(sparse: bool, monkeypatch: pytest.Mon
         assert explained[near].min() >= np.sort(explained)[::-1][len(near) - 1] * (1 - 1e-6)
         by_hand = np.linalg.solve(g[np.ix_(near, near)] + np.diag(penalty[near]), g[near, j])
         np.testing.assert_allclose(w[near, j], by_hand, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_directions_bring_the_columns_nearer_to_ease(sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penchant.models.operators.DENSE", np.inf if sparse else 0.0)
+    log = weighed()
+    whole = EASE(reg=5.0, dropout=0.2).fit(log).weights.dense
+    off = [
+        np.abs(dense(SparseEASE(reg=5.0, dropout=0.2, neighbours=6, rank=rank).fit(log)) - whole).mean()
+        for rank in (0, 4, 12)
+    ]
+    assert off[0] > 1.1 * off[1] > 1.2 * off[2]
+    assert not dense(SparseEASE(neighbours=6, rank=4).fit(log)).diagonal().round(6).any()

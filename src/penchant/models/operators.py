@@ -92,6 +92,28 @@ def gram(events: Histories, run: Run) -> Floats:
     return out
 
 
+def crowded(events: Histories) -> bool:
+    """Whether the Gram matrix of distinct events is so full that it is best held dense."""
+    return float((events.lengths.astype(np.float64) ** 2).sum()) > DENSE * events.n_items**2
+
+
+def whole_gram(events: Histories, run: Run) -> Floats:
+    """Both triangles of XᵀX for distinct events, ``(n, n)``."""
+    dense = gram(events, run)
+    n = events.n_items
+    for lo in range(0, n, 512):
+        hi = min(lo + 512, n)
+        dense[hi:, lo:hi] = dense[lo:hi, hi:].T
+        dense[lo:hi, lo:hi] += np.triu(dense[lo:hi, lo:hi], 1).T
+    return dense
+
+
+def squares(events: Histories) -> Floats:
+    """The diagonal of XᵀX for distinct events."""
+    x = events.weights().astype(np.float64)
+    return np.bincount(events.items, weights=x**2, minlength=events.n_items).astype(np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """The Gram matrix XᵀX, dense or by rows without its diagonal, whichever the data call for."""
@@ -105,18 +127,13 @@ class Pairs:
     @classmethod
     def of(cls, events: Histories, run: Run, *, who: str) -> Pairs:
         """Of distinct events; raises ``MemoryLimitError`` where it does not fit."""
-        n, x = events.n_items, events.weights()
-        diagonal = np.bincount(events.items, weights=x.astype(np.float64) ** 2, minlength=n).astype(np.float32)
-        counted = float((events.lengths.astype(np.float64) ** 2).sum())
-        if counted > DENSE * n * n:
+        n, diagonal = events.n_items, squares(events)
+        if crowded(events):
             require(4 * n * n, f"{who} over {n:,} items", "use item-knn, or fewer items")
-            dense = gram(events, run)
-            for lo in range(0, n, 512):
-                hi = min(lo + 512, n)
-                dense[hi:, lo:hi] = dense[lo:hi, hi:].T
-                dense[lo:hi, lo:hi] += np.triu(dense[lo:hi, lo:hi], 1).T
+            dense = whole_gram(events, run)
             return cls(diagonal, dense, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-        require(int(8 * counted), f"{who} over {n:,} items", "use item-knn, or fewer items")
-        near = nearest_items(products(), events, x, 0, run)
+        counted = int((events.lengths.astype(np.int64) ** 2).sum())
+        require(8 * counted, f"{who} over {n:,} items", "use item-knn, or fewer items")
+        near = nearest_items(products(), events, events.weights(), 0, run)
         assert near.indptr is not None and near.indices is not None and near.data is not None  # it is sparse
         return cls(diagonal, np.empty((0, 0), np.float32), near.indptr, near.indices, near.data)

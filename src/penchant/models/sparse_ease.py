@@ -1,4 +1,4 @@
-"""Sparse EASE: each item predicted from its nearest by ridge regression, for catalogues that EASE cannot hold."""
+"""Sparse EASE: each item predicted from its nearest and a few directions, for catalogues that EASE cannot hold."""
 
 from __future__ import annotations
 
@@ -6,34 +6,43 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penchant.errors import ParameterError
 from penchant.histories import Floats, Histories, Ints, Longs
+from penchant.memory import fits
 from penchant.models.base import Run, Space, hyper
-from penchant.models.linear import LinearModel, Weights
-from penchant.models.operators import Pairs
+from penchant.models.linear import LinearModel, Weights, times_dense
+from penchant.models.operators import crowded, squares, whole_gram
 from penchant.models.ragged import flipped
+from penchant.models.spectral import leading
 
 if TYPE_CHECKING:
     from penchant.split import Split
 
-COLUMNS = 32  # a block
+Doubles = NDArray[np.float64]
+COLUMNS = 32  # a block at least
+PASSES = 5  # products with the Gram matrix that find the leading directions
+BLOCKS = 2_000  # at most: each clears arrays as long as the catalogue
 
 
 @dataclass(kw_only=True)
 class SparseEASE(LinearModel):
-    """Each item predicted by ridge regression from the ``neighbours`` items that, each alone, explain most of it.
+    """EASE's own regressions, each solved on the ``neighbours`` that explain most of an item and ``rank`` directions.
 
-    min ‖X_j − X_N w‖² + Σ_i λ_i w_i²,  N = the largest G_ij² / (G_ii + λ_i),  w = (G_NN + Λ_N)⁻¹ G_Nj,  G = XᵀX
+    min ‖X_j − X w‖² + Σ_i λ_i w_i²  over w = s + V c with w_j = 0 and s zero outside N_j and j;  G = XᵀX
+    N_j = the ``neighbours`` with the largest G_ij² / (G_ii + λ_i);  V = ``rank`` leading right singular vectors of X
 
     with λ_i = reg + dropout / (1 − dropout) · G_ii as in ``ease``. The columns of EASE (Steck, WWW 2019) are these
-    regressions on all other items; here each is solved exactly on a few of them, where SANSA (Spišák et al., RecSys
-    2023) approximates the inverse as a whole. With ``neighbours`` = n − 1 it equals ``ease``.
+    regressions over all w; here each is solved exactly in a span of few dimensions, where SANSA (Spišák et al., RecSys
+    2023) approximates the inverse as a whole. The nearest items alone miss what many items say a little of, which V
+    holds. With ``neighbours`` = n − 1 it equals ``ease``; with ``rank`` 0 the operator is sparse.
 
-    Cost: the pairs that ever met, 8 bytes each while fitting, and neighbours³ / 3 multiplications an item, divided
-    among the threads; what is learned takes 8 bytes a neighbour, so memory grows linearly with the catalogue. An empty
-    history scores zero everywhere. Raises ``MemoryLimitError`` where the pairs do not fit and ``ParameterError`` where
-    ``reg`` is too small.
+    Cost: where the Gram matrix would be mostly full (few items, many events) it is counted and held whole, 4·n² bytes;
+    else every item counts the few entries it needs from the events. Memory is then 24 bytes an event, and an item
+    8 a neighbour and 20 a direction: linear in events and items. Either way (neighbours + rank)³ / 6 multiplications an
+    item, divided among the threads. An empty history scores zero everywhere. Raises ``ParameterError`` where ``reg``
+    is too small.
     """
 
     name: ClassVar[str] = "sparse-ease"
@@ -44,26 +53,54 @@ class SparseEASE(LinearModel):
     )
     neighbours: int = hyper(150, "items that predict each", ge=1, space=Space(30, 300, log=True), other=3)
 
+    rank: int = hyper(64, "directions that all share; 0: none", ge=0, space=Space(16, 128, log=True), other=0)
+
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        from penchant.kernels.local import local_columns
+        from penchant.kernels.local import columns_of_events, columns_of_matrix
         from penchant.kernels.threads import over_blocks
 
-        pairs = Pairs.of(train.distinct(), run, who=self.name)
-        penalty = (self.reg + self.dropout / (1 - self.dropout) * pairs.diagonal).astype(np.float32)
-        k = min(self.neighbours, max(train.n_items - 1, 1))
+        events, n = train.distinct(), train.n_items
+        diagonal, k = squares(events), min(self.neighbours, max(n - 1, 1))
+        penalty = (self.reg + self.dropout / (1 - self.dropout) * diagonal).astype(np.float32)
+        matrix = whole_gram(events, run) if crowded(events) and fits(4 * n * n) else None
+        rows = events.indptr, events.items, events.weights()
+        columns = flipped(*rows, n)
+        v, hv, vhv = self._shared(events, penalty, max(n - 1 - k, 0), run)
+        pull = np.zeros((v.shape[1], n), dtype=np.float32)
 
         def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:
-            room = (hi - lo) * k
+            room = (hi - lo) * (k + 1)
             sizes, found, values = np.zeros(hi - lo, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)
-            used = local_columns(
-                lo, hi, pairs.dense, pairs.indptr, pairs.indices, pairs.data, pairs.diagonal, penalty, k, sizes, found,
-                values,
-            )  # fmt: skip
+            if matrix is not None:
+                used = columns_of_matrix(
+                    lo, hi, matrix, diagonal, penalty, v, hv, vhv, k, sizes, found, values, pull
+                )  # fmt: skip
+            else:
+                used = columns_of_events(
+                    lo, hi, *rows, *columns, diagonal, penalty, v, hv, vhv, k, sizes, found, values, pull
+                )  # fmt: skip
             if used < 0:
                 raise ParameterError(f"{self.name}: reg is too small, the pairs of items {lo} to {hi - 1} are singular")
             return sizes, found[:used].copy(), values[:used].copy()
 
-        parts = over_blocks(work, train.n_items, size=COLUMNS, threads=run.threads, progress=run.report("columns"))
+        size = max(COLUMNS, n // BLOCKS)
+        parts = over_blocks(work, n, size=size, threads=run.threads, progress=run.report("columns"))
         sizes, items, values = (np.concatenate(part) for part in zip(*parts, strict=True))
         indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self.weights = Weights(*flipped(indptr, items, values, train.n_items))
+        nearest = flipped(indptr, items, values, n)
+        self.weights = Weights(*nearest, left=v, right=pull) if v.shape[1] else Weights(*nearest)
+
+    def _shared(self, events: Histories, penalty: Floats, most: int, run: Run) -> tuple[Floats, Doubles, Doubles]:
+        """V, (G + Λ) V and Vᵀ (G + Λ) V of the leading directions of the histories."""
+        from penchant.kernels.threads import one_blas_thread
+
+        rank, n = min(self.rank, most), events.n_items
+        if rank == 0:
+            return np.empty((n, 0), np.float32), np.empty((n, 0)), np.empty((0, 0))
+        v = leading(events, events.weights(), rank, passes=PASSES, run=run, stage="directions")[1]
+        rows = events.indptr, events.items, events.weights()
+        image = times_dense(flipped(*rows, n), times_dense(rows, v, run.threads), run.threads)
+        hv = image.astype(np.float64) + penalty[:, None] * v
+        with one_blas_thread():
+            vhv = v.T.astype(np.float64) @ hv
+        return v, hv, (vhv + vhv.T) / 2
