@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from penchant.models.neural import losses, optimisers
+from penchant.models.neural.dropping import drop
 
 N, D, P = 37, 5, 29
 
@@ -84,6 +85,37 @@ def test_sampled_losses_are_their_formulas(parts, monkeypatch):
         losses.bpr(states, table, target, negatives, bias),
     ]
     np.testing.assert_allclose([x.item() for x in told], [np.mean(softmax), np.mean(binary), np.mean(pairs)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_the_sampled_softmax_is_cross_entropy_with_its_gradients(parts, monkeypatch, with_bias):
+    (states, table, bias), target = parts
+    drawn = torch.tensor([3, 3, 8, 20, 21, int(target[0]), int(target[1]), int(target[0])])
+    negatives = fixed(monkeypatch, drawn, 0.7)
+    used = [states, table, *([bias] if with_bias else [])]
+    ours = losses.sampled_softmax(
+        states, table, target, negatives, bias if with_bias else None, correction=0.5, unit=True
+    )
+    unit = table / table.norm(dim=1, keepdim=True)
+    scores = states @ unit.T + (bias if with_bias else 0)
+    others = (scores[:, drawn] - 0.5 * negatives.expected[drawn]).masked_fill(target[:, None] == drawn, -math.inf)
+    plain = F.cross_entropy(torch.cat([scores.gather(1, target[:, None]), others], 1), torch.zeros_like(target))
+    torch.testing.assert_close(ours, plain)
+    for a, b in zip(torch.autograd.grad(3 * ours, used), torch.autograd.grad(3 * plain, used), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.003, 0.2, 0.5, 0.9])
+def test_dropout_leaves_its_share_out_and_keeps_the_mean(share):
+    torch.manual_seed(0)
+    y = torch.ones(501, 403, requires_grad=True)
+    kept = drop(y, share)
+    assert (kept == 0).float().mean().item() == pytest.approx(share, abs=0.004)
+    assert kept.mean().item() == pytest.approx(1, abs=0.02)
+    assert torch.equal(torch.autograd.grad(kept.sum(), y)[0], kept.detach())
+    columns = (kept == 0).float().mean(0)  # no place in eight of the bytes fares better than another
+    assert columns.std().item() < 1.3 * (share * (1 - share) / 501) ** 0.5 + 1e-3
+    assert drop(y, 0.0) is y
 
 
 def test_the_correction_makes_sampling_estimate_the_full_softmax(parts):

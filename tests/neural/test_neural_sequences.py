@@ -1,4 +1,4 @@
-"""Passages and packing: every event once, nobody sees another's events or the future."""
+"""Passages and blocks: every event once, nobody sees another's events or the future."""
 
 from __future__ import annotations
 
@@ -11,35 +11,26 @@ from small_logs_of_walks import ITEMS, SEQUENCES, small, walks
 
 from penchant.histories import Histories
 from penchant.models.neural.gru4rec import side_by_side
-from penchant.models.neural.sequences import Passages, Sequences, pack
+from penchant.models.neural.sequences import Passages, Sequences, by_length
 
 
-def best_fit(lengths: list[int], capacity: int) -> int:
-    """How many rows best fit needs, the slow way."""
-    rooms: list[int] = []
-    for length in sorted(lengths, reverse=True):
-        fitting = [room for room in rooms if room >= length]
-        if fitting:
-            rooms.remove(min(fitting))
-            rooms.append(min(fitting) - length)
-        else:
-            rooms.append(capacity - length)
-    return len(rooms)
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=40))
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
 @settings(max_examples=60, deadline=None)
-def test_packing_is_best_fit_and_no_place_is_given_twice(lengths):
+def test_blocks_hold_every_event_once_and_little_else(lengths):
     indptr = np.concatenate([[0], np.cumsum(lengths)])
     zeros = np.zeros(indptr[-1], dtype=np.int32)
-    packed = pack(Passages(indptr, zeros, zeros, None), 9)
-    assert packed.rows == best_fit(lengths, 9)
-    assert len(set(packed.at.tolist())) == len(packed.at)
-    assert packed.at.max() < packed.rows * 9
-    starts, ends = packed.at[indptr[:-1]], packed.at[indptr[1:] - 1]
-    np.testing.assert_array_equal(ends - starts + 1, lengths)
-    np.testing.assert_array_equal(starts // 9, ends // 9)  # none runs over the end of its row
-    assert (packed.owner >= 0).sum() == len(packed.at)
+    blocks = by_length(Passages(indptr, zeros, zeros, None))
+    assert len(set(blocks.at.tolist())) == len(blocks.at)
+    assert sum(rows for rows, _ in blocks.shapes) == len(lengths)
+    ends = np.cumsum([rows * length for rows, length in blocks.shapes])
+    assert ends[-1] == blocks.size
+    of_length = np.array([length for _, length in blocks.shapes])
+    for start, end, length in zip(blocks.at[indptr[:-1]], blocks.at[indptr[1:] - 1], lengths, strict=True):
+        block = np.searchsorted(ends, start, side="right")
+        into = start - (ends[block] - np.prod(blocks.shapes[block]))
+        assert end - start + 1 == length  # an event after the other
+        assert into % of_length[block] == 0  # from the left end of a row
+        assert length <= of_length[block] <= max(length, 1.25 * length)  # which is hardly longer
 
 
 @pytest.mark.parametrize("window", [1, 4, 50])
@@ -71,10 +62,13 @@ def test_histories_side_by_side_leave_when_they_end():
 
 @pytest.mark.parametrize("name", SEQUENCES)
 @pytest.mark.parametrize("block", ["post", "pre", "ligr"])
-def test_a_state_is_that_of_the_history_alone_and_the_encoder_says_the_same(name, block):
-    if name != "sasrec" and block != "pre":
+@pytest.mark.parametrize("order", ["start", "distance"])
+def test_a_state_is_that_of_the_history_alone_and_the_encoder_says_the_same(name, block, order):
+    if name != "sasrec" and (block, order) != ("pre", "start"):
         return
-    model = small(name, dropout=0.0, **({"block": block} if name == "sasrec" else {}))
+    temperature = 0.1 if block == "ligr" else 0.0
+    params = {"block": block, "order": order, "temperature": temperature} if name == "sasrec" else {}
+    model = small(name, dropout=0.0, **params)
     log = walks(30)
     model.item_counts = log.counts()
     model._prepare(log)
@@ -82,6 +76,8 @@ def test_a_state_is_that_of_the_history_alone_and_the_encoder_says_the_same(name
     weights = {key: torch.from_numpy(value) for key, value in model._start(rng).items()}
     if "times" in weights:
         weights["times"] = torch.randn_like(weights["times"])
+    if "distances" in weights:
+        weights["distances"] = torch.randn_like(weights["distances"])
     part = model._sequences.take(np.arange(len(model._sequences)))
     states = model._states(weights, part)
     table = model._tables({key: value.numpy() for key, value in weights.items()})

@@ -15,7 +15,7 @@ from small_logs_of_walks import ITEMS, ONE, small, walks
 from penchant.errors import DataError, FormatError, TrainingError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.neural import checkpoints, optimisers
+from penchant.models.neural import checkpoints, loop, optimisers
 from penchant.split import Split
 
 HERE = Path(__file__).parent
@@ -178,12 +178,20 @@ def test_the_log_has_a_line_a_pass(tmp_path):
 
 def test_it_stops_when_nothing_gets_better_and_keeps_the_best():
     log = walks(80, seed=3)
-    model = small("sasrec", epochs=60, patience=3, rate=0.03).fit(log, run=ONE)
+    model = small("sasrec", epochs=30, patience=3, rate=0.03).fit(log, run=ONE)
     metric = [record["ndcg@10"] for record in model.history]
-    assert len(metric) < 60
+    assert len(metric) < 30
     assert len(metric) - 3 == 1 + int(np.argmax(metric))
     best = small("sasrec", epochs=int(np.argmax(metric)) + 1, patience=99, rate=0.03).fit(log, run=ONE)
     np.testing.assert_array_equal(model.item_vectors, best.item_vectors)
+
+
+def test_a_long_training_looks_at_the_metric_now_and_then_and_after_its_last_pass(monkeypatch):
+    monkeypatch.setattr(loop, "LOOKS", 3)
+    model = small("sasrec", epochs=8, patience=9).fit(walks(), run=ONE)
+    assert [record["epoch"] for record in model.history if "ndcg@10" in record] == [3, 6, 8]
+    still = small("sasrec", epochs=8, patience=1, rate=1e-9).fit(walks(), run=ONE)  # nothing changes
+    assert len(still.history) == 6  # it is only known to have come to a halt after the second look
 
 
 def test_validation_cases_that_are_handed_in_are_the_ones_looked_at():

@@ -45,15 +45,17 @@ class GRU4Rec(NextItemModel):
         import torch
         import torch.nn.functional as F
 
+        from penchant.models.neural.dropping import drop
+
         device = weights["items"].device
         at, active = side_by_side(passages)
         order = torch.from_numpy(np.argsort(at)).to(device)
         items = torch.from_numpy(passages.items).long().to(device)[order]
-        x = F.dropout(F.embedding(items, weights["items"]), self.dropout)
+        x = drop(F.embedding(items, weights["items"]), self.dropout)
         state = x.new_zeros(1, int(active[0]), self.factors)
         sizes = torch.from_numpy(active)
         x, _ = torch.gru(x, sizes, state, self._gates(weights), True, 1, 0.0, True, False)
-        return F.dropout(x[torch.from_numpy(at).to(device)], self.dropout)
+        return drop(x[torch.from_numpy(at).to(device)], self.dropout)
 
     def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
         import torch

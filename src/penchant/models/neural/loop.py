@@ -1,4 +1,4 @@
-"""The one training loop: passes of steps, a held-out metric after each, the best weights kept."""
+"""The one training loop: passes of steps, a held-out metric now and then, the best weights kept."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from penchant.models.neural.base import Arrays, NeuralModel
 
 if TYPE_CHECKING:
     from penchant.split import Split
+
+
+LOOKS = 30  # times at most that the held-out metric is taken, spread evenly: it may cost as much as a pass
 
 
 @dataclass
@@ -65,7 +68,13 @@ def learn(model: NeuralModel, train: Histories, valid: Split | None, run: Run) -
 
 
 def _stalled(model: NeuralModel, state: State) -> bool:
-    return bool(model.patience and state.best_epoch and state.epoch - state.best_epoch >= model.patience)
+    looked = state.epoch - state.epoch % _every(model)
+    return bool(model.patience and state.best_epoch and looked - state.best_epoch >= model.patience)
+
+
+def _every(model: NeuralModel) -> int:
+    """Passes from one look at the held-out metric to the next."""
+    return -(-model.epochs // LOOKS)
 
 
 def _pass(
@@ -77,7 +86,7 @@ def _pass(
     positions: int,
     run: Run,
 ) -> None:
-    """One pass over the training events, then the metric."""
+    """One pass over the training events, then the metric where it is due."""
     began = time.perf_counter()
     rng = np.random.default_rng([run.seed, state.epoch])  # a pass has its own random numbers: it can be done again
     torch.manual_seed(int(rng.integers(2**62)))
@@ -112,7 +121,7 @@ def _pass(
         "seconds": trained,
         "events_per_second": count / trained,
     }
-    if cases is not None:
+    if cases is not None and (state.epoch % _every(model) == 0 or state.epoch == model.epochs):
         metric = cases.measure(model, weights)
         record[cases.metric] = metric
         if metric > state.best or not state.best_weights:
@@ -134,7 +143,7 @@ def _tell(model: NeuralModel, cases: heldout.Cases | None, record: dict[str, Any
     if run.watch is not None:
         run.watch(record)
     if run.progress is not None:
-        measured = "" if cases is None else f", {cases.metric} {record[cases.metric]:.4f}"
+        measured = f", {cases.metric} {record[cases.metric]:.4f}" if cases and cases.metric in record else ""
         said = f"{model.name} · loss {record['loss']:.4f}{measured}, {record['events_per_second']:,.0f} events/s"
         run.progress(said, record["epoch"], model.epochs)
 

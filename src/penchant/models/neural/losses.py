@@ -87,31 +87,98 @@ class Negatives:
 
 
 def _against(
-    states: Tensor, table: Tensor, target: Tensor, drawn: Tensor, bias: Tensor | None
+    states: Tensor, table: Tensor, target: Tensor, drawn: Tensor, bias: Tensor | None, unit: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scores of the true items, of the drawn ones, and which of those happen to be the true one."""
-    true = (states * F.embedding(target, table)).sum(1)
-    others = states @ F.embedding(drawn, table).T
+    vectors = F.embedding(torch.cat([target, drawn]), table)
+    if unit:
+        vectors = F.normalize(vectors, dim=1)
+    true, others = (states * vectors[: len(target)]).sum(1), states @ vectors[len(target) :].T
     if bias is not None:
         true, others = true + bias[target], others + bias[drawn]
     return true, others, target[:, None] == drawn[None, :]
 
 
+class _SampledSoftmax(torch.autograd.Function):
+    """Mean cross-entropy of the true item against the drawn ones, the gradients formed in the same pass as above."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        right: Tensor,  # (states, width) the vectors of the true items
+        drawn: Tensor,  # (drawn, width)
+        right_bias: Tensor | None,  # (states,)
+        drawn_bias: Tensor,  # (drawn,)
+        row: Tensor,
+        column: Tensor,  # with ``row``: the drawn items that are a state's true one
+    ) -> Tensor:
+        count = len(states)
+        true = (states * right).sum(1)
+        if right_bias is not None:
+            true = true + right_bias
+        scores = torch.addmm(drawn_bias, states, drawn.T)
+        scores[row, column] = float("-inf")
+        highest = torch.maximum(scores.amax(1), true)
+        share, own = scores.sub_(highest[:, None]).exp_(), (true - highest).exp()
+        total = share.sum(1) + own
+        share.div_((total * count)[:, None])
+        lacking = (own / total - 1) / count
+        to_states = torch.addmm(lacking[:, None] * right, share, drawn)
+        ctx.save_for_backward(to_states, lacking[:, None] * states, share.T @ states, lacking, share.sum(0))
+        return (total.log() + highest - true).mean()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        wanted = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=False)
+        return *(part * outer[0] if needed else None for part, needed in wanted), None, None
+
+
 def sampled_softmax(
-    states: Tensor, table: Tensor, target: Tensor, negatives: Negatives, bias: Tensor | None = None
+    states: Tensor,
+    table: Tensor,
+    target: Tensor,
+    negatives: Negatives,
+    bias: Tensor | None = None,
+    *,
+    correction: float = 1.0,
+    unit: bool = False,
 ) -> Tensor:
     """Softmax over the true item and the drawn ones, whose scores are lowered by the log of their expected number.
 
-    That correction (Bengio and Senécal 2008; Yi et al. 2019) makes it estimate the full softmax, whatever is drawn.
+    That correction (Bengio and Senécal 2008; Yi et al. 2019) makes it estimate the full softmax, whatever is drawn;
+    ``correction`` is what it is multiplied by. ``unit``: vectors of items are taken at length one.
     """
     drawn = negatives.draw()
-    true, others, same = _against(states, table, target, drawn, bias)
-    others = (others - negatives.expected[drawn]).masked_fill(same, float("-inf"))
-    return F.cross_entropy(torch.cat([true[:, None], others], 1), torch.zeros_like(target))
+    vectors = F.embedding(torch.cat([target, drawn]), table)
+    if unit:
+        vectors = F.normalize(vectors, dim=1)
+    right, others = vectors[: len(target)], vectors[len(target) :]
+    offset = -correction * negatives.expected[drawn]
+    if bias is None:
+        return _SampledSoftmax.apply(states, right, others, None, offset, *_hits(target, drawn))
+    return _SampledSoftmax.apply(states, right, others, bias[target], bias[drawn] + offset, *_hits(target, drawn))
+
+
+def _hits(target: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """Where drawn items are the true ones: index of the target, index of the draw."""
+    order = torch.argsort(drawn)
+    lo = torch.searchsorted(drawn[order], target)
+    each = torch.searchsorted(drawn[order], target, right=True) - lo
+    row = torch.repeat_interleave(each)
+    first = torch.repeat_interleave(lo - (each.cumsum(0) - each), each)
+    return row, order[first + torch.arange(len(row), device=row.device)]
 
 
 def gbce(
-    states: Tensor, table: Tensor, target: Tensor, negatives: Negatives, calibration: float, bias: Tensor | None = None
+    states: Tensor,
+    table: Tensor,
+    target: Tensor,
+    negatives: Negatives,
+    calibration: float,
+    bias: Tensor | None = None,
+    *,
+    unit: bool = False,
 ) -> Tensor:
     """Binary cross-entropy with the true item's probability raised to β (Petrov and Macdonald 2023, gSASRec).
 
@@ -119,16 +186,24 @@ def gbce(
     makes the probabilities calibrated in spite of the sampling.
     """
     drawn = negatives.draw()
-    true, others, same = _against(states, table, target, drawn, bias)
+    true, others, same = _against(states, table, target, drawn, bias, unit)
     alpha = min(1.0, negatives.number / max(1, len(table) - 1))
     beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
     wrong = F.softplus(others).masked_fill(same, 0.0).sum(1)
     return (wrong - beta * F.logsigmoid(true)).mean()
 
 
-def bpr(states: Tensor, table: Tensor, target: Tensor, negatives: Negatives, bias: Tensor | None = None) -> Tensor:
+def bpr(
+    states: Tensor,
+    table: Tensor,
+    target: Tensor,
+    negatives: Negatives,
+    bias: Tensor | None = None,
+    *,
+    unit: bool = False,
+) -> Tensor:
     """−log σ(true − other), the mean over the drawn items (Rendle et al. 2009)."""
     drawn = negatives.draw()
-    true, others, same = _against(states, table, target, drawn, bias)
+    true, others, same = _against(states, table, target, drawn, bias, unit)
     lost = F.softplus(others - true[:, None]).masked_fill(same, 0.0)
     return lost.sum() / (~same).sum().clamp(min=1)

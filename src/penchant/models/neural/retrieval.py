@@ -26,6 +26,15 @@ class RetrievalModel(NeuralModel):
     sampling: float = hyper(
         0.0, "items are drawn with probability ∝ count^sampling", ge=0, le=1, space=Space(0, 1), other=1.0, when=SAMPLED
     )
+    correction: float = hyper(
+        1.0,
+        "how much of the log of their expected number is taken off drawn items; 1: the loss estimates the full softmax",
+        ge=0,
+        le=1,
+        space=Space(choices=(0.0, 1.0)),
+        other=0.0,
+        when=SAMPLED,
+    )
     calibration: float = hyper(
         0.75, "t of the gBCE loss", ge=0, le=1, space=Space(0, 1), other=0.0, when={"loss": "gbce", "negatives": 20}
     )
@@ -35,18 +44,24 @@ class RetrievalModel(NeuralModel):
     def _release(self) -> None:
         self._drawing = None
 
-    def _item_loss(self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None) -> Tensor:
-        """The mean loss over states ``(events, width)`` whose true items are ``target`` (events,)."""
+    def _item_loss(
+        self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, unit: bool = False
+    ) -> Tensor:
+        """The mean loss over states ``(events, width)`` whose true items are ``target`` (events,).
+
+        ``unit``: the vectors in ``table`` are taken at length one.
+        """
         import torch
 
         from penchant.models.neural import losses
 
         if self.loss == "softmax":
-            return losses.softmax(states, table, target, bias)
+            return losses.softmax(states, torch.nn.functional.normalize(table, dim=1) if unit else table, target, bias)
         if self._drawing is None:
             self._drawing = losses.Negatives(torch.from_numpy(self.item_counts), self.sampling, self.negatives)
+        drawing = self._drawing
         if self.loss == "sampled-softmax":
-            return losses.sampled_softmax(states, table, target, self._drawing, bias)
+            return losses.sampled_softmax(states, table, target, drawing, bias, correction=self.correction, unit=unit)
         if self.loss == "gbce":
-            return losses.gbce(states, table, target, self._drawing, self.calibration, bias)
-        return losses.bpr(states, table, target, self._drawing, bias)
+            return losses.gbce(states, table, target, drawing, self.calibration, bias, unit=unit)
+        return losses.bpr(states, table, target, drawing, bias, unit=unit)

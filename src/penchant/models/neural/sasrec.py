@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,7 +12,7 @@ from penchant.histories import Floats, Histories
 from penchant.models.base import Space, hyper
 from penchant.models.neural.base import Arrays, Weights, glorot, normal
 from penchant.models.neural.sequence import NextItemModel
-from penchant.models.neural.sequences import Passages, pack
+from penchant.models.neural.sequences import Passages, by_length
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,10 +28,12 @@ class SASRec(NextItemModel):
     Kang and McAuley 2018 (SASRec), trained with a softmax over all items or a sampled one (Klenitskiy and Vasilev
     2023; Petrov and Macdonald 2023), which is what makes it strong. ``block`` says what stands around attention and
     feed-forward layer: ``post`` normalises their sum with the input, ``pre`` their input, ``ligr`` gates what they add
-    (Borisyuk et al. 2024, LiGR; SwiGLU inside). What differs: histories are packed end to end into rows for training,
-    each attending to itself only, so that one pass trains every event once; a place counts from the start of the
-    window. Where events have times, ``times`` adds to each attention logit a learned number for the power of two of
-    the seconds between the two events.
+    (Borisyuk et al. 2024, LiGR; SwiGLU inside). What differs: one pass trains every event once, passages of nearly the
+    same length side by side. ``order`` says how order is seen: ``start`` adds a learned vector for the place, counted
+    from the start of the window; ``distance`` adds to each attention logit a learned number for the events between
+    the two. Where events have times, ``times`` adds one for the power of two of the seconds between them. With a
+    ``temperature`` the score is the cosine over it: popular items cannot win by their length alone, and training
+    on sparse logs takes a fraction of the passes.
 
     Cost a pass: O(events · (n_items · factors + factors² · layers)) with the full softmax; with a sampled one
     ``negatives`` stands in place of n_items. An empty history scores zero everywhere. Raises ``MissingExtraError``
@@ -44,6 +47,10 @@ class SASRec(NextItemModel):
     heads: int = hyper(2, "heads of attention; they share the factors", ge=1, space=Space(choices=(1, 2, 4)), other=1)
     inner: float = hyper(4.0, "width of the feed-forward layer, in factors", gt=0, space=Space(1, 4), other=1.0)
     block: str = hyper("pre", "where norms and gates stand", choices=("post", "pre", "ligr"), other="ligr")
+    order: str = hyper("distance", "how order is seen", choices=("start", "distance"), other="start")
+    temperature: float = hyper(
+        0.0, "scores are cosines over this; 0: plain products", ge=0, space=Space(0.03, 0.2, log=True), other=0.1
+    )
     times: bool = hyper(True, "look at the times between events, where there are any", other=False)
 
     def __post_init__(self) -> None:
@@ -57,8 +64,11 @@ class SASRec(NextItemModel):
         d, wide = self.factors, max(1, round(self.factors * self.inner))
         found: Arrays = {
             "items": normal(rng, self.n_items, d, scale=0.02),
-            "places": normal(rng, self.window, d, scale=0.02),
         }
+        if self.order == "start":
+            found["places"] = normal(rng, self.window, d, scale=0.02)
+        else:
+            found["distances"] = np.zeros((self.window, self.heads), dtype=np.float32)
         if self._sequences is not None and self._sequences.times is not None:
             found["times"] = np.zeros((BUCKETS, self.heads), dtype=np.float32)
         for n in range(self.layers):
@@ -77,35 +87,41 @@ class SASRec(NextItemModel):
         import torch
         import torch.nn.functional as F
 
-        assert self._sequences is not None
         device = weights["items"].device
-        packed = pack(passages, min(self.window, self._sequences.longest))
-        shape = packed.rows, packed.capacity
+        blocks = by_length(passages)
+        at = torch.from_numpy(blocks.at).to(device)
 
         def spread(values: np.ndarray, dtype: type[np.generic]) -> Tensor:
-            flat = np.zeros(shape[0] * shape[1], dtype=dtype)
-            flat[packed.at] = values
-            return torch.from_numpy(flat.reshape(shape)).to(device)
+            flat = np.zeros(blocks.size, dtype=dtype)
+            flat[blocks.at] = values
+            return torch.from_numpy(flat).to(device)
 
         x = F.embedding(spread(passages.items, np.int64), weights["items"])
-        places = F.embedding(spread(passages.places, np.int64), weights["places"])
-        owner = torch.from_numpy(packed.owner.reshape(shape)).to(device)
-        allowed = (owner[:, :, None] == owner[:, None, :]).tril()
+        begins = self.order == "start"
+        places = F.embedding(spread(passages.places, np.int64), weights["places"]) if begins else None
         ages = None if passages.ages is None else spread(passages.ages, np.float32)
-        x = self._blocks(weights, x, places, allowed, ages, self.dropout)
-        return x.reshape(-1, self.factors)[torch.from_numpy(packed.at).to(device)]
+        return self._blocks(weights, x, blocks.shapes, places, ages, self.dropout)[at]
+
+    def _item_loss(
+        self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, unit: bool = False
+    ) -> Tensor:
+        unit = unit or self.temperature > 0
+        return super()._item_loss(states, table, target, bias, unit=unit)
 
     def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
-        import torch
-
         vectors, lengths, ages = inputs  # as _inputs orders them
-        length = vectors.shape[1]
-        at = torch.arange(length, device=vectors.device)
-        allowed = (at[:, None] >= at[None, :])[None]
-        used = ages if "times" in weights else None
-        x = self._blocks(weights, vectors, weights["places"][:length][None], allowed, used, 0.0)
-        last = (lengths - 1)[:, None, None].expand(-1, 1, self.factors)
-        return x.gather(1, last)[:, 0]
+        rows, length, d = vectors.shape
+        used = ages.reshape(-1) if "times" in weights else None
+        places = weights["places"][:length].repeat(rows, 1) if self.order == "start" else None
+        x = self._blocks(weights, vectors.reshape(-1, d), [(rows, length)], places, used, 0.0)
+        last = (lengths - 1)[:, None, None].expand(-1, 1, d)
+        return x.view(rows, length, d).gather(1, last)[:, 0]
+
+    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+        table: Floats = weights["items"]
+        if not self.temperature:
+            return table, None, None
+        return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), None, table
 
     def _inputs(self, given: Histories, table: Floats) -> Arrays:
         found = super()._inputs(given, table)
@@ -117,36 +133,50 @@ class SASRec(NextItemModel):
         return found | {"ages": ages}
 
     def _blocks(
-        self, w: Weights, x: Tensor, places: Tensor, allowed: Tensor, ages: Tensor | None, dropout: float
+        self,
+        w: Weights,
+        x: Tensor,  # (places, factors)
+        shapes: list[tuple[int, int]],  # rows and length of the blocks that the places are
+        places: Tensor | None,  # (places, factors)
+        ages: Tensor | None,  # (places,)
+        dropout: float,
     ) -> Tensor:
-        """States of rows ``(rows, length, factors)``; ``allowed`` (rows or 1, from, to)."""
+        """States ``(places, factors)``; whatever stands after a row's last event is looked at by nothing before it."""
         import torch
         import torch.nn.functional as F
 
+        from penchant.models.neural.dropping import drop as dropped
+
         def drop(y: Tensor) -> Tensor:
-            return F.dropout(y, dropout) if dropout else y
+            return dropped(y, dropout)
+
+        def parts(y: Tensor) -> Sequence[Tensor]:
+            return [y] if len(shapes) == 1 else y.split([rows * length for rows, length in shapes])
 
         def norm(y: Tensor, name: str) -> Tensor:
             return F.layer_norm(y, (self.factors,), w[f"{name}.w"], w[f"{name}.b"])
 
         def dense(y: Tensor, name: str) -> Tensor:
-            return y @ w[name] + w[f"{name}.b"]
+            return torch.addmm(w[f"{name}.b"], y, w[name])
 
         def attend(y: Tensor, n: int) -> Tensor:
-            rows, length, d = y.shape
-            q, k, v = dense(y, f"{n}.qkv").view(rows, length, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-            logits = (q * (d // self.heads) ** -0.5) @ k.transpose(-1, -2) + closed
-            return dense((drop(logits.softmax(-1)) @ v).transpose(1, 2).reshape(rows, length, d), f"{n}.out")
+            of_head = self.factors // self.heads
+            found = []
+            for part, (rows, length), bias in zip(parts(dense(y, f"{n}.qkv")), shapes, biases, strict=True):
+                q, k, v = part.view(rows, length, 3, self.heads, of_head).permute(2, 0, 3, 1, 4)
+                logits = (q * of_head**-0.5) @ k.transpose(-1, -2) + bias
+                found.append((drop(logits.softmax(-1)) @ v).transpose(1, 2).reshape(-1, self.factors))
+            return dense(torch.cat(found) if len(found) > 1 else found[0], f"{n}.out")
 
         def feed(y: Tensor, n: int) -> Tensor:
             if self.block == "ligr":
                 return dense(drop(F.silu(y @ w[f"{n}.swish"]) * dense(y, f"{n}.up")), f"{n}.down")
             return dense(drop(F.gelu(dense(y, f"{n}.up"))), f"{n}.down")
 
-        closed = torch.where(allowed, 0.0, FAR)[:, None]
-        if ages is not None:
-            closed = closed + _between(ages, w["times"])
-        x = drop(x * self.factors**0.5 + places)
+        of_part = [None] * len(shapes) if ages is None else parts(ages)
+        biases = [self._bias(w, *shape, part) for shape, part in zip(shapes, of_part, strict=True)]
+        x = x * self.factors**0.5
+        x = drop(x if places is None else x + places)
         for n in range(self.layers):
             if self.block == "post":
                 x = norm(x + drop(attend(x, n)), f"{n}.norm1")
@@ -157,7 +187,20 @@ class SASRec(NextItemModel):
             else:
                 x = x + torch.sigmoid(x @ w[f"{n}.gate1"]) * drop(attend(norm(x, f"{n}.norm1"), n))
                 x = x + torch.sigmoid(x @ w[f"{n}.gate2"]) * drop(feed(norm(x, f"{n}.norm2"), n))
-        return x if self.block == "post" else norm(x, "norm")
+        x = x if self.block == "post" else norm(x, "norm")
+        return F.normalize(x, dim=1) / self.temperature if self.temperature else x
+
+    def _bias(self, w: Weights, rows: int, length: int, ages: Tensor | None) -> Tensor:
+        """What is added to the logits of a block, ``(rows or 1, heads or 1, from, to)``."""
+        import torch
+        import torch.nn.functional as F
+
+        at = torch.arange(length, device=w["items"].device)
+        back = at[:, None] - at[None, :]
+        bias = torch.where(back >= 0, 0.0, FAR)[None, None]
+        if self.order == "distance":
+            bias = bias + F.embedding(back.clamp(min=0), w["distances"]).permute(2, 0, 1)[None]
+        return bias if ages is None else bias + _between(ages.view(rows, length), w["times"])
 
 
 def _between(ages: Tensor, table: Tensor) -> Tensor:

@@ -75,23 +75,29 @@ class Sequences:
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
-    """Passages laid end to end into rows of ``capacity`` places; flat places count through the rows."""
+class Blocks:
+    """Passages side by side, those of nearly the same length in one block; flat places count through the blocks."""
 
-    rows: int
-    capacity: int
-    at: Longs  # (events,) the flat place of every event
-    owner: Longs  # (rows * capacity,) the passage of every place, a number of its own where it is empty
+    shapes: list[tuple[int, int]]  # rows and length of every block
+    at: Longs  # (events,) the flat place of every event: a passage fills its row from the left
+
+    @property
+    def size(self) -> int:
+        """Places of all blocks together."""
+        return sum(rows * length for rows, length in self.shapes)
 
 
-def pack(passages: Passages, capacity: int) -> Packed:
-    """Pack, the longest passages first."""
-    from penchant.kernels.pack import pack as fit
-
+def by_length(passages: Passages) -> Blocks:
+    """Up to eight events every length has a block, above that every fifth or so of the length before it."""
     lengths = passages.lengths
-    row, start = np.empty(len(lengths), np.int64), np.empty(len(lengths), np.int64)
-    rows = fit(lengths, np.argsort(-lengths, kind="stable"), capacity, row, start)
-    at = np.repeat(row * capacity + start, lengths) + passages.places
-    owner = -1 - np.arange(rows * capacity)  # an empty place belongs to nobody but itself
-    owner[at] = np.repeat(np.arange(len(lengths)), lengths)
-    return Packed(rows, capacity, at, owner)
+    steps = [1]
+    while steps[-1] < lengths.max(initial=1):
+        steps.append(max(steps[-1] + 1, int(steps[-1] * 1.25)))
+    steps[-1] = int(lengths.max(initial=1))
+    held = np.array(steps)[np.searchsorted(steps, lengths)]
+    of_length, rows = np.unique(held, return_counts=True)
+    order = np.argsort(held, kind="stable")
+    start = np.empty_like(held)
+    start[order] = np.cumsum(held[order]) - held[order]
+    at = np.repeat(start, lengths) + passages.places
+    return Blocks(list(zip(rows.tolist(), of_length.tolist(), strict=True)), at)
