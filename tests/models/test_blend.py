@@ -11,13 +11,14 @@ from penchant import registry
 from penchant.errors import DataError, ParameterError
 from penchant.histories import Histories
 from penchant.models.base import Run
-from penchant.models.blend import Blend, _add, _best, ascent, judged, normalised
+from penchant.models.blend import Blend, _add, ascent, judged, normalised
 from penchant.models.content_knn import ContentKNN
 from penchant.models.ease import EASE
 from penchant.models.popular import Popular
 from penchant.models.random import Random
 from penchant.models.transitions import Transitions
 from penchant.split import Split
+from penchant.topk import places
 
 PLACE = np.arange(4, dtype=np.int32)
 
@@ -105,6 +106,26 @@ def test_seen_items_and_candidates_bound_the_choice() -> None:
     assert scores.shape == (2, *items.shape)
 
 
+def test_the_pool_holds_the_best_of_every_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = data("ranking")
+    monkeypatch.setattr("penchant.models.blend.POOL", 3)
+    blend = Blend(members=[Random(), EASE(reg=20.0)]).fit(part.train)
+    items, (best, deviation) = blend.pool(cases(), ["best", "deviation"], Run())
+    place = places(blend.item_counts)
+    raw = [member.score(part.given) for member in blend.members]
+    for r in range(CASES):
+        free = np.setdiff1d(np.arange(ITEMS), part.given.row(r))
+        tops = [free[np.lexsort((place[free], -scores[r, free]))][:3] for scores in raw]
+        pool = items[r][items[r] >= 0]
+        assert set(pool) == set(np.concatenate(tops))
+        assert (np.diff(place[pool]) > 0).all()
+        for m, scores in enumerate(raw):
+            of_row = scores[r : r + 1]
+            np.testing.assert_allclose(best[m, r, : len(pool)], normalised(of_row, "best", place)[0, pool], atol=1e-6)
+            z = normalised(of_row, "deviation", place)[0, pool]
+            np.testing.assert_allclose(deviation[m, r, : len(pool)], z, atol=1e-5)
+
+
 def test_a_mix_is_worth_what_its_lists_are() -> None:
     """Ranks of true items found by counting give the NDCG of sorted lists, ties, grades and short pools included."""
     rng = np.random.default_rng(3)
@@ -177,12 +198,3 @@ def test_wrong_members_and_weights_are_refused() -> None:
     ):
         with pytest.raises(ParameterError, match="blend"):
             Blend(**wrong)
-
-
-@pytest.mark.parametrize("k", [1, 3, 10, 40, 50])
-def test_the_pool_is_that_of_a_whole_sort(k: int) -> None:
-    rng = np.random.default_rng(k)
-    for levels in (1, 3, 1000):
-        scores = rng.integers(0, levels, 40).astype(np.float32)
-        place = rng.permutation(40).astype(np.int32)
-        assert set(_best(scores, place, k)) == set(np.lexsort((place, -scores))[:k])

@@ -11,9 +11,9 @@ import numpy as np
 from penchant import registry
 from penchant.errors import ParameterError
 from penchant.evaluation.metrics import judge, ndcg
-from penchant.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.histories import Bools, Floats, Histories, Ints
 from penchant.models.base import Model, Run, hyper, learned
-from penchant.topk import BLOCK_BYTES, places
+from penchant.topk import BLOCK_BYTES, places, top_dense
 
 if TYPE_CHECKING:
     from penchant.split import Split
@@ -117,17 +117,13 @@ class Blend(Model):
             given = valid.given[rows]
             raw = [member.score(given) for member in self.members]
             said = [[_alone(scores, scale, place) for scores in raw] for scale in scales]
-            banned = np.zeros((len(given), n), dtype=np.bool_)
-            if not valid.repeat:
-                banned[seen[rows].rows, seen[rows].items] = True
-            if valid.candidates is not None:
-                outside = np.ones_like(banned)
-                outside[valid.candidates[rows].rows, valid.candidates[rows].items] = False
-                banned |= outside
-            for r in range(len(given)):
-                free = np.flatnonzero(~banned[r])
-                best = [free[_best(scores[r, free], place[free], POOL)] for scores in said[0]]
-                pool = np.unique(np.concatenate(best))
+            exclude = given.where(np.zeros(len(given.items), dtype=np.bool_)) if valid.repeat else seen[rows]
+            best = [
+                top_dense(self._asked(scores, valid, rows), POOL, exclude=exclude, allow=None, place=place).items
+                for scores in said[0]
+            ]
+            for r, found in enumerate(np.concatenate(best, axis=1)):
+                pool = np.unique(found[found >= 0])
                 pool = pool[np.argsort(place[pool])]
                 widest = max(widest, len(pool))
                 items[lo + r, : len(pool)] = pool
@@ -137,6 +133,16 @@ class Blend(Model):
             if report is not None:
                 report(rows.stop, len(valid))
         return items[:, :widest], [kept[:, :, :widest] for kept in pooled]
+
+    @staticmethod
+    def _asked(scores: Floats, valid: Split, rows: slice) -> Floats:
+        """Scores of the candidates of each case; where there are none, of all items."""
+        if valid.candidates is None:
+            return scores
+        of = valid.candidates[rows]
+        asked = np.full_like(scores, -np.inf)
+        asked[of.rows, of.items] = scores[of.rows, of.items]
+        return asked
 
 
 def judged(items: Ints, valid: Split, k: int) -> Callable[[Floats], float]:
@@ -207,16 +213,6 @@ def normalised(scores: Floats, how: str, place: Ints) -> Floats:
                 out[r] = 0
     out[~able] = -np.inf
     return out
-
-
-def _best(scores: Floats, place: Ints, k: int) -> Longs:
-    """Where the best ``k`` scores are, equal ones by place; in no order."""
-    if len(scores) <= k:
-        return np.arange(len(scores))
-    edge = np.partition(scores, len(scores) - k)[len(scores) - k]
-    above, level = np.flatnonzero(scores > edge), np.flatnonzero(scores == edge)
-    missing = k - len(above)
-    return np.concatenate([above, level[np.argpartition(place[level], missing - 1)[:missing]]])
 
 
 def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: str, place: Ints) -> None:
