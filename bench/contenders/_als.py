@@ -13,7 +13,8 @@ from bench.contenders import _logs
 from bench.duel import Goal, Numbers, Question, Side
 
 SIZES = (64, 128, 256)
-ITERATIONS = 6
+ITERATIONS = {"gowalla": 6, "ml-1m": 6, "synthetic": 3}
+START = {"gowalla": 0.3, "ml-1m": 1.0, "synthetic": 1.0}  # scale of our first vectors; the peers have theirs
 CONFIDENCE = 11.0  # of an event, against 1 of any other pair
 REG = 1.0  # the penalty of the peers: λ(Σ|x|² + Σ|y|²)
 SAMPLE = 1000  # rows whose loss is compared
@@ -51,7 +52,7 @@ def ours(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
     told: list[float] = []
     model = ALS(
         factors=factors, reg=REG * K / (CONFIDENCE - 1), unobserved=1 / (CONFIDENCE - 1), reg_exponent=0.0,
-        epochs=ITERATIONS,
+        epochs=ITERATIONS[name], init=START[name],
     )  # fmt: skip
     model.fit(Histories(*_logs.read(folder, name)), run=Run(progress=lambda *_: told.append(time.perf_counter())))
     return statistics.median(np.diff(told)), model.item_vectors / np.sqrt(K)
@@ -63,7 +64,9 @@ def implicit(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
     from threadpoolctl import threadpool_limits
 
     told: list[float] = []
-    model = AlternatingLeastSquares(factors, regularization=REG, iterations=ITERATIONS, num_threads=0, random_state=0)
+    model = AlternatingLeastSquares(
+        factors, regularization=REG, iterations=ITERATIONS[name], num_threads=0, random_state=0
+    )
     with threadpool_limits(limits=1, user_api="blas"):
         model.fit(
             _logs.matrix(folder, name, CONFIDENCE), show_progress=False, callback=lambda _, took, __: told.append(took)
@@ -76,12 +79,12 @@ def rusket(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
     from rusket import ALS
 
     log, took = _logs.matrix(folder, name, 1.0), []
-    for iterations in (1, ITERATIONS):
+    for iterations in (1, ITERATIONS[name]):
         model = ALS(factors=factors, regularization=REG, alpha=CONFIDENCE - 1, iterations=iterations, seed=0)
         start = time.perf_counter()
         model.fit(log)
         took.append(time.perf_counter() - start)
-    return (took[1] - took[0]) / (ITERATIONS - 1), np.asarray(model.item_factors)
+    return (took[1] - took[0]) / (ITERATIONS[name] - 1), np.asarray(model.item_factors)
 
 
 def measure(fit: Fit, folder: Path, names: tuple[str, ...]) -> Numbers:
@@ -115,7 +118,8 @@ def question(peer: str, names: tuple[str, ...], about: str, rounds: int) -> Ques
     return Question(
         title=f"An iteration of als, {about}: Penchant and {peer}",
         how=f"default solvers, all cores, confidence {CONFIDENCE:g}, regularisation {REG:g}; the median iteration of "
-        f"{ITERATIONS} but the first; the peer's objective on {SAMPLE} rows at their best after them",
+        f"{ITERATIONS[names[0]]} but the first; our scale at the start {' and '.join(f'{START[n]:g}' for n in names)}; "
+        f"the peer's objective on {SAMPLE} rows at their best after them",
         prepare=prepare,
         judge=judge,
         peer=peer,

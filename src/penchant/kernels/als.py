@@ -88,15 +88,18 @@ def _add_dots(a: F32, n: int, b: F32, m: int, length: int, lower: bool, out: F32
 
 
 @fast_kernel
-def rotate(lo: int, hi: int, rows: F32, basis: F32, out: F32) -> None:
-    """``out[lo:hi] = rows[lo:hi] @ basis.T``; ``out`` may be ``rows``."""
+def rotate(lo: int, hi: int, which: I64, rows: F32, basis: F32) -> None:
+    """``rows[r] = basis @ rows[r]`` in place, for the rows r in ``which[lo:hi]``."""
     f = rows.shape[1]
-    block = np.empty((32, f), dtype=np.float32)
+    before, after = np.empty((32, f), dtype=np.float32), np.empty((32, f), dtype=np.float32)
     for start in range(lo, hi, 32):
         n = min(32, hi - start)
-        block[:n] = 0.0
-        _add_dots(rows[start : start + n], n, basis, f, f, False, block)
-        out[start : start + n] = block[:n]
+        for k in range(n):
+            before[k] = rows[which[start + k]]
+            after[k] = 0.0
+        _add_dots(before, n, basis, f, f, False, after)
+        for k in range(n):
+            rows[which[start + k]] = after[k]
 
 
 @fast_kernel

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from penchant.split import Split
 
 ROWS = 256  # rows a block: long enough that starting one costs nothing, short enough to share the work
-FEW = 8  # up to so many events the exact n × n system is cheaper than conjugate gradient
+FEW = 8  # up to so many events, and more for many factors, the exact n × n system is cheaper than conjugate gradient
 SMALL = 32  # up to so many factors the exact f × f system is
 FOLDED_FEW, FOLDED_SMALL = 32, 64  # the same where a history is solved for to the end
 TO_THE_END = 200  # steps that are more than enough: conjugate gradient stops by itself when only rounding is left
@@ -81,7 +81,7 @@ class ALS(VectorModel):
             if progress is not None:
                 progress(epoch + 1, self.epochs)
         self.spectrum, basis = _diagonalise(y, run.threads)
-        _rotate(y, basis, run.threads)
+        _rotate(y, np.arange(len(y)), basis, run.threads)
         self.item_vectors = y
 
     def _half(self, x: Floats, y: Floats, side: _Side, counts: Floats, threads: int) -> None:
@@ -90,8 +90,16 @@ class ALS(VectorModel):
         from penchant.kernels.threads import over_blocks
 
         spectrum, basis = _diagonalise(y, threads)
-        _rotate(y, basis, threads)
-        _rotate(x, basis, threads)
+        exact = self.solver == "exact" or (self.solver == "auto" and self.factors <= SMALL)
+        if exact:
+            few, steps, size = self.factors, 0, self.factors
+        elif self.solver == "blocks":
+            few, steps, size = 0, 0, self.block
+        else:  # the longer a vector, the dearer is turning it, which rows that are solved exactly do without
+            few, steps, size = FEW + self.factors // 32, self.cg_steps, 0
+        _rotate(y, np.arange(len(y)), basis, threads)
+        if not exact:
+            _rotate(x, np.flatnonzero(side.counts > few), basis, threads)
 
         def of_block(lo: int, hi: int) -> Floats:
             out = np.zeros(self.factors, dtype=np.float32)
@@ -99,13 +107,6 @@ class ALS(VectorModel):
             return out
 
         typical = np.sum(over_blocks(of_block, len(y), size=4096, threads=threads), axis=0) / counts.sum()
-        exact = self.solver == "exact" or (self.solver == "auto" and self.factors <= SMALL)
-        if exact:
-            few, steps, size = self.factors, 0, self.factors
-        elif self.solver == "blocks":
-            few, steps, size = 0, 0, self.block
-        else:
-            few, steps, size = FEW, self.cg_steps, 0
         self._solve(x, y, side, spectrum, typical.astype(np.float32), few, steps, size, threads)
 
     def _solve(
@@ -208,8 +209,9 @@ def _diagonalise(y: Floats, threads: int) -> tuple[Floats, Floats]:
     return np.maximum(values, 0).astype(np.float32), np.ascontiguousarray(vectors.T, dtype=np.float32)
 
 
-def _rotate(rows: Floats, basis: Floats, threads: int) -> None:
+def _rotate(rows: Floats, which: Longs, basis: Floats, threads: int) -> None:
+    """``which`` of the rows into the basis, in place."""
     from penchant.kernels.als import rotate
     from penchant.kernels.threads import over_blocks
 
-    over_blocks(lambda lo, hi: rotate(lo, hi, rows, basis, rows), len(rows), size=1024, threads=threads)
+    over_blocks(lambda lo, hi: rotate(lo, hi, which, rows, basis), len(which), size=1024, threads=threads)
