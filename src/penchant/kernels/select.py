@@ -6,6 +6,8 @@ index), so that a list never depends on threads, blocks or the path by which it 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from penchant.kernels import kernel
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
 B1 = NDArray[np.bool_]
 
 
@@ -127,6 +130,91 @@ def sparse_scores(
 
 
 @kernel
+def _keep_best(keys: U64, size: int, k: int) -> None:
+    """Partition ``keys[:size]`` so that its k largest come first, in any order."""
+    low, high = 0, size - 1
+    while low < high:
+        middle = (low + high) >> 1
+        a, b, c = keys[low], keys[middle], keys[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while keys[i] > pivot:
+                i += 1
+            while keys[j] < pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            return
+
+
+@kernel
+def _some_reach(scores: F32, bound: Any) -> bool:
+    """Whether any score reaches the bound: without a branch, so that a whole vector is compared at once."""
+    found = np.int32(0)
+    for n in range(scores.shape[0]):
+        found |= np.int32(scores[n] >= bound)
+    return found > 0
+
+
+@kernel
+def _key(score: F32, place: int) -> Any:
+    """One score and its place as one number: of two keys the larger is the better item."""
+    bits = score.view(np.uint32)[0]
+    flipped = ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
+    return (np.uint64(flipped) << np.uint64(32)) | np.uint64(0xFFFFFFFF - place)
+
+
+@kernel
+def _score(key: Any) -> Any:
+    """The score in a key."""
+    one = np.empty(1, dtype=np.uint32)
+    flipped = np.uint32(key >> np.uint64(32))
+    one[0] = flipped & np.uint32(0x7FFFFFFF) if flipped >> np.uint32(31) else ~flipped
+    return one.view(np.float32)[0]
+
+
+@kernel
+def _write_keys(keys: U64, by_place: I32, at: int, out_items: I32, out_scores: F32) -> None:
+    """Keys as items and scores from ``at`` on, the best first."""
+    best = np.sort(keys)
+    for n in range(best.shape[0]):
+        key = best[best.shape[0] - 1 - n]
+        out_items[at + n] = by_place[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
+        out_scores[at + n] = _score(key)
+
+
+@kernel
+def _fill(
+    total: F32, banned: B1, allow: B1, place: I32, by_place: I32, size: int, out_items: I32, out_scores: F32
+) -> None:
+    """A list of ``size`` items goes on with those that score zero, by place, and then with those below."""
+    k = out_items.shape[0]
+    for item in by_place:
+        if size == k:
+            return
+        if total[item] == 0 and not banned[item] and (allow.shape[0] == 0 or allow[item]):
+            out_items[size], out_scores[size] = item, 0.0
+            size += 1
+    below = np.empty(total.shape[0], dtype=np.uint64)
+    found = 0
+    for item in range(total.shape[0]):
+        if -np.inf < total[item] < 0 and not banned[item] and (allow.shape[0] == 0 or allow[item]):
+            below[found] = _key(total[item : item + 1], place[item])
+            found += 1
+    taken = min(found, k - size)
+    _keep_best(below, found, taken)
+    _write_keys(below[:taken], by_place, size, out_items, out_scores)
+
+
+@kernel
 def sparse_top(
     lo: int,
     hi: int,
@@ -144,52 +232,67 @@ def sparse_top(
     out_items: I32,
     out_scores: F32,
 ) -> None:
-    """``sparse_scores`` and ``dense_top`` in one pass that touches only what the history reaches.
+    """``sparse_scores`` and ``dense_top`` in one pass; where a history reaches little, only that is looked at.
 
-    Items that no event reaches score 0: they are merged in by place, so the list equals that of the dense path.
+    Scores above zero are collected as keys (the bits of the score, then the complement of the place), and whenever
+    there are twice as many as are wanted the better half stays, and its least is what the next must reach. Items that
+    no event reaches score 0: they follow by place, then those below zero, so the list equals that of the dense path.
     """
-    n_items = place.shape[0]
-    k = out_items.shape[1]
+    n_items, k, width = place.shape[0], out_items.shape[1], 64
+    points = w_indices.view(np.uint32)  # an index without a sign needs no check for being negative
     total = np.zeros(n_items, dtype=np.float32)
-    state = np.zeros(n_items, dtype=np.int8)  # 1: reached, 2: banned
-    reached = np.empty(n_items, dtype=np.int32)
-    kept_places = np.empty(k, dtype=np.int32)
+    banned = np.zeros(n_items, dtype=np.bool_)
+    reached = np.empty(n_items + 1, dtype=np.uint32)
+    keys = np.empty(2 * k, dtype=np.uint64)
     for row in range(lo, hi):
-        n_reached = 0
-        for e in range(x_indptr[row], x_indptr[row + 1]):
-            state[excluded[e]] = 2
+        additions, found = 0, 0
         for e in range(indptr[row], indptr[row + 1]):
-            c = coefficients[e]
-            for w in range(w_indptr[items[e]], w_indptr[items[e] + 1]):
-                item = w_indices[w]
-                if state[item] == 0:
-                    state[item] = 1
-                    reached[n_reached] = item
-                    n_reached += 1
-                total[item] += c * w_data[w]
-        heap_scores, heap_items = out_scores[row], out_items[row]
-        size = 0
-        for n in range(n_reached):
-            item = reached[n]
-            if size == k and total[item] < heap_scores[0]:
-                continue
-            if allow.shape[0] > 0 and not allow[item]:
-                continue
-            size = _push(heap_scores, kept_places, heap_items, size, k, total[item], place[item], item)
-        if size < k or heap_scores[0] <= 0.0:
-            offered = 0
-            for item in by_place:
-                if offered == k:
-                    break
-                if state[item] == 0 and (allow.shape[0] == 0 or allow[item]):
-                    size = _push(heap_scores, kept_places, heap_items, size, k, 0.0, place[item], item)
-                    offered += 1
-        _unheap(heap_scores, kept_places, heap_items, size)
-        for n in range(n_reached):
-            total[reached[n]] = 0.0
-            state[reached[n]] = 0
+            additions += w_indptr[items[e] + 1] - w_indptr[items[e]]
+        few = 4 * additions < n_items
         for e in range(indptr[row], indptr[row + 1]):
-            for w in range(w_indptr[items[e]], w_indptr[items[e] + 1]):
-                total[w_indices[w]] = 0.0  # banned items were added to as well
+            c, start, stop = coefficients[e], w_indptr[items[e]], w_indptr[items[e] + 1]
+            some, values = points[start:stop], w_data[start:stop]
+            if few:
+                for w in range(some.shape[0]):
+                    before = total[some[w]]
+                    reached[found] = some[w]
+                    found += before == 0
+                    total[some[w]] = before + c * values[w]
+            else:
+                for w in range(some.shape[0]):
+                    total[some[w]] += c * values[w]
         for e in range(x_indptr[row], x_indptr[row + 1]):
-            state[excluded[e]] = 0
+            banned[excluded[e]] = True
+            total[excluded[e]] = 0
+        size, bound = 0, np.float32(1e-45)  # the least float above zero
+        for start in range(0, found if few else n_items, width):
+            stop = min(start + width, found if few else n_items)
+            if not few and not _some_reach(total[start:stop], bound):
+                continue
+            for n in range(start, stop):
+                item = np.int64(reached[n]) if few else n
+                if total[item] >= bound and (allow.shape[0] == 0 or allow[item]):
+                    keys[size] = _key(total[item : item + 1], place[item])
+                    size += 1
+                    if few:
+                        total[item] = 0  # it may stand there twice
+                    if size == 2 * k:
+                        _keep_best(keys, size, k)
+                        size, bound = k, _score(keys[:k].min())
+        if size > k:
+            _keep_best(keys, size, k)
+            size = k
+        _write_keys(keys[:size], by_place, 0, out_items[row], out_scores[row])
+        if size < k:
+            for n in range(size):
+                banned[out_items[row, n]] = True
+            _fill(total, banned, allow, place, by_place, size, out_items[row], out_scores[row])
+            for n in range(size):
+                banned[out_items[row, n]] = False
+        if few:
+            for n in range(found):
+                total[reached[n]] = 0
+        else:
+            total[:] = 0
+        for e in range(x_indptr[row], x_indptr[row + 1]):
+            banned[excluded[e]] = False
