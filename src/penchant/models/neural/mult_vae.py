@@ -57,11 +57,13 @@ class MultVAE(BagModel):
         import torch.nn.functional as F
 
         from penchant.models.neural import losses
+        from penchant.models.neural.dropping import drop
 
         bag = self._bag(step, weights["items"].device)
-        read = F.dropout(torch.ones_like(bag.items, dtype=torch.float32), self.dropout)
-        each = F.embedding(bag.items, weights["inputs"]) * (read / bag.lengths.sqrt()[bag.rows])[:, None]
-        x = torch.tanh(weights["inputs.b"].repeat(len(step), 1).index_add(0, bag.rows, each))
+        read = drop(torch.ones_like(bag.items, dtype=torch.float32), self.dropout) / bag.lengths.sqrt()[bag.rows]
+        start = bag.lengths.long().cumsum(0) - bag.lengths.long()
+        x = F.embedding_bag(bag.items, weights["inputs"], start, mode="sum", per_sample_weights=read)
+        x = torch.tanh(x + weights["inputs.b"])
         mean = x @ weights["mean"] + weights["mean.b"]
         spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
