@@ -7,6 +7,8 @@ similarities go to the lower point, so that results depend on nothing else.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -131,6 +133,80 @@ def _put(
 
 
 @kernel
+def _score(dot: float, other: float, both: float, mine: float, form: int, shrink: float, min_overlap: int) -> Any:
+    """One similarity: from the sum of products, the sizes of both sides and how many keys are common."""
+    if form == 0:
+        s = dot * mine * other
+    elif form == 1:
+        s = dot / (mine + other - dot)
+    else:
+        s = np.float32(2) * dot / (mine + other)
+    if shrink > 0 or min_overlap > 1:
+        s *= np.float32(both >= np.float32(min_overlap)) * both / (both + np.float32(shrink))
+    return s
+
+
+@kernel
+def _scores(
+    met: F32, sizes: F32, both: F32, mine: float, form: int, shrink: float, min_overlap: int, bound: float, out: F32
+) -> bool:
+    """The similarities of neighbouring points, and whether any reaches the bound; vectors at a time."""
+    for n in range(out.shape[0]):
+        out[n] = _score(met[n], sizes[n], both[n], mine, form, shrink, min_overlap)
+    found = np.int32(0)
+    for n in range(out.shape[0]):
+        found |= np.int32(out[n] >= bound)
+    return bool(found > 0)
+
+
+@kernel
+def _better_half(keys: U64, size: int, k: int) -> tuple[int, Any]:
+    """Keep the k largest of the keys; how many are left, and the score that the least of them has."""
+    _keep_best(keys, size, k)
+    least = np.empty(1, dtype=np.uint32)
+    least[0] = np.uint32(keys[:k].min() >> np.uint64(32))
+    return k, least.view(np.float32)[0]
+
+
+@kernel
+def _best_of_all(
+    total: F32,
+    overlap: F32,
+    right: F32,
+    mine: float,
+    form: int,
+    shrink: float,
+    min_overlap: int,
+    k: int,
+    score: F32,
+    best: U64,
+) -> int:
+    """The k best of all points into ``best``, unsorted, and the sums back to zero; how many there are.
+
+    Similarities become keys (their bits, then the complement of the point) where they reach a bound: whenever there are
+    twice as many as are wanted the better half stays, and its least is what the next must reach.
+    """
+    n_points, width, size = total.shape[0], 64, 0
+    bits, bound = score.view(np.uint32), np.float32(1e-45)  # the least float above zero
+    for start in range(0, n_points, width):
+        stop = min(start + width, n_points)
+        met, some = total[start:stop], score[: stop - start]
+        both = overlap[start:stop] if overlap.shape[0] > 0 else met
+        reach = _scores(met, right[start:stop], both, mine, form, shrink, min_overlap, bound, some)
+        met[:] = 0
+        both[:] = 0
+        for n in range(stop - start if reach else 0):
+            if some[n] >= bound:
+                best[size] = (np.uint64(bits[n]) << np.uint64(32)) | np.uint64(0xFFFFFFFF - start - n)
+                size += 1
+        if size >= 2 * k:
+            size, bound = _better_half(best, size, k)
+    if size > k:
+        size, bound = _better_half(best, size, k)
+    return size
+
+
+@kernel
 def nearest_by_product(
     lo: int,
     hi: int,
@@ -158,29 +234,39 @@ def nearest_by_product(
 
     Products are positive, so a point is reached exactly when its sum is above zero.
     """
-    n_points = right.shape[0]
+    n_points, width = right.shape[0], 64
+    points = k_points.view(np.uint32)  # an index without a sign needs no check for being negative
     weighted = q_values.shape[0] > 0
     counted = weighted and (shrink > 0 or min_overlap > 1)
     total = np.zeros(n_points, dtype=np.float32)
-    overlap = np.zeros(n_points if counted else 0, dtype=np.int32)
+    overlap = np.zeros(n_points if counted else 0, dtype=np.float32)
     reached = np.empty(n_points + 1, dtype=np.int32)  # one more: what is not new is written there and overwritten
-    score = np.empty(n_points + 1, dtype=np.float32)
+    score = np.empty(n_points + width, dtype=np.float32)
     bits = score.view(np.uint32)
     counts = np.empty(257, dtype=np.int64)
     buckets = np.empty(512, dtype=np.int32)
-    ties = np.empty(n_points + 1, dtype=np.uint64)
-    best = np.empty(n_points + 1, dtype=np.uint64)
+    ties = np.empty(n_points + width, dtype=np.uint64)
+    best = np.empty(n_points + width, dtype=np.uint64)
     at = 0
     for query in range(lo, hi):
         found, pairs = 0, 0
         for e in range(q_starts[query], q_stops[query]):
             pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
-        many = pairs > n_points and not weighted  # most points are met: looking at all is cheaper than noting which
+        many = pairs > n_points  # most points are met: looking at all, many at once, is cheaper than noting which
         for e in range(q_starts[query], q_stops[query]):
             key = q_keys[e]
             if many:
-                for f in range(k_indptr[key], k_indptr[key + 1]):
-                    total[k_points[f]] += np.float32(1)
+                some = points[k_indptr[key] : k_indptr[key + 1]]
+                if not weighted:
+                    for f in range(some.shape[0]):
+                        total[some[f]] += np.float32(1)
+                    continue
+                value, values = q_values[e], k_values[k_indptr[key] : k_indptr[key + 1]]
+                for f in range(some.shape[0]):
+                    total[some[f]] += value * values[f]
+                if counted:
+                    for f in range(some.shape[0]):
+                        overlap[some[f]] += np.float32(1)
                 continue
             if not weighted:
                 for f in range(k_indptr[key], k_indptr[key + 1]):
@@ -199,11 +285,7 @@ def nearest_by_product(
                 total[point] = before + value * k_values[f]
             if counted:
                 for f in range(k_indptr[key], k_indptr[key + 1]):
-                    overlap[k_points[f]] += 1
-        if many:
-            found = n_points
-            for point in range(n_points):
-                reached[point] = point
+                    overlap[k_points[f]] += np.float32(1)
         if myself.shape[0] > 0 and myself[query] >= 0:
             total[myself[query]] = 0
         mine = left[query]
@@ -221,13 +303,16 @@ def nearest_by_product(
             if shrink > 0 or min_overlap > 1:
                 common = dot
                 if counted:
-                    common = np.float32(overlap[point])
+                    common = overlap[point]
                     overlap[point] = 0
                 s *= np.float32(common >= min_overlap) * common / (common + np.float32(shrink))
             score[size] = s
             reached[size] = point
             size += s > 0
-        taken = _take_best(size, k, reached, bits, buckets, ties, best)
+        if many:
+            taken = _best_of_all(total, overlap, right, mine, form, shrink, min_overlap, k, score, best)
+        else:
+            taken = _take_best(size, k, reached, bits, buckets, ties, best)
         _put(best, ties, counts, taken, names, by_score, out_points, out_scores, at)
         out_sizes[query - lo] = taken
         at += taken

@@ -161,7 +161,7 @@ def _some_reach(scores: F32, bound: Any) -> bool:
     found = np.int32(0)
     for n in range(scores.shape[0]):
         found |= np.int32(scores[n] >= bound)
-    return found > 0
+    return bool(found > 0)
 
 
 @kernel
