@@ -9,7 +9,7 @@ python -m bench blend SET [--model M ...] [--runs]
                                          the tuned models of a set together, weighed on its validation part
 python -m bench defaults [--set S ...] [--model M ...]
                                          the queue: how near defaults come to tuned parameters on other sets
-python -m bench report                   docs/benchmarks.md from the results
+python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accuracy, blends, defaults, defaults_report, duel, machine, report, tune
+from bench import accuracy, blends, choosing_report, defaults, defaults_report, duel, machine, report, tune
 from bench.sets import SETS
 
 
@@ -84,6 +84,7 @@ def main() -> int:
         failed = compare(options.what, rounds=options.rounds, force=options.force)
     if first in {"report", "all"}:
         print(report.write().relative_to(report.ROOT))
+        print(choosing_report.write().relative_to(report.ROOT))
     return int(failed > 0)
 
 

@@ -12,7 +12,7 @@ from bench.blends import held_runs
 from bench.contenders.item_knn_fit import compare
 from bench.sets import SETS
 
-from bench import accuracy, child, duel, machine, report
+from bench import accuracy, child, choosing_report, duel, machine, report
 from penchant.histories import Histories
 
 
@@ -168,3 +168,23 @@ def test_held_out_runs_stand_together_in_every_history():
         assert run == list(range(run[0], run[0] + len(run)))
         assert sorted([*run, *held.given.row(case)]) == row
     assert any(held.truth.row(case)[0] > 0 for case in range(4))
+
+
+def test_the_page_on_choosing_is_that_of_the_results_and_names_what_is_not_worth_it(tmp_path, monkeypatch):
+    assert choosing_report.PAGE.read_text() == choosing_report.page()
+    monkeypatch.setattr(choosing_report, "DONE", tmp_path)
+    for model, value in (("ease", 0.050), ("item-knn", 0.0495), ("popular", 0.01), ("sasrec", 0.051), ("blend", 0.052)):
+        result = {
+            "set": "amazon-beauty", "model": model, "params": {}, "split": {"cases": 1000}, "fit_seconds": 600.0,
+            "score_seconds": 2.0, "peak_mib": 99.0,
+            "metrics": {"ndcg@10": {"mean": value, "low": value - 0.002, "high": value + 0.002}},
+        }  # fmt: skip
+        (tmp_path / f"amazon-beauty-{model}-0.json").write_text(
+            json.dumps(result | ({"fit_seconds": 1.0} if model == "item-knn" else {}))
+        )
+    page = choosing_report.page()
+    assert (
+        "| amazon-beauty | ndcg@10 | `item-knn` (1.0 s) | `ease` 0.0500 (10 min) | +4.0 % (10 min) | "
+        "`sasrec` +2.0 % (10 min): not worth it |"
+    ) in page
+    assert "| `sasrec` *network* | 0.0510 | 10 min | 2.00 | 99 |" in page
