@@ -72,7 +72,7 @@ def _closing(seconds: float) -> Any:
     lines = (
         f"\n{seconds:.0f} s from raw ratings to here. The same with a file of yours:",
         "  penchant inspect events.csv",
-        "  penchant fit events.csv --items items.csv -m item-knn -o model/",
+        "  penchant fit events.csv --items items.csv -o model/",
         "  penchant recommend model/ --history ITEM --history ITEM --why",
     )
     return Text("\n".join(lines))
