@@ -133,7 +133,7 @@ def _put(
 
 
 @kernel
-def _score(dot: float, other: float, both: float, mine: float, form: int, shrink: float, min_overlap: int) -> Any:
+def _score(dot: Any, other: Any, both: Any, mine: Any, form: int, shrink: float, min_overlap: int) -> Any:
     """One similarity: from the sum of products, the sizes of both sides and how many keys are common."""
     if form == 0:
         s = dot * mine * other
@@ -148,7 +148,7 @@ def _score(dot: float, other: float, both: float, mine: float, form: int, shrink
 
 @kernel
 def _scores(
-    met: F32, sizes: F32, both: F32, mine: float, form: int, shrink: float, min_overlap: int, bound: float, out: F32
+    met: F32, sizes: F32, both: F32, mine: Any, form: int, shrink: float, min_overlap: int, bound: Any, out: F32
 ) -> bool:
     """The similarities of neighbouring points, and whether any reaches the bound; vectors at a time."""
     for n in range(out.shape[0]):

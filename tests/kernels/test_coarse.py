@@ -1,0 +1,69 @@
+"""The coarse pass never loses one of the best, and the list is that of exact scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penchant.histories import Histories
+from penchant.models import vector
+from penchant.models.base import Model
+from penchant.models.vector import Coarse, VectorModel
+from penchant.topk import places
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 10**6), n=st.integers(1, 2000), f=st.integers(1, 20), k=st.integers(1, 30), biased=st.booleans()
+)
+def test_what_can_be_among_the_best_is_never_ruled_out(seed: int, n: int, f: int, k: int, biased: bool) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = (rng.standard_normal((n, f)) * rng.lognormal(0, 2, (n, 1))).astype(np.float32)
+    vectors[rng.random(n) < 0.1] = 0
+    query = rng.standard_normal(f).astype(np.float32)
+    bias = rng.standard_normal(n).astype(np.float32) if biased else None
+    banned = rng.random(n) < 0.2
+    near = Coarse.make(vectors, 1).reach(query, bias, banned, k)
+    assert near is not None and not banned[near].any()
+    scores = vectors.astype(np.float64) @ query + (0 if bias is None else bias)
+    best = np.flatnonzero(~banned)[np.argsort(-scores[~banned])][:k]
+    assert set(best.tolist()) <= set(near.tolist())
+
+
+def test_few_items_are_left() -> None:
+    rng = np.random.default_rng(0)
+    near = Coarse.make(rng.standard_normal((20_000, 32), dtype=np.float32), 1).reach(
+        rng.standard_normal(32, dtype=np.float32), None, np.zeros(20_000, dtype=np.bool_), 10
+    )
+    assert near is not None and 10 <= len(near) < 40
+
+
+class Means(VectorModel):
+    name = "means"
+
+    def _fit(self, *_: object) -> None: ...
+
+    def embed(self, given: Histories) -> np.ndarray:
+        rows = [self.item_vectors[given.row(r)].sum(axis=0) for r in range(len(given))]
+        return np.stack(rows).astype(np.float32)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_lists_are_those_of_all_scores(monkeypatch: pytest.MonkeyPatch, biased: bool) -> None:
+    monkeypatch.setattr(vector, "COARSE_ITEMS", 1)
+    rng, n = np.random.default_rng(1), 3000
+    model = Means()
+    model.item_counts = rng.integers(1, 9, n)
+    model.item_vectors = rng.standard_normal((n, 16), dtype=np.float32)
+    model.item_bias = rng.standard_normal(n).astype(np.float32) if biased else None
+    given_items = Histories.from_lists([[1, 2, 3], [], [5], [7, 7, 9]], n)
+    allow = rng.random(n) < 0.5
+    place = places(model.item_counts)
+    for mask in (None, allow):
+        ours = model.top(given_items, 20, exclude=given_items, allow=mask, place=place, threads=1)
+        assert model._coarse is not None
+        exact = Model.top(model, given_items, 20, exclude=given_items, allow=mask, place=place, threads=1)
+        np.testing.assert_array_equal(ours.items, exact.items)
+        np.testing.assert_allclose(ours.scores, exact.scores, rtol=1e-5, atol=1e-5)
