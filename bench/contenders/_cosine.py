@@ -1,0 +1,229 @@
+"""One question about item neighbourhoods, asked of several peers and of several logs: cosine, and lists from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.contenders import _logs
+from bench.duel import WORK, Arrays, Goal, Numbers, Question, Side
+
+NEIGHBOURS, K = 100, 20
+EQUAL = 5e-5  # what float32 sums of thousands of terms may differ by
+PLAIN = {"user_exponent": 0.0, "history_exponent": 0.5, "candidate_exponent": 0.5, "shrink": 0.0, "half_life": 0.0}
+WARM = 200  # rows of a first, small call, which loads the compiled kernels
+ROWS = 3000  # lists that are compared
+PARTS = ("neighbours", "lists")
+
+Log = tuple[np.ndarray, np.ndarray, int]
+# from a log to the seconds of both parts and to neighbours and lists, as arrays
+Work = Callable[[Path, str], tuple[dict[str, float], Any, np.ndarray]]
+
+
+def sample(rows: int) -> np.ndarray:
+    """The rows whose lists are compared."""
+    return np.sort(np.random.default_rng(0).permutation(rows)[:ROWS])
+
+
+def model() -> Any:
+    """The cosine as everybody knows it, of all events."""
+    from penchant import ItemKNN
+
+    return ItemKNN(neighbours=NEIGHBOURS, max_history=0, **PLAIN)
+
+
+def ours(folder: Path, name: str, *, repeat: bool = False) -> tuple[dict[str, float], Any, np.ndarray]:
+    """Fit and rank; ``repeat``: seen items stay in the lists."""
+    from penchant import rank
+    from penchant.histories import Histories
+
+    log = _logs.read(folder, name)
+    small = Histories(*log)[:WARM]
+    rank(model().fit(small), small, K, repeat=repeat)
+    train = Histories(*log)  # afresh: what a batch has looked up about itself does not count
+    start = time.perf_counter()
+    fitted = model().fit(train)
+    fit = time.perf_counter() - start
+    start = time.perf_counter()
+    lists = rank(fitted, train, K, repeat=repeat)
+    return {"neighbours": fit, "lists": time.perf_counter() - start}, fitted.weights, lists.scores
+
+
+def implicit(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray]:
+    """Its cosine and its batch call; one neighbour more, because it counts the item itself."""
+    from implicit.nearest_neighbours import CosineRecommender
+
+    log = _logs.matrix(folder, name)
+    fitted = CosineRecommender(K=NEIGHBOURS + 1, num_threads=0)
+    start = time.perf_counter()
+    fitted.fit(log, show_progress=False)
+    fit = time.perf_counter() - start
+    rows = np.arange(log.shape[0])
+    fitted.recommend(rows[:WARM], log[:WARM], N=K)
+    start = time.perf_counter()
+    _, scores = fitted.recommend(rows, log, N=K, filter_already_liked_items=True)
+    return {"neighbours": fit, "lists": time.perf_counter() - start}, fitted.similarity, scores
+
+
+def scaled(log: Any) -> Any:
+    """A log whose columns have the length one: what a cosine is the product of, for those that only multiply."""
+    from scipy.sparse import diags_array
+
+    counts = np.maximum(np.asarray(log.sum(axis=0)).ravel(), 1)
+    return (log @ diags_array((counts**-0.5).astype(np.float32))).tocsr()
+
+
+def sparse_dot_topn(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray]:
+    """Two products that keep the largest of every row; SciPy scales, and it cannot leave seen items out."""
+    from sparse_dot_topn import sp_matmul_topn
+
+    from bench.machine import cores
+
+    log = _logs.matrix(folder, name)
+    start = time.perf_counter()
+    unit = scaled(log)
+    near = sp_matmul_topn(unit.T.tocsr(), unit, top_n=NEIGHBOURS + 1, sort=True, n_threads=cores())
+    fit = time.perf_counter() - start
+    near.setdiag(0)  # the item itself
+    near.eliminate_zeros()
+    start = time.perf_counter()
+    lists = sp_matmul_topn(log, near, top_n=K, sort=True, n_threads=cores())
+    seconds = time.perf_counter() - start
+    filled = np.arange(K) < np.diff(lists.indptr)[:, None]
+    scores = np.zeros(filled.shape, np.float32)
+    scores[filled] = lists.data
+    return {"neighbours": fit, "lists": seconds}, near, scores
+
+
+def rusket(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray]:
+    """What it calls cosine scales rows, not items: here SciPy scales the items and it counts. Lists are had for one row
+    at a time, and of the rows as they were fitted: scaled, so that its scores are weighed sums."""
+    from rusket import ItemKNN
+    from scipy.sparse import csr_matrix
+
+    log = _logs.matrix(folder, name)
+    start = time.perf_counter()
+    fitted = ItemKNN(method="count", k=NEIGHBOURS).fit(scaled(log))
+    fit = time.perf_counter() - start
+    scores = np.zeros((log.shape[0], K), np.float32)
+    start = time.perf_counter()
+    for row in range(log.shape[0]):
+        best = fitted.recommend_items(row, K)[1]
+        scores[row, : len(best)] = best
+    seconds = time.perf_counter() - start
+    shape = (log.shape[1],) * 2
+    near = csr_matrix((fitted.w_data, fitted.w_indices, fitted.w_indptr), shape=shape)
+    return {"neighbours": fit, "lists": seconds}, near, scores
+
+
+def measure(work: Work, folder: Path, names: tuple[str, ...]) -> Numbers:
+    """The seconds of both parts, for every log, with what they came to."""
+    numbers: Numbers = {"seconds": 0.0}
+    for name in names:
+        seconds, near, scores = work(folder, name)
+        for part in PARTS:
+            numbers[f"{name}, {part}: seconds"] = seconds[part]
+            numbers["seconds"] += seconds[part]
+        numbers |= {f"{name} {key}": getattr(near, key) for key in ("indptr", "indices", "data")}
+        numbers[f"{name} scores"] = scores[sample(len(scores))]
+    return numbers
+
+
+def neighbours(arrays: Arrays, name: str, item: int) -> tuple[np.ndarray, np.ndarray]:
+    """The neighbours of one item and their similarities, best first, without the item itself."""
+    span = slice(*arrays[f"{name} indptr"][item : item + 2])
+    items, values = arrays[f"{name} indices"][span], arrays[f"{name} data"][span]
+    keep = (items != item) & (values > 0)
+    items, values = items[keep], values[keep]
+    order = np.argsort(-values, kind="stable")[:NEIGHBOURS]
+    return items[order], values[order]
+
+
+def compare(mine: Arrays, theirs: Arrays, name: str) -> tuple[float, int]:
+    """The largest difference between sorted similarities, and how many sure neighbours stand on one side only.
+
+    A neighbour is sure when its similarity lies above the last one kept, by more than float32 rounding.
+    """
+    gap, missing = 0.0, 0
+    for item in range(len(mine[f"{name} indptr"]) - 1):
+        (a, x), (b, y) = neighbours(mine, name, item), neighbours(theirs, name, item)
+        if len(a) != len(b):
+            missing += abs(len(a) - len(b))
+            continue
+        if len(a) == 0:
+            continue
+        gap = max(gap, float(np.abs(x - y).max()))
+        full = len(a) == NEIGHBOURS
+        sure_a, sure_b = (a[x > x[-1] + EQUAL], b[y > y[-1] + EQUAL]) if full else (a, b)
+        missing += int((~np.isin(sure_a, b)).sum() + (~np.isin(sure_b, a)).sum())
+    return gap, missing
+
+
+def same_lists(folder: Path, theirs: Arrays, name: str, peer: str) -> float:
+    """The share of the lists whose scores are ours when the neighbours are the peer's.
+
+    Where many items tie for the last place among the neighbours, either side may keep others; lists can be
+    compared only from the same ones.
+    """
+    from penchant import rank
+    from penchant.histories import Histories
+    from penchant.models.linear import Weights
+
+    indptr, items, n_items = _logs.read(folder, name)
+    counts = np.maximum(np.bincount(items, minlength=n_items), 1)
+    values = (counts[items] ** -0.5).astype(np.float32) if peer == "rusket" else None
+    kind = "none" if values is None else "weight"
+    given = Histories(indptr, items, n_items, values, values_are=kind)[sample(len(indptr) - 1)]
+    fitted = model().fit(given)
+    near = [theirs[f"{name} {key}"] for key in ("indptr", "indices", "data")]
+    fitted.weights = Weights(
+        *(part.astype(of) for part, of in zip(near, (np.int64, np.int32, np.float32), strict=True))
+    )
+    a, b = rank(fitted, given, K, repeat=peer == "sparse_dot_topn").scores, theirs[f"{name} scores"]
+    return float(np.isclose(np.where(a > 0, a, 0), np.where(b > 0, b, 0), rtol=1e-5, atol=1e-5).all(axis=1).mean())
+
+
+def question(peer: str, names: tuple[str, ...], contender: str, rounds: int) -> Question:
+    """Three times as fast, at the same neighbours and the same lists."""
+    called = peer.replace("_", "-")
+
+    def prepare(folder: Path) -> None:
+        for name in names:
+            _logs.write(folder, name)
+
+    def judge(mine: Side, theirs: Side) -> list[Goal]:
+        goals = []
+        for name in names:
+            for part in PARTS:
+                times = theirs[f"{name}, {part}: seconds"] / mine[f"{name}, {part}: seconds"]
+                goals.append(Goal(f"{name}, {part}: times faster than {called}", times, 3.0, at_least=True))
+            gap, missing = compare(mine.arrays, theirs.arrays, name)
+            same = same_lists(WORK / contender, theirs.arrays, name, peer)
+            goals += [
+                Goal(f"{name}: largest difference between sorted similarities", gap, EQUAL, at_least=False),
+                Goal(f"{name}: sure neighbours that only one side has", missing, 0, at_least=False),
+                Goal(f"{name}: share of lists with the same scores from the same neighbours", same, 1.0, at_least=True),
+            ]
+        return goals
+
+    how = {
+        "implicit": "CosineRecommender keeps 101, as it counts the item itself; seen items are left out of the lists",
+        "sparse_dot_topn": "SciPy scales the log for it, which is counted; it keeps 101, and neither side leaves seen "
+        "items out of the lists, which it cannot",
+        "rusket": "SciPy scales the log for it, which is counted: its own cosine scales users; lists by one call a "
+        "user, as it has no other, of scaled histories; seen items are left out",
+    }  # fmt: skip
+    return Question(
+        title=f"Cosine of items, {NEIGHBOURS} neighbours, and top {K} for every user, {' and '.join(names)}: "
+        f"Penchant and {called}",
+        how=f"from the log to the neighbours, then lists for all, on all cores after small first calls; {how[peer]}",
+        prepare=prepare,
+        judge=judge,
+        peer=peer,
+        environment=called,
+        rounds=rounds,
+    )

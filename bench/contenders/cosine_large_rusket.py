@@ -1,0 +1,23 @@
+"""Cosine of items and lists for all, on 138,000 × 27,000 × 20 million: Penchant and rusket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.contenders import _cosine
+from bench.duel import Numbers
+
+LOGS = ("synthetic",)
+
+
+def ours(folder: Path) -> Numbers:
+    """Ours on all of them."""
+    return _cosine.measure(_cosine.ours, folder, LOGS)
+
+
+def rusket(folder: Path) -> Numbers:
+    """Theirs on all of them."""
+    return _cosine.measure(_cosine.rusket, folder, LOGS)
+
+
+QUESTION = _cosine.question("rusket", LOGS, "cosine-large-rusket", rounds=1)

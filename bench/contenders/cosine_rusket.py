@@ -1,0 +1,26 @@
+"""Cosine of items and lists for all, on gowalla and ml-1m: Penchant and rusket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.contenders import _cosine
+from bench.duel import Numbers
+
+LOGS = (
+    "gowalla",
+    "ml-1m",
+)
+
+
+def ours(folder: Path) -> Numbers:
+    """Ours on all of them."""
+    return _cosine.measure(_cosine.ours, folder, LOGS)
+
+
+def rusket(folder: Path) -> Numbers:
+    """Theirs on all of them."""
+    return _cosine.measure(_cosine.rusket, folder, LOGS)
+
+
+QUESTION = _cosine.question("rusket", LOGS, "cosine-rusket", rounds=5)
