@@ -32,8 +32,7 @@ class SASRec(NextItemModel):
     same length side by side. ``order`` says how order is seen: ``start`` adds a learned vector for the place, counted
     from the start of the window; ``distance`` adds to each attention logit a learned number for the events between
     the two. Where events have times, ``times`` adds one for the power of two of the seconds between them. With a
-    ``temperature`` the score is the cosine over it: popular items cannot win by their length alone, and training
-    on sparse logs takes a fraction of the passes.
+    ``temperature`` the score is the cosine over it, so that no item wins by the length of its vector alone.
 
     Cost a pass: O(events · (n_items · factors + factors² · layers)) with the full softmax; with a sampled one
     ``negatives`` stands in place of n_items. An empty history scores zero everywhere. Raises ``MissingExtraError``
