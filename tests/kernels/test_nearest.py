@@ -235,3 +235,18 @@ def test_turning_twice_is_the_same(seed: int, rows: int, n_keys: int) -> None:
     back = v.turned(n_keys).turned(len(v))
     for name in ("indptr", "keys", "values"):
         np.testing.assert_array_equal(getattr(v, name), getattr(back, name))
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "dice", "lift", "conditional"])
+@pytest.mark.parametrize("by_score", [False, True])
+def test_neighbours_out_of_counts_are_those_of_the_events(similarity: str, by_score: bool) -> None:
+    points = vectors(6, 90, 200, unit=True)
+    dense = np.zeros((90, 200), dtype=np.float32)
+    for row in range(90):
+        dense[row, points.keys[points.indptr[row] : points.indptr[row + 1]]] = 1
+    order, names = (np.random.default_rng(n).permutation(90).astype(np.int32) for n in (0, 1))
+    index = Index.of(Measure(similarity, shrink=3.0, min_overlap=2), points, 200)
+    one = list(index.near(points, 7, order=order, myself=order, names=names, by_score=by_score))
+    two = index.near_of(dense @ dense.T, points, 7, order=order, names=names, by_score=by_score, threads=2)
+    for part in ("sizes", "points", "scores"):
+        np.testing.assert_array_equal(*(np.concatenate([getattr(block, part) for block in of]) for of in (one, two)))

@@ -319,6 +319,38 @@ def nearest_by_product(
 
 
 @kernel
+def nearest_of_counts(
+    lo: int,
+    hi: int,
+    order: I32,  # which points ask, and in which order
+    dense: F32,  # (points, points) how many keys each pair has in common; used up
+    left: F32,
+    right: F32,
+    form: int,
+    shrink: float,
+    min_overlap: int,
+    names: I32,
+    by_score: bool,
+    k: int,
+    out_points: I32,
+    out_scores: F32,
+    out_sizes: I64,
+) -> None:
+    """As ``nearest_by_product`` where the points ask themselves, all values are one and the sums are there."""
+    n_points, at = right.shape[0], 0
+    score, counts = np.empty(64, dtype=np.float32), np.empty(257, dtype=np.int64)
+    best, spare = np.empty(n_points + 64, dtype=np.uint64), np.empty(n_points + 64, dtype=np.uint64)
+    none = np.empty(0, dtype=np.float32)
+    for n in range(lo, hi):
+        query = order[n]
+        dense[query, query] = 0  # it cannot be its own neighbour
+        taken = _best_of_all(dense[query], none, right, left[query], form, shrink, min_overlap, k, score, best)
+        _put(best, spare, counts, taken, names, by_score, out_points, out_scores, at)
+        out_sizes[n - lo] = taken
+        at += taken
+
+
+@kernel
 def best_of(
     sizes: I64,  # (queries,) how many points each query reached
     points: I32,  # one query after the other

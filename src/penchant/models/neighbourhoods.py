@@ -153,6 +153,36 @@ class Index:
         factor = (sizes.astype(np.float64) ** -exponents(measure)[1]).astype(np.float32)
         return cls(measure, keys, by_key, factor, bool((x == 1).all()))
 
+    def _asked(self, queries: Vectors) -> tuple[Floats, Floats]:
+        """The values of queries as the similarity sees them, and what the size of each multiplies it with."""
+        x, sizes = weigh(self.measure, queries, self.keys)
+        factor = sizes.astype(np.float64) ** -exponents(self.measure)[0]
+        factor = factor * len(self.keys.counts) if self.measure.similarity == "lift" else factor
+        return x, factor.astype(np.float32)
+
+    def near_of(
+        self, dense: Floats, queries: Vectors, k: int, *, order: Ints, names: Ints, by_score: bool, threads: int
+    ) -> list[Found]:
+        """As ``near`` where the points ask themselves and all values are one, from how many keys each pair has in
+        common: ``dense`` (points, points), which is used up."""
+        from penchant.kernels.nearest import nearest_of_counts
+        from penchant.kernels.threads import over_blocks
+
+        m, right, n = self.measure, self.factors, len(self.factors)
+        left, k = self._asked(queries)[1], min(k or n, n)
+
+        def work(lo: int, hi: int) -> Found:
+            room = (hi - lo) * k
+            found, scores, taken = np.empty(room, np.int32), np.empty(room, np.float32), np.zeros(hi - lo, np.int64)
+            nearest_of_counts(
+                lo, hi, order, dense, left, right, m.form, m.shrink, m.min_overlap, names, by_score, k, found, scores,
+                taken,
+            )  # fmt: skip
+            used = int(taken.sum())
+            return Found(lo, hi, taken, found[:used].copy(), scores[:used].copy())
+
+        return over_blocks(work, n, size=64, threads=threads)
+
     def near(
         self,
         queries: Vectors,
@@ -177,9 +207,7 @@ class Index:
         from penchant.kernels.threads import iter_blocks
 
         m, right, n_points = self.measure, self.factors, len(self.factors)
-        x, sizes = weigh(m, queries, self.keys)
-        factor = sizes.astype(np.float64) ** -exponents(m)[0]
-        factor = factor * len(self.keys.counts) if m.similarity == "lift" else factor
+        x, factor = self._asked(queries)
         k = min(k or n_points, n_points)
         order = np.arange(len(queries), dtype=np.int32) if order is None else order
         starts, stops, left = queries.indptr[order], queries.indptr[order + 1], factor[order].astype(np.float32)
