@@ -37,7 +37,7 @@ def measure(events: int, items: int, length: int) -> dict[str, float]:
     log = Histories(np.arange(rows + 1, dtype=np.int64) * length, drawn, items)
     model = create("sasrec", {**PARAMS, "window": length})
     model.fit(log)
-    return {"seconds": model.history[-1]["seconds"], "peak_mib": machine.peak_mib()}  # type: ignore[attr-defined]
+    return {"seconds": model.history[-1]["seconds"], "peak_mib": machine.peak_mib()}  # type: ignore[attr-defined]  # of every network
 
 
 def main() -> None:
