@@ -53,6 +53,11 @@ def _dot(a: F32, b: F32) -> np.float32:
 
 
 @fast_kernel
+def _sigmoid(v: float) -> float:
+    return 1.0 / (1.0 + math.exp(-v))
+
+
+@fast_kernel
 def _pair(
     x: F32,
     x_sum: F32,
@@ -63,32 +68,40 @@ def _pair(
     i: int,
     j: int,
     g: float,
+    logistic: bool,
     rate: float,
     reg: float,
     learn: bool,
 ) -> None:
-    """One step up the gradient ``g · (score of i − score of j)``; ``learn``: items move too."""
+    """One step up the gradient ``g · (score of i − score of j)``, with ``logistic`` that of ``g · log σ(the same)``.
+
+    ``learn``: items move too. One pass sums all that the scores and the three squared gradients are made of.
+    """
     f = x.shape[1]
     xr, yi, yj = x[r], y[i], y[j]
-    gx, gi, size = np.float32(g), np.float32(reg), np.float32(1.0 / f)
-    sx, si, sj = np.float32(0), np.float32(0), np.float32(0)
+    zero = np.float32(0)
+    xi, xj, ij, xx, ii, jj = zero, zero, zero, zero, zero, zero
     for c in range(f):
-        dx = gx * (yi[c] - yj[c]) - gi * xr[c]
-        sx += dx * dx
-        if learn:
-            di = gx * xr[c] - gi * yi[c]
-            dj = -gx * xr[c] - gi * yj[c]
-            si += di * di
-            sj += dj * dj
-    x_sum[r] += sx * size
-    step = np.float32(rate / math.sqrt(x_sum[r]))
+        vx, vi, vj = xr[c], yi[c], yj[c]
+        xi += vx * vi
+        xj += vx * vj
+        ij += vi * vj
+        xx += vx * vx
+        ii += vi * vi
+        jj += vj * vj
+    if logistic:
+        g *= _sigmoid(xj + bias[j] - xi - bias[i])
+    gx, gi, size = np.float32(g), np.float32(reg), np.float32(1.0 / f)
+    g2, gr, r2 = gx * gx, np.float32(2) * gx * gi, gi * gi
+    x_sum[r] += max(g2 * (ii + jj - np.float32(2) * ij) - gr * (xi - xj) + r2 * xx, zero) * size
+    step = np.float32(rate) / np.sqrt(x_sum[r])
     if not learn:
         for c in range(f):
             xr[c] += step * (gx * (yi[c] - yj[c]) - gi * xr[c])
         return
-    y_sum[i] += si * size
-    y_sum[j] += sj * size
-    up, down = np.float32(rate / math.sqrt(y_sum[i])), np.float32(rate / math.sqrt(y_sum[j]))
+    y_sum[i] += max(g2 * xx - gr * xi + r2 * ii, zero) * size
+    y_sum[j] += max(g2 * xx + gr * xj + r2 * jj, zero) * size
+    up, down = np.float32(rate) / np.sqrt(y_sum[i]), np.float32(rate) / np.sqrt(y_sum[j])
     for c in range(f):
         xc, ic, jc = xr[c], yi[c], yj[c]
         xr[c] = xc + step * (gx * (ic - jc) - gi * xc)
@@ -127,11 +140,6 @@ def _point(
 
 
 @fast_kernel
-def _sigmoid(v: float) -> float:
-    return 1.0 / (1.0 + math.exp(-v))
-
-
-@fast_kernel
 def _learn_event(
     loss: int,
     r: int,
@@ -153,23 +161,23 @@ def _learn_event(
     state: U64,
 ) -> None:
     lo, hi, size = indptr[own], indptr[own + 1], pool.shape[0]
-    score = _dot(x[r], y[i]) + bias[i]
+    score = np.float32(0) if loss == 0 else _dot(x[r], y[i]) + bias[i]
     if loss == 2:
         _point(x, x_sum, r, y, y_sum, bias, i, weight * _sigmoid(-score), rate, reg, learn)
     for trial in range(tries):
-        j = pool[_next(state) % size]
+        j = pool[(_next(state) * size) >> 31]
         if _holds(items, lo, hi, j):
             continue
-        other = _dot(x[r], y[j]) + bias[j]
         if loss == 0:
-            _pair(x, x_sum, r, y, y_sum, bias, i, j, weight * _sigmoid(other - score), rate, reg, learn)
+            _pair(x, x_sum, r, y, y_sum, bias, i, j, weight, True, rate, reg, learn)
             return
+        other = _dot(x[r], y[j]) + bias[j]
         if loss == 2:
             _point(x, x_sum, r, y, y_sum, bias, j, -_sigmoid(other), rate, reg, learn)
         elif other > score - 1.0:
             # as many tries as it took to find one above: about this many of all items are above
             above = max((y.shape[0] - 1) // (trial + 1), 1)
-            _pair(x, x_sum, r, y, y_sum, bias, i, j, weight * math.log(1.0 + above), rate, reg, learn)
+            _pair(x, x_sum, r, y, y_sum, bias, i, j, weight * math.log(1.0 + above), False, rate, reg, learn)
             return
 
 
@@ -281,7 +289,7 @@ def learn_histories(
             i = items[e]
             j = -1
             for _ in range(tries):
-                drawn = pool[_next(state) % pool.shape[0]]
+                drawn = pool[(_next(state) * pool.shape[0]) >> 31]
                 if not _holds(items, start, stop, drawn):
                     j = drawn
                     break

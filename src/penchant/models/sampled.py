@@ -55,8 +55,7 @@ class SampledModel(VectorModel):
             row_group, item_group = _deal(rng, len(events), lanes), _deal(rng, n, lanes)
             pools = [np.flatnonzero(item_group == g).astype(np.int32) for g in range(lanes)]
             bucket = row_group[rows] * lanes + item_group[events.items]
-            shuffled = rng.permutation(len(rows))
-            order = shuffled[np.argsort(bucket[shuffled], kind="stable")].astype(np.int64)
+            order = np.argsort(bucket.astype(np.int16), kind="stable").astype(np.int64)  # by rows: theirs stay cached
             bounds = np.concatenate([[0], np.cumsum(np.bincount(bucket, minlength=lanes * lanes))])
             seeds = rng.integers(2**62, size=(lanes, lanes))
             for turn in range(lanes):
@@ -120,5 +119,9 @@ def _start(rng: np.random.Generator, rows: int, factors: int) -> Floats:
 
 
 def _deal(rng: np.random.Generator, count: int, groups: int) -> np.ndarray:
-    """A random group for each of ``count``, as even in size as can be."""
-    return rng.permutation(count) % groups
+    """A random group for each of ``count``, about even in size.
+
+    Where there are many, sixteen neighbours go together: two threads that write to one cache line wait for each other.
+    """
+    together = 16 if count >= 256 * groups else 1
+    return np.repeat(rng.permutation(-(-count // together)) % groups, together)[:count]
