@@ -73,11 +73,11 @@ class Weights:
                 np.add.at(out[0], self.indices[at], np.repeat(coefficients, count) * self.data[at])  # one after another
             else:
                 self._apply_sparse(given, coefficients, out, threads)
-        if self.dense is not None:
-            for r in range(len(given)):
-                events = slice(given.indptr[r], given.indptr[r + 1])
-                if events.start < events.stop:
-                    out[r] += coefficients[events] @ self.dense[given.items[events]]
+        if self.dense is not None and len(given.items):
+            if len(given) == 1:
+                out[0] += coefficients @ self.dense[given.items]
+            else:  # row by row it would be copied together first, which takes longer than the sums
+                out += times_dense((given.indptr, given.items, coefficients), self.dense, threads)
         if self.left is not None and self.right is not None and len(given.items):
             if len(given) == 1:
                 out[0] += (coefficients @ self.left[given.items]) @ self.right
