@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.contenders import _logs
+from bench.contenders import _held, _logs
 from bench.duel import Goal, Numbers, Question, Side
 
 FACTORS, EPOCHS = 64, 30
-HELD = 0.1  # share of the training events that the lists are judged by
 SAMPLE = 5000  # rows whose lists are judged
 K = 20
 
@@ -22,29 +21,18 @@ def prepare(folder: Path) -> None:
     _logs.write(folder, "gowalla")
 
 
-def parts(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-    """Row bounds and items of what is learned from, the same of what is held out, and how many items there are."""
-    indptr, items, n_items = _logs.read(folder, "gowalla")
-    held = np.random.default_rng(0).random(len(items)) < HELD
-    before = np.append(0, np.cumsum(held))[indptr]
-    return indptr - before, items[~held], before, items[held], n_items
-
-
-def ndcg(folder: Path, x: np.ndarray, y: np.ndarray, bias: np.ndarray) -> float:
+def judged(folder: Path, x: np.ndarray, y: np.ndarray, bias: np.ndarray) -> float:
     """NDCG@20 on the held out events of a sample of rows, among all items that a row has not; ``x``: all rows."""
-    indptr, items, held_indptr, held_items, _ = parts(folder)
-    discount = 1 / np.log2(np.arange(K) + 2)
+    indptr, items, held_indptr, held_items, _ = _held.parts(folder, "gowalla")
     chosen = np.flatnonzero(np.diff(held_indptr) > 0)
     chosen = np.random.default_rng(1).permutation(chosen)[:SAMPLE]
-    total = 0.0
-    for row in chosen:
+    lists = np.empty((len(chosen), K), dtype=np.int64)
+    for at, row in enumerate(chosen):
         scores = y @ x[row] + bias
         scores[items[indptr[row] : indptr[row + 1]]] = -np.inf
         best = np.argpartition(-scores, K)[:K]
-        best = best[np.argsort(-scores[best], kind="stable")]
-        truth = held_items[held_indptr[row] : held_indptr[row + 1]]
-        total += float(discount[np.isin(best, truth)].sum() / discount[: len(truth)].sum())
-    return total / len(chosen)
+        lists[at] = best[np.argsort(-scores[best], kind="stable")]
+    return _held.ndcg(lists, held_indptr, held_items, chosen)
 
 
 def ours(folder: Path) -> Numbers:
@@ -53,14 +41,14 @@ def ours(folder: Path) -> Numbers:
     from penchant.histories import Histories
     from penchant.models.base import Run
 
-    indptr, items, _, _, n_items = parts(folder)
+    indptr, items, _, _, n_items = _held.parts(folder, "gowalla")
     train, told = Histories(indptr, items, n_items), [0.0]
     model = BPR(factors=FACTORS, epochs=EPOCHS, form="vectors")
     model.fit(train, run=Run(progress=lambda *_: told.append(time.perf_counter())))
     assert model.item_bias is not None
     return {
         "seconds": statistics.median(np.diff(told)[1:]),
-        "ndcg": ndcg(folder, model.embed(train), model.item_vectors, model.item_bias),
+        "ndcg": judged(folder, model.embed(train), model.item_vectors, model.item_bias),
     }
 
 
@@ -69,13 +57,16 @@ def implicit(folder: Path) -> Numbers:
     from implicit.cpu.bpr import BayesianPersonalizedRanking
     from scipy.sparse import csr_matrix
 
-    indptr, items, _, _, n_items = parts(folder)
+    indptr, items, _, _, n_items = _held.parts(folder, "gowalla")
     log = csr_matrix((np.ones(len(items), np.float32), items, indptr), shape=(len(indptr) - 1, n_items))
     told = [0.0]
     model = BayesianPersonalizedRanking(FACTORS, iterations=EPOCHS, num_threads=0, random_state=0)
     model.fit(log, show_progress=False, callback=lambda *_: told.append(time.perf_counter()))
     x, y = np.asarray(model.user_factors), np.asarray(model.item_factors)  # the last of y's is a bias, of x's it is one
-    return {"seconds": statistics.median(np.diff(told)[1:]), "ndcg": ndcg(folder, x, y, np.zeros(n_items, np.float32))}
+    return {
+        "seconds": statistics.median(np.diff(told)[1:]),
+        "ndcg": judged(folder, x, y, np.zeros(n_items, np.float32)),
+    }
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
