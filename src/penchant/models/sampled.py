@@ -41,6 +41,10 @@ class SampledModel(VectorModel):
         raise TypeError(f"{self.name} says how many negatives it draws")
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self.learn_rows(train, run)
+
+    def learn_rows(self, train: Histories, run: Run) -> Floats:
+        """Learn the items; gives the training rows' own vectors too, which ``fit`` throws away."""
         from penchant.kernels.sgd import learn_events
         from penchant.kernels.threads import over_blocks
 
@@ -81,6 +85,7 @@ class SampledModel(VectorModel):
                 progress(epoch + 1, self.epochs)
         self.item_vectors, self.item_bias = y, bias
         self._forget_unseen()
+        return x
 
     def _forget_unseen(self) -> None:
         """An item without a training event was only ever a negative: it keeps its bias and no direction."""
