@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench.blends import held_runs
-from bench.contenders.item_knn_fit import compare
+from bench.contenders._cosine import compare
 from bench.sets import SETS
 
 from bench import accuracy, child, choosing_report, duel, machine, report
@@ -88,16 +88,16 @@ def test_a_comparison_takes_turns_and_medians(tmp_path: Path, monkeypatch: pytes
 def arrays(rows: list[dict[int, float]]) -> duel.Arrays:
     indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     items = np.array([item for row in rows for item in row])
-    return {"indptr": indptr, "indices": items, "data": np.array([v for row in rows for v in row.values()])}
+    return {"a indptr": indptr, "a indices": items, "a data": np.array([v for row in rows for v in row.values()])}
 
 
 def test_neighbourhoods_are_equal_up_to_ties_and_the_item_itself(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("bench.contenders.item_knn_fit.NEIGHBOURS", 2)
+    monkeypatch.setattr("bench.contenders._cosine.NEIGHBOURS", 2)
     mine = arrays([{1: 0.9, 2: 0.5}, {0: 0.9}])
-    assert compare(mine, arrays([{0: 1.0, 1: 0.9, 3: 0.5}, {1: 1.0, 0: 0.9}])) == (0.0, 0)  # a tie at the last one
-    assert compare(mine, arrays([{1: 0.9, 2: 0.4}, {0: 0.9}]))[0] == pytest.approx(0.1)
-    assert compare(mine, arrays([{4: 0.9, 2: 0.5}, {0: 0.9}]))[1] == 2
-    assert compare(mine, arrays([{1: 0.9, 2: 0.5}, {}]))[1] == 1
+    assert compare(mine, arrays([{0: 1.0, 1: 0.9, 3: 0.5}, {1: 1.0, 0: 0.9}]), "a") == (0.0, 0)  # a tie at the last one
+    assert compare(mine, arrays([{1: 0.9, 2: 0.4}, {0: 0.9}]), "a")[0] == pytest.approx(0.1)
+    assert compare(mine, arrays([{4: 0.9, 2: 0.5}, {0: 0.9}]), "a")[1] == 2
+    assert compare(mine, arrays([{1: 0.9, 2: 0.5}, {}]), "a")[1] == 1
 
 
 def test_the_queue_does_what_has_no_result_of_these_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
