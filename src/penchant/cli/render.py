@@ -75,6 +75,8 @@ def progress() -> Iterator[Progress | None]:
         TimeRemainingColumn,
     )
 
+    from penchant.kernels.compiling import told_of_compiling
+
     times = TimeElapsedColumn(), TimeRemainingColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -86,25 +88,5 @@ def progress() -> Iterator[Progress | None]:
                 tasks[name] = bars.add_task(stage, total=total)
             bars.update(tasks[name], description=stage, completed=done, total=total)
 
-        with _told_of_compiling():
+        with told_of_compiling(lambda: note("compiling for this processor; only the first run waits for it")):
             yield report
-
-
-@contextmanager
-def _told_of_compiling() -> Iterator[None]:
-    """A note when kernels are compiled: a first run takes seconds longer than all others, and should say why."""
-    from numba.core import event
-
-    class Note(event.Listener):
-        said = False
-
-        def on_start(self, event: event.Event) -> None:
-            if not self.said:
-                note("compiling for this processor; only the first run waits for it")
-            self.said = True
-
-        def on_end(self, event: event.Event) -> None:
-            pass
-
-    with event.install_listener("numba:compile", Note()):
-        yield

@@ -163,7 +163,7 @@ def _learn_event(
     lo, hi, size = indptr[own], indptr[own + 1], pool.shape[0]
     score = np.float32(0) if loss == 0 else _dot(x[r], y[i]) + bias[i]
     if loss == 2:
-        _point(x, x_sum, r, y, y_sum, bias, i, weight * _sigmoid(-score), rate, reg, learn)
+        _point(x, x_sum, r, y, y_sum, bias, i, weight * _sigmoid(-float(score)), rate, reg, learn)
     for trial in range(tries):
         j = pool[(_next(state) * size) >> 31]
         if _holds(items, lo, hi, j):
