@@ -17,8 +17,7 @@ Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-CELLS_AN_EVENT = 100  # of history × item, up to which repeats are found by marks rather than by sorting
-CELLS = 2**22  # that are marked at a time
+MANY = 20_000  # events for which it is worth to load a kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,18 +192,12 @@ class Histories:
     @cached_property
     def _repeats(self) -> bool:
         """Whether a row holds an item twice; asked by many, so it is looked up once."""
-        keys = self.rows * np.int64(self.n_items) + self.items
-        if len(self) * self.n_items > CELLS_AN_EVENT * len(keys):
-            ordered = np.sort(keys)  # several times faster than argsort
-            return bool((ordered[1:] == ordered[:-1]).any())
-        step = max(1, CELLS // self.n_items)
-        for lo in range(0, len(self), step):  # where many cells are filled, ticking them off is faster still
-            part = keys[self.indptr[lo] : self.indptr[min(lo + step, len(self))]] - lo * self.n_items
-            met = np.zeros(step * self.n_items, dtype=np.bool_)
-            met[part] = True
-            if np.count_nonzero(met) < len(part):
-                return True
-        return False
+        if len(self.items) > MANY:
+            from penchant.kernels.ragged import repeats
+
+            return repeats(self.indptr, self.items, self.n_items)
+        ordered = np.sort(self.rows * np.int64(self.n_items) + self.items)  # several times faster than argsort
+        return bool((ordered[1:] == ordered[:-1]).any())
 
     def distinct(self) -> Histories:
         """Each item once a row, at the place of its last event: weights add, ratings take the last."""

@@ -239,14 +239,19 @@ def test_turning_twice_is_the_same(seed: int, rows: int, n_keys: int) -> None:
 
 @pytest.mark.parametrize("similarity", ["cosine", "jaccard", "dice", "lift", "conditional"])
 @pytest.mark.parametrize("by_score", [False, True])
-def test_neighbours_out_of_counts_are_those_of_the_events(similarity: str, by_score: bool) -> None:
+def test_neighbours_by_bits_are_those_by_pairs(
+    similarity: str, by_score: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     points = vectors(6, 90, 200, unit=True)
-    dense = np.zeros((90, 200), dtype=np.float32)
-    for row in range(90):
-        dense[row, points.keys[points.indptr[row] : points.indptr[row + 1]]] = 1
     order, names = (np.random.default_rng(n).permutation(90).astype(np.int32) for n in (0, 1))
     index = Index.of(Measure(similarity, shrink=3.0, min_overlap=2), points, 200)
+    made = index._bits(90)
+    assert made.shape == (90, 8)  # these are so dense that bits pay for some, and not for all
+    assert int(sum(ones.sum() for ones in np.unpackbits(made.view(np.uint8), axis=1))) == len(points.keys)
+    paying = [6 * int(index.by_key.lengths[points.keys[slice(*points.indptr[r : r + 2])]].sum()) for r in range(90)]
+    assert 0 < sum(pairs > made.size for pairs in paying) < 90
+    two = list(index.near(points, 7, order=order, myself=order, names=names, by_score=by_score))
+    monkeypatch.setattr("penchant.models.neighbourhoods.MOST_WORDS", 0)
     one = list(index.near(points, 7, order=order, myself=order, names=names, by_score=by_score))
-    two = index.near_of(dense @ dense.T, points, 7, order=order, names=names, by_score=by_score, threads=2)
     for part in ("sizes", "points", "scores"):
         np.testing.assert_array_equal(*(np.concatenate([getattr(block, part) for block in of]) for of in (one, two)))

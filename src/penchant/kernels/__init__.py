@@ -1,8 +1,8 @@
 """Numba kernels: plain arrays in, plain arrays out; serial, without the GIL, cached.
 
 A kernel works on the rows ``[lo, hi)`` and never starts a thread; ``kernels.threads`` runs it over blocks of rows. Each
-file holds its own functions and nothing captured from outside, so that a stale cache cannot happen. The caller
-checks bounds, dtypes and emptiness: a kernel trusts what it is given.
+file holds its own functions and nothing captured from outside but single ``instructions``, so that a stale cache cannot
+happen. The caller checks bounds, dtypes and emptiness: a kernel trusts what it is given.
 """
 
 from __future__ import annotations

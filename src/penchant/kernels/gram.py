@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from penchant.kernels import kernel
+from penchant.kernels.instructions import ones
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
-
-
-def _ones(_context: Any, word: Any) -> Any:
-    """How many bits of a word are set: one instruction, or one for several words where the processor has it."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return word(word), generate
-
-
-ones: Any = intrinsic(_ones)  # inside kernels it takes the word alone
 
 
 @kernel

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.kernels import kernel
+from penchant.kernels.instructions import lowest, ones, prefetch
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -20,6 +21,8 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
+
+PAIR = 6  # words of bits that are compared in the time that one pair takes
 
 
 @kernel
@@ -55,22 +58,23 @@ def _take_best(size: int, k: int, points: I32, bits: U32, buckets: I32, ties: U6
     A histogram of the bits finds the bucket that holds the k-th; only within that bucket is anything compared. Keys in
     ``out``: score bits, then the complement of the point, so that a larger key is a better neighbour.
     """
+    if size <= k:
+        for n in range(size):
+            out[n] = (np.uint64(bits[n]) << np.uint64(32)) | np.uint64(0xFFFFFFFF - points[n])
+        return size
     low, high = np.uint32(0xFFFFFFFF), np.uint32(0)
     for n in range(size):
         low, high = min(low, bits[n]), max(high, bits[n])
     shift = np.uint32(0)
     while ((high - low) >> shift) >= buckets.shape[0]:
         shift += np.uint32(1)
-    edge = -1  # everything is taken
-    if size > k:
-        buckets[:] = 0
-        for n in range(size):
-            buckets[(bits[n] - low) >> shift] += 1
-        above = 0
-        edge = buckets.shape[0] - 1
-        while above + buckets[edge] < k:
-            above += buckets[edge]
-            edge -= 1
+    buckets[:] = 0
+    for n in range(size):
+        buckets[(bits[n] - low) >> shift] += 1
+    above, edge = 0, buckets.shape[0] - 1
+    while above + buckets[edge] < k:
+        above += buckets[edge]
+        edge -= 1
     taken, tied = 0, 0
     for n in range(size):
         key = (np.uint64(bits[n]) << np.uint64(32)) | np.uint64(0xFFFFFFFF - points[n])
@@ -88,122 +92,129 @@ def _take_best(size: int, k: int, points: I32, bits: U32, buckets: I32, ties: U6
 
 
 @kernel
-def _sort(keys: U64, spare: U64, counts: I64, size: int, first_byte: int, last_byte: int) -> None:
-    """Sort ``keys[:size]`` upwards by the bytes ``first_byte`` to ``last_byte``, the lowest being 0."""
-    for byte in range(first_byte, last_byte + 1):
-        shift = np.uint64(8 * byte)
-        counts[:] = 0
-        for n in range(size):
-            counts[np.int64((keys[n] >> shift) & np.uint64(255)) + 1] += 1
-        for value in range(1, 256):
-            counts[value] += counts[value - 1]
-        for n in range(size):
-            digit = np.int64((keys[n] >> shift) & np.uint64(255))
-            spare[counts[digit]] = keys[n]
-            counts[digit] += 1
-        keys[:size] = spare[:size]
-
-
-@kernel
 def _put(
-    best: U64, spare: U64, counts: I64, size: int, names: I32, by_score: bool, out_points: I32, out_scores: F32, at: int
-) -> None:
-    """Write the neighbours of one query: the best first, or by rising name."""
+    best: U64, size: int, names: I32, by_score: bool, marks: U64, words: U64, named: F32, out_points: I32,
+    out_scores: F32, at: int,
+) -> None:  # fmt: skip
+    """Write the neighbours of one query: the best first, or by rising name.
+
+    Names are sorted by ticking them off: a bit of ``marks`` for each, a bit of ``words`` for each word of marks that
+    holds one; both are zeros before and after. ``named`` (points,) holds the score beside.
+    """
     one = np.zeros(1, dtype=np.float32)
     bits = one.view(np.uint32)
     if by_score:
-        _sort(best, spare, counts, size, 0, 7)
-    else:
-        for n in range(size):
-            point = np.int64(np.uint64(0xFFFFFFFF) - (best[n] & np.uint64(0xFFFFFFFF)))
-            best[n] = (np.uint64(names[point]) << np.uint64(32)) | (best[n] >> np.uint64(32))
-        last_byte = 4
-        while names.shape[0] >> (8 * (last_byte - 3)) > 0:
-            last_byte += 1
-        _sort(best, spare, counts, size, 4, last_byte)
+        best[:size].sort()
     for n in range(size):
+        key = best[size - 1 - n]
+        name = names[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
+        bits[0] = np.uint32(key >> np.uint64(32))
         if by_score:
-            key = best[size - 1 - n]
-            bits[0] = np.uint32(key >> np.uint64(32))
-            out_points[at + n] = names[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
-        else:
-            bits[0] = np.uint32(best[n] & np.uint64(0xFFFFFFFF))
-            out_points[at + n] = np.int32(best[n] >> np.uint64(32))
-        out_scores[at + n] = one[0]
-
-
-@kernel
-def _score(dot: Any, other: Any, both: Any, mine: Any, form: int, shrink: float, min_overlap: int) -> Any:
-    """One similarity: from the sum of products, the sizes of both sides and how many keys are common."""
-    if form == 0:
-        s = dot * mine * other
-    elif form == 1:
-        s = dot / (mine + other - dot)
-    else:
-        s = np.float32(2) * dot / (mine + other)
-    if shrink > 0 or min_overlap > 1:
-        s *= np.float32(both >= np.float32(min_overlap)) * both / (both + np.float32(shrink))
-    return s
+            out_points[at + n], out_scores[at + n] = name, one[0]
+            continue
+        named[name] = one[0]
+        marks[name >> 6] |= np.uint64(1) << np.uint64(name & 63)
+        words[name >> 12] |= np.uint64(1) << np.uint64((name >> 6) & 63)
+    for w in range(0 if by_score else words.shape[0]):
+        some = words[w]
+        while some > 0:
+            word = 64 * w + np.int64(lowest(some))
+            some &= some - np.uint64(1)
+            left = marks[word]
+            marks[word] = 0
+            while left > 0:
+                name = 64 * word + np.int64(lowest(left))
+                left &= left - np.uint64(1)
+                out_points[at], out_scores[at] = name, named[name]
+                at += 1
+        words[w] = 0
 
 
 @kernel
 def _scores(
-    met: F32, sizes: F32, both: F32, mine: Any, form: int, shrink: float, min_overlap: int, bound: Any, out: F32
-) -> bool:
-    """The similarities of neighbouring points, and whether any reaches the bound; vectors at a time."""
-    for n in range(out.shape[0]):
-        out[n] = _score(met[n], sizes[n], both[n], mine, form, shrink, min_overlap)
-    found = np.int32(0)
-    for n in range(out.shape[0]):
-        found |= np.int32(out[n] >= bound)
-    return bool(found > 0)
+    total: F32, right: F32, overlap: F32, mine: Any, form: int, shrink: Any, min_overlap: Any, score: F32
+) -> None:
+    """The similarities of all points, vectors at a time."""
+    n_points = total.shape[0]
+    if form == 0:
+        for n in range(n_points):
+            score[n] = total[n] * mine * right[n]
+    elif form == 1:
+        for n in range(n_points):
+            score[n] = total[n] / (mine + right[n] - total[n])
+    else:
+        for n in range(n_points):
+            score[n] = np.float32(2) * total[n] / (mine + right[n])
+    if shrink > 0 or min_overlap > np.float32(1):
+        for n in range(n_points):
+            score[n] *= np.float32(overlap[n] >= min_overlap) * overlap[n] / (overlap[n] + shrink)
 
 
 @kernel
 def _better_half(keys: U64, size: int, k: int) -> tuple[int, Any]:
-    """Keep the k largest of the keys; how many are left, and the score that the least of them has."""
+    """Keep the k largest of the keys; how many are left, and the score of the least of them, as bits."""
     _keep_best(keys, size, k)
-    least = np.empty(1, dtype=np.uint32)
-    least[0] = np.uint32(keys[:k].min() >> np.uint64(32))
-    return k, least.view(np.float32)[0]
+    least = keys[0]
+    for n in range(1, k):
+        least = min(least, keys[n])
+    return k, np.uint32(least >> np.uint64(32))
 
 
 @kernel
-def _best_of_all(
-    total: F32,
-    overlap: F32,
-    right: F32,
-    mine: float,
-    form: int,
-    shrink: float,
-    min_overlap: int,
-    k: int,
-    score: F32,
-    best: U64,
-) -> int:
-    """The k best of all points into ``best``, unsorted, and the sums back to zero; how many there are.
+def _best_of_all(n_points: int, bits: U32, k: int, best: U64) -> int:
+    """The k best of all points into ``best``, unsorted; how many of them score above zero.
 
     Similarities become keys (their bits, then the complement of the point) where they reach a bound: whenever there are
     twice as many as are wanted the better half stays, and its least is what the next must reach.
     """
-    n_points, width, size = total.shape[0], 64, 0
-    bits, bound = score.view(np.uint32), np.float32(1e-45)  # the least float above zero
+    width, size, bound = 64, 0, np.uint32(1)  # the least float above zero
     for start in range(0, n_points, width):
-        stop = min(start + width, n_points)
-        met, some = total[start:stop], score[: stop - start]
-        both = overlap[start:stop] if overlap.shape[0] > 0 else met
-        reach = _scores(met, right[start:stop], both, mine, form, shrink, min_overlap, bound, some)
-        met[:] = 0
-        both[:] = 0
-        for n in range(stop - start if reach else 0):
-            if some[n] >= bound:
-                best[size] = (np.uint64(bits[n]) << np.uint64(32)) | np.uint64(0xFFFFFFFF - start - n)
+        reach = np.int32(0)
+        for n in range(width):  # what lies behind the last point is zero
+            reach |= np.int32(bits[start + n] >= bound)
+        for n in range(width if reach > 0 else 0):
+            if bits[start + n] >= bound:
+                best[size] = (np.uint64(bits[start + n]) << np.uint64(32)) | np.uint64(0xFFFFFFFF - start - n)
                 size += 1
         if size >= 2 * k:
             size, bound = _better_half(best, size, k)
     if size > k:
         size, bound = _better_half(best, size, k)
     return size
+
+
+@kernel
+def _pairs(start: int, stop: int, q_keys: I32, k_indptr: I64) -> int:
+    """How many points the keys of a query list, all of them together."""
+    pairs = 0
+    for e in range(start, stop):
+        pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
+    return pairs
+
+
+@kernel
+def set_bits(indptr: I64, points: I32, bits: U64) -> None:
+    """Bit ``key`` of ``bits[point]`` (points, words) says that the point has the key; ``bits`` begins as zeros."""
+    for key in range(indptr.shape[0] - 1):
+        for f in range(indptr[key], indptr[key + 1]):
+            bits[points[f], key >> 6] |= np.uint64(1) << np.uint64(key & 63)
+
+
+@kernel
+def _common(four: U64, bits: U64, out: F32) -> None:
+    """How many bits four queries (4, words) share with every point, into the rows of ``out``: what is read of a point
+    serves all four."""
+    b0, b1, b2, b3 = four[0], four[1], four[2], four[3]
+    for j in range(bits.shape[0]):
+        other = bits[j]
+        n0, n1, n2, n3 = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+        for w in range(other.shape[0]):
+            word = other[w]
+            n0 += ones(b0[w] & word)
+            n1 += ones(b1[w] & word)
+            n2 += ones(b2[w] & word)
+            n3 += ones(b3[w] & word)
+        out[0, j], out[1, j], out[2, j], out[3, j] = np.float32(n0), np.float32(n1), np.float32(n2), np.float32(n3)
 
 
 @kernel
@@ -215,7 +226,7 @@ def nearest_by_product(
     q_keys: I32,
     q_values: F32,  # (0,) where all are one
     k_indptr: I64,  # key → points
-    k_points: I32,
+    k_points: Any,  # (entries,) unsigned: an index without a sign needs no check for being negative
     k_values: F32,  # (0,) where all are one
     left: F32,  # (queries,)
     right: F32,  # (points,)
@@ -223,6 +234,7 @@ def nearest_by_product(
     shrink: float,
     min_overlap: int,
     myself: I32,  # (queries,) the point that a query is, which cannot be its neighbour; -1 or (0,) if none
+    k_bits: U64,  # (points, words) as ``set_bits`` makes them where all values are one; or (0, 0) to do without
     names: I32,  # (points,) what a point is called in the result
     by_score: bool,  # the best first; else by rising name
     k: int,
@@ -235,118 +247,95 @@ def nearest_by_product(
     Products are positive, so a point is reached exactly when its sum is above zero.
     """
     n_points, width = right.shape[0], 64
-    points = k_points.view(np.uint32)  # an index without a sign needs no check for being negative
+    ahead, line = 2, 64 // k_points.itemsize
     weighted = q_values.shape[0] > 0
     counted = weighted and (shrink > 0 or min_overlap > 1)
     total = np.zeros(n_points, dtype=np.float32)
-    overlap = np.zeros(n_points if counted else 0, dtype=np.float32)
+    overlap = np.zeros(n_points, dtype=np.float32) if counted else total
     reached = np.empty(n_points + 1, dtype=np.int32)  # one more: what is not new is written there and overwritten
-    score = np.empty(n_points + width, dtype=np.float32)
+    score = np.zeros(n_points + width, dtype=np.float32)
     bits = score.view(np.uint32)
-    counts = np.empty(257, dtype=np.int64)
     buckets = np.empty(512, dtype=np.int32)
     ties = np.empty(n_points + width, dtype=np.uint64)
     best = np.empty(n_points + width, dtype=np.uint64)
-    at = 0
+    marks, words = np.zeros((n_points >> 6) + 1, dtype=np.uint64), np.zeros((n_points >> 12) + 1, dtype=np.uint64)
+    named = np.empty(n_points, dtype=np.float32)
+    sums = np.empty((4, n_points if k_bits.shape[0] > 0 else 0), dtype=np.float32)
+    asked, four = np.full(4, -1, dtype=np.int64), np.zeros((4, k_bits.shape[1]), dtype=np.uint64)
+    turn, at = 0, 0
     for query in range(lo, hi):
-        found, pairs = 0, 0
-        for e in range(q_starts[query], q_stops[query]):
-            pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
-        many = pairs > n_points  # most points are met: looking at all, many at once, is cheaper than noting which
-        for e in range(q_starts[query], q_stops[query]):
-            key = q_keys[e]
-            if many:
-                some = points[k_indptr[key] : k_indptr[key + 1]]
-                if not weighted:
-                    for f in range(some.shape[0]):
-                        total[some[f]] += np.float32(1)
-                    continue
-                value, values = q_values[e], k_values[k_indptr[key] : k_indptr[key + 1]]
-                for f in range(some.shape[0]):
-                    total[some[f]] += value * values[f]
-                if counted:
-                    for f in range(some.shape[0]):
-                        overlap[some[f]] += np.float32(1)
-                continue
+        pairs, size = _pairs(q_starts[query], q_stops[query], q_keys, k_indptr), 0
+        by_bits = k_bits.shape[0] > 0 and PAIR * pairs > k_bits.size
+        if by_bits:
+            if turn == 4 or asked[turn] != query:  # this one and the next three like it
+                turn, waiting = 0, 0
+                four[:] = 0
+                for q in range(query, hi):
+                    if waiting == 4:
+                        break
+                    if PAIR * _pairs(q_starts[q], q_stops[q], q_keys, k_indptr) > k_bits.size:
+                        for e in range(q_starts[q], q_stops[q]):
+                            four[waiting, q_keys[e] >> 6] |= np.uint64(1) << np.uint64(q_keys[e] & 63)
+                        asked[waiting] = q
+                        waiting += 1
+                _common(four, k_bits, sums)
+            total[:] = sums[turn]
+            turn += 1
+        for e in range(q_starts[query], q_starts[query] if by_bits else q_stops[query]):
+            # the points of a key lie anywhere: asked for in time, they are there when their turn comes
+            next_key = q_keys[min(e + ahead, q_stops[query] - 1)]
+            soon = k_indptr[next_key]
+            lines = min(8, (k_indptr[next_key + 1] - soon) // line + 1)
+            for n in range(lines):
+                prefetch(k_points, soon + line * n)
+            start, stop = k_indptr[q_keys[e]], k_indptr[q_keys[e] + 1]
+            some = k_points[start:stop]
             if not weighted:
-                for f in range(k_indptr[key], k_indptr[key + 1]):
-                    point = k_points[f]
-                    before = total[point]
-                    reached[found] = point
-                    found += before == 0
-                    total[point] = before + np.float32(1)
+                for f in range(some.shape[0]):
+                    total[some[f]] += np.float32(1)
                 continue
-            value = q_values[e]
-            for f in range(k_indptr[key], k_indptr[key + 1]):
-                point = k_points[f]
-                before = total[point]
-                reached[found] = point
-                found += before == 0
-                total[point] = before + value * k_values[f]
+            for n in range(2 * lines):
+                prefetch(k_values, soon + 16 * n)
+            value, values = q_values[e], k_values[start:stop]
+            for f in range(some.shape[0]):
+                total[some[f]] += value * values[f]
             if counted:
-                for f in range(k_indptr[key], k_indptr[key + 1]):
-                    overlap[k_points[f]] += np.float32(1)
+                for f in range(some.shape[0]):
+                    overlap[some[f]] += np.float32(1)
         if myself.shape[0] > 0 and myself[query] >= 0:
             total[myself[query]] = 0
         mine = left[query]
-        size = 0
-        for n in range(found):
-            point = reached[n]
-            dot = total[point]
-            total[point] = 0
-            if form == 0:
-                s = dot * mine * right[point]
-            elif form == 1:
-                s = dot / (mine + right[point] - dot)
-            else:
-                s = np.float32(2) * dot / (mine + right[point])
-            if shrink > 0 or min_overlap > 1:
-                common = dot
-                if counted:
-                    common = overlap[point]
-                    overlap[point] = 0
-                s *= np.float32(common >= min_overlap) * common / (common + np.float32(shrink))
-            score[size] = s
-            reached[size] = point
-            size += s > 0
+        many = by_bits or 2 * pairs > n_points  # all, many at once, are cheaper than going through the pairs again
+        for e in range(q_starts[query], q_starts[query] if many else q_stops[query]):
+            some = k_points[k_indptr[q_keys[e]] : k_indptr[q_keys[e] + 1]]
+            for f in range(some.shape[0]):
+                point = some[f]
+                dot = total[point]
+                total[point] = 0  # whoever comes again finds nothing
+                if form == 0:
+                    s = dot * mine * right[point]
+                elif form == 1:
+                    s = dot / (mine + right[point] - dot)
+                else:
+                    s = np.float32(2) * dot / (mine + right[point])
+                if shrink > 0 or min_overlap > 1:
+                    common = dot
+                    if counted:
+                        common = overlap[point]
+                        overlap[point] = 0
+                    s *= np.float32(common >= min_overlap) * common / (common + np.float32(shrink))
+                score[size] = s
+                reached[size] = point
+                size += s > 0
         if many:
-            taken = _best_of_all(total, overlap, right, mine, form, shrink, min_overlap, k, score, best)
+            _scores(total, right, overlap, mine, form, np.float32(shrink), np.float32(min_overlap), score)
+            total[:] = 0
+            overlap[:] = 0
+            taken = _best_of_all(n_points, bits, k, best)
         else:
             taken = _take_best(size, k, reached, bits, buckets, ties, best)
-        _put(best, ties, counts, taken, names, by_score, out_points, out_scores, at)
+        _put(best, taken, names, by_score, marks, words, named, out_points, out_scores, at)
         out_sizes[query - lo] = taken
-        at += taken
-
-
-@kernel
-def nearest_of_counts(
-    lo: int,
-    hi: int,
-    order: I32,  # which points ask, and in which order
-    dense: F32,  # (points, points) how many keys each pair has in common; used up
-    left: F32,
-    right: F32,
-    form: int,
-    shrink: float,
-    min_overlap: int,
-    names: I32,
-    by_score: bool,
-    k: int,
-    out_points: I32,
-    out_scores: F32,
-    out_sizes: I64,
-) -> None:
-    """As ``nearest_by_product`` where the points ask themselves, all values are one and the sums are there."""
-    n_points, at = right.shape[0], 0
-    score, counts = np.empty(64, dtype=np.float32), np.empty(257, dtype=np.int64)
-    best, spare = np.empty(n_points + 64, dtype=np.uint64), np.empty(n_points + 64, dtype=np.uint64)
-    none = np.empty(0, dtype=np.float32)
-    for n in range(lo, hi):
-        query = order[n]
-        dense[query, query] = 0  # it cannot be its own neighbour
-        taken = _best_of_all(dense[query], none, right, left[query], form, shrink, min_overlap, k, score, best)
-        _put(best, spare, counts, taken, names, by_score, out_points, out_scores, at)
-        out_sizes[n - lo] = taken
         at += taken
 
 
@@ -367,7 +356,9 @@ def best_of(
     most = 1
     for query in range(sizes.shape[0]):
         most = max(most, sizes[query])
-    counts = np.empty(257, dtype=np.int64)
+    n_names = names.shape[0]
+    marks, words = np.zeros((n_names >> 6) + 1, dtype=np.uint64), np.zeros((n_names >> 12) + 1, dtype=np.uint64)
+    named = np.empty(n_names, dtype=np.float32)
     buckets = np.empty(512, dtype=np.int32)
     ties = np.empty(most + 1, dtype=np.uint64)
     best = np.empty(most + 1, dtype=np.uint64)
@@ -375,7 +366,7 @@ def best_of(
     for query in range(sizes.shape[0]):
         stop = start + sizes[query]
         taken = _take_best(sizes[query], k, points[start:stop], bits[start:stop], buckets, ties, best)
-        _put(best, ties, counts, taken, names, by_score, out_points, out_scores, at)
+        _put(best, taken, names, by_score, marks, words, named, out_points, out_scores, at)
         out_sizes[query] = taken
         at += taken
         start = stop

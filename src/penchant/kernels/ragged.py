@@ -33,3 +33,15 @@ def by_item(
     for item in range(out_indptr.shape[0] - 1, 0, -1):
         out_indptr[item] = out_indptr[item - 1]
     out_indptr[0] = 0
+
+
+@kernel
+def repeats(indptr: I64, items: I32, n_items: int) -> bool:
+    """Whether a row holds an item twice."""
+    last = np.full(n_items, -1, dtype=np.int64)
+    for row in range(indptr.shape[0] - 1):
+        for e in range(indptr[row], indptr[row + 1]):
+            if last[items[e]] == row:
+                return True
+            last[items[e]] = row
+    return False

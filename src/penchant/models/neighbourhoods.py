@@ -21,6 +21,9 @@ SIMILARITIES = PRODUCTS + CORATED
 K1, B = 1.2, 0.75  # of BM25: how soon a weight saturates, how far length counts against a vector
 FORMS = {"jaccard": 1, "dice": 2, "pearson": 0, "adjusted-cosine": 1, "euclidean": 2, "msd": 3}
 CENTRED = 4  # the form of the co-rated kernel that is a cosine of values of both signs
+WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
+MOST_WORDS = 2**23  # of bits that are held, 64 MiB
+SELDOM = 8  # bits are made when it pays for about one query in so many
 BLOCK_PAIRS = 2**22  # neighbours that one thread may find before they are copied out
 
 
@@ -41,6 +44,8 @@ class Vectors:
 
     def sums(self, of: NDArray[np.floating]) -> NDArray[np.float64]:
         """Σ of something over the entries of every row."""
+        if (of == 1).all():
+            return self.lengths.astype(np.float64)
         rows = np.repeat(np.arange(len(self)), self.lengths)
         return np.bincount(rows, weights=of, minlength=len(self)).astype(np.float64, copy=False)
 
@@ -51,7 +56,8 @@ class Vectors:
         indptr = np.zeros(n_keys + 1, dtype=np.int64)
         rows, events = np.empty(len(self.keys), np.int32), np.empty(len(self.keys), np.int64)
         by_item(self.indptr, self.keys, indptr, rows, events)
-        return Vectors(indptr, rows, self.values[events])
+        alike = bool((self.values == 1).all())
+        return Vectors(indptr, rows, self.values if alike else self.values[events])
 
 
 @dataclass(frozen=True)
@@ -160,28 +166,19 @@ class Index:
         factor = factor * len(self.keys.counts) if self.measure.similarity == "lift" else factor
         return x, factor.astype(np.float32)
 
-    def near_of(
-        self, dense: Floats, queries: Vectors, k: int, *, order: Ints, names: Ints, by_score: bool, threads: int
-    ) -> list[Found]:
-        """As ``near`` where the points ask themselves and all values are one, from how many keys each pair has in
-        common: ``dense`` (points, points), which is used up."""
-        from penchant.kernels.nearest import nearest_of_counts
-        from penchant.kernels.threads import over_blocks
+    def _bits(self, asked: int) -> NDArray[np.uint64]:
+        """Which keys every point has, a bit each, or nothing where points are so many, or have so few of the keys, that
+        going through them one by one is faster."""
+        from penchant.kernels.nearest import PAIR, set_bits
 
-        m, right, n = self.measure, self.factors, len(self.factors)
-        left, k = self._asked(queries)[1], min(k or n, n)
-
-        def work(lo: int, hi: int) -> Found:
-            room = (hi - lo) * k
-            found, scores, taken = np.empty(room, np.int32), np.empty(room, np.float32), np.zeros(hi - lo, np.int64)
-            nearest_of_counts(
-                lo, hi, order, dense, left, right, m.form, m.shrink, m.min_overlap, names, by_score, k, found, scores,
-                taken,
-            )  # fmt: skip
-            used = int(taken.sum())
-            return Found(lo, hi, taken, found[:used].copy(), scores[:used].copy())
-
-        return over_blocks(work, n, size=64, threads=threads)
+        n_keys, n = len(self.by_key), len(self.factors)
+        words = -(-n_keys // (64 * WORDS_AT_ONCE)) * WORDS_AT_ONCE
+        pairs = float((self.by_key.lengths.astype(np.float64) ** 2).sum())
+        worth = asked >= n and n * words <= MOST_WORDS and SELDOM * PAIR * pairs > n * float(n) * words
+        bits = np.zeros((n, words) if worth else (0, 0), np.uint64)
+        if worth:
+            set_bits(self.by_key.indptr, self.by_key.keys, bits)
+        return bits
 
     def near(
         self,
@@ -214,10 +211,14 @@ class Index:
         myself = np.empty(0, np.int32) if myself is None else myself
         names = np.arange(n_points, dtype=np.int32) if names is None else names
         by_key = self.by_key
-        reach = np.concatenate([[0], np.cumsum(by_key.lengths[queries.keys])])
-        bound = np.minimum(reach[stops] - reach[starts], n_points)  # of points a query meets
+        bound = np.full(len(order), k)  # of points that have to be held for a query
+        if m.corated:
+            reach = np.concatenate([[0], np.cumsum(by_key.lengths[queries.keys])])
+            bound = np.minimum(reach[stops] - reach[starts], n_points)  # all that it meets
         plain = self.unit and bool((x == 1).all())
         q_values, k_values = (np.empty(0, np.float32),) * 2 if plain else (x, by_key.values)
+        k_bits = self._bits(len(order)) if plain else np.zeros((0, 0), np.uint64)
+        k_points = by_key.keys.astype(np.uint16) if n_points <= 2**16 else by_key.keys.view(np.uint32)
 
         def work(lo: int, hi: int) -> Found:
             met = bound[lo:hi]
@@ -236,11 +237,11 @@ class Index:
                 best_of(reached, all_points, all_scores, names, by_score, k, found, scores, taken)
             else:
                 nearest_by_product(
-                    lo, hi, starts, stops, queries.keys, q_values, by_key.indptr, by_key.keys, k_values, left, right,
-                    m.form, m.shrink, m.min_overlap, myself, names, by_score, k, found, scores, taken,
+                    lo, hi, starts, stops, queries.keys, q_values, by_key.indptr, k_points, k_values, left, right,
+                    m.form, m.shrink, m.min_overlap, myself, k_bits, names, by_score, k, found, scores, taken,
                 )  # fmt: skip
             total = int(taken.sum())
             return Found(lo, hi, taken, found[:total].copy(), scores[:total].copy())
 
-        size = int(np.clip(BLOCK_PAIRS // max(1, n_points if m.corated else k), 1, 512))
+        size = int(np.clip(BLOCK_PAIRS // max(1, n_points if m.corated else k), 1, 256))
         return iter_blocks(work, len(order), size=size, threads=threads, progress=progress)

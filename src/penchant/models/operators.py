@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +10,12 @@ from penchant.histories import Floats, Histories, Ints, Longs
 from penchant.memory import require
 from penchant.models.base import Run
 from penchant.models.linear import Weights
-from penchant.models.neighbourhoods import Found, Index, Measure, Vectors
+from penchant.models.neighbourhoods import Index, Measure, Vectors
 from penchant.models.ragged import turned
 from penchant.topk import places
 
 ITEMS_A_BLOCK = 64
 DENSE = 0.5  # the Gram matrix is held dense when so many pairs are counted for each of its entries
-GRAM_ITEMS = 8192  # up to so many, and where pairs abound, neighbours come out of the Gram matrix
 WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
 
 
@@ -43,16 +41,10 @@ def nearest_items(
     if asked is not None:
         queries = Vectors(events.indptr, place[events.items], asked).turned(events.n_items)
     index, names = Index.of(measure, points, len(events)), np.argsort(place).astype(np.int32)
-    blocks: Iterable[Found]
-    n, pairs = events.n_items, float((events.lengths.astype(np.float64) ** 2).sum())
-    if asked is None and index.unit and not measure.corated and n <= GRAM_ITEMS and pairs > n * n:
-        dense = mirrored(gram(Histories(events.indptr, place[events.items], n), run))
-        blocks = index.near_of(dense, queries, k, order=place, names=names, by_score=by_score, threads=run.threads)
-    else:
-        blocks = index.near(
-            queries, k, order=place, myself=place, names=names, by_score=by_score, threads=run.threads,
-            progress=run.report("neighbours"),
-        )  # fmt: skip
+    blocks = index.near(
+        queries, k, order=place, myself=place, names=names, by_score=by_score, threads=run.threads,
+        progress=run.report("neighbours"),
+    )  # fmt: skip
     sizes, items, scores = zip(*((b.sizes, b.points, b.scores) for b in blocks), strict=True)
     indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
     return Weights(indptr, np.concatenate(items), np.concatenate(scores))
@@ -120,16 +112,6 @@ def squares(events: Histories) -> Floats:
     """The diagonal of XᵀX for distinct events."""
     x = events.weights().astype(np.float64)
     return np.bincount(events.items, weights=x**2, minlength=events.n_items).astype(np.float32)
-
-
-def mirrored(upper: Floats) -> Floats:
-    """The whole of a symmetric matrix whose upper triangle is given, in place."""
-    n = len(upper)
-    for lo in range(0, n, 512):
-        hi = min(lo + 512, n)
-        upper[hi:, lo:hi] = upper[lo:hi, hi:].T
-        upper[lo:hi, lo:hi] += np.triu(upper[lo:hi, lo:hi], 1).T
-    return upper
 
 
 @dataclass(frozen=True, eq=False)
