@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.kernels import kernel
+from penchant.kernels.instructions import prefetch
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 B1 = NDArray[np.bool_]
 
@@ -156,20 +158,77 @@ def _keep_best(keys: U64, size: int, k: int) -> None:
 
 
 @kernel
-def _some_reach(scores: F32, bound: Any) -> bool:
-    """Whether any score reaches the bound: without a branch, so that a whole vector is compared at once."""
-    found = np.int32(0)
-    for n in range(scores.shape[0]):
-        found |= np.int32(scores[n] >= bound)
-    return bool(found > 0)
+def _key(bits: Any, place: int) -> Any:
+    """The bits of a score and a place as one number: of two keys the larger is the better item."""
+    flipped = ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
+    return (np.uint64(flipped) << np.uint64(32)) | np.uint64(0xFFFFFFFF - place)
 
 
 @kernel
-def _key(score: F32, place: int) -> Any:
-    """One score and its place as one number: of two keys the larger is the better item."""
-    bits = score.view(np.uint32)[0]
-    flipped = ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
-    return (np.uint64(flipped) << np.uint64(32)) | np.uint64(0xFFFFFFFF - place)
+def _bits_of(key: Any) -> Any:
+    """The bits of a score above zero, as a whole number, in a key."""
+    return np.int32(np.uint32(key >> np.uint64(32)) & np.uint32(0x7FFFFFFF))
+
+
+@kernel
+def _first_bound(bits: I32, size: int, width: int, k: int, maxima: U64) -> Any:
+    """What at least k scores reach: the k-th of the greatest of every ``width``; 1 where there are not so many."""
+    blocks = (size + width - 1) // width
+    if blocks < k:
+        return np.int32(1)
+    for b in range(blocks):
+        most = np.int32(0)
+        for n in range(np.uint64(b * width), np.uint64(min(size, (b + 1) * width))):
+            most = max(most, bits[n])
+        maxima[b] = np.uint64(most)
+    _keep_best(maxima, blocks, k)
+    least = maxima[0]
+    for b in range(1, k):
+        least = min(least, maxima[b])
+    return max(np.int32(1), np.int32(least))
+
+
+@kernel
+def _best_keys(
+    bits: I32,  # of scores: above zero they order as whole numbers do, below it they are below
+    items: U32,  # whose they are; (0,): of every item in turn
+    size: int,
+    width: int,
+    allow: B1,
+    place: I32,
+    k: int,
+    keys: U64,  # (2k,)
+    work: U64,
+) -> int:
+    """The k best of the scores above zero as keys, in any order; how many there are.
+
+    What reaches a bound is collected, and whenever there are twice as many as are wanted the better half stays, and its
+    least is what the next must reach.
+    """
+    found = 0
+    bound = _first_bound(bits, size, width, k, work) if allow.shape[0] == 0 else np.int32(1)
+    for start in range(0, size, 64):
+        lo, hi = np.uint64(start), np.uint64(min(start + 64, size))
+        some, kept = np.int32(0), 0
+        for n in range(lo, hi):
+            some |= np.int32(bits[n] >= bound)  # without a branch: a whole vector at once
+        for n in range(lo, hi if some > 0 else lo):
+            work[kept] = n
+            kept += bits[n] >= bound
+        for m in range(kept):
+            n = work[m]
+            item = np.int64(items[n]) if items.shape[0] > 0 else np.int64(n)
+            if bits[n] < bound or (allow.shape[0] > 0 and not allow[item]):
+                continue
+            keys[found] = _key(np.uint32(bits[n]), place[item])
+            found += 1
+            if found == 2 * k:
+                _keep_best(keys, found, k)
+                found, bound = k, _bits_of(keys[:k].min())
+    if found > k:
+        _keep_best(keys, found, k)
+        found = k
+    return found
 
 
 @kernel
@@ -203,11 +262,11 @@ def _fill(
         if total[item] == 0 and not banned[item] and (allow.shape[0] == 0 or allow[item]):
             out_items[size], out_scores[size] = item, 0.0
             size += 1
-    below = np.empty(total.shape[0], dtype=np.uint64)
+    below, bits = np.empty(total.shape[0], dtype=np.uint64), total.view(np.uint32)
     found = 0
     for item in range(total.shape[0]):
         if -np.inf < total[item] < 0 and not banned[item] and (allow.shape[0] == 0 or allow[item]):
-            below[found] = _key(total[item : item + 1], place[item])
+            below[found] = _key(bits[item], place[item])
             found += 1
     taken = min(found, k - size)
     _keep_best(below, found, taken)
@@ -234,22 +293,27 @@ def sparse_top(
 ) -> None:
     """``sparse_scores`` and ``dense_top`` in one pass; where a history reaches little, only that is looked at.
 
-    Scores above zero are collected as keys (the bits of the score, then the complement of the place), and whenever
-    there are twice as many as are wanted the better half stays, and its least is what the next must reach. Items that
-    no event reaches score 0: they follow by place, then those below zero, so the list equals that of the dense path.
+    Items that no event reaches score 0: they follow by place, then those below zero, so the list equals that of the
+    dense path.
     """
-    n_items, k, width = place.shape[0], out_items.shape[1], 64
-    points = w_indices.view(np.uint32)  # an index without a sign needs no check for being negative
+    n_items, k = place.shape[0], out_items.shape[1]
+    points, nobody = w_indices.view(np.uint32), np.empty(0, dtype=np.uint32)  # an index without a sign needs no check
     total = np.zeros(n_items, dtype=np.float32)
+    bits = total.view(np.int32)
     banned = np.zeros(n_items, dtype=np.bool_)
-    reached = np.empty(n_items + 1, dtype=np.uint32)
-    keys = np.empty(2 * k, dtype=np.uint64)
+    reached = np.empty(n_items + 1, dtype=np.uint32)  # one more: what is not new is written there and overwritten
+    gathered = np.empty(n_items, dtype=np.int32)
+    keys, work = np.empty(2 * k, dtype=np.uint64), np.empty(max(65, n_items // 16 + 1), dtype=np.uint64)
     for row in range(lo, hi):
         additions, found = 0, 0
         for e in range(indptr[row], indptr[row + 1]):
             additions += w_indptr[items[e] + 1] - w_indptr[items[e]]
         few = 4 * additions < n_items
         for e in range(indptr[row], indptr[row + 1]):
+            soon = items[min(e + 2, indptr[row + 1] - 1)]  # its row lies anywhere: asked for in time, it is there
+            for w in range(w_indptr[soon], min(w_indptr[soon] + 128, w_indptr[soon + 1]), 16):
+                prefetch(w_indices, w)
+                prefetch(w_data, w)
             c, start, stop = coefficients[e], w_indptr[items[e]], w_indptr[items[e] + 1]
             some, values = points[start:stop], w_data[start:stop]
             if few:
@@ -264,35 +328,26 @@ def sparse_top(
         for e in range(x_indptr[row], x_indptr[row + 1]):
             banned[excluded[e]] = True
             total[excluded[e]] = 0
-        size, bound = 0, np.float32(1e-45)  # the least float above zero
-        for start in range(0, found if few else n_items, width):
-            stop = min(start + width, found if few else n_items)
-            if not few and not _some_reach(total[start:stop], bound):
-                continue
-            for n in range(start, stop):
-                item = np.int64(reached[n]) if few else n
-                if total[item] >= bound and (allow.shape[0] == 0 or allow[item]):
-                    keys[size] = _key(total[item : item + 1], place[item])
-                    size += 1
-                    if few:
-                        total[item] = 0  # it may stand there twice
-                    if size == 2 * k:
-                        _keep_best(keys, size, k)
-                        size, bound = k, _score(keys[:k].min())
-        if size > k:
-            _keep_best(keys, size, k)
-            size = k
+        if few:
+            for n in range(found):
+                gathered[n] = bits[reached[n]]
+                bits[reached[n]] = 0  # it may stand there twice
+            size = _best_keys(gathered, reached, found, 16, allow, place, k, keys, work)
+        else:
+            size = _best_keys(bits, nobody, n_items, 64, allow, place, k, keys, work)
         _write_keys(keys[:size], by_place, 0, out_items[row], out_scores[row])
         if size < k:
+            for n in range(found):
+                if gathered[n] != 0:
+                    bits[reached[n]] = gathered[n]
             for n in range(size):
                 banned[out_items[row, n]] = True
             _fill(total, banned, allow, place, by_place, size, out_items[row], out_scores[row])
             for n in range(size):
                 banned[out_items[row, n]] = False
-        if few:
             for n in range(found):
                 total[reached[n]] = 0
-        else:
+        if not few:
             total[:] = 0
         for e in range(x_indptr[row], x_indptr[row + 1]):
             banned[excluded[e]] = False

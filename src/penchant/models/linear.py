@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS_A_DAY = 86_400.0
 ROWS_A_BLOCK = 64
+LISTS_A_BLOCK = 256  # ranked at a time: what a block needs is made anew for each
 ROWS_A_PRODUCT = 512
 
 
@@ -211,7 +212,7 @@ class LinearModel(Model):
                 exclude.indptr, exclude.items, mask, items, scores,
             )  # fmt: skip
 
-        over_blocks(work, len(given), size=ROWS_A_BLOCK, threads=threads)
+        over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
         return Ranked(items, scores)
 
     def explain(self, given: Histories, item: int) -> Explanation:
