@@ -1,4 +1,4 @@
-"""Passes over the training events of a log by networks: the log as every library reads it, and a stopwatch."""
+"""Networks on a log that every library reads: how long a pass over its training events takes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ BATCH = 2048  # events a step: ours, and rows of one target each of RecBole
 def write(folder: Path, name: str) -> None:
     """``NAME.npz``, the log in the order of events; ``NAME/NAME.inter`` the same as RecBole reads it.
 
-    The last event of everybody is the test, the last but one the validation, the rest is trained on, by all alike.
+    The last event of everybody is the test, the last but one the validation, the rest is trained on, by all alike;
+    histories of fewer than three are left out.
     """
+    import polars as pl
+
     from bench.sets import table
 
     if (folder / f"{name}.npz").exists():
         return
-    log = table(name).sort("user", "position")
-    rows, items = (np.unique(log[column].to_numpy(), return_inverse=True)[1] for column in ("user", "item"))
+    log = table(name)
+    person = "user" if "user" in log.columns else "session"
+    log = log.filter(pl.len().over(person) > 2).sort(person, "position")
+    rows, items = (np.unique(log[column].to_numpy(), return_inverse=True)[1] for column in (person, "item"))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows))])
     places = np.arange(len(rows)) - indptr[rows]
     (folder / name).mkdir(exist_ok=True)
@@ -66,8 +71,8 @@ def ours(folder: Path, name: str, model: str, passes: int, **params: Any) -> Num
     }  # fmt: skip
 
 
-def recbole(folder: Path, name: str, model: str, batches: int, **settings: Any) -> Numbers:
-    """Its own data, model and optimiser; ``batches`` steps are timed after a first one, the pass is extrapolated."""
+def recbole_parts(folder: Path, name: str, model: str, settings: dict[str, Any]) -> tuple[Any, ...]:
+    """Its training and validation data, its network and its optimiser, as its own trainer has them."""
     import torch
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -89,19 +94,28 @@ def recbole(folder: Path, name: str, model: str, batches: int, **settings: Any) 
         },
     )  # fmt: skip
     init_seed(0, reproducibility=True)
-    data = create_dataset(config)
-    train, _, _ = data_preparation(config, data)
+    train, valid, _ = data_preparation(config, create_dataset(config))
     network = get_model(model)(config, train.dataset)
-    optimiser = torch.optim.Adam(network.parameters(), lr=config["learning_rate"])
     network.train()
+    return train, valid, network, torch.optim.Adam(network.parameters(), lr=config["learning_rate"])
+
+
+def recbole_step(network: Any, optimiser: Any, batch: Any) -> float:
+    """One of its steps; the loss."""
+    optimiser.zero_grad()
+    loss = network.calculate_loss(batch)
+    loss.backward()
+    optimiser.step()
+    return float(loss.detach())
+
+
+def recbole(folder: Path, name: str, model: str, batches: int, **settings: Any) -> Numbers:
+    """Its own data, model and optimiser; ``batches`` steps are timed after a first one, the pass is extrapolated."""
+    train, _, network, optimiser = recbole_parts(folder, name, model, settings)
     took, losses = [], []
     start = time.perf_counter()
     for batch in itertools.islice(itertools.chain.from_iterable(itertools.repeat(train)), batches + 1):
-        optimiser.zero_grad()
-        loss = network.calculate_loss(batch)
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
+        losses.append(recbole_step(network, optimiser, batch))
         took.append(time.perf_counter() - start)
         start = time.perf_counter()
     steps = len(train)
@@ -111,22 +125,28 @@ def recbole(folder: Path, name: str, model: str, batches: int, **settings: Any) 
     }  # fmt: skip
 
 
-def rectools(folder: Path, name: str, batches: int, **settings: Any) -> Numbers:
-    """Its SASRec by its own trainer; ``batches`` of a pass are timed after a first one, the pass is extrapolated."""
+def rectools_log(folder: Path, name: str) -> Any:
+    """The training events as it reads them."""
     import pandas as pd
-    import torch
-    from pytorch_lightning import Callback, Trainer
     from rectools.columns import Columns
     from rectools.dataset import Dataset
-    from rectools.models import SASRecModel
 
     indptr, items, _ = training(folder, name)
-    lengths = np.diff(indptr)
-    rows = np.repeat(np.arange(len(lengths)), lengths)
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     log = pd.DataFrame({
         Columns.User: rows, Columns.Item: items, Columns.Weight: 1.0,
         Columns.Datetime: pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(len(items)) - indptr[rows], "s"),
     })  # fmt: skip
+    return Dataset.construct(log)
+
+
+def rectools(folder: Path, name: str, batches: int, **settings: Any) -> Numbers:
+    """Its SASRec by its own trainer; ``batches`` of a pass are timed after a first one, the pass is extrapolated."""
+    import torch
+    from pytorch_lightning import Callback, Trainer
+    from rectools.models import SASRecModel
+
+    lengths = np.diff(training(folder, name)[0])
     told: list[float] = []
     numbers: dict[str, Any] = {}
 
@@ -146,7 +166,7 @@ def rectools(folder: Path, name: str, batches: int, **settings: Any) -> Numbers:
 
     torch.manual_seed(0)
     torch.set_num_threads(os.cpu_count() or 1)
-    SASRecModel(get_trainer_func=trainer, **settings).fit(Dataset.construct(log))
+    SASRecModel(get_trainer_func=trainer, **settings).fit(rectools_log(folder, name))
     each = np.diff(told)[1:]
     steps = -(-int((lengths > 1).sum()) // settings["batch_size"])
     return {

@@ -1,0 +1,123 @@
+"""How soon a network is as good as a peer after some minutes of training: NDCG@10 of the last event but one."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.contenders import _networks as n
+from bench.duel import Goal, Numbers, Question, Side
+
+K = 10
+SECONDS = 12.0  # of training that a peer is given; evaluation is not counted on either side
+
+
+def truth(folder: Path, name: str) -> np.ndarray:
+    """The last event but one of everybody."""
+    indptr, items, _ = n.read(folder, name)
+    return items[indptr[1:] - 2]
+
+
+def ours(folder: Path, name: str, model: str, passes: int, *, repeat: bool = False, **params: Any) -> Numbers:
+    """NDCG after every pass, and the seconds of training until then; of 5,000 people at most, as our loop has it."""
+    from penchant.histories import Histories
+    from penchant.registry import create
+    from penchant.split import Split
+
+    indptr, items, n_items = n.training(folder, name)
+    train, last = Histories(indptr, items, n_items), truth(folder, name)
+    cases = Split(name, train, train, Histories(np.arange(len(last) + 1), last, n_items), repeat=repeat)
+    fresh = create(model, {"epochs": passes, "patience": passes, **params})
+    fresh.fit(train, valid=cases)
+    told = [record for record in fresh.history if f"ndcg@{K}" in record]  # type: ignore[attr-defined]
+    seconds = np.cumsum([record["seconds"] for record in fresh.history])  # type: ignore[attr-defined]
+    return {
+        "seconds": float(seconds[-1]), "ndcg": max(record[f"ndcg@{K}"] for record in told), "passes": len(seconds),
+        "when": np.array([seconds[record["epoch"] - 1] for record in told]),
+        "curve": np.array([record[f"ndcg@{K}"] for record in told]),
+    }  # fmt: skip
+
+
+def recbole(folder: Path, name: str, model: str, *, repeat: bool = False, **settings: Any) -> Numbers:
+    """As many of its steps as fit into the time, passes over; then its scores of all items, seen ones left out."""
+    import torch
+
+    train, valid, network, optimiser = n.recbole_parts(folder, name, model, settings)
+    steps, start = 0, time.perf_counter()
+    for batch in itertools.chain.from_iterable(itertools.repeat(train)):
+        n.recbole_step(network, optimiser, batch)
+        steps += 1
+        if time.perf_counter() - start >= SECONDS:
+            break
+    seconds = time.perf_counter() - start
+    network.eval()
+    gains: list[float] = []
+    with torch.no_grad():
+        for batch, _, _, wanted in valid:
+            scores = network.full_sort_predict(batch)
+            scores[:, 0] = -np.inf  # no item
+            target = scores[torch.arange(len(scores)), wanted].clone()
+            if not repeat:
+                scores.scatter_(1, batch[network.ITEM_SEQ], -np.inf)
+            rank = (scores > target[:, None]).sum(1).numpy()
+            gains.extend(np.where(rank < K, 1 / np.log2(rank + 2), 0))
+    return {"seconds": seconds, "ndcg": float(np.mean(gains)), "passes": steps / len(train), "cases": len(gains)}
+
+
+def rectools(folder: Path, name: str, **settings: Any) -> Numbers:
+    """Its SASRec by its own trainer, stopped when the time is over; then its own lists."""
+    import os
+
+    import torch
+    from pytorch_lightning import Callback, Trainer
+    from rectools.columns import Columns
+    from rectools.models import SASRecModel
+
+    told: list[float] = []
+
+    class Clock(Callback):
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            told.append(time.perf_counter())
+            trainer.should_stop = told[-1] - told[0] >= SECONDS
+
+    def trainer() -> Any:
+        return Trainer(
+            max_epochs=1000, min_epochs=0, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False,
+            logger=False, enable_checkpointing=False, callbacks=[Clock()], default_root_dir=str(folder),
+        )  # fmt: skip
+
+    torch.manual_seed(0)
+    torch.set_num_threads(os.cpu_count() or 1)
+    log, last = n.rectools_log(folder, name), truth(folder, name)
+    model = SASRecModel(get_trainer_func=trainer, **settings).fit(log)
+    lists = model.recommend(np.arange(len(last)), log, k=K, filter_viewed=True)
+    hits = lists[lists[Columns.Item].to_numpy() == last[lists[Columns.User].to_numpy()]]
+    ndcg = float((1 / np.log2(hits[Columns.Rank].to_numpy() + 1)).sum() / len(last))
+    steps = -(-int((np.diff(n.training(folder, name)[0]) > 1).sum()) // settings["batch_size"])
+    return {"seconds": told[-1] - told[0], "ndcg": ndcg, "passes": len(told) / steps, "cases": len(last)}
+
+
+def question(name: str, what: str, peer: str, times: float, prepare: Callable[[Path], None], how: str) -> Question:
+    """How many times sooner we have what the peer has after its time."""
+    called = {"recbole": "RecBole 1.2.1", "rectools": "RecTools 0.19"}[peer]
+
+    def judge(mine: Side, theirs: Side) -> list[Goal]:
+        reached = np.flatnonzero(mine.arrays["curve"] >= theirs["ndcg"])
+        sooner = theirs["seconds"] / mine.arrays["when"][reached[0]] if len(reached) else 0.0
+        return [Goal(f"times sooner at the NDCG@{K} that {peer} ends with", sooner, times, at_least=True)]
+
+    return Question(
+        title=f"{what} on {name}: how soon it is as good as {called} after {SECONDS / 60:.0f} minutes of training",
+        how=f"NDCG@{K} of the last event but one among all items; training alone is counted, on all cores. The peer is "
+        f"stopped after its time, before its end, and what it has then is what we have to reach. {how}",
+        prepare=prepare,
+        judge=judge,
+        peer=peer,
+        environment=peer,
+        rounds=1,
+    )
