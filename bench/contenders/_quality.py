@@ -14,7 +14,7 @@ from bench.contenders import _networks as n
 from bench.duel import Goal, Numbers, Question, Side
 
 K = 10
-SECONDS = 12.0  # of training that a peer is given; evaluation is not counted on either side
+SECONDS = 300.0  # of training that a peer is given; evaluation is not counted on either side
 
 
 def truth(folder: Path, name: str) -> np.ndarray:
