@@ -50,7 +50,7 @@ def describe(name: str) -> dict[str, Any]:
             "default": field.default if isinstance(field.default, (bool, int, float, str)) else None,
             "help": meta["help"],
             "choices": None if meta["choices"] is None else list(meta["choices"]),
-            "at_least": meta["ge"] if meta["ge"] is not None else meta["gt"],
+            "at_least": next((low for low in (meta["also"], meta["ge"], meta["gt"]) if low is not None), None),
             "at_most": meta["le"],
         }
         for field in cls.hyper_parameters()

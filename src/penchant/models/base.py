@@ -71,12 +71,13 @@ def hyper(
     space: Space | None = None,
     other: Any = None,
     when: Mapping[str, Any] | None = None,
+    also: float | None = None,
 ) -> Any:
     """A hyper-parameter field: its default, one line of help, its bounds, where the tuner looks, and ``other``, a
     second value that must change what the model says (the contract suite holds every model to that). ``when`` names
-    values of other hyper-parameters without which this one does nothing."""
+    values of other hyper-parameters without which this one does nothing; ``also`` is one value outside the bounds."""
     meta = {"help": help, "ge": ge, "gt": gt, "le": le, "choices": choices, "space": space, "other": other}
-    meta["when"] = dict(when or {})
+    meta |= {"when": dict(when or {}), "also": also}
     return field(default=default, metadata={"hyper": meta})
 
 
@@ -263,6 +264,8 @@ def _check(model: str, parameter: dataclasses.Field[Any], value: Any) -> None:
             raise wrong("a whole number")
         if not (number_is_whole or isinstance(value, float)) or not np.isfinite(value):
             raise wrong("a finite number")
+        if value == meta["also"]:
+            return
         for bound, holds, sign in (
             (meta["ge"], operator.ge, "≥"),
             (meta["gt"], operator.gt, ">"),

@@ -12,6 +12,7 @@ from penchant.errors import FormatError, ParameterError
 from penchant.histories import Floats, Histories, Longs
 from penchant.memory import require
 from penchant.models.base import Run, Space, hyper
+from penchant.models.estimates import RIDGE, Estimated, Estimating
 from penchant.models.linear import LinearModel, Weights
 from penchant.models.operators import gram
 from penchant.models.updatable import Updatable
@@ -42,14 +43,15 @@ class Gram:
 
 
 @dataclass(kw_only=True)
-class EASE(Updatable, LinearModel):
+class EASE(Updatable, Estimating, LinearModel):
     """Each item predicted from all others by ridge regression without a diagonal, in closed form.
 
     min_W ‖X − XW‖² + Σ_i λ_i ‖W_i·‖² with W_ii = 0 is solved by W_ij = −P_ij / P_jj, P = (XᵀX + Λ)⁻¹, where
     λ_i = reg + dropout / (1 − dropout) · (XᵀX)_ii. With ``dropout`` = 0 it is EASE (Steck, "Embarrassingly Shallow
     Autoencoders for Sparse Data", WWW 2019); otherwise popular items are held back as if that share of events had been
     dropped at random (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020). X holds event
-    weights; ratings count as ones.
+    weights; ratings count as ones. A ``reg`` of −1 is estimated by ``fit`` from the training histories, as
+    ``Estimating`` says: four fits over at most 2,000 items.
 
     Cost: n³ multiplications for n items in float32 and one n × n matrix, 4·n² bytes, in which everything is done in
     place; scoring reads one row of it an event. The Gram matrix is summed by our kernel on ``run.threads``, the
@@ -60,7 +62,12 @@ class EASE(Updatable, LinearModel):
 
     name: ClassVar[str] = "ease"
 
-    reg: float = hyper(120.0, "ridge penalty λ", gt=0, space=Space(10, 10_000, log=True), other=20.0)
+    estimated: ClassVar[dict[str, Estimated]] = {"reg": RIDGE}
+
+    reg: float = hyper(
+        -1.0, "ridge penalty λ; -1: as training histories tell", gt=0, also=-1, space=Space(10, 10_000, log=True),
+        other=20.0,
+    )  # fmt: skip
     dropout: float = hyper(
         0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0
     )
@@ -71,6 +78,7 @@ class EASE(Updatable, LinearModel):
         n = train.n_items
         needed = 4 * n * n + (16 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0)
         require(needed, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
+        self.estimate(train, run)
         self.weights = Weights(dense=self._solved(gram(train.distinct(), run), run)[0])
 
     def _solved(self, pairs: Floats, run: Run) -> tuple[Floats, Floats]:
@@ -79,7 +87,7 @@ class EASE(Updatable, LinearModel):
         return _solve(pairs, run)
 
     def _penalty(self, counts: Doubles) -> Doubles:
-        return self.reg + self.dropout / (1 - self.dropout) * counts
+        return self.value("reg") + self.dropout / (1 - self.dropout) * counts
 
     # -- exact updates --------------------------------------------------------------------------------------------
 

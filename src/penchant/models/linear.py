@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -147,11 +147,20 @@ class LinearModel(Model):
     ) -> Self:
         """As in ``Model``, then the half-life where it is left to the training histories."""
         super().fit(train, valid=valid, run=run, features=features)
-        if self.half_life < 0 and not getattr(self, "exact", False):
+        self._settle_recency(train, run)
+        return self
+
+    def _settle_recency(self, train: Histories, run: Run) -> None:
+        """The half-life where it is left to the training histories, once a fit."""
+        if self.half_life < 0 and self.recency is None and not getattr(self, "exact", False):
             estimate, found = estimate_half_life(train, run)
             self.recency = np.array([self.fades if estimate is None else estimate], dtype=np.float32)
             self.notes += [found] if found else []
-        return self
+
+    def _of_trials(self, train: Histories, run: Run) -> dict[str, Any]:
+        """Of models that are tried while some hyper-parameter is estimated: what would be estimated each time."""
+        self._settle_recency(train, run)
+        return {} if self.recency is None else {"half_life": float(self.recency[0])}
 
     def bounded(self, train: Histories, max_history: int) -> Histories:
         """The newest ``max_history`` events of every history (0: all), so that one very long history does not cost the

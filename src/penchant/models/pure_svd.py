@@ -9,6 +9,7 @@ import numpy as np
 
 from penchant.histories import Histories
 from penchant.models.base import Run, Space, hyper
+from penchant.models.estimates import Estimated, Estimating
 from penchant.models.linear import LinearModel, Weights
 from penchant.models.spectral import leading
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class PureSVD(LinearModel):
+class PureSVD(Estimating, LinearModel):
     """The best projection of histories on ``factors`` directions, missing pairs read as zeros.
 
     min ‖X D − X D V Vᵀ‖²,  VᵀV = 1,  D = diag(histories with the item)^(−popularity_exponent);  W = V Vᵀ
 
     Cremonesi, Koren and Turrin 2010; the scaling D is that of EigenRec (Nikolakopoulos et al. 2019). V is found by
     subspace iteration from a random start (Halko, Martinsson and Tropp 2011): ``passes`` products with XᵀX, then the
-    exact decomposition inside the subspace.
+    exact decomposition inside the subspace. ``factors`` of −1 are estimated by ``fit`` from the training histories, as
+    ``Estimating`` says, between 8 and 512: where items say little of each other, many do harm.
 
     Cost for E events, n items and f factors: O(passes · f · (E + n·f)), memory 4·f bytes a training row and 16·f an
     item. An empty history scores zero everywhere.
@@ -32,15 +34,20 @@ class PureSVD(LinearModel):
 
     name: ClassVar[str] = "pure-svd"
 
-    factors: int = hyper(256, "directions kept", ge=1, space=Space(16, 1024, log=True), other=5)
+    estimated: ClassVar[dict[str, Estimated]] = {"factors": Estimated(256, (8, 16, 32, 64, 128, 256, 512))}
+
+    factors: int = hyper(
+        -1, "directions kept; -1: as training histories tell", ge=1, also=-1, space=Space(16, 1024, log=True), other=5
+    )
     popularity_exponent: float = hyper(
         0.3, "how much frequent items are scaled down before", ge=0, le=1, space=Space(0.0, 0.6), other=0.0
     )
     passes: int = hyper(6, "products with the data's Gram matrix; more are more exact", ge=1, other=1)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self.estimate(train, run)
         events = train.distinct()
         scale = np.maximum(self.item_counts, 1).astype(np.float64) ** -self.popularity_exponent
         data = events.weights() * scale[events.items].astype(np.float32)
-        kept = leading(events, data, self.factors, passes=self.passes, run=run, stage="pure-svd")[1]
+        kept = leading(events, data, int(self.value("factors")), passes=self.passes, run=run, stage="pure-svd")[1]
         self.weights = Weights(left=kept, right=np.ascontiguousarray(kept.T))

@@ -6,17 +6,14 @@ import numpy as np
 
 from penchant.histories import Histories, Ints, Longs
 from penchant.models.base import Run
+from penchant.models.estimates import FEWEST, LIST, NEWEST, chosen
 from penchant.models.ragged import turned
 
 HALF_LIVES = (0.0, 15.0, 8.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.75, 0.5)  # 0: none
 PAIRS = 3e7  # counted at most: histories are drawn up to it
 WORK = 5e7  # pairs looked at for the last events, at most
 ASKED = 5_000  # histories at most
-FEWEST = 200  # below which nothing is estimated
-NEWEST = 100  # events of a history
-LIST = 10
 USUAL = HALF_LIVES.index(3.0)  # what most logs are not far from, taken where they do not tell otherwise
-NEAR = 0.01  # how near the best, relatively, a more usual one may be to be taken
 ITEMS_A_BLOCK, ROWS_A_BLOCK = 64, 16
 
 
@@ -40,15 +37,12 @@ def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
     if len(long_enough) < FEWEST:
         return None, ""
     gains = _gains(events, long_enough, run)
-    means, difference = gains.mean(axis=0), gains - gains[:, [USUAL]]
-    lower = means - difference.std(axis=0, ddof=1) / np.sqrt(len(gains))
-    near = np.flatnonzero(lower >= (1 - NEAR) * lower.max())
-    chosen = int(near[np.argmin(np.abs(near - USUAL))])
+    means, best = gains.mean(axis=0), chosen(gains, USUAL)
     asked = f"the last of {len(gains):,} training histories"
-    if HALF_LIVES[chosen] == 0:
+    if HALF_LIVES[best] == 0:
         return 0.0, f"no half-life: newer events foretell {asked} no better than older ones"
-    gain = means[chosen] / max(float(means[0]), 1e-9) - 1
-    return HALF_LIVES[chosen], f"half_life {HALF_LIVES[chosen]:g}: it foretells {asked} {gain:+.0%} against none"
+    gain = means[best] / max(float(means[0]), 1e-9) - 1
+    return HALF_LIVES[best], f"half_life {HALF_LIVES[best]:g}: it foretells {asked} {gain:+.0%} against none"
 
 
 def _gains(events: Histories, rows: Longs, run: Run) -> np.ndarray:

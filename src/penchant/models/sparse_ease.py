@@ -12,6 +12,7 @@ from penchant.errors import ParameterError
 from penchant.histories import Floats, Histories, Ints, Longs
 from penchant.memory import fits
 from penchant.models.base import Run, Space, hyper
+from penchant.models.estimates import RIDGE, Estimated, Estimating
 from penchant.models.linear import LinearModel, Weights, times_dense
 from penchant.models.operators import crowded, squares, whole_gram
 from penchant.models.ragged import flipped
@@ -27,7 +28,7 @@ BLOCKS = 2_000  # at most: each clears arrays as long as the catalogue
 
 
 @dataclass(kw_only=True)
-class SparseEASE(LinearModel):
+class SparseEASE(Estimating, LinearModel):
     """EASE's own regressions, each solved on the ``neighbours`` that explain most of an item and ``rank`` directions.
 
     min ‖X_j − X w‖² + Σ_i λ_i w_i²  over w = s + V c with w_j = 0 and s zero outside N_j and j;  G = XᵀX
@@ -37,7 +38,8 @@ class SparseEASE(LinearModel):
     regressions over all w; here each is solved exactly in a span of few dimensions, where SANSA (Spišák et al., RecSys
     2023) approximates the inverse as a whole. The nearest items alone miss what many items say a little of, which V
     holds. With ``neighbours`` = n − 1 it equals ``ease``; with ``rank`` 0 the operator is sparse. How near both come to
-    ``ease``, and what a million items take, is measured by ``python -m bench sparse-ease``.
+    ``ease``, and what a million items take, is measured by ``python -m bench sparse-ease``. A ``reg`` of −1 is
+    estimated as in ``ease``.
 
     Cost: where the Gram matrix would be mostly full (few items, many events) it is counted and held whole, 4·n² bytes;
     else every item counts the few entries it needs from the events. Memory is then 24 bytes an event, and an item
@@ -48,7 +50,12 @@ class SparseEASE(LinearModel):
 
     name: ClassVar[str] = "sparse-ease"
 
-    reg: float = hyper(60.0, "ridge penalty λ", gt=0, space=Space(1, 3_000, log=True), other=500.0)
+    estimated: ClassVar[dict[str, Estimated]] = {"reg": RIDGE}
+
+    reg: float = hyper(
+        -1.0, "ridge penalty λ; -1: as training histories tell", gt=0, also=-1, space=Space(1, 3_000, log=True),
+        other=500.0,
+    )  # fmt: skip
     dropout: float = hyper(
         0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0
     )
@@ -60,9 +67,10 @@ class SparseEASE(LinearModel):
         from penchant.kernels.local import columns_of_events, columns_of_matrix
         from penchant.kernels.threads import over_blocks
 
+        self.estimate(train, run)
         events, n = train.distinct(), train.n_items
         diagonal, k = squares(events), min(self.neighbours, max(n - 1, 1))
-        penalty = (self.reg + self.dropout / (1 - self.dropout) * diagonal).astype(np.float32)
+        penalty = (self.value("reg") + self.dropout / (1 - self.dropout) * diagonal).astype(np.float32)
         matrix = whole_gram(events, run) if crowded(events) and fits(4 * n * n) else None
         rows = events.indptr, events.items, events.weights()
         columns = flipped(*rows, n)

@@ -1,0 +1,134 @@
+"""Hyper-parameters that a model finds by itself: the sample, its gains against a naive twin, and who uses them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import penchant as pc
+from penchant.errors import ParameterError
+from penchant.histories import Histories
+from penchant.models import estimates
+from penchant.models.base import Model, Run
+from penchant.models.estimates import HeldBack, chosen
+
+ESTIMATING = [pc.EASE(), pc.SparseEASE(neighbours=9, rank=4), pc.PureSVD(), pc.ALS(factors=6, epochs=4)]
+
+
+def groups(rows: int = 400, size: int = 20, of: int = 6, events: int = 7, seed: int = 0) -> Histories:
+    """Every history stays among the items of one group, and nothing else is to be learned."""
+    rng = np.random.default_rng(seed)
+    lists = [(rng.integers(of) * size + rng.permutation(size)[:events]).tolist() for _ in range(rows)]
+    return Histories.from_lists(lists, of * size)
+
+
+def test_one_event_of_each_is_held_back_and_the_newest_where_there_is_an_order() -> None:
+    log = groups()
+    for ordered in (True, False):
+        held = HeldBack.of(replace(log, ordered=ordered), Run())
+        assert held is not None
+        assert len(held.asked) == len(held.learned) == len(log)
+        assert len(held.learned.items) == len(log.items) - len(held.asked)
+        rows = {tuple(held.learned.row(r).tolist()): item for r, item in zip(held.asked, held.true, strict=True)}
+        last = sum(tuple(log.row(r)[:-1].tolist()) in rows for r in range(len(log)))
+        assert all(rows.get(tuple(log.row(r)[:-1].tolist()), -1) == log.row(r)[-1] for r in range(20)) == ordered
+        assert (last == len(log)) == ordered
+
+
+def test_the_sample_is_bounded_and_follows_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimates, "EVENTS", 2_100)
+    monkeypatch.setattr(estimates, "ITEMS", 50)
+    monkeypatch.setattr(estimates, "ASKED", 210)
+    one, same, other = (HeldBack.of(groups(rows=900, of=5), Run(seed=seed)) for seed in (0, 0, 1))
+    assert one is not None and same is not None and other is not None
+    assert len(one.learned) == 300
+    assert one.learned.n_items == 50
+    assert len(one.asked) == 210
+    assert not np.isin(one.true + 50 * one.asked, one.learned.items + 50 * one.learned.rows).any()
+    np.testing.assert_array_equal(one.true, same.true)
+    np.testing.assert_array_equal(one.learned.items, same.learned.items)
+    assert not np.array_equal(one.learned.items, other.learned.items)
+    assert HeldBack.of(groups(rows=199), Run()) is None
+
+
+@pytest.mark.parametrize("at_once", [2**22, 1_000])
+def test_gains_are_those_of_the_naive_twin(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimates, "SCORES", at_once)
+    held = HeldBack.of(groups(), Run())
+    assert held is not None
+    model = pc.EASE(reg=5.0, half_life=0.0)
+    gains = held.gains(model, Run())
+    for n in range(0, len(held.asked), 7):
+        given = held.learned[held.asked[n : n + 1]]
+        score = model.score(given)[0]
+        score[given.items] = -np.inf
+        ahead = sum(score[i] >= score[held.true[n]] for i in range(len(score)) if i != held.true[n])
+        assert gains[n] == pytest.approx(1 / math.log2(ahead + 2) if ahead < 10 else 0.0)
+
+
+def test_the_usual_stands_unless_another_is_clearly_better() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(1_000, 3))
+    assert chosen(noise * [0.1, 0, 0.1] + [0.501, 0.5, 0.501], 1) == 1  # within the error
+    assert chosen(noise * [0.01, 0, 0.01] + [0.4, 0.5, 0.6], 1) == 2
+    assert chosen(noise * [0.01, 0, 0.01] + [0.6, 0.5, 0.4], 1) == 0
+    assert chosen(noise * [0.0001, 0.0001, 0] + [0.6, 0.601, 0.5], 2) == 1  # the nearest of those as good
+
+
+def test_directions_are_as_many_as_there_are_groups_to_tell() -> None:
+    model = pc.PureSVD(half_life=0.0).fit(groups())
+    assert model.value("factors") == 8  # the least that holds six groups; more of them are noise
+    assert model.weights.left is not None and model.weights.left.shape[1] == 8
+
+
+@pytest.mark.parametrize("model", ESTIMATING)
+def test_the_model_is_the_one_of_what_was_found(model: Model, tmp_path: Path) -> None:
+    log = groups()
+    model.fit(log)
+    named = {name: type(getattr(model, name))(model.value(name)) for name in model.estimated}  # type: ignore[attr-defined]
+    assert any(all(f"{name} {value:.4g}" in note for name, value in named.items()) for note in model.notes)
+    given = replace(model, **named).fit(log)
+    assert given.found is None
+    np.testing.assert_array_equal(model.score(log[:20]), given.score(log[:20]))
+    again = replace(model).fit(log, run=Run(threads=1))
+    np.testing.assert_array_equal(model.found, again.found)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("model", ESTIMATING)
+def test_few_histories_tell_nothing(model: Model) -> None:
+    few = replace(model).fit(groups(rows=150))
+    usual = {name: one.usual for name, one in model.estimated.items()}  # type: ignore[attr-defined]
+    found = {name: pytest.approx(few.value(name)) for name in usual}
+    assert few.meant(usual, groups(rows=150)) == found
+    assert not any("hold back" in note for note in few.notes)
+
+
+def test_where_updates_are_exact_the_usual_stands_and_is_told() -> None:
+    model = pc.EASE().fit(groups(), updatable=True)
+    assert model.value("reg") == pc.EASE.estimated["reg"].usual == 60
+    assert any("allows no exact update" in note for note in model.notes)
+    model.update(added=groups(rows=3, seed=1))
+    lists = [log.row(r).tolist() for log in (groups(), groups(rows=3, seed=1)) for r in range(len(log))]
+    fresh = pc.EASE(reg=60.0, half_life=0.0).fit(Histories.from_lists(lists, groups().n_items))
+    np.testing.assert_allclose(model.weights.dense, fresh.weights.dense, atol=1e-4)
+
+
+def test_what_als_finds_does_not_depend_on_the_size_of_the_log() -> None:
+    model = pc.ALS()
+    settings = {"reg": 2.0, "unobserved": 0.1}
+    for log in (groups(rows=300), groups(rows=3_000, of=30)):
+        reg = model.meant(settings, log)["reg"]
+        rows = reg * (log.lengths + 0.1 * log.n_items)
+        items = reg * (log.counts() + 0.1 * len(log))
+        assert np.sqrt(rows.mean() * items.mean()) == pytest.approx(2.0)
+    assert pc.ALS(reg=0.3).meant({"reg": 0.3, "unobserved": 0.1}, groups())["reg"] == 0.3
+
+
+@pytest.mark.parametrize("reg", [0.0, -0.5, -2.0])
+def test_minus_one_alone_is_taken_beside_the_bounds(reg: float) -> None:
+    with pytest.raises(ParameterError, match="reg must be > 0"):
+        pc.EASE(reg=reg)
