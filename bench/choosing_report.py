@@ -68,6 +68,7 @@ class Row:
     """One model on one set, the mean over its seeds."""
 
     name: str
+    model: str  # a row may be named after the form that a model takes in it
     deep: bool
     value: float
     low: float
@@ -75,6 +76,11 @@ class Row:
     fit_seconds: float
     answer_ms: float  # a case, many at once
     peak_mib: float
+
+    @property
+    def shown(self) -> str:
+        """As readers have to call it."""
+        return f"`{self.name}`" if self.name in (self.model, *NOT_ALONE) else f"`{self.model}` as {self.name}"
 
 
 def write() -> Path:
@@ -113,6 +119,7 @@ def _row(label: str, runs: Sequence[dict[str, Any]], metric: str) -> Row:
     cases = runs[0]["split"]["cases"]
     return Row(
         label,
+        runs[0]["model"],
         is_deep(runs[0]["model"], runs[0]["params"]),
         values["mean"],
         values["low"],
@@ -146,8 +153,8 @@ def _summary(name: str, measured: Sequence[Row]) -> list[str]:
     return [
         name,
         SETS[name].metrics[0],
-        f"`{first.name}` ({_seconds(first.fit_seconds)})",
-        f"`{best.name}` {best.value:.4f} ({_seconds(best.fit_seconds)})",
+        f"{first.shown} ({_seconds(first.fit_seconds)})",
+        f"{best.shown} {best.value:.4f} ({_seconds(best.fit_seconds)})",
         f"{_gain(name, blends[0], best)} ({_seconds(blends[0].fit_seconds)})" if blends else "not measured",
         _network(name, networks[0], best) if networks else "not measured",
     ]
@@ -155,7 +162,7 @@ def _summary(name: str, measured: Sequence[Row]) -> list[str]:
 
 def _network(name: str, network: Row, best: Row) -> str:
     above = network.low > best.high if _sign(name) > 0 else network.high < best.low
-    said = f"`{network.name}` {_gain(name, network, best)} ({_seconds(network.fit_seconds)})"
+    said = f"{network.shown} {_gain(name, network, best)} ({_seconds(network.fit_seconds)})"
     return said if above else f"{said}: not worth it"
 
 
@@ -167,7 +174,7 @@ def _kind(names: Sequence[str], measured: dict[str, list[Row]]) -> str:
     for model in order:
         here = [by_name[name].get(model) for name in names]
         cost = next(row for row in here if row is not None)
-        label = f"`{model}`" + (" *baseline*" if model in BASELINES else " *network*" if cost.deep else "")
+        label = cost.shown + (" *baseline*" if model in BASELINES else " *network*" if cost.deep else "")
         values = [_value(row, measured[name][0]) for name, row in zip(names, here, strict=True)]
         lines.append([label, *values, _seconds(cost.fit_seconds), f"{cost.answer_ms:.2f}", f"{cost.peak_mib:.0f}"])
     head = ("model", *(f"{name} {SETS[name].metrics[0]}" for name in names), "fit", "ms an answer", "peak MiB")
