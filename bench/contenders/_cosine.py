@@ -198,9 +198,12 @@ def question(peer: str, names: tuple[str, ...], contender: str, rounds: int) -> 
     def judge(mine: Side, theirs: Side) -> list[Goal]:
         goals = []
         for name in names:
-            for part in PARTS:
-                times = theirs[f"{name}, {part}: seconds"] / mine[f"{name}, {part}: seconds"]
-                goals.append(Goal(f"{name}, {part}: times faster than {called}", times, 3.0, at_least=True))
+            for part in (*PARTS, "both"):
+                took = [
+                    sum(side[f"{name}, {one}: seconds"] for one in PARTS if part in (one, "both"))
+                    for side in (theirs, mine)
+                ]
+                goals.append(Goal(f"{name}, {part}: times faster than {called}", took[0] / took[1], 3.0, at_least=True))
             gap, missing = compare(mine.arrays, theirs.arrays, name)
             same = same_lists(WORK / contender, theirs.arrays, name, peer)
             goals += [
