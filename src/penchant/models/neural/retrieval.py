@@ -42,6 +42,7 @@ class RetrievalModel(NeuralModel):
     _drawing: Any = field(init=False, default=None, repr=False, compare=False)
 
     def _release(self) -> None:
+        super()._release()
         self._drawing = None
 
     def _item_loss(

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.errors import ParameterError
+from penchant.features import ItemFeatures
 from penchant.histories import Floats, Histories
 from penchant.models.base import Space, hyper
 from penchant.models.neural.base import Arrays, Weights, glorot, normal
+from penchant.models.neural.described import DescribedModel
 from penchant.models.neural.sequence import NextItemModel
 from penchant.models.neural.sequences import Passages, by_length
 
@@ -22,7 +25,7 @@ FAR = -1e9  # a logit nobody looks at
 
 
 @dataclass(kw_only=True)
-class SASRec(NextItemModel):
+class SASRec(NextItemModel, DescribedModel):
     """score(i) = state(last event)·v_i, the states from a stack of causal self-attention blocks over the items' own v.
 
     Kang and McAuley 2018 (SASRec), trained with a softmax over all items or a sampled one (Klenitskiy and Vasilev
@@ -32,11 +35,16 @@ class SASRec(NextItemModel):
     same length side by side. ``order`` says how order is seen: ``start`` adds a learned vector for the place, counted
     from the start of the window; ``distance`` adds to each attention logit a learned number for the events between
     the two. Where events have times, ``times`` adds one for the power of two of the seconds between them. With a
-    ``temperature`` the score is the cosine over it, so that no item wins by the length of its vector alone.
+    ``temperature`` the score is the cosine over it, so that no item wins by the length of its vector alone. With
+    ``attributes`` an item's v is its own vector + the mean of those of its attributes (+ a projection of its vector in
+    the catalogue), where it is read and where it is scored, as in Hidasi et al. 2016 (feature-rich sessions) and Zhang
+    et al. 2019 (FDSA), but in one network: items that share a brand or a category learn from each other, and
+    ``extend`` gives new items vectors without training.
 
     Cost a pass: O(events · (n_items · factors + factors² · layers)) with the full softmax; with a sampled one
     ``negatives`` stands in place of n_items. An empty history scores zero everywhere. Raises ``MissingExtraError``
-    without torch and ``TrainingError`` when the loss is no longer a number.
+    without torch, ``TrainingError`` when the loss is no longer a number, and ``DataError`` when ``attributes`` are
+    asked for without a catalogue.
     """
 
     name: ClassVar[str] = "sasrec"
@@ -51,13 +59,17 @@ class SASRec(NextItemModel):
         0.0, "scores are cosines over this; 0: plain products", ge=0, space=Space(0.03, 0.2, log=True), other=0.1
     )
     times: bool = hyper(True, "look at the times between events, where there are any", other=False)
+    attributes: bool = hyper(False, "know items by what the catalogue says of them, too", other=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.factors % self.heads:
-            from penchant.errors import ParameterError
-
             raise ParameterError(f"sasrec: {self.heads} heads cannot share {self.factors} factors evenly")
+
+    @property
+    def uses_catalog(self) -> bool:  # type: ignore[override]  # here a hyper-parameter decides
+        """Whether ``fit`` must be given item features."""
+        return self.attributes
 
     def _start(self, rng: np.random.Generator) -> Arrays:
         d, wide = self.factors, max(1, round(self.factors * self.inner))
@@ -80,7 +92,10 @@ class SASRec(NextItemModel):
                 found[f"{n}.{name}.b"] = np.zeros(size, dtype=np.float32)
         for name in [f"{n}.norm{half}" for n in range(self.layers) for half in (1, 2)] + ["norm"]:
             found |= {f"{name}.w": np.ones(d, np.float32), f"{name}.b": np.zeros(d, np.float32)}
-        return found
+        return found | (self._describing(rng, 0.02) if self.attributes else {})
+
+    def _items(self, weights: Weights) -> Tensor:
+        return self._describe(weights, weights["items"]) if self.attributes else weights["items"]
 
     def _states(self, weights: Weights, passages: Passages) -> Tensor:
         import torch
@@ -117,10 +132,20 @@ class SASRec(NextItemModel):
         return x.view(rows, length, d).gather(1, last)[:, 0]
 
     def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
-        table: Floats = weights["items"]
-        if not self.temperature:
-            return table, None, None
-        return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), None, table
+        table: Floats = weights["items"] + self._remember(weights) if self.attributes else weights["items"]
+        return (_unit(table), None, table) if self.temperature else (table, None, None)
+
+    def extend(self, features: ItemFeatures) -> None:
+        """Know new items by their attributes; raises ``ParameterError`` for a model that was trained without them."""
+        self._check_fitted()
+        if not self.attributes:
+            raise ParameterError("sasrec knows items by behaviour alone: train it with attributes=true")
+        super().extend(features)
+
+    def _gain(self, gained: Floats) -> None:
+        super()._gain(_unit(gained) if self.temperature else gained)
+        if self.input_vectors is not None:
+            self.input_vectors = np.concatenate([self.input_vectors, gained])
 
     def _inputs(self, given: Histories, table: Floats) -> Arrays:
         found = super()._inputs(given, table)
@@ -200,6 +225,11 @@ class SASRec(NextItemModel):
         if self.order == "distance":
             bias = bias + F.embedding(back.clamp(min=0), w["distances"]).permute(2, 0, 1)[None]
         return bias if ages is None else bias + _between(ages.view(rows, length), w["times"])
+
+
+def _unit(table: Floats) -> Floats:
+    """Rows at length one; a row of zeros stays."""
+    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def _between(ages: Tensor, table: Tensor) -> Tensor:

@@ -54,11 +54,16 @@ class SequenceModel(NeuralModel):
 class NextItemModel(SequenceModel, RetrievalModel):
     """Every event of a passage predicts the next item; ``items`` among the weights are the items' vectors."""
 
+    def _items(self, weights: Weights) -> Tensor:
+        """The vectors of all items, ``(n_items, factors)``: as they are learned, unless a model makes them of more."""
+        return weights["items"]
+
     def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
         import torch
 
         assert self._sequences is not None
         passages = self._sequences.take(step)
+        weights = {**weights, "items": self._items(weights)}
         states = self._states(weights, passages)
         target = torch.from_numpy(passages.targets).long().to(states.device)
         return self._item_loss(states, weights["items"], target, weights.get("items.b")), len(target)
