@@ -35,15 +35,17 @@ def test_the_chunked_softmax_is_cross_entropy_with_its_gradients(parts, monkeypa
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 0.3, 0.0, 2.0, 0.5, 1.0])])
 @pytest.mark.parametrize("cells", [1, 40, 10**6])
-def test_a_state_may_have_several_true_items_or_none(monkeypatch, cells):
+def test_a_state_may_have_several_true_items_or_none(monkeypatch, cells, weight):
     monkeypatch.setattr(losses, "CELLS", cells)
     torch.manual_seed(1)
     states, table, bias = (torch.randn(*shape, requires_grad=True) for shape in ((4, 5), (13, 5), (13,)))
     rows, items = torch.tensor([0, 0, 0, 2, 3, 3]), torch.tensor([1, 4, 12, 0, 7, 4])  # the second state has none
-    plain = -torch.log_softmax(states @ table.T + bias, 1)[rows, items].mean()
+    each = torch.log_softmax(states @ table.T + bias, 1)[rows, items]
+    plain = -(each if weight is None else each * weight).mean()
     wanted = torch.autograd.grad(plain, (states, table, bias))
-    ours = losses.softmax(states, table, items, bias, rows=rows)
+    ours = losses.softmax(states, table, items, bias, rows=rows, weight=weight)
     torch.testing.assert_close(ours, plain)
     for mine, theirs in zip(torch.autograd.grad(ours, (states, table, bias)), wanted, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)

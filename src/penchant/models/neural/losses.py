@@ -24,15 +24,21 @@ class _FullSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, table: Tensor, bias: Tensor | None, target: Tensor, rows: Tensor | None
+        ctx: Any,
+        states: Tensor,
+        table: Tensor,
+        bias: Tensor | None,
+        target: Tensor,
+        rows: Tensor | None,
+        weight: Tensor | None,
     ) -> Tensor:
         count, size = len(target), len(table)
         step = max(1, CELLS // size)
         to_states, to_table = torch.empty_like(states), torch.zeros_like(table)
         to_bias = None if bias is None else torch.zeros_like(bias)
         total = states.new_zeros((), dtype=torch.float64)
-        each = None if rows is None else torch.bincount(rows, minlength=len(states))
-        ends = None if each is None else [0, *torch.cumsum(each, 0).tolist()]
+        each = None if rows is None else torch.bincount(rows, weight, minlength=len(states))
+        ends = None if rows is None else [0, *torch.cumsum(torch.bincount(rows, minlength=len(states)), 0).tolist()]
         for lo in range(0, len(states), step):
             part, hi = states[lo : lo + step], min(lo + step, len(states))
             events = slice(lo, hi) if ends is None else slice(ends[lo], ends[hi])
@@ -40,11 +46,13 @@ class _FullSoftmax(torch.autograd.Function):
             true = owner * size + target[events]
             scores = part @ table.T if bias is None else torch.addmm(bias, part, table.T)
             logarithm = torch.logsumexp(scores, dim=1, keepdim=True)
-            total += logarithm[owner].sum(dtype=torch.float64) - scores.view(-1)[true].sum(dtype=torch.float64)
+            lost = logarithm[owner, 0].double() - scores.view(-1)[true].double()
+            counts = torch.ones_like(lost) if weight is None else weight[events].double()
+            total += (lost * counts).sum()
             share = scores.sub_(logarithm).exp_()  # the probabilities, in the same memory
             if each is not None:
-                share *= each[lo:hi, None]
-            share.view(-1).index_add_(0, true, share.new_full(true.shape, -1.0))
+                share *= each[lo:hi, None].to(share.dtype)
+            share.view(-1).index_add_(0, true, -counts.to(share.dtype))
             torch.mm(share, table, out=to_states[lo:hi])
             to_table.addmm_(share.T, part)
             if to_bias is not None:
@@ -55,17 +63,25 @@ class _FullSoftmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         to_states, to_table, to_bias = ctx.saved_tensors
-        return to_states * outer[0], to_table * outer[0], None if to_bias is None else to_bias * outer[0], None, None
+        to_bias = None if to_bias is None else to_bias * outer[0]
+        return to_states * outer[0], to_table * outer[0], to_bias, None, None, None
 
 
 def softmax(
-    states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, rows: Tensor | None = None
+    states: Tensor,
+    table: Tensor,
+    target: Tensor,
+    bias: Tensor | None = None,
+    *,
+    rows: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """−log of the true item's share of exp(score) over all items; the mean over the true items.
 
-    Each state has one, or those of which ``rows`` (rising) says that they are its own.
+    Each state has one, or those of which ``rows`` (rising) says that they are its own. With ``weight`` each is
+    multiplied by its own before the mean is taken; the divisor stays their number.
     """
-    return _FullSoftmax.apply(states, table, bias, target, rows)
+    return _FullSoftmax.apply(states, table, bias, target, rows, weight)
 
 
 class Negatives:

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 class MultVAE(BagModel):
     """score(i) = h·o_i + b_i, h = tanh of a layer over z, z = the mean of q(z | history).
 
-    loss = −Σ_{i in the history} log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
+    loss = −Σ_{i in the history} w_i log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
 
     summed over the histories of a step and divided by their events.
 
     Liang, Krishnan, Hoffman and Jebara 2018. ``dropout`` takes items out of the bag that the encoder reads, which is
-    normed to length one; ``factors`` is the length of z. beta rises over ``anneal`` passes. What differs: the first
-    layer is a sum of the rows of the items that are there, so the cost of reading a history is its length.
+    normed to length one; ``factors`` is the length of z. beta rises over ``anneal`` passes. w_i is 1 for an item that
+    was taken out and ``kept`` for one that the encoder has read: below 1 the loss asks for what has to be guessed and
+    not for a copy of the input, the emphasised denoising of Vincent et al. 2010 and Steck 2020 (EDLAE). With
+    ``decoder="linear"`` h is z itself: the paper too found no gain in deeper networks. What differs: the first layer
+    is a sum of the rows of the items that are there, so the cost of reading a history is its length.
 
     Cost a pass: O(histories · n_items · hidden); ``batch`` counts events; scores are held in chunks, never histories ×
-    n_items of them. item_vectors are ``hidden`` long. An empty history scores zero everywhere. Raises
-    ``MissingExtraError`` without torch and ``TrainingError`` when the loss is no longer a number.
+    n_items of them. item_vectors are ``hidden`` long, with a linear decoder ``factors``. An empty history scores zero
+    everywhere. Raises ``MissingExtraError`` without torch and ``TrainingError`` when the loss is no longer a number.
     """
 
     name: ClassVar[str] = "mult-vae"
@@ -38,17 +41,26 @@ class MultVAE(BagModel):
     hidden: int = hyper(300, "width of the layers around z", ge=1, space=Space(100, 600, log=True), other=9)
     beta: float = hyper(0.2, "weight of the divergence", ge=0, space=Space(0, 1), other=1.0)
     anneal: float = hyper(10.0, "passes over which beta rises", ge=0, space=Space(0, 40), other=0.0)
+    kept: float = hyper(
+        1.0, "weight in the loss of items that the encoder has read", ge=0, le=1, space=Space(0.1, 1), other=0.2
+    )
+    decoder: str = hyper(
+        "layer", "what stands between z and the scores; linear: nothing", choices=("layer", "linear"), other="linear"
+    )
 
     def _start(self, rng: np.random.Generator) -> Arrays:
         h, z, n = self.hidden, self.factors, self.n_items
+        wide = z if self.decoder == "linear" else h
         found: Arrays = {
             "inputs": normal(rng, n, h, scale=(2 / (n + h)) ** 0.5),
-            "items": normal(rng, n, h, scale=(2 / (n + h)) ** 0.5),
+            "items": normal(rng, n, wide, scale=(2 / (n + wide)) ** 0.5),
             "mean": glorot(rng, h, z),
             "spread": glorot(rng, h, z) * np.float32(0.1),
-            "out": glorot(rng, z, h),
         }
-        for name, size in (("inputs", h), ("items", n), ("mean", z), ("spread", z), ("out", h)):
+        if self.decoder == "layer":
+            found["out"] = glorot(rng, z, h)
+        for name in list(found):
+            size = n if name == "items" else found[name].shape[1]
             found[f"{name}.b"] = np.zeros(size, dtype=np.float32)
         return found
 
@@ -67,8 +79,9 @@ class MultVAE(BagModel):
         mean = x @ weights["mean"] + weights["mean.b"]
         spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
-        h = torch.tanh(z @ weights["out"] + weights["out.b"])
-        said = losses.softmax(h, weights["items"], bag.items, weights["items.b"], rows=bag.rows)
+        weight = torch.where(read > 0, self.kept, 1.0) if self.kept < 1 else None
+        h = self._decode(weights, z)
+        said = losses.softmax(h, weights["items"], bag.items, weights["items.b"], rows=bag.rows, weight=weight)
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
         beta = self.beta * min(1.0, self._done / self.anneal if self.anneal else 1.0)
         return said + beta * divergence / len(bag.items), len(bag.items)
@@ -77,8 +90,13 @@ class MultVAE(BagModel):
         import torch
 
         x = torch.tanh(pooled(inputs, 0.5) + weights["inputs.b"])
-        z = x @ weights["mean"] + weights["mean.b"]
-        return torch.tanh(z @ weights["out"] + weights["out.b"])
+        return self._decode(weights, x @ weights["mean"] + weights["mean.b"])
+
+    def _decode(self, weights: Weights, z: Tensor) -> Tensor:
+        """What the item vectors are multiplied by."""
+        import torch
+
+        return z if self.decoder == "linear" else torch.tanh(z @ weights["out"] + weights["out.b"])
 
     def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         return weights["items"], weights["items.b"], weights["inputs"]
