@@ -5,7 +5,7 @@ python -m bench NAME ...                 measure comparisons: ours and theirs in
 python -m bench accuracy [--set S ...] [--model M ...] [--seed N ...]
                                          the queue: what has parameters and no result yet
 python -m bench tune SET MODEL           parameters chosen on the validation part of a set
-python -m bench blend SET [--model M ...] [--runs]
+python -m bench blend SET [--model M ...] [--runs] [--row R]
                                          the tuned models of a set together, weighed on its validation part
 python -m bench defaults [--set S ...] [--model M ...]
                                          the queue: how near defaults come to tuned parameters on other sets
@@ -53,7 +53,9 @@ def main() -> int:
     parser.add_argument("--seed", action="append", default=[], type=int, help="this seed (0 unless given)")
     parser.add_argument("--trials", type=int, default=30, help="parameters that tune tries")
     parser.add_argument("--minutes", type=float, help="the most time that tune takes")
-    parser.add_argument("--row", default="", help="what tune calls its file and its row in the tables: else the model")
+    parser.add_argument(
+        "--row", default="", help="what tune or blend call their file and row in the tables: else the model"
+    )
     parser.add_argument("--runs", action="store_true", help="blend: hold out events that stand together")
     options = parser.parse_args()
     failed, first = 0, options.what[0]
@@ -68,7 +70,7 @@ def main() -> int:
     elif first == "blend":
         if len(options.what) != 2 or options.what[1] not in SETS:
             parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")
-        blends.blend(options.what[1], options.model, seed=seeds[0], runs=options.runs)
+        blends.blend(options.what[1], options.model, seed=seeds[0], runs=options.runs, row=options.row or "blend")
     elif first == "defaults":
         defaults.work(options.set, options.model)
         print(defaults_report.write().relative_to(report.ROOT))

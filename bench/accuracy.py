@@ -45,9 +45,10 @@ class Entry:
         return {"model": chosen["model"], "params": chosen["params"]}
 
     def chosen(self) -> dict[str, Any]:
-        """How they were chosen: trials, and the best value on validation; nothing where there was nothing to choose."""
+        """How they were chosen: trials, the best value on validation, and what else has to be told of it; nothing where
+        there was nothing to choose."""
         search = json.loads(self.params_file.read_text())
-        return {key: search[key] for key in ("trials", "metric", "value") if key in search}
+        return {key: search[key] for key in ("trials", "metric", "value", "note") if key in search}
 
     def done(self) -> bool:
         """Whether there is a result of these very parameters."""

@@ -24,11 +24,12 @@ LEAST = 0.02  # what weighs less is left out
 RUN = 0.2  # of every history, where runs are held out
 
 
-def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bool = False) -> Path:
+def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bool = False, row: str = "blend") -> Path:
     """Fit every member once without the validation part, weigh them there in each scale, write the best file.
 
     A member is the name of a model that has parameters for the set, or a model as text with its own after a colon;
-    nobody named: all that have parameters. ``runs``: instead of the set's own validation part, ``held_runs``.
+    nobody named: all that have parameters. ``runs``: instead of the set's own validation part, ``held_runs``. ``row``
+    is what the file and the line in the tables are called.
     """
     from penchant import registry
     from penchant.models.base import Run
@@ -57,7 +58,7 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bo
         print(f"{set_name}, blend, {scale}: {metric} {value:.4f}, the best alone {max(alone):.4f}", file=sys.stderr)
     best = max(curve, key=lambda tried: tried["value"])
     kept = [n for n, weight in enumerate(best["weights"]) if weight > 0]
-    file = PARAMS / f"{set_name}-blend.json"
+    file = PARAMS / f"{set_name}-{row}.json"
     found = {
         "model": "blend",
         "params": {
@@ -69,7 +70,13 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bo
         "value": best["value"],
         "split": valid.name,
         "command": " ".join(
-            ["python -m bench blend", set_name, *(f"--model {n}" for n in members), *["--runs"] * runs]
+            [
+                "python -m bench blend",
+                set_name,
+                *(f"--model {n}" for n in members),
+                *["--runs"] * runs,
+                *[f"--row {row}"] * (row != "blend"),
+            ]
         ),
         "seed": seed,
         "members": [member["model"] for member in chosen],

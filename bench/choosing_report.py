@@ -149,7 +149,7 @@ def _summary(name: str, measured: Sequence[Row]) -> list[str]:
     near = [best, *(row for row in others if abs(row.value / best.value - 1) <= CLOSE)]
     first = min(near, key=lambda row: row.fit_seconds)
     blends = [row for row in measured if row.name == "blend" and not row.deep]
-    networks = [row for row in measured if row.deep]
+    networks = [row for row in measured if row.deep and row.model != "blend"]
     return [
         name,
         SETS[name].metrics[0],

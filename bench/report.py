@@ -172,6 +172,8 @@ def _set(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) ->
         about.append("Seen items may be answers.")
     if first not in LOWER_IS_BETTER and SETS[name].attributes is None:
         about.append("Its items have no attributes: there is no content-knn.")
+    told = {_row(result): result["chosen"]["note"] for result in ours if "note" in result.get("chosen", {})}
+    about += [f"Of {row}: {note}." for row, note in told.items()]
     about.append(f"Command: `python -m bench accuracy --set {name}`")
     return f"### {name}\n\n" + "\n".join(about) + "\n\n" + table(head, (cells for _, cells in rows))
 
