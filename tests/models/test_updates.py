@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from planted import planted
 
@@ -155,6 +155,7 @@ def test_rp3beta(first: Rows, steps: list[tuple[Rows, list[int]]], weighted: boo
 
 @settings(max_examples=40, deadline=None)
 @given(rows_of.filter(any), steps_of, st.booleans(), st.sampled_from([0.0, 0.4]))
+@example([[0, 1, 1, 2, 2]], [([[1, 1]], [0]), ([[2, 2]], [0])], True, 0.0)  # what was nearly all of an item goes
 def test_ease_on_few_items(first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool, dropout: float) -> None:
     weigh = (lambda item: 0.5 + item % 3) if weighted else None
     model = EASE(reg=2.0, dropout=dropout).fit(log(first, weigh), updatable=True)

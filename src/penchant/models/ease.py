@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TILES_A_BLOCK = 64
 Doubles = NDArray[np.float64]
+FAR = 4.0  # times that an entry of the inverse's diagonal may grow: what is left then is rounding of what was there
 CHANGES = 64  # histories whose change the inverse takes before everything is solved again
 ROWS_A_BLOCK = 256
 LAPACK_LIMIT = 30_000  # items; over 32,768 the Cholesky factorisation of OpenBLAS may end the process
@@ -115,18 +116,20 @@ class EASE(Updatable, Estimating, LinearModel):
                 kept.pairs[np.ix_(items, items)] += np.float32(sign) * np.triu(np.outer(x, x))
         kept.changes += len(added) + len(removed)
         own = np.flatnonzero(kept.pairs.diagonal() != before) if self.dropout else np.empty(0, np.int64)
-        if kept.changes > CHANGES or len(own) > len(before) // 8:
-            dense, kept.diagonal = self._solved(kept.pairs.copy(), run)
-            kept.changes = 0
-        else:
+        dense = None
+        if kept.changes <= CHANGES and len(own) <= len(before) // 8:
             shift = self._penalty(kept.pairs.diagonal()[own].astype(np.float64))
             shift = shift - self._penalty(before[own].astype(np.float64))
             dense = self._shifted(logs, own, shift, kept)
+        if dense is None:
+            dense, kept.diagonal = self._solved(kept.pairs.copy(), run)
+            kept.changes = 0
         self.weights = Weights(dense=dense)
 
-    def _shifted(self, logs: list[tuple[Histories, float]], own: Longs, shift: Doubles, kept: Gram) -> Floats:
+    def _shifted(self, logs: list[tuple[Histories, float]], own: Longs, shift: Doubles, kept: Gram) -> Floats | None:
         """P after G gained ± x xᵀ for every changed history and ``shift`` on the diagonal at the items ``own``:
-        P − P U (S⁻¹ + Uᵀ P U)⁻¹ Uᵀ P (Woodbury), at the cost of n² multiplications a history."""
+        P − P U (S⁻¹ + Uᵀ P U)⁻¹ Uᵀ P (Woodbury), at the cost of n² multiplications a history. None where most of what
+        was known of an item goes, so that float32 has to solve again."""
         dense, p = self.weights.dense, kept.diagonal.astype(np.float64)
         assert dense is not None  # what fit made
         columns = [(log.row(r), log.weights()[log.indptr[r] : log.indptr[r + 1]], sign)
@@ -143,6 +146,8 @@ class EASE(Updatable, Estimating, LinearModel):
             inner[c] += reached[:, items] @ x
         solved = np.linalg.solve(inner, reached)
         p -= (reached * solved).sum(axis=0)
+        if (p > FAR * kept.diagonal).any():
+            return None
         left, right = reached.T.astype(np.float32), solved.astype(np.float32)
         old, new = kept.diagonal, p.astype(np.float32)
         out = np.empty_like(dense)
