@@ -34,11 +34,12 @@ def ours(folder: Path, name: str, model: str, passes: int, *, repeat: bool = Fal
     cases = Split(name, train, train, Histories(np.arange(len(last) + 1), last, n_items), repeat=repeat)
     fresh = create(model, {"epochs": passes, "patience": passes, **params})
     fresh.fit(train, valid=cases)
-    told = [record for record in fresh.history if f"ndcg@{K}" in record]  # type: ignore[attr-defined]
-    seconds = np.cumsum([record["seconds"] for record in fresh.history])  # type: ignore[attr-defined]
+    history: list[dict[str, float]] = fresh.history  # type: ignore[attr-defined]  # of every network
+    told = [record for record in history if f"ndcg@{K}" in record]
+    seconds = np.cumsum([record["seconds"] for record in history])
     return {
         "seconds": float(seconds[-1]), "ndcg": max(record[f"ndcg@{K}"] for record in told), "passes": len(seconds),
-        "when": np.array([seconds[record["epoch"] - 1] for record in told]),
+        "when": np.array([seconds[int(record["epoch"]) - 1] for record in told]),
         "curve": np.array([record[f"ndcg@{K}"] for record in told]),
     }  # fmt: skip
 
