@@ -130,5 +130,5 @@ def test_what_als_finds_does_not_depend_on_the_size_of_the_log() -> None:
 
 @pytest.mark.parametrize("reg", [0.0, -0.5, -2.0])
 def test_minus_one_alone_is_taken_beside_the_bounds(reg: float) -> None:
-    with pytest.raises(ParameterError, match="reg must be > 0"):
+    with pytest.raises(ParameterError, match="reg must be > 0, or -1, got"):
         pc.EASE(reg=reg)

@@ -272,4 +272,4 @@ def _check(model: str, parameter: dataclasses.Field[Any], value: Any) -> None:
             (meta["le"], operator.le, "≤"),
         ):
             if bound is not None and not holds(value, bound):
-                raise wrong(f"{sign} {bound:g}")
+                raise wrong(f"{sign} {bound:g}" + ("" if meta["also"] is None else f", or {meta['also']:g}"))
