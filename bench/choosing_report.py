@@ -58,8 +58,8 @@ KINDS = (
     ("Ratings", ("ml-1m", "ml-100k", "filmtrust", "douban-monti")),
 )
 NOTES = {
-    "What people buy, in its order": "People whose answer is something they had before are left out here; the tables of "
-    "[Benchmarks](benchmarks.md) count them as misses, as the published ones do.",
+    "What people buy, in its order": "People whose answer is something they had before are left out here; the tables "
+    "of [Benchmarks](benchmarks.md) count them as misses, as the published ones do.",
     "Sessions": "Nobody is known; every prefix of a session asks for what comes next.",
     "Ratings": "The error of the predicted rating: lower is better.",
 }
