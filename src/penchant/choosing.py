@@ -166,11 +166,17 @@ def choose(
     features = None
     if catalog is not None and (catalog.attributes or catalog.vectors is not None):
         features = catalog.features()
+    from penchant.kernels.compiling import told_of_compiling
+
     shape = LogShape(len(split.train.items), split.train.n_items, is_ordered(used), used.sessions, features is not None)
     candidates = [c for c in (RATINGS if wanted.of_ratings else LISTS) if c.fits is None or c.fits(shape)]
-    attempts = attempt_all(
-        candidates, shape, split, wanted, budget=budget, always=ALWAYS, features=features, run=run
-    )  # fmt: skip
+    compiled: list[bool] = []
+    with told_of_compiling(lambda: compiled.append(True)):
+        attempts = attempt_all(
+            candidates, shape, split, wanted, budget=budget, always=ALWAYS, features=features, run=run
+        )
+    if compiled and any(attempt.error is not None for attempt in attempts):
+        notes.append("part of the budget went into compiling, which only a first run does: run it again to compare all")
     return _decide(attempts, split, wanted, budget, notes, run)
 
 
@@ -229,7 +235,9 @@ def _decide(attempts: list[Attempt], split: Split, metric: Metric, budget: float
             )
         )  # fmt: skip
     chosen, first = attempts[there[near[0]]].name, attempts[there[best]].name
-    if chosen == first:
+    if chosen == first and (means == means[best]).all() and len(means) > 1:
+        why = f"{chosen} is chosen: by {metric} the cases tell nothing apart, and it is the simplest"
+    elif chosen == first:
         why = f"{chosen} is chosen: it is the best by {metric}, and no simpler one comes near it"
     else:
         gap = abs(means[near[0]] - means[best]) / abs(means[best])

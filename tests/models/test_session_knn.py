@@ -109,3 +109,13 @@ def test_blocks_change_nothing(sample: int, monkeypatch: pytest.MonkeyPatch) -> 
     one = model.score(asked)
     monkeypatch.setattr("penchant.models.session_knn.ROWS", 7)
     np.testing.assert_array_equal(one, model.score(asked))
+
+
+def test_events_so_old_that_they_weigh_nothing_meet_a_session_once() -> None:
+    """After some 150 half-lives a weight is zero in float32: the sum no longer tells whether a session was met."""
+    many = 400
+    log = [(list(range(many)), DAY), *(([item], DAY * (2 + item)) for item in range(many))]
+    train = Histories.from_lists([row for row, _ in log], many)
+    model = SessionKNN(half_life=2.0, sample=0, neighbourhood=1_000).fit(train)
+    expected = by_the_formula(model, log, log[0][0], many)
+    np.testing.assert_allclose(model.score(train[:1])[0], expected, rtol=2e-4, atol=1e-7)

@@ -38,7 +38,7 @@ def session_scores(
     """Scores of the histories ``[lo, hi)``."""
     n_sessions = s_indptr.shape[0] - 1
     dot = np.zeros(n_sessions, dtype=np.float32)
-    place, age = np.empty(n_sessions, np.int32), np.empty(n_sessions, np.int32)
+    place, age = np.empty(n_sessions, np.int32), np.full(n_sessions, -1, np.int32)  # no age: not met yet
     touched = np.empty(n_sessions, dtype=np.int32)
     for row in range(lo, hi):
         found = 0
@@ -46,7 +46,7 @@ def session_scores(
             item = items[e]
             for f in range(k_indptr[item], k_indptr[item + 1]):
                 session = k_rows[f]
-                if dot[session] == 0:
+                if age[session] < 0:  # weights fade until they are zero, so that the sum does not tell
                     touched[found] = session
                     found += 1
                     place[session] = k_places[f]
@@ -68,7 +68,7 @@ def session_scores(
                 similarity[size] = s
                 touched[size] = session  # never beyond t
                 size += 1
-            dot[session] = 0
+            dot[session], age[session] = 0, -1
         least, room = np.float32(-1.0), 0
         if k < size:
             least = -np.partition(-similarity[:size], k - 1)[k - 1]

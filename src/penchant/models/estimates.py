@@ -134,6 +134,8 @@ class Estimating(Model):
             )
         elif exact:
             self.notes.append(f"{named}: the usual, because an estimate from all histories allows no exact update")
+        else:
+            self.notes.append(f"{named}: the usual, because fewer than {FEWEST} histories could be asked")
 
     def _tried(
         self, left: list[str], settings: dict[str, float], held: HeldBack, train: Histories, run: Run

@@ -129,7 +129,10 @@ class ItemKNN(PairModel, RatingModel):
 
     def _inexact(self, train: Histories) -> str:
         if train.values_are == "rating":
-            return "where it predicts ratings, whose baselines depend on all of them"
+            return (
+                "from a log of ratings, whose baselines depend on all of them; for lists alone read them as weights "
+                '(values="weight")'
+            )
         if self.similarity in (*CORATED, "bm25"):
             return f"under {self.similarity}, which compares with means over all histories"
         return ""

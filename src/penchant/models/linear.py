@@ -152,7 +152,12 @@ class LinearModel(Model):
 
     def _settle_recency(self, train: Histories, run: Run) -> None:
         """The half-life where it is left to the training histories, once a fit."""
-        if self.half_life < 0 and self.recency is None and not getattr(self, "exact", False):
+        if self.half_life < 0 and self.recency is None:
+            if getattr(self, "exact", False):
+                named = f"half_life {self.fades:g}" if self.fades else "no half_life"
+                if train.ordered:
+                    self.notes.append(f"{named}: an estimate from all histories allows no exact update; give a number")
+                return
             estimate, found = estimate_half_life(train, run)
             self.recency = np.array([self.fades if estimate is None else estimate], dtype=np.float32)
             self.notes += [found] if found else []
