@@ -452,3 +452,15 @@ def test_the_popularity_list_follows_the_counts_of_now_although_their_order_is_k
     assert [str(one.item) for one in rec.recommend([], k=3).items] == ["x", "y", "z"]
     model.fit(Histories.from_lists([[2], [2, 1], [2, 1, 0]], 3))
     assert [str(one.item) for one in rec.recommend([], k=3).items] == ["z", "y", "x"]
+
+
+@pytest.mark.parametrize("log", [None, pl.DataFrame({"user": ["a"], "item": ["x"]})])
+def test_what_is_no_log_is_told_how_to_become_one(log: object) -> None:
+    with pytest.raises(DataError, match="read_interactions"):
+        pc.fit(log, "als")  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_class_is_no_model() -> None:
+    log = pc.read_interactions(pl.DataFrame({"user": ["a"], "item": ["x"]}))
+    with pytest.raises(ParameterError, match="Popular is a class"):
+        pc.fit(log, Popular)  # type: ignore[arg-type]  # that is the point

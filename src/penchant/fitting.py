@@ -41,6 +41,7 @@ def fit(
     learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from, or no row is a
     positive, and ``ParameterError`` for a model that has no exact update.
     """
+    _check(log, model)
     if catalog is not None and catalog.vocab.ids != log.vocab.ids:
         raise DataError(
             "the catalogue is aligned with other items than the log: read it with Catalog.read(…, log.vocab)"
@@ -68,6 +69,15 @@ def fit(
     if choice is not None:
         seen["choice"] = choice.to_json()
     return Recommender(log.vocab, chosen, log.recipe, catalog, seen)
+
+
+def _check(log: object, model: object) -> None:
+    from penchant.interactions import Interactions
+
+    if not isinstance(log, Interactions):
+        raise DataError(f"a log is what read_interactions gives, not {type(log).__name__}: read the table first")
+    if isinstance(model, type):
+        raise ParameterError(f"{model.__name__} is a class: give one of it, {model.__name__}(), or its name as text")
 
 
 def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: float) -> dict[str, Any]:
