@@ -39,6 +39,8 @@ promise about your log: `penchant fit` without `-m` compares the strong models o
 - **`session-knn`** where there are only sessions.
 - **`content-knn`** or **`two-tower`** where items are new every day: they know an item by what it is.
 - **`svd`** or **`svdpp`** where the question is a rating; `item-knn` on small logs.
+- `als`, `slim` and `rp3beta` come near on some sets and are the best on none of these; `bpr`, `warp`, `logistic-mf` and
+  `pure-svd` were not measured on them, and are there to be compared with.
 - A **`blend`** of what is above for the last few per cent, at the price of all its members.
 - A **network** where it was measured to beat these on data like yours, and what it gains is worth minutes instead of
   seconds.
@@ -47,7 +49,9 @@ promise about your log: `penchant fit` without `-m` compares the strong models o
 
 *Take first* is the model that fits fastest among those within 2 % of the best single classical one. *Blend* and
 *network* are the gain over that best one, with the time of their fit; a network whose interval does not lie above that
-of the best classical model (of errors: below) is not worth its price there.
+of the best classical model (of errors: below) is not worth its price there. Times are those of the one fit whose model
+was measured, the first in its process and some on a busy machine; [Benchmarks](benchmarks.md#speed-and-memory) has times that
+were taken with care.
 
 """
 KINDS = (
