@@ -50,8 +50,8 @@ promise about your log: `penchant fit` without `-m` compares the strong models o
 *Take first* is the model that fits fastest among those within 2 % of the best single classical one. *Blend* and
 *network* are the gain over that best one, with the time of their fit; a network whose interval does not lie above that
 of the best classical model (of errors: below) is not worth its price there. Times are those of the one fit whose model
-was measured, the first in its process and some on a busy machine; [Benchmarks](benchmarks.md#speed-and-memory) has times that
-were taken with care.
+was measured, the first in its process and some on a busy machine; [Benchmarks](benchmarks.md#speed-and-memory) has
+times that were taken with care.
 
 """
 KINDS = (
