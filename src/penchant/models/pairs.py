@@ -181,6 +181,8 @@ class PairModel(Updatable, LinearModel):
         found = float(np.clip(self.eight + self.tenfold * np.log10(held / 8), 0, 1))
         if told:
             self.notes.append(f"{name} {found:.2f}: items have {held:.1f} events in the mean")
+        elif events is not None:
+            self.notes.append(f"{name} {found:.2f}: the usual, because a mean over all items allows no exact update")
         return found
 
     @abstractmethod
