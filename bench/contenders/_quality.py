@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,17 @@ from bench.contenders import _networks as n
 from bench.duel import Goal, Numbers, Question, Side
 
 K = 10
+PASSES = {"amazon-beauty": 10, "ml-1m": 20}
+OURS: dict[str, dict[str, Any]] = {
+    "amazon-beauty": {
+        "loss": "sampled-softmax", "negatives": 512, "correction": 0.0, "temperature": 0.06, "dropout": 0.5,
+        "batch": 1024, "rate": 0.002,
+    },
+    "ml-1m": {"loss": "softmax", "dropout": 0.2, "batch": 4096, "rate": 0.002},
+}  # fmt: skip
+SASREC = (
+    f"{n.LAYERS} layers, {n.FACTORS} factors, {n.HEADS} heads, length {n.LENGTH}; the peer with softmax over all items"
+)
 SECONDS = 300.0  # of training that a peer is given; evaluation is not counted on either side
 
 
@@ -103,7 +113,29 @@ def rectools(folder: Path, name: str, **settings: Any) -> Numbers:
     return {"seconds": told[-1] - told[0], "ndcg": ndcg, "passes": len(told) / steps, "cases": len(last)}
 
 
-def question(name: str, what: str, peer: str, times: float, prepare: Callable[[Path], None], how: str) -> Question:
+def sasrec(folder: Path, name: str) -> Numbers:
+    """Ours of the sizes that the peers are given too."""
+    sizes = {"factors": n.FACTORS, "layers": n.LAYERS, "heads": n.HEADS, "window": n.LENGTH}
+    return ours(folder, name, "sasrec", PASSES[name], inner=n.INNER / n.FACTORS, decay="cosine", **sizes, **OURS[name])
+
+
+def sasrec_of_recbole(folder: Path, name: str) -> Numbers:
+    """Its defaults but the sizes and the loss over all items."""
+    return recbole(
+        folder, name, "SASRec", hidden_size=n.FACTORS, n_layers=n.LAYERS, n_heads=n.HEADS, inner_size=n.INNER,
+        MAX_ITEM_LIST_LENGTH=n.LENGTH, loss_type="CE", train_batch_size=n.BATCH,
+    )  # fmt: skip
+
+
+def sasrec_of_rectools(folder: Path, name: str) -> Numbers:
+    """Its defaults but the sizes and the loss over all items."""
+    return rectools(
+        folder, name, n_blocks=n.LAYERS, n_factors=n.FACTORS, n_heads=n.HEADS, session_max_len=n.LENGTH, loss="softmax",
+        batch_size=128,
+    )  # fmt: skip
+
+
+def question(name: str, what: str, peer: str, times: float, how: str) -> Question:
     """How many times sooner we have what the peer has after its time."""
     called = {"recbole": "RecBole 1.2.1", "rectools": "RecTools 0.19"}[peer]
 
@@ -111,6 +143,9 @@ def question(name: str, what: str, peer: str, times: float, prepare: Callable[[P
         reached = np.flatnonzero(mine.arrays["curve"] >= theirs["ndcg"])
         sooner = theirs["seconds"] / mine.arrays["when"][reached[0]] if len(reached) else 0.0
         return [Goal(f"times sooner at the NDCG@{K} that {peer} ends with", sooner, times, at_least=True)]
+
+    def prepare(folder: Path) -> None:
+        n.write(folder, name)
 
     return Question(
         title=f"{what} on {name}: how soon it is as good as {called} after {SECONDS / 60:.0f} minutes of training",

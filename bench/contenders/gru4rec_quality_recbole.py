@@ -11,15 +11,10 @@ from bench.duel import Numbers
 LOG = "diginetica-sessions"
 
 
-def prepare(folder: Path) -> None:
-    """The log."""
-    n.write(folder, LOG)
-
-
 def ours(folder: Path) -> Numbers:
     """The same sizes."""
     return q.ours(
-        folder, LOG, "gru4rec", 10, repeat=True, factors=64, loss="sampled-softmax", negatives=512, batch=2048,
+        folder, LOG, "gru4rec", 3, repeat=True, factors=64, loss="sampled-softmax", negatives=512, batch=2048,
         rate=0.003, decay="cosine",
     )  # fmt: skip
 
@@ -33,7 +28,7 @@ def recbole(folder: Path) -> Numbers:
 
 
 QUESTION = q.question(
-    LOG, "GRU4Rec", "recbole", 5.0, prepare,
+    LOG, "GRU4Rec", "recbole", 5.0,
     "Sessions of three events and more; seen items may come again. 64 factors, one layer; ours with "
     "sampled softmax, RecBole with softmax over all items",
 )  # fmt: skip

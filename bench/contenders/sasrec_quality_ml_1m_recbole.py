@@ -1,38 +1,23 @@
-"""SASRec on ml-1m: when it is as good as RecBole's."""
+"""SASRec on ml-1m: when it is as good as that of RecBole."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bench.contenders import _networks as n
 from bench.contenders import _quality as q
 from bench.duel import Numbers
 
 LOG = "ml-1m"
 
 
-def prepare(folder: Path) -> None:
-    """The log."""
-    n.write(folder, LOG)
-
-
 def ours(folder: Path) -> Numbers:
     """The same sizes."""
-    return q.ours(
-        folder, LOG, "sasrec", 10, factors=n.FACTORS, layers=n.LAYERS, heads=n.HEADS, window=n.LENGTH,
-        inner=n.INNER / n.FACTORS, loss="softmax", dropout=0.2, batch=4096, rate=0.002, decay="cosine",
-    )  # fmt: skip
+    return q.sasrec(folder, LOG)
 
 
 def recbole(folder: Path) -> Numbers:
-    """Its defaults but the sizes and the loss over all items."""
-    return q.recbole(
-        folder, LOG, "SASRec", hidden_size=n.FACTORS, n_layers=n.LAYERS, n_heads=n.HEADS, inner_size=n.INNER,
-        MAX_ITEM_LIST_LENGTH=n.LENGTH, loss_type="CE", train_batch_size=n.BATCH,
-    )  # fmt: skip
+    """Until its time is over."""
+    return q.sasrec_of_recbole(folder, LOG)
 
 
-QUESTION = q.question(
-    LOG, "SASRec", "recbole", 5.0, prepare,
-    "2 layers, 64 factors, 2 heads, length 50. Softmax over all items on both sides",
-)  # fmt: skip
+QUESTION = q.question(LOG, "SASRec", "recbole", 5.0, f"{q.SASREC}, so ours")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from small_logs_of_walks import ONE, small
 
 import penchant as pc
@@ -11,7 +12,6 @@ from penchant.errors import DataError, ParameterError
 from penchant.features import ItemFeatures
 from penchant.models.neural.described import DescribedModel, _entries, _shared
 
-torch = pytest.importorskip("torch")
 ITEMS = 24
 KINDS = ["tea", "jam", "ink"]
 
