@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CELLS = 2**22  # scores held at once: 16 MiB
+CELLS = 2**22  # scores held at once, at most: 16 MiB
+NEAR = 2**19  # scores that stay in a core's cache, 2 MiB, while they become gradients
 
 
 class _FullSoftmax(torch.autograd.Function):
@@ -31,32 +32,38 @@ class _FullSoftmax(torch.autograd.Function):
         target: Tensor,
         rows: Tensor | None,
         weight: Tensor | None,
+        short: bool,
     ) -> Tensor:
         count, size = len(target), len(table)
-        step = max(1, CELLS // size)
+        step = max(1, min(CELLS // size, max(NEAR // size, states.shape[1])))  # fewer states: mostly sums of gradients
+        factor = torch.bfloat16 if short else states.dtype
+        left, right = states.to(factor), table.to(factor)
         to_states, to_table = torch.empty_like(states), torch.zeros_like(table)
         to_bias = None if bias is None else torch.zeros_like(bias)
         total = states.new_zeros((), dtype=torch.float64)
-        each = None if rows is None else torch.bincount(rows, weight, minlength=len(states))
+        each = None if rows is None else torch.bincount(rows, weight, minlength=len(states)).to(states.dtype)
         ends = None if rows is None else [0, *torch.cumsum(torch.bincount(rows, minlength=len(states)), 0).tolist()]
         for lo in range(0, len(states), step):
-            part, hi = states[lo : lo + step], min(lo + step, len(states))
+            part, hi = left[lo : lo + step], min(lo + step, len(states))
             events = slice(lo, hi) if ends is None else slice(ends[lo], ends[hi])
             owner = torch.arange(hi - lo, device=states.device) if rows is None else rows[events] - lo
             true = owner * size + target[events]
-            scores = part @ table.T if bias is None else torch.addmm(bias, part, table.T)
-            logarithm = torch.logsumexp(scores, dim=1, keepdim=True)
-            lost = logarithm[owner, 0].double() - scores.view(-1)[true].double()
+            scores = (part @ right.T).to(states.dtype)
+            if bias is not None:
+                scores += bias
+            share = scores.softmax(1)
+            logarithm = scores.amax(1) - share.amax(1).log()  # of the sum of exp(score)
+            lost = logarithm[owner].double() - scores.view(-1)[true].double()
             counts = torch.ones_like(lost) if weight is None else weight[events].double()
             total += (lost * counts).sum()
-            share = scores.sub_(logarithm).exp_()  # the probabilities, in the same memory
             if each is not None:
-                share *= each[lo:hi, None].to(share.dtype)
+                share *= each[lo:hi, None]
             share.view(-1).index_add_(0, true, -counts.to(share.dtype))
-            torch.mm(share, table, out=to_states[lo:hi])
-            to_table.addmm_(share.T, part)
             if to_bias is not None:
                 to_bias += share.sum(0)
+            share = share.to(factor)
+            to_states[lo:hi] = share @ right
+            to_table += share.T @ part
         ctx.save_for_backward(to_states / count, to_table / count, None if to_bias is None else to_bias / count)
         return (total / count).to(states.dtype)
 
@@ -64,7 +71,7 @@ class _FullSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         to_states, to_table, to_bias = ctx.saved_tensors
         to_bias = None if to_bias is None else to_bias * outer[0]
-        return to_states * outer[0], to_table * outer[0], to_bias, None, None, None
+        return to_states * outer[0], to_table * outer[0], to_bias, None, None, None, None
 
 
 def softmax(
@@ -75,13 +82,15 @@ def softmax(
     *,
     rows: Tensor | None = None,
     weight: Tensor | None = None,
+    short: bool = False,
 ) -> Tensor:
     """−log of the true item's share of exp(score) over all items; the mean over the true items.
 
     Each state has one, or those of which ``rows`` (rising) says that they are its own. With ``weight`` each is
-    multiplied by its own before the mean is taken; the divisor stays their number.
+    multiplied by its own before the mean is taken; the divisor stays their number. ``short``:
+    the factors of the products, and nothing else, are rounded to bfloat16.
     """
-    return _FullSoftmax.apply(states, table, bias, target, rows, weight)
+    return _FullSoftmax.apply(states, table, bias, target, rows, weight, short)
 
 
 class Negatives:
@@ -128,26 +137,31 @@ class _SampledSoftmax(torch.autograd.Function):
         drawn_bias: Tensor,  # (drawn,)
         row: Tensor,
         column: Tensor,  # with ``row``: the drawn items that are a state's true one
+        short: bool,
     ) -> Tensor:
         count = len(states)
+        factor = torch.bfloat16 if short else states.dtype
+        left, across = states.to(factor), drawn.to(factor)
         true = (states * right).sum(1)
         if right_bias is not None:
             true = true + right_bias
-        scores = torch.addmm(drawn_bias, states, drawn.T)
+        scores = (left @ across.T).to(states.dtype).add_(drawn_bias)
         scores[row, column] = float("-inf")
         highest = torch.maximum(scores.amax(1), true)
         share, own = scores.sub_(highest[:, None]).exp_(), (true - highest).exp()
         total = share.sum(1) + own
         share.div_((total * count)[:, None])
         lacking = (own / total - 1) / count
-        to_states = torch.addmm(lacking[:, None] * right, share, drawn)
-        ctx.save_for_backward(to_states, lacking[:, None] * states, share.T @ states, lacking, share.sum(0))
+        to_bias, share = share.sum(0), share.to(factor)
+        to_states = lacking[:, None] * right + share @ across
+        to_drawn = (share.T @ left).to(states.dtype)
+        ctx.save_for_backward(to_states, lacking[:, None] * states, to_drawn, lacking, to_bias)
         return (total.log() + highest - true).mean()
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         wanted = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=False)
-        return *(part * outer[0] if needed else None for part, needed in wanted), None, None
+        return *(part * outer[0] if needed else None for part, needed in wanted), None, None, None
 
 
 def sampled_softmax(
@@ -159,11 +173,12 @@ def sampled_softmax(
     *,
     correction: float = 1.0,
     unit: bool = False,
+    short: bool = False,
 ) -> Tensor:
     """Softmax over the true item and the drawn ones, whose scores are lowered by the log of their expected number.
 
     That correction (Bengio and Senécal 2008; Yi et al. 2019) makes it estimate the full softmax, whatever is drawn;
-    ``correction`` is what it is multiplied by. ``unit``: vectors of items are taken at length one.
+    ``correction`` is what it is multiplied by. ``unit``: vectors of items are taken at length one; ``short`` as above.
     """
     drawn = negatives.draw()
     vectors = F.embedding(torch.cat([target, drawn]), table)
@@ -172,8 +187,9 @@ def sampled_softmax(
     right, others = vectors[: len(target)], vectors[len(target) :]
     offset = -correction * negatives.expected[drawn]
     if bias is None:
-        return _SampledSoftmax.apply(states, right, others, None, offset, *_hits(target, drawn))
-    return _SampledSoftmax.apply(states, right, others, bias[target], bias[drawn] + offset, *_hits(target, drawn))
+        return _SampledSoftmax.apply(states, right, others, None, offset, *_hits(target, drawn), short)
+    own, offset = bias[target], bias[drawn] + offset
+    return _SampledSoftmax.apply(states, right, others, own, offset, *_hits(target, drawn), short)
 
 
 def _hits(target: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,13 +11,14 @@ from penchant.histories import Floats, Longs
 from penchant.models.base import Space, hyper
 from penchant.models.neural.bags import BagModel, pooled
 from penchant.models.neural.base import Arrays, Weights, glorot, normal
+from penchant.models.neural.precision import PreciseModel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(kw_only=True)
-class MultVAE(BagModel):
+class MultVAE(PreciseModel, BagModel):
     """score(i) = h·o_i + b_i, h = tanh of a layer over z, z = the mean of q(z | history).
 
     loss = −Σ_{i in the history} w_i log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
@@ -73,15 +74,19 @@ class MultVAE(BagModel):
 
         bag = self._bag(step, weights["items"].device)
         read = drop(torch.ones_like(bag.items, dtype=torch.float32), self.dropout) / bag.lengths.sqrt()[bag.rows]
-        start = bag.lengths.long().cumsum(0) - bag.lengths.long()
-        x = F.embedding_bag(bag.items, weights["inputs"], start, mode="sum", per_sample_weights=read)
+        seen = read.nonzero()[:, 0]  # the others would be read only to be multiplied by nothing
+        ends = torch.bincount(bag.rows[seen], minlength=len(bag.lengths)).cumsum(0)
+        start = torch.cat([ends.new_zeros(1), ends])
+        x = F.embedding_bag(
+            bag.items[seen], weights["inputs"], start, mode="sum", per_sample_weights=read[seen], include_last_offset=True
+        )
         x = torch.tanh(x + weights["inputs.b"])
         mean = x @ weights["mean"] + weights["mean.b"]
         spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
         weight = torch.where(read > 0, self.kept, 1.0) if self.kept < 1 else None
         h = self._decode(weights, z)
-        said = losses.softmax(h, weights["items"], bag.items, weights["items.b"], rows=bag.rows, weight=weight)
+        said = losses.softmax(h, weights["items"], bag.items, weights["items.b"], rows=bag.rows, weight=weight, short=self._short(h.device))
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
         beta = self.beta * min(1.0, self._done / self.anneal if self.anneal else 1.0)
         return said + beta * divergence / len(bag.items), len(bag.items)

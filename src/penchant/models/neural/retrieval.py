@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penchant.models.base import Space, hyper
-from penchant.models.neural.base import NeuralModel
+from penchant.models.neural.precision import PreciseModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +16,7 @@ SAMPLED = {"loss": "sampled-softmax"}
 
 
 @dataclass(kw_only=True)
-class RetrievalModel(NeuralModel):
+class RetrievalModel(PreciseModel):
     """States and true items; any of the losses over the items says how far apart they are."""
 
     loss: str = hyper("softmax", "what is made small", choices=LOSSES, other="bpr")
@@ -56,13 +56,17 @@ class RetrievalModel(NeuralModel):
 
         from penchant.models.neural import losses
 
+        short = self._short(states.device)
         if self.loss == "softmax":
-            return losses.softmax(states, torch.nn.functional.normalize(table, dim=1) if unit else table, target, bias)
+            table = torch.nn.functional.normalize(table, dim=1) if unit else table
+            return losses.softmax(states, table, target, bias, short=short)
         if self._drawing is None:
             self._drawing = losses.Negatives(torch.from_numpy(self.item_counts), self.sampling, self.negatives)
         drawing = self._drawing
         if self.loss == "sampled-softmax":
-            return losses.sampled_softmax(states, table, target, drawing, bias, correction=self.correction, unit=unit)
+            return losses.sampled_softmax(
+                states, table, target, drawing, bias, correction=self.correction, unit=unit, short=short
+            )
         if self.loss == "gbce":
             return losses.gbce(states, table, target, drawing, self.calibration, bias, unit=unit)
         return losses.bpr(states, table, target, drawing, bias, unit=unit)

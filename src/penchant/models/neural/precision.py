@@ -1,0 +1,39 @@
+"""How exactly the products of a loss over all items are formed: most of training is spent in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penchant.models.base import hyper
+from penchant.models.neural.base import NeuralModel
+
+if TYPE_CHECKING:
+    import torch
+
+CHOICES = ("auto", "float32", "bfloat16")
+
+
+@dataclass(kw_only=True)
+class PreciseModel(NeuralModel):
+    """Weights, gradients and steps are float32 always; the factors of the largest products may be rounded."""
+
+    precision: str = hyper(
+        "auto",
+        "of the factors in the loss' products with the items; auto: bfloat16 where the processor multiplies it",
+        choices=CHOICES,
+        other="bfloat16",
+        when={"precision": "float32"},
+    )
+
+    def _short(self, device: torch.device) -> bool:
+        """Whether the factors are rounded to bfloat16; by itself only on processors that multiply it natively."""
+        return self.precision == "bfloat16" or (self.precision == "auto" and device.type == "cpu" and native())
+
+
+def native() -> bool:
+    """Whether this processor multiplies bfloat16 itself: where it does not, that is many times slower than float32."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
