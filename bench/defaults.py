@@ -4,7 +4,7 @@ The same parameters are tried on every set, those of ``bench/grids/MODEL.json``:
 the study began, 1 to 40 are random draws from the declared space, later ones are proposals. A trial is fitted once,
 without the validation rows, and answers the validation and the test cases. *Tuned* is the trial among 0 to 40 that is
 best on the validation part of a set; the default for a left-out set is the trial that is best in the mean over the
-other sets, each relative to its best.
+validation parts of the other sets, each relative to its best draw. Test values are reported and choose nothing.
 
 ``bench/results/defaults/SET-MODEL.json`` holds the trials of one set and model and gets each when it ends: the queue
 can be stopped and started at will.
@@ -42,7 +42,7 @@ CASES = 5000  # asked at most of validation and of test
 MODELS = (
     "item-knn", "transitions", "rp3beta", "user-knn", "sparse-ease", "ease", "als", "graph-filter", "pure-svd",
 )  # fmt: skip
-# what is shipped: the candidate that all sets choose, or one as good that answers faster
+# what is shipped: the candidate that all sets choose, on their validation parts
 SHIPPED = {
     "item-knn": 44, "transitions": 47, "rp3beta": 43, "user-knn": 42, "sparse-ease": 52, "ease": 54, "als": 54,
     "graph-filter": 46, "pure-svd": 50,
