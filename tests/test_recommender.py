@@ -464,3 +464,25 @@ def test_a_class_is_no_model() -> None:
     log = pc.read_interactions(pl.DataFrame({"user": ["a"], "item": ["x"]}))
     with pytest.raises(ParameterError, match="Popular is a class"):
         pc.fit(log, Popular)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_budget_beside_a_model_is_refused(log: Interactions) -> None:
+    with pytest.raises(ParameterError, match="without a model"):
+        pc.fit(log, "als", budget=3)
+    with pytest.raises(ParameterError, match="without a model"):
+        pc.fit(log, pc.choose(log, budget=1e-6), budget=60)
+    assert pc.fit(log, budget=1e-6).fitted_on["choice"]["budget"] == 1e-6
+
+
+def test_a_device_that_the_model_does_not_use_is_said(log: Interactions) -> None:
+    for model in ("popular", pc.Blend(members=[Popular(), ItemKNN(neighbours=3)])):
+        said = pc.fit(log, model, run=pc.Run(device="cuda")).fitted_on["notes"][-1]
+        assert "uses no device" in said and "'cuda'" in said
+    assert pc.fit(log, "popular").fitted_on["notes"] == []
+    assert pc.Blend(members=[Popular(), pc.MultVAE()]).uses_device
+
+
+def test_a_recommendation_without_a_reason_says_so(log: Interactions) -> None:
+    table = str(pc.fit(log, "popular").recommend(["item 00"], 3, why=True))
+    assert table.count("nothing in the history") == 3
+    assert "nothing in the history" not in str(pc.fit(log, ItemKNN()).recommend(["item 00"], 1, why=True))

@@ -29,17 +29,17 @@ def fit(
     catalog: Catalog | None = None,
     run: Run = Run(),  # noqa: B008  # frozen
     updatable: bool = False,
-    budget: float = BUDGET,
+    budget: float | None = None,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return what recommends.
 
-    Without a model the strong ones are compared first, for about ``budget`` seconds, as ``choose`` does it; what was
-    compared and why one was chosen stands in ``fitted_on["choice"]``.
+    Without a model the strong ones are compared first, for about ``budget`` seconds (60 unless given), as ``choose``
+    does it; what was compared and why one was chosen stands in ``fitted_on["choice"]``.
 
     Rows that the log marks as ``test`` are left out; ``fitted_on`` says how many, and what else fit saw. The catalogue
     adds titles and item features. With ``updatable`` the statistics are kept from which ``recommender.model.update``
     learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from, or no row is a
-    positive, and ``ParameterError`` for a model that has no exact update.
+    positive, and ``ParameterError`` for a model that has no exact update, and for a budget beside a model.
     """
     _check(log, model)
     if catalog is not None and catalog.vocab.ids != log.vocab.ids:
@@ -47,7 +47,9 @@ def fit(
             "the catalogue is aligned with other items than the log: read it with Catalog.read(…, log.vocab)"
         )
     if model is None:
-        model = choose(log, catalog=catalog, budget=budget, run=run)
+        model = choose(log, catalog=catalog, budget=BUDGET if budget is None else budget, run=run)
+    elif budget is not None:
+        raise ParameterError("the budget is of the comparison that there is without a model: leave out one of the two")
     choice, chosen = (model, model.model) if isinstance(model, Choice) else (None, model)
     chosen = parse(chosen) if isinstance(chosen, str) else chosen
     log.need_positives()
@@ -96,12 +98,19 @@ def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: fl
         "to": _day(used.times, np.max),
         "seed": run.seed,
         "seconds": round(seconds, 3),
-        "notes": list(model.notes),
+        "notes": [*model.notes, *_idle(model, run.device)],
     }
     if used.values_are == "rating" and used.values is not None:
         positive = used.values if used.liked is None else used.values[used.liked]
         seen["typical_rating"] = round(float(positive.mean(dtype=np.float64)), 4) if len(positive) else None
     return seen
+
+
+def _idle(model: Model, device: str) -> list[str]:
+    """That a device was asked for which the model has no use for."""
+    if device == "cpu" or model.uses_device:
+        return []
+    return [f"{model.name} uses no device: it was fitted on the processor, and {device!r} is for neural models"]
 
 
 def _day(times: Any, which: Any) -> str | None:

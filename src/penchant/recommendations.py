@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 REASONS_SHOWN = 3  # in a table; the object and JSON hold all
+NO_REASON = "nothing in the history"
 BAR = 24  # characters of the longest bar
 WIDTH = 100  # characters of a printed line
 NOTHING_LEFT = "Nothing is left to recommend: every item is in the history, excluded, unavailable or unlike all of it."
@@ -237,9 +238,14 @@ def bar(share: float, width: int = BAR) -> str:
 
 
 def reasons(why: Why | None) -> str:
-    """The largest contributions in one line: ``Alien 62 %, Heat 38 %``, shares of what spoke for the item."""
+    """The largest contributions in one line: ``Alien 62 %, Heat 38 %``, shares of what spoke for the item.
+
+    Where nothing did, the model can name no reason, and the line says that.
+    """
     if why is None:
         return ""
     gained = sum(part.contribution for part in why.parts if part.contribution > 0)
+    if gained == 0:
+        return NO_REASON
     shown = [part for part in why.parts if part.contribution > 0][:REASONS_SHOWN]
     return ", ".join(f"{part.label} {part.contribution / gained:.0%}" for part in shown)

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from penchant.cli import demo
-from penchant.recommendations import bar
+from penchant.cli.reasons import stacked
+from penchant.cli.render import show
+from penchant.recommendations import Part, Recommendation, Recommendations, Why, bar
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +52,9 @@ def test_a_title_that_several_films_share_is_bad_input_at_once(run) -> None:
 )
 def test_bars_are_as_long_as_they_should(share: float, drawn: str) -> None:
     assert bar(share, 4) == drawn
+
+
+def test_a_film_that_nothing_speaks_for_gets_words_instead_of_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    against = Why("leave-one-out", 0.0, [Part("a", "Alien", -0.5)])
+    show(stacked(Recommendations([Recommendation("b", "Heat", 1.0, against)]), [("a", "Alien")]))
+    assert "nothing in the history" in capsys.readouterr().out

@@ -58,6 +58,22 @@ def test_an_output_folder_that_exists_is_refused_before_the_work(run, shop: Path
     assert pc.load(tmp_path / "m").model == pc.Random()
 
 
+@pytest.mark.parametrize("command", ["fit", "tune"])
+def test_a_model_that_does_not_exist_is_named_before_the_output_that_does(run, shop: Path, command: str) -> None:
+    said = run(command, "log.csv", "-m", "popluar", "-o", shop / "model")
+    assert said.code == 2
+    assert "popluar" in said.err and "exists" not in said.err and "is a folder" not in said.err
+
+
+def test_a_device_without_use_is_a_note(run, shop: Path, tmp_path: Path) -> None:
+    said = run("fit", shop / "log.csv", "-m", "popular", "--device", "cuda", "-o", tmp_path / "m")
+    assert said.code == 0
+    assert (
+        said.err
+        == "penchant: popular uses no device: it was fitted on the processor, and 'cuda' is for neural models\n"
+    )
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from penchant.recommendations import BAR
+from penchant.recommendations import BAR, NO_REASON
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,6 +50,8 @@ def _gained(entry: Recommendation) -> float:
 def _segments(entry: Recommendation, paints: dict[str, tuple[str, str]], longest: float) -> Text:
     from rich.text import Text
 
+    if _gained(entry) == 0:
+        return Text(NO_REASON, style="dim")
     drawn, end, filled = Text(), 0.0, 0
     given = {str(part.item): part.contribution for part in (entry.why.parts if entry.why else ())}
     for item_id, (glyph, colour) in paints.items():

@@ -100,6 +100,7 @@ class Model(ABC):
     remembers_users: ClassVar[bool] = False  # True: keeps anonymous training rows
     uses_negatives: ClassVar[bool] = False  # True: sees every event, not only the positives
     uses_catalog: ClassVar[bool] = False  # True: learns from item features, which fit must be given
+    uses_device: ClassVar[bool] = False  # True: trained on ``run.device``
     assets_needed: ClassVar[tuple[str, ...]] = ()  # files that are saved beside its arrays
 
     notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit has to report

@@ -72,6 +72,11 @@ class Blend(Model):
         """Whether any member keeps training rows."""
         return any(member.remembers_users for member in self.members)
 
+    @property
+    def uses_device(self) -> bool:  # type: ignore[override]  # of a blend it depends on the members
+        """Whether any member is trained on a device."""
+        return any(member.uses_device for member in self.members)
+
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         fresh = [registry.from_json(registry.to_json(member)) for member in self.members]
         for member in fresh:

@@ -30,6 +30,7 @@ CELLS = 2**22  # numbers of history vectors handed to the encoder at once: 16 Mi
 class NeuralModel(VectorModel):
     """Weights learned by gradient steps; score = encoder(vectors of the history) @ item_vectors.T (+ item_bias)."""
 
+    uses_device: ClassVar[bool] = True
     assets_needed: ClassVar[tuple[str, ...]] = (ENCODER,)
     window: ClassVar[int] = 0  # newest events the encoder looks at; 0: all
 
