@@ -10,7 +10,10 @@ from penchant.models.base import Model
 
 
 class RatingModel(Model, ABC):
-    """A model with an absolute scale: ``predict`` gives what each history would rate each asked item."""
+    """A model with an absolute scale: ``predict`` gives what each history would rate each asked item.
+
+    Scores, which order lists, are not clipped to that scale: what lies beyond its end would be equal, and no order.
+    """
 
     @abstractmethod
     def _predict(self, given: Histories, items: Histories) -> Floats:
