@@ -22,7 +22,7 @@ def ours(folder: Path) -> Numbers:
     """As many events a step as their histories hold."""
     indptr, items, _ = n.training(folder, LOG)
     batch = round(HISTORIES * len(items) / (len(indptr) - 1))
-    return n.ours(folder, LOG, "mult-vae", PASSES, hidden=HIDDEN, factors=FACTORS, batch=batch, dropout=0.5)
+    return n.ours(folder, LOG, "mult-vae", PASSES, hidden=HIDDEN, factors=FACTORS, batch=batch, dropout=0.5, clip=0.0)
 
 
 def recbole(folder: Path) -> Numbers:

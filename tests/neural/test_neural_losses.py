@@ -9,8 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from penchant.models.neural import losses, optimisers
+from penchant.models.neural import losses, optimisers, summing
 from penchant.models.neural.dropping import drop
+from penchant.models.neural.sasrec import SASRec
 
 N, D, P = 37, 5, 29
 
@@ -33,6 +34,52 @@ def test_the_chunked_softmax_is_cross_entropy_with_its_gradients(parts, monkeypa
     torch.testing.assert_close(mine, plain)
     for a, b in zip(torch.autograd.grad(3 * mine, used), torch.autograd.grad(3 * plain, used), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_short_factors_round_the_products_and_nothing_else(parts):
+    (states, table, bias), target = parts
+    near = [x.detach().bfloat16().float().requires_grad_() for x in (states, table)]
+    exact = losses.softmax(*near, target, bias)
+    short = losses.softmax(*near, target, bias, short=True)
+    torch.testing.assert_close(short, exact, rtol=2e-3, atol=0)  # the scores are rounded, the factors were before
+    for a, b in zip(torch.autograd.grad(short, near), torch.autograd.grad(exact, near), strict=True):
+        assert not torch.equal(a, b)
+        torch.testing.assert_close(a, b, rtol=0.03, atol=0.01 * float(b.abs().max()))
+    rough = losses.softmax(states, table, target, bias, short=True)
+    assert rough != losses.softmax(states, table, target, bias)
+
+
+def test_short_factors_of_the_sampled_softmax(parts, monkeypatch):
+    (states, table, bias), target = parts
+    negatives = fixed(monkeypatch, torch.tensor([3, 3, 8, 20, 21, int(target[0])]))
+    long, short = (losses.sampled_softmax(states, table, target, negatives, bias, short=on) for on in (False, True))
+    torch.testing.assert_close(short, long, rtol=5e-3, atol=0)
+    over = (states, table, bias)
+    for a, b in zip(torch.autograd.grad(short, over), torch.autograd.grad(long, over), strict=True):
+        torch.testing.assert_close(a, b, rtol=0.03, atol=0.02 * float(b.abs().max()))
+
+
+def test_bfloat16_is_taken_by_itself_only_where_the_processor_has_it(monkeypatch):
+    cpu, gpu = torch.device("cpu"), torch.device("meta")
+    for able, wanted in (({"avx512_f": True}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert SASRec()._short(cpu) == wanted
+        assert not SASRec()._short(gpu)
+        assert not SASRec(precision="float32")._short(cpu)
+        assert SASRec(precision="bfloat16")._short(cpu)
+
+
+def test_sums_of_bags_are_sums_with_their_gradients():
+    torch.manual_seed(2)
+    table = torch.randn(11, 4, requires_grad=True)
+    rows, items = torch.tensor([0, 0, 2, 2, 2, 4]), torch.tensor([3, 3, 10, 0, 5, 3])  # two bags hold nothing
+    weight = torch.rand(6)
+    plain = torch.zeros(5, 4).index_add(0, rows, table[items] * weight[:, None])
+    mine = summing.bagged(table, rows, items, weight, 5)
+    torch.testing.assert_close(mine, plain)
+    outer = torch.randn(5, 4)
+    wanted = torch.autograd.grad(plain, table, outer)[0]
+    torch.testing.assert_close(torch.autograd.grad(mine, table, outer)[0], wanted)
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 0.3, 0.0, 2.0, 0.5, 1.0])])

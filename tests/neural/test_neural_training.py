@@ -215,9 +215,9 @@ def test_every_optimiser_lowers_the_loss(name):
 def test_gradient_descent_takes_one_step_a_pass_on_the_gradient_of_everything():
     """However the pass is cut into batches, the weights are the same."""
     one, many = (
-        small("history-mlp", optimiser="gd", rate=0.3, hidden=8, dropout=0.0, batch=batch, clip=0.0, precision="float32").fit(
-            walks(), run=ONE
-        )
+        small(
+            "history-mlp", optimiser="gd", rate=0.3, hidden=8, dropout=0.0, batch=batch, clip=0.0, precision="float32"
+        ).fit(walks(), run=ONE)
         for batch in (40, 10**6)
     )
     np.testing.assert_allclose(one.item_vectors, many.item_vectors, rtol=1e-3, atol=1e-6)

@@ -38,8 +38,8 @@ class _FullSoftmax(torch.autograd.Function):
         step = max(1, min(CELLS // size, max(NEAR // size, states.shape[1])))  # fewer states: mostly sums of gradients
         factor = torch.bfloat16 if short else states.dtype
         left, right = states.to(factor), table.to(factor)
-        to_states, to_table = torch.empty_like(states), torch.zeros_like(table)
-        to_bias = None if bias is None else torch.zeros_like(bias)
+        to_states = torch.empty_like(states)
+        to_table = to_bias = None
         total = states.new_zeros((), dtype=torch.float64)
         each = None if rows is None else torch.bincount(rows, weight, minlength=len(states)).to(states.dtype)
         ends = None if rows is None else [0, *torch.cumsum(torch.bincount(rows, minlength=len(states)), 0).tolist()]
@@ -53,25 +53,31 @@ class _FullSoftmax(torch.autograd.Function):
                 scores += bias
             share = scores.softmax(1)
             logarithm = scores.amax(1) - share.amax(1).log()  # of the sum of exp(score)
-            lost = logarithm[owner].double() - scores.view(-1)[true].double()
-            counts = torch.ones_like(lost) if weight is None else weight[events].double()
-            total += (lost * counts).sum()
-            if each is not None:
-                share *= each[lo:hi, None]
-            share.view(-1).index_add_(0, true, -counts.to(share.dtype))
-            if to_bias is not None:
-                to_bias += share.sum(0)
+            own = scores.view(-1)[true]
+            total += (logarithm if each is None else logarithm * each[lo:hi]).double().sum()
+            total -= (own if weight is None else own * weight[events]).double().sum()
+            share *= 1 / count if each is None else each[lo:hi, None] / count
+            less = torch.full_like(own, -1 / count) if weight is None else weight[events] / -count
+            share.view(-1).index_add_(0, true, less)
+            if bias is not None:
+                to_bias = _added(to_bias, share.sum(0))
             share = share.to(factor)
             to_states[lo:hi] = share @ right
-            to_table += share.T @ part
-        ctx.save_for_backward(to_states / count, to_table / count, None if to_bias is None else to_bias / count)
+            to_table = _added(to_table, (share.T @ part).to(table.dtype))
+        ctx.save_for_backward(to_states, to_table, to_bias)
         return (total / count).to(states.dtype)
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        to_states, to_table, to_bias = ctx.saved_tensors
-        to_bias = None if to_bias is None else to_bias * outer[0]
-        return to_states * outer[0], to_table * outer[0], to_bias, None, None, None, None
+        found = ctx.saved_tensors
+        if float(outer[0]) != 1:  # as it is where the loss is nothing else
+            found = tuple(None if part is None else part * outer[0] for part in found)
+        return *found, None, None, None, None
+
+
+def _added(total: Tensor | None, part: Tensor) -> Tensor:
+    """A running sum that starts with its first part: zeros would be written and read for nothing."""
+    return part if total is None else total.add_(part)
 
 
 def softmax(

@@ -67,26 +67,26 @@ class MultVAE(PreciseModel, BagModel):
 
     def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
         import torch
-        import torch.nn.functional as F
 
         from penchant.models.neural import losses
         from penchant.models.neural.dropping import drop
+        from penchant.models.neural.summing import bagged
 
         bag = self._bag(step, weights["items"].device)
-        read = drop(torch.ones_like(bag.items, dtype=torch.float32), self.dropout) / bag.lengths.sqrt()[bag.rows]
+        read = drop(torch.ones_like(bag.items, dtype=torch.float32), self.dropout)
         seen = read.nonzero()[:, 0]  # the others would be read only to be multiplied by nothing
-        ends = torch.bincount(bag.rows[seen], minlength=len(bag.lengths)).cumsum(0)
-        start = torch.cat([ends.new_zeros(1), ends])
-        x = F.embedding_bag(
-            bag.items[seen], weights["inputs"], start, mode="sum", per_sample_weights=read[seen], include_last_offset=True
-        )
+        rows = bag.rows[seen]
+        x = bagged(weights["inputs"], rows, bag.items[seen], (read[seen] / bag.lengths.sqrt()[rows]), len(bag.lengths))
         x = torch.tanh(x + weights["inputs.b"])
         mean = x @ weights["mean"] + weights["mean.b"]
         spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
         weight = torch.where(read > 0, self.kept, 1.0) if self.kept < 1 else None
         h = self._decode(weights, z)
-        said = losses.softmax(h, weights["items"], bag.items, weights["items.b"], rows=bag.rows, weight=weight, short=self._short(h.device))
+        said = losses.softmax(
+            h, weights["items"], bag.items, weights["items.b"], rows=bag.rows, weight=weight,
+            short=self._short(h.device),
+        )  # fmt: skip
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
         beta = self.beta * min(1.0, self._done / self.anneal if self.anneal else 1.0)
         return said + beta * divergence / len(bag.items), len(bag.items)

@@ -1,0 +1,37 @@
+"""Sums of item vectors by history, and the way back at half of torch's price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def bagged(table: Tensor, rows: Tensor, items: Tensor, weight: Tensor, count: int) -> Tensor:
+    """Weighted sums of rows of ``table``, ``(count, width)``; ``rows`` (rising) says which sum an item belongs to."""
+    found: Tensor = _Bagged.apply(table, rows, items, weight, count)
+    return found
+
+
+class _Bagged(torch.autograd.Function):
+    """Backwards it is a sum of the same kind with its sides changed."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor, items: Tensor, weight: Tensor, count: int) -> Tensor:
+        ctx.save_for_backward(rows, items, weight)
+        ctx.size = len(table)
+        return _sums(table, items, rows, weight, count)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        rows, items, weight = ctx.saved_tensors
+        items, order = torch.sort(items)
+        return _sums(outer[0].contiguous(), rows[order], items, weight[order], ctx.size), None, None, None, None
+
+
+def _sums(table: Tensor, which: Tensor, of: Tensor, weight: Tensor, count: int) -> Tensor:
+    ends = torch.bincount(of, minlength=count).cumsum(0)
+    start = torch.cat([ends.new_zeros(1), ends])
+    return F.embedding_bag(which, table, start, mode="sum", per_sample_weights=weight, include_last_offset=True)
