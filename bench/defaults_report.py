@@ -27,8 +27,9 @@ are tried on {sets} sets: {draws} random draws from the space that a model decla
 before, and some proposals; `bench/grids/MODEL.json` lists them. *Tuned* is, for each set, the best of the draws on its
 validation part. *The default that the others choose* is the candidate with the best mean over the validation parts of
 all other sets, each in units of its best draw: no test part has a say in it. Both are measured on the test part of the
-set, and the tables show how much of the tuned {metric} the default reaches. A trial is fitted once, without the validation rows. Large sets are studied on a seeded
-sample of their users, and on the items that enough of those have; at most {cases:,} cases of each part are asked.
+set, and the tables show how much of the tuned {metric} the default reaches. A trial is fitted once, without the
+validation rows. Large sets are studied on a seeded sample of their users, and on the items that enough of those have;
+at most {cases:,} cases of each part are asked.
 
 Over all models and sets the defaults reach {median:.1%} of tuned in the median and {worst:.1%} at worst (more than
 100 % is possible: tuning is a choice on the validation part too). What is shipped is what all sets together choose.
@@ -43,7 +44,8 @@ everybody has tells less where items have many events. The numbers of these form
 were found on these sets and are not part of what is left out.
 The proposals for als are every pair of 64, 96, 128, 192, 256 and 384 factors with a `reg_exponent` of 1 and of .8, the
 rest estimated, after twelve fixed pairs of `reg` and `unobserved`. The 192 factors that it had before were taken with
-the test columns of this page in view; now the rule above takes them or others from all of these.
+the test columns of this page in view; those it has now are what the rule above took from all of these, nine of which
+were written down before any of them was tried.
 
 The column *draws* says how many of the {draws} draws all sets have tried so far: `python -m bench defaults` goes on
 where it stopped.

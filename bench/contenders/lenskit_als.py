@@ -12,7 +12,7 @@ def ours(folder: Path) -> Numbers:
     """Ours with LensKit's 50 factors and 10 epochs."""
     from penchant import ALS
 
-    return _lenskit.ours(folder, ALS(factors=50, reg=0.01, epochs=10, unobserved=0.3))
+    return _lenskit.ours(folder, ALS(factors=50, reg=0.01, epochs=10, unobserved=0.3, reg_exponent=1.0))
 
 
 def lenskit(folder: Path) -> Numbers:

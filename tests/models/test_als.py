@@ -26,12 +26,13 @@ def objective(model: ALS, train: Histories) -> float:
     events = events[events.lengths > 0]
     x, y = model.embed(events).astype(np.float64), model.item_vectors.astype(np.float64)
     scores = x @ y.T
-    loss = model.unobserved * (scores**2).sum()
+    unobserved, scale = model.value("unobserved"), model.value("reg")
+    loss = unobserved * (scores**2).sum()
     seen = scores[events.rows, events.items]
     loss += (events.weights() * (seen - 1) ** 2).sum()
     counts = np.bincount(events.items, minlength=events.n_items)
     for vectors, n, other in ((x, events.lengths, len(y)), (y, counts, len(x))):
-        reg = model.reg * (n + model.unobserved * other) ** model.reg_exponent
+        reg = scale * (n + unobserved * other) ** model.reg_exponent
         loss += (reg * (vectors**2).sum(axis=1)).sum()
     return float(loss)
 
@@ -44,7 +45,7 @@ def test_a_history_is_folded_in_by_the_ridge_solution() -> None:
     for r, got in enumerate(model.embed(train)):
         of = slice(events.indptr[r], events.indptr[r + 1])
         mine, w = y[events.items[of]], events.weights()[of]
-        reg = 0.05 * (len(w) + 0.1 * 12)
+        reg = 0.05 * (len(w) + 0.1 * 12) ** model.reg_exponent
         a = (mine.T * w) @ mine + 0.1 * y.T @ y + reg * np.eye(6)
         np.testing.assert_allclose(got, np.linalg.solve(a, mine.T @ w), rtol=0, atol=1e-5)
 
@@ -58,7 +59,8 @@ def test_folding_into_many_factors_ends_at_the_same_solution() -> None:
         y = model.item_vectors.astype(np.float64)
         for r, got in enumerate(model.embed(train)):
             mine = y[train.items[train.indptr[r] : train.indptr[r + 1]]]
-            a = mine.T @ mine + unobserved * y.T @ y + reg * (len(mine) + unobserved * 300) * np.eye(80)
+            penalty = reg * (len(mine) + unobserved * 300) ** model.reg_exponent
+            a = mine.T @ mine + unobserved * y.T @ y + penalty * np.eye(80)
             wanted = np.linalg.solve(a, mine.sum(axis=0))
             np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
 

@@ -122,8 +122,8 @@ def test_what_als_finds_does_not_depend_on_the_size_of_the_log() -> None:
     settings = {"reg": 2.0, "unobserved": 0.1}
     for log in (groups(rows=300), groups(rows=3_000, of=30)):
         reg = model.meant(settings, log)["reg"]
-        rows = reg * (log.lengths + 0.1 * log.n_items)
-        items = reg * (log.counts() + 0.1 * len(log))
+        rows = reg * (log.lengths + 0.1 * log.n_items) ** model.reg_exponent
+        items = reg * (log.counts() + 0.1 * len(log)) ** model.reg_exponent
         assert np.sqrt(rows.mean() * items.mean()) == pytest.approx(2.0)
     assert pc.ALS(reg=0.3).meant({"reg": 0.3, "unobserved": 0.1}, groups())["reg"] == 0.3
 

@@ -63,7 +63,7 @@ class ALS(Estimating, VectorModel):
         space=Space(0.01, 1.0, log=True), other=0.9,
     )  # fmt: skip
     reg_exponent: float = hyper(
-        1.0, "how regularisation grows with events; 0: not at all", ge=0, le=2, space=Space(0.0, 1.0), other=0.5
+        0.8, "how regularisation grows with events; 0: not at all", ge=0, le=2, space=Space(0.0, 1.0), other=0.5
     )
     epochs: int = hyper(16, "times both sides are solved", ge=1, space=Space(4, 32), other=1)
     init: float = hyper(0.1, "standard deviation of the starting scores' vectors, over √factors", gt=0, other=1.0)
