@@ -17,9 +17,11 @@ PASSES = {"amazon-beauty": 10, "ml-1m": 20}
 OURS: dict[str, dict[str, Any]] = {
     "amazon-beauty": {
         "loss": "sampled-softmax", "negatives": 512, "correction": 0.0, "temperature": 0.06, "dropout": 0.5,
-        "batch": 1024, "rate": 0.002,
+        "batch": 1024, "rate": 0.002, "precision": "auto",
     },
-    "ml-1m": {"loss": "softmax", "dropout": 0.2, "batch": 4096, "rate": 0.002},
+    "ml-1m": {
+        "loss": "softmax", "temperature": 0.06, "dropout": 0.2, "batch": 2048, "rate": 0.002, "precision": "auto",
+    },
 }  # fmt: skip
 SASREC = (
     f"{n.LAYERS} layers, {n.FACTORS} factors, {n.HEADS} heads, length {n.LENGTH}; the peer with softmax over all items"

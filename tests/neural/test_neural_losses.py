@@ -59,13 +59,13 @@ def test_short_factors_of_the_sampled_softmax(parts, monkeypatch):
         torch.testing.assert_close(a, b, rtol=0.03, atol=0.02 * float(b.abs().max()))
 
 
-def test_bfloat16_is_taken_by_itself_only_where_the_processor_has_it(monkeypatch):
+def test_auto_takes_bfloat16_only_where_the_processor_has_it(monkeypatch):
     cpu, gpu = torch.device("cpu"), torch.device("meta")
     for able, wanted in (({"avx512_f": True}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
-        assert SASRec()._short(cpu) == wanted
-        assert not SASRec()._short(gpu)
-        assert not SASRec(precision="float32")._short(cpu)
+        assert SASRec(precision="auto")._short(cpu) == wanted
+        assert not SASRec(precision="auto")._short(gpu)
+        assert not SASRec()._short(cpu)
         assert SASRec(precision="bfloat16")._short(cpu)
 
 

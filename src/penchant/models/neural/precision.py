@@ -11,19 +11,22 @@ from penchant.models.neural.base import NeuralModel
 if TYPE_CHECKING:
     import torch
 
-CHOICES = ("auto", "float32", "bfloat16")
+CHOICES = ("float32", "auto", "bfloat16")
 
 
 @dataclass(kw_only=True)
 class PreciseModel(NeuralModel):
-    """Weights, gradients and steps are float32 always; the factors of the largest products may be rounded."""
+    """Weights, gradients and steps are float32 always; the factors of the largest products may be rounded.
+
+    Not by default: what the next processor or another number of threads sums up differently in its last digit, rounding
+    to bfloat16 now and then makes a difference in the third.
+    """
 
     precision: str = hyper(
-        "auto",
+        "float32",
         "of the factors in the loss' products with the items; auto: bfloat16 where the processor multiplies it",
         choices=CHOICES,
         other="bfloat16",
-        when={"precision": "float32"},
     )
 
     def _short(self, device: torch.device) -> bool:
