@@ -125,7 +125,7 @@ class Histories:
 
     def counts(self) -> Longs:
         """In how many rows each item stands, shape ``(n_items,)``."""
-        return np.bincount(self.distinct().items, minlength=self.n_items).astype(np.int64)
+        return self._counts.copy()
 
     # -- deriving -------------------------------------------------------------------------------------------------
 
@@ -198,6 +198,11 @@ class Histories:
             return repeats(self.indptr, self.items, self.n_items)
         ordered = np.sort(self.rows * np.int64(self.n_items) + self.items)  # several times faster than argsort
         return bool((ordered[1:] == ordered[:-1]).any())
+
+    @cached_property
+    def _counts(self) -> Longs:
+        """In how many rows each item stands; asked by many, so it is looked up once."""
+        return np.bincount(self.distinct().items, minlength=self.n_items).astype(np.int64, copy=False)
 
     def distinct(self) -> Histories:
         """Each item once a row, at the place of its last event: weights add, ratings take the last."""

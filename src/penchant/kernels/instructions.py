@@ -1,12 +1,16 @@
-"""Single instructions of the processor that Python has no word for; inside kernels only."""
+"""Instructions of the processor that Python has no word for, for single words and for vectors; inside kernels only."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import llvm_version_info
 from numba import types
 from numba.extending import intrinsic
+
+WORD = 64  # bits
+COMPRESSES = (19,)  # the LLVM that packs a vector in a register
 
 
 def _ones(_context: Any, word: Any) -> Any:
@@ -46,3 +50,144 @@ def _prefetch(_context: Any, array: Any, _place: Any) -> Any:
 ones: Any = intrinsic(_ones)
 lowest: Any = intrinsic(_lowest)
 prefetch: Any = intrinsic(_prefetch)
+
+
+# -- of vectors: what lies at a place and behind it, many at once; where it lies need not be aligned -----------------
+
+
+def _at(context: Any, builder: Any, of: Any, array: Any, place: Any, vector: Any) -> Any:
+    data = context.make_array(of)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
+
+
+def _read(builder: Any, here: Any) -> Any:
+    vector = builder.load(here)
+    vector.align = 1
+    return vector
+
+
+def _write(builder: Any, vector: Any, here: Any) -> None:
+    builder.store(vector, here).align = 1
+
+
+def _all(builder: Any, number: Any, element: Any, lanes: int) -> Any:
+    """A vector of one number."""
+    vector, none = ir.VectorType(element, lanes), ir.Constant(ir.IntType(32), 0)
+    number = builder.trunc(number, element) if element.width < number.type.width else number
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, none)
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
+
+
+def _function(module: Any, takes: Any, name: str) -> Any:
+    return module.globals[name] if name in module.globals else ir.Function(module, takes, name)
+
+
+def _write_chosen(builder: Any, vector: Any, chosen: Any, here: Any) -> None:
+    """Those chosen of a vector, close together. What lies behind them may be overwritten, a vector wide."""
+    of, mask = vector.type, chosen.type
+    suffix = f"v{of.count}i{of.element.width}"
+    if llvm_version_info >= COMPRESSES:  # in a register first: to memory it is slow on some processors
+        takes = ir.FunctionType(of, [of, mask, of])
+        pack = _function(builder.module, takes, f"llvm.experimental.vector.compress.{suffix}")
+        _write(builder, builder.call(pack, [vector, chosen, ir.Constant(of, ir.Undefined)]), here)
+        return
+    takes = ir.FunctionType(ir.VoidType(), [of, here.type, mask])
+    store = _function(builder.module, takes, f"llvm.masked.compressstore.{suffix}")
+    builder.call(store, [vector, here, chosen])
+
+
+def _how_many(builder: Any, chosen: Any) -> Any:
+    bits = builder.bitcast(chosen, ir.IntType(chosen.type.count))
+    bits = bits if bits.type.width == WORD else builder.zext(bits, ir.IntType(WORD))
+    return builder.ctpop(bits)
+
+
+def _copy_eight(_context: Any, source: Any, _place: Any, out: Any, _to: Any) -> Any:
+    """``out[to : to + 8] = source[at : at + 8]``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of, (source_, at, out_, to) = signature.args, arguments
+        vector = ir.VectorType(ir.IntType(source.dtype.bitwidth), 8)
+        eight = _read(builder, _at(context, builder, of[0], source_, at, vector))
+        _write(builder, eight, _at(context, builder, of[2], out_, to, vector))
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, out, types.intp), generate
+
+
+def _pack_met(
+    _context: Any, points: Any, before: Any, _place: Any, _times: Any, _least: Any, out: Any, _to: Any
+) -> Any:
+    """Of the 64 bytes of ``points`` from ``at`` on, those that are ``least`` or more and whose ``before`` is ``times``
+    go to ``out[to:]``, in their order; how many they are."""
+    lanes = 64 * 8 // points.dtype.bitwidth
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of, (points_, before_, at, times, least, out_, to) = signature.args, arguments
+        point, met = (ir.IntType(array.dtype.bitwidth) for array in (points, before))
+        some, many = ir.VectorType(point, lanes), ir.VectorType(met, lanes)
+        names = _read(builder, _at(context, builder, of[0], points_, at, some))
+        counts = _read(builder, _at(context, builder, of[1], before_, at, many))
+        chosen = builder.and_(
+            builder.icmp_unsigned("==", counts, _all(builder, times, met, lanes)),
+            builder.icmp_unsigned(">=", names, _all(builder, least, point, lanes)),
+        )
+        _write_chosen(builder, names, chosen, _at(context, builder, of[5], out_, to, some))
+        return _how_many(builder, chosen)
+
+    takes = (points, before, types.intp, types.int64, types.int64, out, types.intp)
+    return types.int64(*takes), generate
+
+
+def _reaching(_context: Any, numbers: Any, _place: Any, _bound: Any) -> Any:
+    """How many of the 64 ``numbers`` (int32) from ``at`` on are ``bound`` or more."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, (numbers_, at, bound) = ir.IntType(32), arguments
+        some = _read(builder, _at(context, builder, signature.args[0], numbers_, at, ir.VectorType(number, 64)))
+        return _how_many(builder, builder.icmp_signed(">=", some, _all(builder, bound, number, 64)))
+
+    return types.int64(numbers, types.intp, types.int64), generate
+
+
+def _pack_between(
+    _context: Any, numbers: Any, points: Any, _place: Any, _least: Any, _below: Any, out: Any, to_points: Any, _to: Any
+) -> Any:
+    """Of the 16 ``numbers`` (int32) from ``at`` on, those that are ``least`` or more and below ``below`` go to
+    ``out[to:]``, and their points (as int32) beside; how many they are."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of, (numbers_, points_, at, least, below, out_, to_points_, to) = signature.args, arguments
+        number, point = ir.IntType(32), ir.IntType(points.dtype.bitwidth)
+        vector = ir.VectorType(number, 16)
+        some = _read(builder, _at(context, builder, of[0], numbers_, at, vector))
+        names = _read(builder, _at(context, builder, of[1], points_, at, ir.VectorType(point, 16)))
+        names = names if point == number else builder.zext(names, vector)
+        chosen = builder.and_(
+            builder.icmp_signed(">=", some, _all(builder, least, number, 16)),
+            builder.icmp_signed("<", some, _all(builder, below, number, 16)),
+        )
+        _write_chosen(builder, some, chosen, _at(context, builder, of[5], out_, to, vector))
+        _write_chosen(builder, names, chosen, _at(context, builder, of[6], to_points_, to, vector))
+        return _how_many(builder, chosen)
+
+    takes = (numbers, points, types.intp, types.int64, types.int64, out, to_points, types.intp)
+    return types.int64(*takes), generate
+
+
+def _filled(_context: Any, words: Any, _place: Any) -> Any:
+    """Which of the 64 ``words`` (uint64) from ``at`` on are not zero, a bit each."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(ir.IntType(WORD), 64)
+        some = _read(builder, _at(context, builder, signature.args[0], arguments[0], arguments[1], vector))
+        return builder.bitcast(builder.icmp_unsigned("!=", some, ir.Constant(vector, None)), ir.IntType(WORD))
+
+    return types.uint64(words, types.intp), generate
+
+
+copy_eight: Any = intrinsic(_copy_eight)
+pack_met: Any = intrinsic(_pack_met)
+reaching: Any = intrinsic(_reaching)
+filled: Any = intrinsic(_filled)
+pack_between: Any = intrinsic(_pack_between)

@@ -9,6 +9,7 @@ import numpy as np
 from penchant.histories import Floats, Histories, Ints, Longs
 from penchant.memory import require
 from penchant.models.base import Run
+from penchant.models.counted import Counted
 from penchant.models.linear import Weights
 from penchant.models.neighbourhoods import Index, Measure, Vectors
 from penchant.models.ragged import turned
@@ -35,7 +36,12 @@ def nearest_items(
     ``values`` (events,) are what an event counts as part of a candidate; ``asked``, if it differs, what it counts as
     part of the history item, for operators that are not symmetric.
     """
-    place = places(np.bincount(events.items, minlength=events.n_items))
+    counts = events.counts()  # of distinct events
+    place = places(counts)
+    if asked is None and not by_score and (values == 1).all():
+        counted = Counted.of(measure, events, place, counts, k)
+        if counted is not None:
+            return counted.near(k, run)
     points = Vectors(events.indptr, place[events.items], values).turned(events.n_items)
     queries = points
     if asked is not None:
