@@ -169,6 +169,18 @@ class Histories:
             now=self.moments(),
         )
 
+    def without_events(self) -> Histories:
+        """Rows that are all empty, as many, asked at the same moments."""
+        return replace(
+            self,
+            indptr=np.zeros_like(self.indptr),
+            items=self.items[:0],
+            values=None if self.values is None else self.values[:0],
+            times=None if self.times is None else self.times[:0],
+            liked=None if self.liked is None else self.liked[:0],
+            now=self.moments(),
+        )
+
     def positives(self) -> Histories:
         """Only the events that count as positives: ``liked``, or a weight above zero, or everything."""
         if self.liked is not None:
@@ -181,7 +193,7 @@ class Histories:
         """Only the dislikes: events whose weight is below zero."""
         if self.values_are == "weight" and self.values is not None:
             return self.where(self.values < 0)
-        return self.where(np.zeros(len(self.items), dtype=np.bool_))
+        return self.without_events()
 
     def newest(self, window: int) -> Histories:
         """The last ``window`` events of every row; 0 keeps all."""

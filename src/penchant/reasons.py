@@ -34,7 +34,7 @@ def seen_by(given: Histories, *, repeat: bool) -> Histories:
     if not repeat:
         return given
     if given.values_are != "weight" or given.values is None:
-        return given.where(np.zeros(len(given.items), dtype=np.bool_))
+        return given.without_events()
     key = given.rows * np.int64(given.n_items) + given.items
     newest = np.zeros(len(key), dtype=np.bool_)
     newest[len(key) - 1 - np.unique(key[::-1], return_index=True)[1]] = True

@@ -73,7 +73,7 @@ def rank(
         raise ParameterError(f"k must be at least 1, got {k}")
     k = min(k, given.n_items) or 1
     if exclude is None:
-        exclude = given.where(np.zeros(len(given.items), dtype=np.bool_)) if repeat else given
+        exclude = given.without_events() if repeat else given
     for name, other in (("exclude", exclude), ("candidates", candidates)):
         if other is not None and len(other) != len(given):
             raise ParameterError(f"{name} has {len(other)} rows, the histories {len(given)}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.kernels import kernel
-from penchant.kernels.instructions import prefetch
+from penchant.kernels.instructions import pack_between, prefetch, reaching
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -20,6 +20,9 @@ I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 B1 = NDArray[np.bool_]
+
+ABOVE = 0x7FFFFFFF  # the bits of every score
+FEW = 64  # keys that are put in order where they lie: a sort would ask for memory first
 
 
 @kernel
@@ -232,6 +235,32 @@ def _best_keys(
 
 
 @kernel
+def _best_of_all(
+    bits: I32,  # as above, of every item in turn; a multiple of 64, what follows the last item zero
+    every: I32,  # 0, 1, 2, ...
+    size: int,
+    place: I32,
+    k: int,
+    keys: U64,  # (items,)
+    work: U64,
+    out_bits: I32,  # (items + 16,)
+    out_items: I32,  # the same
+) -> int:
+    """The same where all items are allowed and have a score: what reaches the first bound is packed in vectors."""
+    bound, found = np.int64(_first_bound(bits, size, 64, k, work)), 0
+    for start in range(0, bits.shape[0], 64):
+        if reaching(bits, start, bound) > 0:
+            for n in range(start, start + 64, 16):
+                found += pack_between(bits, every, n, bound, ABOVE, out_bits, out_items, found)
+    for n in range(found):
+        keys[n] = _key(np.uint32(out_bits[n]), place[out_items[n]])
+    if found > k:
+        _keep_best(keys, found, k)
+        found = k
+    return found
+
+
+@kernel
 def _score(key: Any) -> Any:
     """The score in a key."""
     one = np.empty(1, dtype=np.uint32)
@@ -241,11 +270,25 @@ def _score(key: Any) -> Any:
 
 
 @kernel
+def _fall(keys: U64) -> None:
+    """Sort keys in place, the best first."""
+    if keys.shape[0] > FEW:
+        keys[:] = np.sort(keys)[::-1]
+        return
+    for n in range(1, keys.shape[0]):
+        key, m = keys[n], n
+        while m > 0 and keys[m - 1] < key:
+            keys[m] = keys[m - 1]
+            m -= 1
+        keys[m] = key
+
+
+@kernel
 def _write_keys(keys: U64, by_place: I32, at: int, out_items: I32, out_scores: F32) -> None:
     """Keys as items and scores from ``at`` on, the best first."""
-    best = np.sort(keys)
-    for n in range(best.shape[0]):
-        key = best[best.shape[0] - 1 - n]
+    _fall(keys)
+    for n in range(keys.shape[0]):
+        key = keys[n]
         out_items[at + n] = by_place[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
         out_scores[at + n] = _score(key)
 
@@ -298,16 +341,20 @@ def sparse_top(
     """
     n_items, k = place.shape[0], out_items.shape[1]
     points, nobody = w_indices.view(np.uint32), np.empty(0, dtype=np.uint32)  # an index without a sign needs no check
-    total = np.zeros(n_items, dtype=np.float32)
-    bits = total.view(np.int32)
+    whole = np.zeros((n_items + 63) & ~63, dtype=np.float32)
+    total, padded = whole[:n_items], whole.view(np.int32)
+    bits, every = padded[:n_items], np.arange(whole.shape[0], dtype=np.int32)
+    packed_bits, packed_items = np.empty(n_items + 16, dtype=np.int32), np.empty(n_items + 16, dtype=np.int32)
     banned = np.zeros(n_items, dtype=np.bool_)
     reached = np.empty(n_items + 1, dtype=np.uint32)  # one more: what is not new is written there and overwritten
     gathered = np.empty(n_items, dtype=np.int32)
-    keys, work = np.empty(2 * k, dtype=np.uint64), np.empty(max(65, n_items // 16 + 1), dtype=np.uint64)
+    keys, work = np.empty(max(n_items, 2 * k), dtype=np.uint64), np.empty(max(65, n_items // 16 + 1), dtype=np.uint64)
     for row in range(lo, hi):
         additions, found = 0, 0
         for e in range(indptr[row], indptr[row + 1]):
             additions += w_indptr[items[e] + 1] - w_indptr[items[e]]
+            if 4 * additions >= n_items:
+                break
         few = 4 * additions < n_items
         for e in range(indptr[row], indptr[row + 1]):
             soon = items[min(e + 2, indptr[row + 1] - 1)]  # its row lies anywhere: asked for in time, it is there
@@ -333,8 +380,10 @@ def sparse_top(
                 gathered[n] = bits[reached[n]]
                 bits[reached[n]] = 0  # it may stand there twice
             size = _best_keys(gathered, reached, found, 16, allow, place, k, keys, work)
-        else:
+        elif allow.shape[0] > 0:
             size = _best_keys(bits, nobody, n_items, 64, allow, place, k, keys, work)
+        else:
+            size = _best_of_all(padded, every, n_items, place, k, keys, work, packed_bits, packed_items)
         _write_keys(keys[:size], by_place, 0, out_items[row], out_scores[row])
         if size < k:
             for n in range(found):

@@ -122,7 +122,7 @@ class Blend(Model):
             given = valid.given[rows]
             raw = [member.score(given) for member in self.members]
             said = [[_alone(scores, scale, place) for scores in raw] for scale in scales]
-            exclude = given.where(np.zeros(len(given.items), dtype=np.bool_)) if valid.repeat else seen[rows]
+            exclude = given.without_events() if valid.repeat else seen[rows]
             best = [
                 top_dense(self._asked(scores, valid, rows), POOL, exclude=exclude, allow=None, place=place).items
                 for scores in said[0]

@@ -88,7 +88,7 @@ def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) 
             )
         seen = valid.given if valid.seen is None else valid.seen
         if valid.repeat:
-            seen = seen.where(np.zeros(len(seen.items), dtype=np.bool_))
+            seen = seen.without_events()
         rows = np.flatnonzero(filled)
         if len(rows) > MOST:
             rows = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:MOST])
@@ -107,5 +107,5 @@ def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) 
     again = np.isin(
         truth.rows * np.int64(train.n_items) + truth.items, given.rows * np.int64(train.n_items) + given.items
     )
-    seen = given if not again.any() else given.where(np.zeros(len(given.items), dtype=np.bool_))
+    seen = given if not again.any() else given.without_events()
     return Cases(given, truth, seen, place, metric), rest
