@@ -1,0 +1,179 @@
+"""Scores and places as one number each, of two the larger is the better item: the k best of them, and in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.kernels import kernel
+from penchant.kernels.instructions import pack_between, reaching
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+B1 = NDArray[np.bool_]
+
+ABOVE = 0x7FFFFFFF  # the bits of every score
+FEW = 64  # keys that are put in order where they lie: a sort would ask for memory first
+
+
+@kernel
+def keep_best(keys: U64, size: int, k: int) -> None:
+    """Partition ``keys[:size]`` so that its k largest come first, in any order."""
+    low, high = 0, size - 1
+    while low < high:
+        middle = (low + high) >> 1
+        a, b, c = keys[low], keys[middle], keys[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while keys[i] > pivot:
+                i += 1
+            while keys[j] < pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            return
+
+
+@kernel
+def as_key(bits: Any, place: int) -> Any:
+    """The bits of a score and a place as one number: of two keys the larger is the better item."""
+    flipped = ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
+    return (np.uint64(flipped) << np.uint64(32)) | np.uint64(0xFFFFFFFF - place)
+
+
+@kernel
+def _bits_of(key: Any) -> Any:
+    """The bits of a score above zero, as a whole number, in a key."""
+    return np.int32(np.uint32(key >> np.uint64(32)) & np.uint32(0x7FFFFFFF))
+
+
+@kernel
+def _first_bound(bits: I32, size: int, width: int, k: int, maxima: U64) -> Any:
+    """What at least k scores reach: the k-th of the greatest of every ``width``; 1 where there are not so many."""
+    blocks = (size + width - 1) // width
+    if blocks < k:
+        return np.int32(1)
+    for b in range(blocks):
+        most = np.int32(0)
+        for n in range(np.uint64(b * width), np.uint64(min(size, (b + 1) * width))):
+            most = max(most, bits[n])
+        maxima[b] = np.uint64(most)
+    keep_best(maxima, blocks, k)
+    least = maxima[0]
+    for b in range(1, k):
+        least = min(least, maxima[b])
+    return max(np.int32(1), np.int32(least))
+
+
+@kernel
+def best_keys(
+    bits: I32,  # of scores: above zero they order as whole numbers do, below it they are below
+    items: U32,  # whose they are; (0,): of every item in turn
+    size: int,
+    width: int,
+    allow: B1,
+    place: I32,
+    k: int,
+    keys: U64,  # (2k,)
+    work: U64,
+) -> int:
+    """The k best of the scores above zero as keys, in any order; how many there are.
+
+    What reaches a bound is collected, and whenever there are twice as many as are wanted the better half stays, and its
+    least is what the next must reach.
+    """
+    found = 0
+    bound = _first_bound(bits, size, width, k, work) if allow.shape[0] == 0 else np.int32(1)
+    for start in range(0, size, 64):
+        lo, hi = np.uint64(start), np.uint64(min(start + 64, size))
+        some, kept = np.int32(0), 0
+        for n in range(lo, hi):
+            some |= np.int32(bits[n] >= bound)  # without a branch: a whole vector at once
+        for n in range(lo, hi if some > 0 else lo):
+            work[kept] = n
+            kept += bits[n] >= bound
+        for m in range(kept):
+            n = work[m]
+            item = np.int64(items[n]) if items.shape[0] > 0 else np.int64(n)
+            if bits[n] < bound or (allow.shape[0] > 0 and not allow[item]):
+                continue
+            keys[found] = as_key(np.uint32(bits[n]), place[item])
+            found += 1
+            if found == 2 * k:
+                keep_best(keys, found, k)
+                found, bound = k, _bits_of(keys[:k].min())
+    if found > k:
+        keep_best(keys, found, k)
+        found = k
+    return found
+
+
+@kernel
+def best_of_all(
+    bits: I32,  # as above, of every item in turn; a multiple of 64, what follows the last item zero
+    every: I32,  # 0, 1, 2, ...
+    size: int,
+    place: I32,
+    k: int,
+    keys: U64,  # (items,)
+    work: U64,
+    out_bits: I32,  # (items + 16,)
+    out_items: I32,  # the same
+) -> int:
+    """The same where all items are allowed and have a score: what reaches the first bound is packed in vectors."""
+    bound, found = np.int64(_first_bound(bits, size, 64, k, work)), 0
+    for start in range(0, bits.shape[0], 64):
+        if reaching(bits, start, bound) > 0:
+            for n in range(start, start + 64, 16):
+                found += pack_between(bits, every, n, bound, ABOVE, out_bits, out_items, found)
+    for n in range(found):
+        keys[n] = as_key(np.uint32(out_bits[n]), place[out_items[n]])
+    if found > k:
+        keep_best(keys, found, k)
+        found = k
+    return found
+
+
+@kernel
+def _score(key: Any) -> Any:
+    """The score in a key."""
+    one = np.empty(1, dtype=np.uint32)
+    flipped = np.uint32(key >> np.uint64(32))
+    one[0] = flipped & np.uint32(0x7FFFFFFF) if flipped >> np.uint32(31) else ~flipped
+    return one.view(np.float32)[0]
+
+
+@kernel
+def _fall(keys: U64) -> None:
+    """Sort keys in place, the best first."""
+    if keys.shape[0] > FEW:
+        keys[:] = np.sort(keys)[::-1]
+        return
+    for n in range(1, keys.shape[0]):
+        key, m = keys[n], n
+        while m > 0 and keys[m - 1] < key:
+            keys[m] = keys[m - 1]
+            m -= 1
+        keys[m] = key
+
+
+@kernel
+def write_keys(keys: U64, by_place: I32, at: int, out_items: I32, out_scores: F32) -> None:
+    """Keys as items and scores from ``at`` on, the best first."""
+    _fall(keys)
+    for n in range(keys.shape[0]):
+        key = keys[n]
+        out_items[at + n] = by_place[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
+        out_scores[at + n] = _score(key)
