@@ -143,7 +143,7 @@ def question(name: str, what: str, peer: str, times: float, how: str) -> Questio
 
     def judge(mine: Side, theirs: Side) -> list[Goal]:
         reached = np.flatnonzero(mine.arrays["curve"] >= theirs["ndcg"])
-        sooner = theirs["seconds"] / mine.arrays["when"][reached[0]] if len(reached) else 0.0
+        sooner = theirs["seconds"] / float(mine.arrays["when"][reached[0]]) if len(reached) else 0.0
         return [Goal(f"times sooner at the NDCG@{K} that {peer} ends with", sooner, times, at_least=True)]
 
     def prepare(folder: Path) -> None:
