@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penchant.kernels import kernel
 from penchant.kernels.instructions import lowest, ones, prefetch
+from penchant.kernels.keys import keep_best
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -23,32 +24,6 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
 PAIR = 6  # words of bits that are compared in the time that one pair takes
-
-
-@kernel
-def _keep_best(keys: U64, size: int, k: int) -> None:
-    """Partition ``keys[:size]`` so that its k largest come first, in any order."""
-    low, high = 0, size - 1
-    while low < high:
-        middle = (low + high) >> 1
-        a, b, c = keys[low], keys[middle], keys[high]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j = low, high
-        while i <= j:
-            while keys[i] > pivot:
-                i += 1
-            while keys[j] < pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
-            return
 
 
 @kernel
@@ -84,7 +59,7 @@ def _take_best(size: int, k: int, points: I32, bits: U32, buckets: I32, ties: U6
         ties[tied] = key
         tied += int(bucket == edge)
     if tied > k - taken:
-        _keep_best(ties, tied, k - taken)
+        keep_best(ties, tied, k - taken)
         tied = k - taken
     for n in range(tied):
         out[taken + n] = ties[n]
@@ -153,7 +128,7 @@ def _scores(
 @kernel
 def _better_half(keys: U64, size: int, k: int) -> tuple[int, Any]:
     """Keep the k largest of the keys; how many are left, and the score of the least of them, as bits."""
-    _keep_best(keys, size, k)
+    keep_best(keys, size, k)
     least = keys[0]
     for n in range(1, k):
         least = min(least, keys[n])
