@@ -26,6 +26,7 @@ OURS: dict[str, dict[str, Any]] = {
 SASREC = (
     f"{n.LAYERS} layers, {n.FACTORS} factors, {n.HEADS} heads, length {n.LENGTH}; the peer with softmax over all items"
 )
+HALF = "Ours has bfloat16 factors in the products of the loss where the processor multiplies it, the peer has float32"
 SECONDS = 300.0  # of training that a peer is given; evaluation is not counted on either side
 
 
@@ -152,7 +153,7 @@ def question(name: str, what: str, peer: str, times: float, how: str) -> Questio
     return Question(
         title=f"{what} on {name}: how soon it is as good as {called} after {SECONDS / 60:.0f} minutes of training",
         how=f"NDCG@{K} of the last event but one among all items; training alone is counted, on all cores. The peer is "
-        f"stopped after its time, before its end, and what it has then is what we have to reach. {how}",
+        f"stopped after its time, before its end, and what it has then is what we have to reach. {HALF}. {how}",
         prepare=prepare,
         judge=judge,
         peer=peer,
