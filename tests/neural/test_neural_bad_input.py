@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_logs_of_walks import ITEMS, NAMES, ONE, asked, fitted, small, walks
 
+import penchant as pc
 from penchant.errors import DataError, ParameterError
 from penchant.features import ItemFeatures
 from penchant.histories import Histories
@@ -74,3 +75,8 @@ def test_ratings_that_are_missing_where_they_are_the_loss() -> None:
 def test_a_device_that_is_not_there_is_named(name: str, device: str) -> None:
     with pytest.raises(ParameterError, match=f"the device '{device}' cannot be used here"):
         fitted(name, walks(), run=Run(device=device))
+
+
+def test_nothing_to_learn_from_is_refused() -> None:
+    with pytest.raises(ParameterError, match="kept=0 and dropout=0"):
+        pc.MultVAE(kept=0.0, dropout=0.0)

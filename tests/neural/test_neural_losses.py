@@ -84,18 +84,42 @@ def test_sums_of_bags_are_sums_with_their_gradients():
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 0.3, 0.0, 2.0, 0.5, 1.0])])
 @pytest.mark.parametrize("cells", [1, 40, 10**6])
-def test_a_state_may_have_several_true_items_or_none(monkeypatch, cells, weight):
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_state_may_have_several_true_items_or_none(monkeypatch, cells, weight, apart):
     monkeypatch.setattr(losses, "CELLS", cells)
     torch.manual_seed(1)
     states, table, bias = (torch.randn(*shape, requires_grad=True) for shape in ((4, 5), (13, 5), (13,)))
     rows, items = torch.tensor([0, 0, 0, 2, 3, 3]), torch.tensor([1, 4, 12, 0, 7, 4])  # the second state has none
-    each = torch.log_softmax(states @ table.T + bias, 1)[rows, items]
+    scores = states @ table.T + bias
+    each = torch.log_softmax(scores, 1)[rows, items]
+    if apart:
+        others = (
+            [i for i in range(13) if i not in (1, 4, 12)],
+            [],
+            [i for i in range(13) if i != 0],
+            [*range(4), 5, 6, *range(8, 13)],
+        )
+        each = torch.stack(
+            [
+                -torch.logsumexp(torch.cat([scores[row, [item]], scores[row, others[row]]]) - scores[row, item], 0)
+                for row, item in zip(rows.tolist(), items.tolist(), strict=True)
+            ]
+        )
     plain = -(each if weight is None else each * weight).mean()
     wanted = torch.autograd.grad(plain, (states, table, bias))
-    ours = losses.softmax(states, table, items, bias, rows=rows, weight=weight)
+    ours = losses.softmax(states, table, items, bias, rows=rows, weight=weight, apart=apart)
     torch.testing.assert_close(ours, plain)
     for mine, theirs in zip(torch.autograd.grad(ours, (states, table, bias)), wanted, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_apart_from_true_items_a_state_that_has_them_all_learns_nothing():
+    states, table = torch.randn(2, 3, requires_grad=True), torch.randn(2, 3, requires_grad=True)
+    rows, items = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])
+    loss = losses.softmax(states, table, items, rows=rows, apart=True)
+    to_states, to_table = torch.autograd.grad(loss, (states, table))
+    assert to_states[0].eq(0).all()  # nothing is left that it could stand above
+    assert to_states[1].ne(0).any() and to_table.isfinite().all()
 
 
 def test_draws_follow_the_counts_and_leave_out_what_nobody_had():

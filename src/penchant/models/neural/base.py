@@ -183,3 +183,8 @@ def glorot(rng: np.random.Generator, inward: int, outward: int) -> Floats:
     """A dense layer's matrix ``(inward, outward)``, uniform after Glorot and Bengio (2010)."""
     bound = np.sqrt(6 / (inward + outward))
     return rng.uniform(-bound, bound, (inward, outward)).astype(np.float32)
+
+
+def unit(table: Floats) -> Floats:
+    """Rows at length one; a row of zeros stays."""
+    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), dtype=np.float32)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CELLS = 2**22  # scores held at once, at most: 16 MiB
+NOWHERE = -1e30  # the score of what does not count: exp of it is nothing, and two of them can be compared
 NEAR = 2**19  # scores that stay in a core's cache, 2 MiB, while they become gradients
 
 
@@ -32,6 +33,7 @@ class _FullSoftmax(torch.autograd.Function):
         target: Tensor,
         rows: Tensor | None,
         weight: Tensor | None,
+        apart: bool,
         short: bool,
     ) -> Tensor:
         count, size = len(target), len(table)
@@ -41,7 +43,6 @@ class _FullSoftmax(torch.autograd.Function):
         to_states = torch.empty_like(states)
         to_table = to_bias = None
         total = states.new_zeros((), dtype=torch.float64)
-        each = None if rows is None else torch.bincount(rows, weight, minlength=len(states)).to(states.dtype)
         ends = None if rows is None else [0, *torch.cumsum(torch.bincount(rows, minlength=len(states)), 0).tolist()]
         for lo in range(0, len(states), step):
             part, hi = left[lo : lo + step], min(lo + step, len(states))
@@ -51,14 +52,22 @@ class _FullSoftmax(torch.autograd.Function):
             scores = (part @ right.T).to(states.dtype)
             if bias is not None:
                 scores += bias
+            own = scores.view(-1)[true]
+            if apart:
+                scores.view(-1)[true] = NOWHERE
             share = scores.softmax(1)
             logarithm = scores.amax(1) - share.amax(1).log()  # of the sum of exp(score)
-            own = scores.view(-1)[true]
-            total += (logarithm if each is None else logarithm * each[lo:hi]).double().sum()
-            total -= (own if weight is None else own * weight[events]).double().sum()
-            share *= 1 / count if each is None else each[lo:hi, None] / count
-            less = torch.full_like(own, -1 / count) if weight is None else weight[events] / -count
-            share.view(-1).index_add_(0, true, less)
+            if apart:
+                behind = logarithm[owner] - own
+                less = torch.sigmoid(behind) / count
+                lost = F.softplus(behind)
+            else:
+                less, lost = torch.full_like(own, 1 / count), logarithm[owner] - own
+            if weight is not None:
+                less, lost = less * weight[events], lost * weight[events]
+            total += lost.double().sum()
+            share *= torch.zeros_like(logarithm).index_add_(0, owner, less)[:, None]
+            share.view(-1).index_add_(0, true, -less)
             if bias is not None:
                 to_bias = _added(to_bias, share.sum(0))
             share = share.to(factor)
@@ -72,7 +81,7 @@ class _FullSoftmax(torch.autograd.Function):
         found = ctx.saved_tensors
         if float(outer[0]) != 1:  # as it is where the loss is nothing else
             found = tuple(None if part is None else part * outer[0] for part in found)
-        return *found, None, None, None, None
+        return *found, None, None, None, None, None
 
 
 def _added(total: Tensor | None, part: Tensor) -> Tensor:
@@ -88,15 +97,17 @@ def softmax(
     *,
     rows: Tensor | None = None,
     weight: Tensor | None = None,
+    apart: bool = False,
     short: bool = False,
 ) -> Tensor:
     """−log of the true item's share of exp(score) over all items; the mean over the true items.
 
     Each state has one, or those of which ``rows`` (rising) says that they are its own. With ``weight`` each is
-    multiplied by its own before the mean is taken; the divisor stays their number. ``short``:
-    the factors of the products, and nothing else, are rounded to bfloat16.
+    multiplied by its own before the mean is taken; the divisor stays their number. ``apart``: a share is that of a true
+    item among itself and the items that are not true for its state, so that true items do not compete. ``short``: the
+    factors of the products, and nothing else, are rounded to bfloat16.
     """
-    return _FullSoftmax.apply(states, table, bias, target, rows, weight, short)
+    return _FullSoftmax.apply(states, table, bias, target, rows, weight, apart, short)
 
 
 class Negatives:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.errors import ParameterError
 from penchant.histories import Floats, Longs
 from penchant.models.base import Space, hyper
 from penchant.models.neural.bags import BagModel, pooled
-from penchant.models.neural.base import Arrays, Weights, glorot, normal
+from penchant.models.neural.base import Arrays, Weights, glorot, normal, unit
 from penchant.models.neural.precision import PreciseModel
 
 if TYPE_CHECKING:
@@ -23,18 +24,23 @@ class MultVAE(PreciseModel, BagModel):
 
     loss = −Σ_{i in the history} w_i log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
 
-    summed over the histories of a step and divided by their events.
+    summed over the histories of a step and divided by their events. With a ``temperature`` score(i) = cos(h, o_i) over
+    it + b_i, so that no item wins by the length of its vector alone.
 
     Liang, Krishnan, Hoffman and Jebara 2018. ``dropout`` takes items out of the bag that the encoder reads, which is
     normed to length one; ``factors`` is the length of z. beta rises over ``anneal`` passes. w_i is 1 for an item that
     was taken out and ``kept`` for one that the encoder has read: below 1 the loss asks for what has to be guessed and
     not for a copy of the input, the emphasised denoising of Vincent et al. 2010 and Steck 2020 (EDLAE). With
-    ``decoder="linear"`` h is z itself: the paper too found no gain in deeper networks. What differs: the first layer
-    is a sum of the rows of the items that are there, so the cost of reading a history is its length.
+    ``rivals="others"`` the softmax of an item is taken over itself and what the history does not hold: the items of a
+    long history do not push each other down, and nothing is spent on items that are never shown again. ``balance`` lets
+    long histories count less than their length. With ``decoder="linear"`` h is z itself: the paper too found no gain in
+    deeper networks. What differs from it, besides what these options do: the first layer is a sum of the rows of the
+    items that are there, so the cost of reading a history is its length.
 
     Cost a pass: O(histories · n_items · hidden); ``batch`` counts events; scores are held in chunks, never histories ×
     n_items of them. item_vectors are ``hidden`` long, with a linear decoder ``factors``. An empty history scores zero
-    everywhere. Raises ``MissingExtraError`` without torch and ``TrainingError`` when the loss is no longer a number.
+    everywhere. Raises ``MissingExtraError`` without torch, ``TrainingError`` when the loss is no longer a number and
+    ``ParameterError`` where ``kept`` and ``dropout`` are both 0.
     """
 
     name: ClassVar[str] = "mult-vae"
@@ -45,9 +51,26 @@ class MultVAE(PreciseModel, BagModel):
     kept: float = hyper(
         1.0, "weight in the loss of items that the encoder has read", ge=0, le=1, space=Space(0.1, 1), other=0.2
     )
+    rivals: str = hyper(
+        "all",
+        "what an item's share is taken among; others: itself and what the history does not hold",
+        choices=("all", "others"),
+        other="others",
+    )
+    balance: float = hyper(
+        0.0, "a history of n events counts n^-balance times as much", ge=0, le=1, space=Space(0, 0.5), other=0.3
+    )
+    temperature: float = hyper(
+        0.0, "scores are cosines over this, + b; 0: plain products", ge=0, space=Space(0.05, 0.3, log=True), other=0.2
+    )
     decoder: str = hyper(
         "layer", "what stands between z and the scores; linear: nothing", choices=("layer", "linear"), other="linear"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.kept or self.dropout):
+            raise ParameterError("mult-vae: with kept=0 and dropout=0 no item is left to learn from: raise one of them")
 
     def _start(self, rng: np.random.Generator) -> Arrays:
         h, z, n = self.hidden, self.factors, self.n_items
@@ -67,6 +90,7 @@ class MultVAE(PreciseModel, BagModel):
 
     def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
         import torch
+        import torch.nn.functional as F
 
         from penchant.models.neural import losses
         from penchant.models.neural.dropping import drop
@@ -82,9 +106,15 @@ class MultVAE(PreciseModel, BagModel):
         spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
         weight = torch.where(read > 0, self.kept, 1.0) if self.kept < 1 else None
-        h = self._decode(weights, z)
+        if self.balance:
+            of_history = bag.lengths**-self.balance
+            of_history *= bag.lengths.sum() / (bag.lengths * of_history).sum()
+            weight = of_history[bag.rows] if weight is None else weight * of_history[bag.rows]
+        h, table = self._decode(weights, z), weights["items"]
+        if self.temperature:
+            table = F.normalize(table, dim=1)
         said = losses.softmax(
-            h, weights["items"], bag.items, weights["items.b"], rows=bag.rows, weight=weight,
+            h, table, bag.items, weights["items.b"], rows=bag.rows, weight=weight, apart=self.rivals == "others",
             short=self._short(h.device),
         )  # fmt: skip
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
@@ -100,8 +130,11 @@ class MultVAE(PreciseModel, BagModel):
     def _decode(self, weights: Weights, z: Tensor) -> Tensor:
         """What the item vectors are multiplied by."""
         import torch
+        import torch.nn.functional as F
 
-        return z if self.decoder == "linear" else torch.tanh(z @ weights["out"] + weights["out.b"])
+        h = z if self.decoder == "linear" else torch.tanh(z @ weights["out"] + weights["out.b"])
+        return F.normalize(h, dim=1) / self.temperature if self.temperature else h
 
     def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
-        return weights["items"], weights["items.b"], weights["inputs"]
+        table = unit(weights["items"]) if self.temperature else weights["items"]
+        return table, weights["items.b"], weights["inputs"]

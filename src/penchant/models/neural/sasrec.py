@@ -12,7 +12,7 @@ from penchant.errors import ParameterError
 from penchant.features import ItemFeatures
 from penchant.histories import Floats, Histories
 from penchant.models.base import Space, hyper
-from penchant.models.neural.base import Arrays, Weights, glorot, normal
+from penchant.models.neural.base import Arrays, Weights, glorot, normal, unit
 from penchant.models.neural.described import DescribedModel
 from penchant.models.neural.sequence import NextItemModel
 from penchant.models.neural.sequences import Passages, by_length
@@ -133,7 +133,7 @@ class SASRec(NextItemModel, DescribedModel):
 
     def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         table: Floats = weights["items"] + self._remember(weights) if self.attributes else weights["items"]
-        return (_unit(table), None, table) if self.temperature else (table, None, None)
+        return (unit(table), None, table) if self.temperature else (table, None, None)
 
     def extend(self, features: ItemFeatures) -> None:
         """Know new items by their attributes; raises ``ParameterError`` for a model that was trained without them."""
@@ -143,7 +143,7 @@ class SASRec(NextItemModel, DescribedModel):
         super().extend(features)
 
     def _gain(self, gained: Floats) -> None:
-        super()._gain(_unit(gained) if self.temperature else gained)
+        super()._gain(unit(gained) if self.temperature else gained)
         if self.input_vectors is not None:
             self.input_vectors = np.concatenate([self.input_vectors, gained])
 
@@ -225,11 +225,6 @@ class SASRec(NextItemModel, DescribedModel):
         if self.order == "distance":
             bias = bias + F.embedding(back.clamp(min=0), w["distances"]).permute(2, 0, 1)[None]
         return bias if ages is None else bias + _between(ages.view(rows, length), w["times"])
-
-
-def _unit(table: Floats) -> Floats:
-    """Rows at length one; a row of zeros stays."""
-    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def _between(ages: Tensor, table: Tensor) -> Tensor:
