@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from penchant.models.neural import losses, optimisers, summing
+from penchant.models.neural import losses, optimisers, precision, summing
 from penchant.models.neural.dropping import drop
 from penchant.models.neural.sasrec import SASRec
 
@@ -47,6 +47,19 @@ def test_short_factors_round_the_products_and_nothing_else(parts):
         torch.testing.assert_close(a, b, rtol=0.03, atol=0.01 * float(b.abs().max()))
     rough = losses.softmax(states, table, target, bias, short=True)
     assert rough != losses.softmax(states, table, target, bias)
+
+
+def test_short_factors_of_a_layer():
+    torch.manual_seed(0)
+    x, weight, bias = (torch.randn(*shape, requires_grad=True) for shape in ((7, 30), (30, 5), (5,)))
+    exact, short = (precision.dense(x, weight, bias, rounded) for rounded in (False, True))
+    torch.testing.assert_close(exact, x @ weight + bias)
+    assert short.dtype == torch.float32
+    assert not torch.equal(short, exact)
+    torch.testing.assert_close(short, exact, rtol=0.02, atol=0.1)
+    for mine, theirs in zip(*(torch.autograd.grad(y.sum(), (x, weight, bias)) for y in (short, exact)), strict=True):
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine, theirs, rtol=0.02, atol=0.1)
 
 
 def test_short_factors_of_the_sampled_softmax(parts, monkeypatch):

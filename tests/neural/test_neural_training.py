@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import signal
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_logs_of_walks import ITEMS, ONE, small, walks
 
 from penchant.errors import DataError, FormatError, TrainingError
 from penchant.histories import Histories
 from penchant.models.base import Run
 from penchant.models.neural import checkpoints, loop, optimisers
+from penchant.models.neural.allocation import kept_memory
 from penchant.split import Split
 
 HERE = Path(__file__).parent
@@ -221,3 +224,18 @@ def test_gradient_descent_takes_one_step_a_pass_on_the_gradient_of_everything():
         for batch in (40, 10**6)
     )
     np.testing.assert_allclose(one.item_vectors, many.item_vectors, rtol=1e-3, atol=1e-6)
+
+
+def test_while_training_freed_memory_stays():
+    with kept_memory():
+        if platform.libc_ver()[0] != "glibc":
+            return  # nothing is promised of other systems
+
+        import resource
+
+        torch.ones(2**22)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            torch.ones(2**22)
+        pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        assert pages < 2**12  # those of one; twenty times as many if it were given back

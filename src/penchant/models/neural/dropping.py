@@ -16,7 +16,12 @@ def drop(y: Tensor, share: float) -> Tensor:
         return y
     if y.device.type != "cpu":
         return F.dropout(y, share)
-    cut = max(1, round(share * 256))
-    words = torch.empty(-(-y.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-    kept = words.view(torch.uint8)[: y.numel()].view(y.shape) >= cut
-    return y * kept.to(y.dtype).mul_(256 / (256 - cut))
+    kept, raised = survivors(y.numel(), share)
+    return y * kept.view(y.shape).to(y.dtype).mul_(raised)
+
+
+def survivors(count: int, share: float) -> tuple[Tensor, float]:
+    """Which of ``count`` numbers on the processor stay, and what those are multiplied by to keep the mean."""
+    cut = max(1, round(share * 256)) if share else 0
+    words = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None)
+    return words.view(torch.uint8)[:count] >= cut, 256 / (256 - cut)

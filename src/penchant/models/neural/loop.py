@@ -19,6 +19,7 @@ from penchant.errors import ParameterError, TrainingError
 from penchant.histories import Histories
 from penchant.models.base import Run
 from penchant.models.neural import checkpoints, heldout, optimisers
+from penchant.models.neural.allocation import kept_memory
 from penchant.models.neural.base import Arrays, NeuralModel
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def learn(model: NeuralModel, train: Histories, valid: Split | None, run: Run) -
     start = model._start(np.random.default_rng([run.seed, 0]))  # noqa: SLF001  # the same
     if positions == 0:
         return {name: np.zeros_like(array) for name, array in start.items()}
-    with _torch(run, device):
+    with _torch(run, device), kept_memory():
         weights = {name: torch.from_numpy(array).to(device).requires_grad_() for name, array in start.items()}
         optimiser = optimisers.make(model.optimiser, weights, rate=model.rate, reg=model.reg, momentum=model.momentum)
         state = State()

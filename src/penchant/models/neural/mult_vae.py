@@ -12,7 +12,7 @@ from penchant.histories import Floats, Longs
 from penchant.models.base import Space, hyper
 from penchant.models.neural.bags import BagModel, pooled
 from penchant.models.neural.base import Arrays, Weights, glorot, normal, unit
-from penchant.models.neural.precision import PreciseModel
+from penchant.models.neural.precision import PreciseModel, dense
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,8 +78,7 @@ class MultVAE(PreciseModel, BagModel):
         found: Arrays = {
             "inputs": normal(rng, n, h, scale=(2 / (n + h)) ** 0.5),
             "items": normal(rng, n, wide, scale=(2 / (n + wide)) ** 0.5),
-            "mean": glorot(rng, h, z),
-            "spread": glorot(rng, h, z) * np.float32(0.1),
+            "latent": np.hstack([glorot(rng, h, z), glorot(rng, h, z) * np.float32(0.1)]),  # of mean and spread
         }
         if self.decoder == "layer":
             found["out"] = glorot(rng, z, h)
@@ -93,46 +92,49 @@ class MultVAE(PreciseModel, BagModel):
         import torch.nn.functional as F
 
         from penchant.models.neural import losses
-        from penchant.models.neural.dropping import drop
+        from penchant.models.neural.dropping import survivors
         from penchant.models.neural.summing import bagged
 
-        bag = self._bag(step, weights["items"].device)
-        read = drop(torch.ones_like(bag.items, dtype=torch.float32), self.dropout)
+        device = weights["items"].device
+        bag = self._bag(step, device)
+        read, raised = survivors(len(bag.items), self.dropout)
+        read = read.to(device)
         seen = read.nonzero()[:, 0]  # the others would be read only to be multiplied by nothing
         rows = bag.rows[seen]
-        x = bagged(weights["inputs"], rows, bag.items[seen], (read[seen] / bag.lengths.sqrt()[rows]), len(bag.lengths))
-        x = torch.tanh(x + weights["inputs.b"])
-        mean = x @ weights["mean"] + weights["mean.b"]
-        spread = x @ weights["spread"] + weights["spread.b"]  # log of the variance
+        x = bagged(weights["inputs"], rows, bag.items[seen], (raised / bag.lengths.sqrt())[rows], len(bag.lengths))
+        short = self._short(device)
+        mean, spread = self._latent(weights, x, short)
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
-        weight = torch.where(read > 0, self.kept, 1.0) if self.kept < 1 else None
+        weight = torch.where(read, self.kept, 1.0) if self.kept < 1 else None
         if self.balance:
             of_history = bag.lengths**-self.balance
             of_history *= bag.lengths.sum() / (bag.lengths * of_history).sum()
             weight = of_history[bag.rows] if weight is None else weight * of_history[bag.rows]
-        h, table = self._decode(weights, z), weights["items"]
+        h, table = self._decode(weights, z, short), weights["items"]
         if self.temperature:
             table = F.normalize(table, dim=1)
         said = losses.softmax(
             h, table, bag.items, weights["items.b"], rows=bag.rows, weight=weight, apart=self.rivals == "others",
-            short=self._short(h.device),
+            short=short,
         )  # fmt: skip
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
         beta = self.beta * min(1.0, self._done / self.anneal if self.anneal else 1.0)
         return said + beta * divergence / len(bag.items), len(bag.items)
 
     def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
-        import torch
+        return self._decode(weights, self._latent(weights, pooled(inputs, 0.5), short=False)[0], short=False)
 
-        x = torch.tanh(pooled(inputs, 0.5) + weights["inputs.b"])
-        return self._decode(weights, x @ weights["mean"] + weights["mean.b"])
+    def _latent(self, weights: Weights, x: Tensor, short: bool) -> tuple[Tensor, Tensor]:
+        """Mean of z, and the log of its variance."""
+        x = (x + weights["inputs.b"]).tanh()
+        mean, spread = dense(x, weights["latent"], weights["latent.b"], short).split(self.factors, 1)
+        return mean, spread
 
-    def _decode(self, weights: Weights, z: Tensor) -> Tensor:
+    def _decode(self, weights: Weights, z: Tensor, short: bool) -> Tensor:
         """What the item vectors are multiplied by."""
-        import torch
         import torch.nn.functional as F
 
-        h = z if self.decoder == "linear" else torch.tanh(z @ weights["out"] + weights["out.b"])
+        h = z if self.decoder == "linear" else dense(z, weights["out"], weights["out.b"], short).tanh()
         return F.normalize(h, dim=1) / self.temperature if self.temperature else h
 
     def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:

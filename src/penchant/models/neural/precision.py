@@ -10,6 +10,7 @@ from penchant.models.neural.base import NeuralModel
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 CHOICES = ("float32", "auto", "bfloat16")
 
@@ -24,7 +25,7 @@ class PreciseModel(NeuralModel):
 
     precision: str = hyper(
         "float32",
-        "of the factors in the loss' products with the items; auto: bfloat16 where the processor multiplies it",
+        "of the factors in the largest products of training; auto: bfloat16 where the processor multiplies it",
         choices=CHOICES,
         other="bfloat16",
     )
@@ -32,6 +33,15 @@ class PreciseModel(NeuralModel):
     def _short(self, device: torch.device) -> bool:
         """Whether the factors are rounded to bfloat16; by itself only on processors that multiply it natively."""
         return self.precision == "bfloat16" or (self.precision == "auto" and device.type == "cpu" and native())
+
+
+def dense(x: Tensor, weight: Tensor, bias: Tensor, short: bool) -> Tensor:
+    """A layer, ``x @ weight + bias``; ``short``: the factors are rounded to bfloat16, there and on the way back."""
+    import torch
+
+    if not short:
+        return torch.addmm(bias, x, weight)
+    return bias + x.to(torch.bfloat16) @ weight.to(torch.bfloat16)
 
 
 def native() -> bool:

