@@ -233,9 +233,12 @@ def test_while_training_freed_memory_stays():
 
         import resource
 
-        torch.ones(2**22)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(20):
-            torch.ones(2**22)
-        pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-        assert pages < 2**14  # those of four; of all twenty if it were given back each time
+        def new_pages() -> int:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(4):
+                torch.ones(6 * 2**20)  # one after the other
+                [torch.ones(6 * 2**20) for _ in range(4)]  # and 96 MiB at once
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        new_pages()
+        assert new_pages() < 1000  # otherwise, four times 96 MiB by pages of 4 KiB
