@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small_logs_of_walks import ITEMS, ONE, small, walks
 
+from penchant.histories import Histories
 from penchant.models.neural import losses, optimisers, precision, summing
 from penchant.models.neural.dropping import drop
 from penchant.models.neural.sasrec import SASRec
@@ -141,6 +143,15 @@ def test_draws_follow_the_counts_and_leave_out_what_nobody_had():
     drawn = np.bincount(losses.Negatives(counts, 0.5, 40_000).draw(), minlength=5) / 40_000
     np.testing.assert_allclose(drawn, np.array([1, 0, 2, 4, 10]) / 17, atol=0.01)
     assert drawn[1] == 0
+
+
+@pytest.mark.parametrize("loss", ["sampled-softmax", "gbce", "bpr"])
+def test_items_without_events_do_not_end_above_those_that_have_some(loss):
+    log = walks()
+    wider = Histories(log.indptr, log.items, ITEMS + 20)
+    model = small("history-mlp", loss=loss, negatives=10, epochs=30).fit(wider, run=ONE)
+    scores = model.score(wider[:20])
+    assert (scores[:, ITEMS:].mean(1) < scores[:, :ITEMS].mean(1)).all()
 
 
 def fixed(monkeypatch, drawn, power=0.0):

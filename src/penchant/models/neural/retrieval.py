@@ -61,7 +61,10 @@ class RetrievalModel(PreciseModel):
             table = torch.nn.functional.normalize(table, dim=1) if unit else table
             return losses.softmax(states, table, target, bias, short=short)
         if self._drawing is None:
-            self._drawing = losses.Negatives(torch.from_numpy(self.item_counts), self.sampling, self.negatives)
+            counts = torch.from_numpy(self.item_counts)
+            if not self.uses_catalog:  # nothing else would ever move an item without events: it would outlive the rest
+                counts = counts.clamp(min=1)
+            self._drawing = losses.Negatives(counts, self.sampling, self.negatives)
         drawing = self._drawing
         if self.loss == "sampled-softmax":
             return losses.sampled_softmax(
