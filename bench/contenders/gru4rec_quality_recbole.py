@@ -14,7 +14,7 @@ LOG = "diginetica-sessions"
 def ours(folder: Path) -> Numbers:
     """The same sizes."""
     return q.ours(
-        folder, LOG, "gru4rec", 3, repeat=True, factors=64, loss="sampled-softmax", negatives=512, batch=2048,
+        folder, LOG, "gru4rec", 10, repeat=True, factors=64, loss="sampled-softmax", negatives=512, batch=2048,
         rate=0.003, decay="cosine", precision="auto",
     )  # fmt: skip
 
