@@ -38,13 +38,16 @@ def saved(model, path):
     return path
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_exported_encoder_says_what_torch_says(name, monkeypatch):
+COSINES = {"sasrec": {"temperature": 0.1, "block": "ligr"}, "mult-vae": {"temperature": 0.1, "decoder": "linear"}}
+
+
+@pytest.mark.parametrize(("name", "params"), [*((name, {}) for name in NAMES), *COSINES.items()])
+def test_the_exported_encoder_says_what_torch_says(name, params, monkeypatch):
     kept = {}
     monkeypatch.setattr(
         exporter, "export", lambda model, weights, real=exporter.export: kept.update(weights) or real(model, weights)
     )
-    model = fitted(name, walks(), epochs=4)
+    model = fitted(name, walks(), epochs=4, **params)
     weights = {key: torch.from_numpy(value) for key, value in kept.items()}
     given = asked(model, walks(25, seed=5, shortest=2, longest=70))
     table = model.item_vectors if model.input_vectors is None else model.input_vectors
