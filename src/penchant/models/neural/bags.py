@@ -27,7 +27,10 @@ class Bag:
 
 @dataclass(kw_only=True)
 class BagModel(NeuralModel):
-    """Whole histories a step, in random order."""
+    """Whole histories a step, in random order: as many as hold ``batch`` events on the average.
+
+    Their number is the same in every step, because a product of matrices whose shape is new costs a compilation first.
+    """
 
     _train: Histories | None = field(init=False, default=None, repr=False, compare=False)
 
@@ -43,8 +46,8 @@ class BagModel(NeuralModel):
     def _steps(self, rng: np.random.Generator) -> Sequence[Longs]:
         assert self._train is not None
         order = rng.permutation(len(self._train))
-        step = (np.cumsum(self._train.lengths[order]) - 1) // self.batch
-        return np.split(order, np.flatnonzero(np.diff(step)) + 1)
+        together = max(1, round(self.batch * len(order) / len(self._train.items)))
+        return np.split(order, range(together, len(order), together))
 
     def _bag(self, step: Longs, device: object) -> Bag:
         import torch
