@@ -1,7 +1,7 @@
 """While a network is trained, freed memory stays with the process: the next step asks for the same tensors again.
 
 glibc gives memory back to the system as soon as some MiB at the end of the heap are free, and every page that a tensor
-then gets anew is first cleared, and costs a trip into the kernel. A pass of Mult-VAE over ml-1m would spend a sixth of its time so.
+then gets anew is first cleared, and costs a trip into the kernel: of a pass of Mult-VAE over ml-1m, a sixth.
 """
 
 from __future__ import annotations
