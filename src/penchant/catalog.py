@@ -44,6 +44,11 @@ class Catalog:
     def __repr__(self) -> str:
         return f"Catalog({len(self):,} items, attributes {', '.join(self.attributes) or 'none'})"
 
+    def described(self) -> set[str]:
+        """The ids of the items that have a title or an attribute."""
+        columns = [self.titles, *self.attributes.values()]
+        return {item_id for n, item_id in enumerate(self.vocab.ids) if any(column[n] is not None for column in columns)}
+
     @classmethod
     def empty(cls, vocab: Vocab) -> Catalog:
         """A catalogue that knows nothing of the items but their ids."""

@@ -166,7 +166,8 @@ class Recommender:
         """Know the items that an item table has gained, by what it says of them; nothing is trained.
 
         The table holds those known before as well (``Catalog.read`` says how it is read, and takes ``reading``).
-        Returns the new ids. Raises ``ParameterError`` for a model that knows items by behaviour alone.
+        Returns the new ids. Raises ``ParameterError`` for a model that knows items by behaviour alone, and
+        ``DataError`` for a table that lacks items which the one before described.
         """
         from penchant.catalog import Catalog
         from penchant.reading.items import item_ids, read_items
@@ -179,6 +180,12 @@ class Recommender:
         vocab.integers = vocab.integers and all(item_id.isdecimal() for item_id in fresh)
         vocab.extend(fresh)
         catalog = Catalog.read(items, vocab, **reading)
+        lost = set() if self.catalog is None else self.catalog.described() - {*fresh}
+        if lost:
+            raise DataError(
+                f"the item table lacks {len(lost):,} items that are known, {min(lost)!r} among them",
+                fix="Give the whole table, the items known before and the new ones.",
+            )
         extend(catalog.features())
         before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
         vars(self).pop("version", None)  # it is another one now

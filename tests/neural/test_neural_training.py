@@ -7,6 +7,7 @@ import platform
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,12 +112,31 @@ def test_a_checkpoint_of_something_else_or_a_damaged_one_is_refused(tmp_path):
         with pytest.raises(DataError, match="another"):
             other.fit(log, run=run)
     path = tmp_path / checkpoints.FILE
-    path.write_bytes(path.read_bytes()[:-7])
+    whole = path.read_bytes()
+    for share in (0.5, 0.9):
+        at = int(share * len(whole))
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(FormatError, match=r"damaged.*checksum"):
+            small("sasrec").fit(walks(), run=run)
+    path.write_bytes(whole[:-7])
     with pytest.raises(FormatError, match="damaged"):
         small("sasrec").fit(walks(), run=run)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(FormatError, match="damaged"):
         small("sasrec").fit(walks(), run=run)
+
+
+def test_a_checkpoint_is_not_written_over_unless_it_is_gone_on_from(tmp_path):
+    run = Run(threads=1, checkpoints=str(tmp_path))
+    model = small("sasrec").fit(walks(), run=run)
+    before = (tmp_path / checkpoints.FILE).read_bytes()
+    with pytest.raises(DataError, match="checkpoint already"):
+        small("sasrec", rate=0.02).fit(walks(), run=run)
+    assert (tmp_path / checkpoints.FILE).read_bytes() == before
+    elsewhere = replace(run, checkpoints=str(tmp_path / "other"), resume=True)
+    again = small("sasrec").fit(walks(), run=elsewhere)
+    assert "no checkpoint" in again.notes[0]
+    assert np.array_equal(again.item_vectors, model.item_vectors)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):

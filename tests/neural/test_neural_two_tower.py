@@ -78,6 +78,8 @@ def test_what_cannot_be_extended_says_so(rec: pc.Recommender, tmp_path: Any) -> 
     with pytest.raises(DataError, match=f"two-tower knows {ITEMS} items, the catalogue describes 3"):
         grown.model.extend(ItemFeatures.from_columns(3, {"kind": list(KINDS)}))
     assert grown.extend(shelf(ITEMS)) == [], "nothing new"
+    with pytest.raises(DataError, match=f"lacks {ITEMS} items that are known"):
+        grown.extend(shelf(ITEMS + 1).tail(1))  # only the new one: titles and attributes of the others would be gone
     unseen = shelf(ITEMS + 1).with_columns(
         kind=pl.when(pl.col("item") == f"i{ITEMS}").then(pl.lit("new")).otherwise("kind")
     )
@@ -86,6 +88,15 @@ def test_what_cannot_be_extended_says_so(rec: pc.Recommender, tmp_path: Any) -> 
     behaviour = pc.Recommender(grown.vocab, pc.ItemKNN().fit(pc.Histories.from_lists([[0, 1]], ITEMS + 1)))
     with pytest.raises(ParameterError, match="item-knn knows items by behaviour alone"):
         behaviour.extend(shelf(ITEMS + 2))
+
+
+def test_titles_alone_describe_nothing() -> None:
+    log = pc.read_interactions(pl.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 2, 3]}))
+    titles = pl.DataFrame({"item": ["1", "2", "3"], "title": ["a", "b", "c"]})
+    with pytest.raises(DataError, match="two-tower recommends by item features"):
+        pc.fit(log, "two-tower", catalog=pc.Catalog.read(titles, log.vocab))
+    with pytest.raises(DataError, match="history-classifier: no attribute with two values or more; there is kind"):
+        pc.HistoryClassifier().fit(log.histories(), features=ItemFeatures.from_columns(3, {"kind": ["a", "a", "a"]}))
 
 
 def test_whole_numbers_stay_numbers_only_while_all_ids_are() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
-from penchant.cli.render import AsJson, example, note, print_json, progress, show
+from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, show
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         k: Annotated[int, typer.Option("-k", min=1, help="Length of the lists.")] = 10,
         seed: Annotated[int, typer.Option("--seed", help="Of folds, models and intervals.")] = 0,
+        threads: Threads = 0,
         as_json: AsJson = False,
     ) -> None:
         """Fit models on the training part of a log and compare their lists with what people did next."""
@@ -79,7 +80,7 @@ def register(app: typer.Typer) -> None:
                 known_only=known_only,
                 candidates=given_candidates(candidates, log),
                 features=None if catalog is None else catalog.features(),
-                run=Run(seed=seed, progress=report),
+                run=Run(seed, threads, progress=report),
             )
         for result in found.models:
             for line in (*result.notes, *([result.error] if as_json and result.error else ())):

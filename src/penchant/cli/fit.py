@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
-from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
+from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say, show
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         force: Annotated[bool, typer.Option("--force", help="Replace a saved recommender that is there.")] = False,
         seed: Seed = 0,
-        threads: Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one a core.")] = 0,
+        threads: Threads = 0,
         device: Annotated[str, typer.Option("--device", help="Where neural models are trained: cpu, cuda.")] = "cpu",
         checkpoints: Annotated[
             str | None,
@@ -78,6 +78,8 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("--budget and --metric are of the comparison that there is without -m")
         if model is None and (checkpoints or training_log or curve):
             raise ParameterError("--checkpoints, --training-log and --curve are of one model: name it with -m")
+        if curve and not curve.endswith(".svg"):
+            raise ParameterError(f"--curve draws an SVG picture: call it {Path(curve).stem}.svg")
         parse_metric(metric or METRIC)
         named = None if model is None else parse(model)
         refuse(Path(output), force=force, marker=MANIFEST)  # before the work, not after it

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from penchant.models.base import Progress
 
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one a core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 
 

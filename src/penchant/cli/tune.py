@@ -11,7 +11,7 @@ import typer
 
 from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, given_candidates, split_column
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
-from penchant.cli.render import AsJson, example, note, print_json, progress, say
+from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say
 from penchant.evaluation.trials import Trial, Tuned
 
 
@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
         trials: Annotated[int, typer.Option("--trials", min=1, help="At most so many sets of parameters.")] = 30,
         minutes: Annotated[float | None, typer.Option("--minutes", help="Start no trial after so long.")] = None,
         seed: Annotated[int, typer.Option("--seed", help="Of the search, the splits and the models.")] = 0,
+        threads: Threads = 0,
         as_json: AsJson = False,
     ) -> None:
         """Search hyper-parameters; stopped and started again with the same command, it goes on where it was."""
@@ -65,7 +66,7 @@ def register(app: typer.Typer) -> None:
                 command=shlex.join(["penchant", *sys.argv[1:]]),
                 features=None if catalog is None else catalog.features(),
                 on_trial=tell,
-                run=Run(seed=seed, progress=report),
+                run=Run(seed, threads, progress=report),
             )
         if held:
             note(f"{output} held earlier trials of this search: it went on from there")

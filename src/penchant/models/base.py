@@ -25,7 +25,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Run:
-    """How to run, never what to learn: the same hyper-parameters and seed give the same model on any machine."""
+    """How to run, never what to learn: the same hyper-parameters and seed give the same model.
+
+    Bit for bit on the same processor; networks may differ in the last digits on another one.
+    """
 
     seed: int = 0
     threads: int = 0  # 0: all cores
@@ -158,7 +161,7 @@ class Model(ABC):
         Raises ``DataError`` when ``train`` holds no usable event, or when features are needed and missing or over other
         items.
         """
-        if features is None and self.uses_catalog:
+        if self.uses_catalog and (features is None or (features.vectors is None and not features.names)):
             raise DataError(f"{self.name} recommends by item features: give it a catalogue with attributes or vectors")
         if features is not None and features.n_items != train.n_items:
             raise DataError(f"the item features describe {features.n_items} items, the histories {train.n_items}")

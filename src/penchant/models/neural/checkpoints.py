@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def write(
     fresh = folder / f".{FILE}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(arrays, fresh, metadata={"mark": fingerprint, "state": json.dumps(told)})
+        save_file(arrays, fresh, metadata=_sealed(fingerprint, json.dumps(told), arrays))
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
         fresh.replace(folder / FILE)
@@ -60,6 +61,25 @@ def write(
         fresh.unlink(missing_ok=True)
         kept = " The one before it is whole: free some space and resume." if (folder / FILE).exists() else ""
         raise TrainingError(f"the checkpoint of pass {state.epoch} cannot be written ({wrong}).{kept}") from wrong
+
+
+def _sealed(fingerprint: str, state: str, arrays: dict[str, np.ndarray]) -> dict[str, str]:
+    """The metadata of a checkpoint, with a checksum of everything in it: a changed bit would go unnoticed otherwise."""
+    checksum = zlib.crc32((fingerprint + state).encode())
+    for name in sorted(arrays):
+        checksum = zlib.crc32(np.ascontiguousarray(arrays[name]).data.cast("B"), zlib.crc32(name.encode(), checksum))
+    return {"mark": fingerprint, "state": state, "checksum": f"{checksum:08x}"}
+
+
+def refuse(folder: Path) -> None:
+    """Raises ``DataError`` where a folder holds a checkpoint that nobody said to go on from."""
+    path = folder / FILE
+    if path.exists():
+        raise DataError(
+            "there is a checkpoint already, and it would be written over",
+            file=str(path),
+            fix="Go on from it with resume (--resume), remove it, or name another folder.",
+        )
 
 
 def read(folder: Path, fingerprint: str, weights: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> State | None:
@@ -78,10 +98,14 @@ def read(folder: Path, fingerprint: str, weights: dict[str, Tensor], optimiser: 
         with safe_open(path, "numpy") as file:
             told = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
+        whole = told == _sealed(told["mark"], told["state"], arrays)
+        wrong = "" if whole else "its checksum is another one"
         stated = json.loads(told["state"])
-    except (SafetensorError, KeyError, ValueError, OSError) as wrong:
-        raise FormatError(f"{path} is damaged ({wrong}): remove it to start from the beginning") from None
-    if told.get("mark") != fingerprint:
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        wrong = str(error)
+    if wrong:
+        raise FormatError(f"{path} is damaged ({wrong}): remove it to start from the beginning")
+    if told["mark"] != fingerprint:
         raise DataError(
             "the checkpoint is of another model, other parameters, another seed or other data",
             file=str(path),

@@ -104,7 +104,8 @@ def members(features: ItemFeatures, attribute: str, who: str) -> tuple[list[str]
         have = (
             ", ".join(dict.fromkeys(head or name for head, name in zip(heads, features.names, strict=True))) or "none"
         )
-        raise DataError(f"{who}: no attribute {attribute!r} with two values or more; there is {have}")
+        wanted = f"no attribute {attribute!r}" if attribute else "no attribute"
+        raise DataError(f"{who}: {wanted} with two values or more; there is {have}")
     belongs = np.zeros((features.n_items, len(names)), dtype=np.float32)
     belongs[rows[use], columns] = 1
     shares: Floats = belongs / np.maximum(belongs.sum(1, keepdims=True), 1)

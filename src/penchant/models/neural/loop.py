@@ -43,6 +43,8 @@ class State:
 def learn(model: NeuralModel, train: Histories, valid: Split | None, run: Run) -> Arrays:
     """Train ``model`` from its start and return the best weights; the records go to ``model.history``."""
     device = _device(run.device)
+    if run.checkpoints and not run.resume:
+        checkpoints.refuse(Path(run.checkpoints))
     cases, train = heldout.cases(model, train, valid, run.seed)
     positions = model._prepare(train)  # noqa: SLF001  # the loop is part of the model
     start = model._start(np.random.default_rng([run.seed, 0]))  # noqa: SLF001  # the same
@@ -54,7 +56,10 @@ def learn(model: NeuralModel, train: Histories, valid: Split | None, run: Run) -
         state = State()
         mark = checkpoints.mark(model, train, cases, run) if run.checkpoints else ""
         if run.checkpoints and run.resume:
-            state = checkpoints.read(Path(run.checkpoints), mark, weights, optimiser) or state
+            resumed = checkpoints.read(Path(run.checkpoints), mark, weights, optimiser)
+            if resumed is None:
+                model.notes.append(f"{run.checkpoints} holds no checkpoint: trained from the beginning")
+            state = resumed or state
         while state.epoch < model.epochs and not _stalled(model, state):
             state.epoch += 1
             _pass(model, weights, optimiser, cases, state, positions, run)
