@@ -43,8 +43,8 @@ promise about your log: `penchant fit` without `-m` compares the strong models o
   `pure-svd` were not measured on them, and are there to be compared with.
 - A **`blend`** of what is above for the last few per cent, at the price of all its members.
 - A **network** where it was measured to beat these on data like yours, and what it gains is worth minutes instead of
-  seconds. `gru4rec`, `history-mlp`, `two-tower`, `neu-mf` and `auto-rec` were not measured on these sets: compare them on
-  yours.
+  seconds. `gru4rec`, `history-mlp`, `two-tower`, `neu-mf` and `auto-rec` were not measured on these sets: compare them
+  on yours.
 
 ## What was best, and what it costs
 
