@@ -16,6 +16,7 @@ import torch
 from small_logs_of_walks import ITEMS, ONE, small, walks
 
 from penchant.errors import DataError, FormatError, TrainingError
+from penchant.features import ItemFeatures
 from penchant.histories import Histories
 from penchant.models.base import Run
 from penchant.models.neural import checkpoints, loop, optimisers
@@ -124,6 +125,17 @@ def test_a_checkpoint_of_something_else_or_a_damaged_one_is_refused(tmp_path):
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(FormatError, match="damaged"):
         small("sasrec").fit(walks(), run=run)
+
+
+def test_a_checkpoint_may_hold_weights_of_no_size(tmp_path):
+    run = Run(threads=1, checkpoints=str(tmp_path), resume=True)
+    alone = ItemFeatures.from_columns(
+        ITEMS, {"kind": [f"only {n}" for n in range(ITEMS)]}
+    )  # nothing that two items share
+    model = small("sasrec", attributes=True).fit(walks(), run=run, features=alone)
+    assert model.attribute_vectors.shape[0] == 0
+    again = small("sasrec", attributes=True).fit(walks(), run=run, features=alone)
+    assert np.array_equal(again.item_vectors, model.item_vectors)
 
 
 def test_a_checkpoint_is_not_written_over_unless_it_is_gone_on_from(tmp_path):

@@ -67,7 +67,8 @@ def _sealed(fingerprint: str, state: str, arrays: dict[str, np.ndarray]) -> dict
     """The metadata of a checkpoint, with a checksum of everything in it: a changed bit would go unnoticed otherwise."""
     checksum = zlib.crc32((fingerprint + state).encode())
     for name in sorted(arrays):
-        checksum = zlib.crc32(np.ascontiguousarray(arrays[name]).data.cast("B"), zlib.crc32(name.encode(), checksum))
+        data = np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data
+        checksum = zlib.crc32(data, zlib.crc32(name.encode(), checksum))
     return {"mark": fingerprint, "state": state, "checksum": f"{checksum:08x}"}
 
 
