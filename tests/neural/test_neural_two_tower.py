@@ -93,7 +93,7 @@ def test_what_cannot_be_extended_says_so(rec: pc.Recommender, tmp_path: Any) -> 
 def test_titles_alone_describe_nothing() -> None:
     log = pc.read_interactions(pl.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 2, 3]}))
     titles = pl.DataFrame({"item": ["1", "2", "3"], "title": ["a", "b", "c"]})
-    with pytest.raises(DataError, match="two-tower recommends by item features"):
+    with pytest.raises(DataError, match="two-tower: the catalogue holds neither attributes nor vectors"):
         pc.fit(log, "two-tower", catalog=pc.Catalog.read(titles, log.vocab))
     with pytest.raises(DataError, match="history-classifier: no attribute with two values or more; there is kind"):
         pc.HistoryClassifier().fit(log.histories(), features=ItemFeatures.from_columns(3, {"kind": ["a", "a", "a"]}))

@@ -161,8 +161,10 @@ class Model(ABC):
         Raises ``DataError`` when ``train`` holds no usable event, or when features are needed and missing or over other
         items.
         """
-        if self.uses_catalog and (features is None or (features.vectors is None and not features.names)):
+        if features is None and self.uses_catalog:
             raise DataError(f"{self.name} recommends by item features: give it a catalogue with attributes or vectors")
+        if features is not None and self.uses_catalog and features.vectors is None and not features.names:
+            raise DataError(f"{self.name}: the catalogue holds neither attributes nor vectors of any item")
         if features is not None and features.n_items != train.n_items:
             raise DataError(f"the item features describe {features.n_items} items, the histories {train.n_items}")
         used = train if self.uses_negatives else train.positives()

@@ -29,7 +29,7 @@ class Bag:
 class BagModel(NeuralModel):
     """Whole histories a step, in random order: as many as hold ``batch`` events on the average.
 
-    Their number is the same in every step, because a product of matrices whose shape is new costs a compilation first.
+    Their number is the same in every step or one less: a product of matrices whose shape is new costs a compilation.
     """
 
     _train: Histories | None = field(init=False, default=None, repr=False, compare=False)
@@ -46,8 +46,8 @@ class BagModel(NeuralModel):
     def _steps(self, rng: np.random.Generator) -> Sequence[Longs]:
         assert self._train is not None
         order = rng.permutation(len(self._train))
-        together = max(1, round(self.batch * len(order) / len(self._train.items)))
-        return np.split(order, range(together, len(order), together))
+        steps = max(1, round(len(self._train.items) / self.batch))
+        return np.array_split(order, min(steps, len(order)))
 
     def _bag(self, step: Longs, device: object) -> Bag:
         import torch
