@@ -274,3 +274,14 @@ def test_while_training_freed_memory_stays():
 
         new_pages()
         assert new_pages() < 1000  # otherwise, four times 96 MiB by pages of 4 KiB
+
+
+@pytest.mark.parametrize("batch", [1, 37, 10**6])
+def test_steps_over_histories_hold_each_once_and_equally_many(batch):
+    model = small("mult-vae", batch=batch)
+    model._prepare(walks(60))
+    steps = model._steps(np.random.default_rng(0))
+    sizes = {len(step) for step in steps}
+    assert 0 not in sizes and max(sizes) - min(sizes) <= 1
+    assert sorted(np.concatenate(steps).tolist()) == list(range(60))
+    assert len(steps) == {1: 60, 37: round(len(walks(60).items) / 37), 10**6: 1}[batch]
