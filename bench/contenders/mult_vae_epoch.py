@@ -44,7 +44,7 @@ def judge(mine: Side, theirs: Side) -> list[Goal]:
 
 QUESTION = Question(
     title="A pass of Mult-VAE over ml-1m: Penchant and RecBole 1.2.1",
-    how=f"{HIDDEN} hidden, {FACTORS} factors, {HISTORIES} histories a step (ours: as many events), Adam, all cores; "
+    how=f"{HIDDEN} hidden, {FACTORS} factors, {HISTORIES} histories a step, Adam, all cores; "
     "ours with bfloat16 factors in the products of loss and layers where the processor has it, RecBole in float32; "
     f"RecBole: the mean of {PASSES} passes after a first step, ours: the median of {PASSES} after a first",
     prepare=prepare,
