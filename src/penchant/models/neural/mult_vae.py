@@ -37,8 +37,8 @@ class MultVAE(PreciseModel, BagModel):
     deeper networks. What differs from it, besides what these options do: the first layer is a sum of the rows of the
     items that are there, so the cost of reading a history is its length.
 
-    Cost a pass: O(histories · n_items · hidden); ``batch`` is events on average; scores are held in chunks, never histories
-    × n_items. item_vectors are ``hidden`` long, with a linear decoder ``factors``. An empty history scores zero
+    Cost a pass: O(histories · n_items · hidden); ``batch`` is events on average; scores are held in chunks, never
+    histories × n_items. item_vectors are ``hidden`` long, with a linear decoder ``factors``. An empty history scores zero
     everywhere. Raises ``MissingExtraError`` without torch, ``TrainingError`` when the loss is no longer a number and
     ``ParameterError`` where ``kept`` and ``dropout`` are both 0.
     """
