@@ -38,9 +38,9 @@ class MultVAE(PreciseModel, BagModel):
     items that are there, so the cost of reading a history is its length.
 
     Cost a pass: O(histories · n_items · hidden); ``batch`` is events on average; scores are held in chunks, never
-    histories × n_items. item_vectors are ``hidden`` long, with a linear decoder ``factors``. An empty history scores zero
-    everywhere. Raises ``MissingExtraError`` without torch, ``TrainingError`` when the loss is no longer a number and
-    ``ParameterError`` where ``kept`` and ``dropout`` are both 0.
+    histories × n_items. item_vectors are ``hidden`` long, with a linear decoder ``factors``. An empty history scores
+    zero everywhere. Raises ``MissingExtraError`` without torch, ``TrainingError`` when the loss is no longer a
+    number and ``ParameterError`` where ``kept`` and ``dropout`` are both 0.
     """
 
     name: ClassVar[str] = "mult-vae"
