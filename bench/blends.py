@@ -14,8 +14,8 @@ from bench.accuracy import PARAMS, queue
 from bench.sets import SETS
 
 if TYPE_CHECKING:
-    from penchant.histories import Histories
-    from penchant.split import Split
+    from penchant.core.histories import Histories
+    from penchant.core.split import Split
 
 ALONE = ("popular", "random", "blend")  # no members unless they are named
 SCALES = ("best", "deviation")  # ranks cost several times as much, a sort of every row
@@ -31,9 +31,9 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bo
     nobody named: all that have parameters. ``runs``: instead of the set's own validation part, ``held_runs``. ``row``
     is what the file and the line in the tables are called.
     """
-    from penchant import registry
-    from penchant.models.base import Run
+    from penchant.models import registry
     from penchant.models.blend import Blend, ascent, judged
+    from penchant.models.kinds.base import Run
 
     metric = SETS[set_name].metrics[0]
     if not metric.startswith("ndcg@"):
@@ -103,7 +103,7 @@ def held_runs(train: Histories, seed: int) -> Split:
 
 def _members(set_name: str, named: Sequence[str]) -> list[dict[str, Any]]:
     """The descriptions of the members, those with parameters of the set first."""
-    from penchant import registry
+    from penchant.models import registry
 
     texts = [text for text in named if ":" in text]
     tuned = [entry for entry in queue([set_name]) if entry.model in named or not (named or entry.model in ALONE)]

@@ -30,7 +30,7 @@ from bench.sets import BenchSet
 if TYPE_CHECKING:
     import polars as pl
 
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 DONE = RESULTS / "defaults"
 GRIDS = ROOT / "bench" / "grids"
@@ -168,8 +168,8 @@ def places(sets: Sequence[str] = (), models: Sequence[str] = ()) -> Iterator[Pla
 
 def grid(model: str) -> list[dict[str, Any]]:
     """The parameters that are tried on every set alike; drawn once and then kept, whatever the defaults become."""
-    from penchant import registry
-    from penchant.tuning import draw, search_spaces
+    from penchant.models import registry
+    from penchant.training.tune import draw, search_spaces
 
     file = GRIDS / f"{model}.json"
     if not file.exists():
@@ -199,10 +199,10 @@ def work(sets: Sequence[str] = (), models: Sequence[str] = ()) -> None:
 
 def attempt(place: Place, params: dict[str, Any]) -> dict[str, Any]:
     """One trial: what it came to on validation and on test; both nothing where the model refuses the set."""
-    from penchant import registry
     from penchant.errors import PenchantError
     from penchant.evaluation.measure import measure, parse_metric
-    from penchant.models.base import Run
+    from penchant.models import registry
+    from penchant.models.kinds.base import Run
 
     split, metric, run = load(place.set_name), parse_metric(METRIC), Run(seed=SEED)
     assert split.valid is not None

@@ -143,8 +143,8 @@ def _before(study: Study) -> float:
 
 def _said(model: str, number: int) -> str:
     """The parameters of a candidate that have a space, as on the command line."""
-    from penchant.registry import model_class
-    from penchant.tuning import search_spaces
+    from penchant.models.registry import model_class
+    from penchant.training.tune import search_spaces
 
     params = grid(model)[number]
     spaces = [

@@ -29,8 +29,8 @@ GIB_OF_A_MILLION = 8.0
 
 def measure(events: int, items: int, length: int) -> dict[str, float]:
     """The second pass over random histories of one length."""
-    from penchant.histories import Histories
-    from penchant.registry import create
+    from penchant.core.histories import Histories
+    from penchant.models.registry import create
 
     rng, rows = np.random.default_rng(0), events // length
     drawn = (items * rng.random(rows * length) ** 2).astype(np.int32)

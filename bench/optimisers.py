@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import penchant as pc
 from bench.peers import ROOT
-from penchant.models.neural.base import NeuralModel
-from penchant.models.neural.curve import learning_curve
+from penchant.models.neural.kinds.base import NeuralModel
+from penchant.models.neural.training.curve import learning_curve
 
 RATES = {"gd": 1.0, "sgd": 0.5, "momentum": 0.1, "adagrad": 0.02, "adam": 0.001, "adamw": 0.001}
 LOSSES = ("softmax", "sampled-softmax", "gbce", "bpr")

@@ -130,7 +130,7 @@ class Traffic:
 
 def fill(store: Path, users: list[str], items: list[str]) -> None:
     """Every event of gowalla, straight into the store."""
-    from penchant.serve.store import Batch, EventStore, Row
+    from penchant.store.events import Batch, EventStore, Row
 
     filled = EventStore(f"sqlite:///{store}")
     filled.open()

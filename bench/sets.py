@@ -17,10 +17,10 @@ from bench.peers import ROOT
 if TYPE_CHECKING:
     import polars as pl
 
-    from penchant.features import ItemFeatures
-    from penchant.histories import Histories
-    from penchant.interactions import Interactions
-    from penchant.split import Split
+    from penchant.core.histories import Histories
+    from penchant.core.item_features import ItemFeatures
+    from penchant.core.split import Split
+    from penchant.data.interactions import Interactions
 
 
 def data_folder() -> Path:
@@ -60,7 +60,7 @@ class BenchSet:
         """The event table, read as any log is."""
         import polars as pl
 
-        from penchant.interactions import read_interactions
+        from penchant.data.interactions import read_interactions
 
         rows = table(self.folder)
         if self.prepare is not None:
@@ -82,7 +82,7 @@ class BenchSet:
         """The attributes of every item of the log."""
         if self.attributes is None:
             return None
-        from penchant.catalog import Catalog
+        from penchant.data.catalog import Catalog
 
         return Catalog.read(table(self.folder, "items").select("item", self.attributes), log.vocab).features()
 
@@ -90,7 +90,7 @@ class BenchSet:
         """A row a user of the log, as the protocol ships them."""
         if self.negatives is None:
             return None
-        from penchant.histories import Histories
+        from penchant.core.histories import Histories
 
         rows = table(self.folder, self.negatives)
         of_user = {str(user): negatives for user, negatives in rows.select("user", "negatives").iter_rows()}

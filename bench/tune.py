@@ -11,7 +11,7 @@ from bench.sets import SETS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from penchant.evaluation.trials import Trial, Tuned
+    from penchant.training.trials import Trial, Tuned
 
 
 def tune(
@@ -19,7 +19,7 @@ def tune(
 ) -> Path:
     """Search and write the file; a search that is found there goes on. ``model`` may fix parameters after a colon, and
     is then best given a ``row`` of its own: the name of the file, and of the line in the tables."""
-    from penchant.tuning import tune as search
+    from penchant.training.tune import tune as search
 
     bench_set, metric = SETS[set_name], SETS[set_name].metrics[0]
     name = row or model.partition(":")[0]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 import penchant as pc
-from penchant.models.base import hyper
-from penchant.models.linear import LinearModel, Weights
+from penchant.models.kinds.base import hyper
+from penchant.models.kinds.linear import LinearModel, Weights
 
 if TYPE_CHECKING:
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
 
 @dataclass(kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError
-from penchant.features import ItemFeatures
 
 
 def table(features: ItemFeatures) -> list[dict[str, float]]:

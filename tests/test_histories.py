@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penchant import histories
-from penchant.histories import Histories
+from penchant.core import histories
+from penchant.core.histories import Histories
 
 
 def naive(log: Histories) -> list[list[int]]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from penchant import memory
+from penchant.core import memory
+from penchant.core.memory import MIB, free_bytes, require
 from penchant.errors import MemoryLimitError
-from penchant.memory import MIB, free_bytes, require
 
 
 def write(root: Path, files: dict[str, str]) -> Path:

@@ -17,17 +17,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import penchant as pc
-from penchant.catalog import Catalog
+from penchant.core.histories import Histories
+from penchant.data.catalog import Catalog
+from penchant.data.interactions import Interactions
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab
 from penchant.errors import DataError, FormatError, ParameterError, PenchantError
-from penchant.histories import Histories
-from penchant.interactions import Interactions
 from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
-from penchant.persist import load, save, verify
-from penchant.recipe import Recipe
-from penchant.recommender import Recommender
-from penchant.saved import folders, tensors
-from penchant.vocab import Vocab
+from penchant.recommender.folder import atomic as folders
+from penchant.recommender.folder import tensors
+from penchant.recommender.folder.persist import load, save, verify
+from penchant.recommender.recommender import Recommender
 
 FORMAT_1 = Path(__file__).parent / "data" / "format-1"
 N = 12

@@ -110,12 +110,14 @@ def test_the_wheel_ships_the_data_with_their_terms(tmp_path: Path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = archive.read(next(n for n in names if n.endswith(".dist-info/METADATA"))).decode()
-        terms = archive.read("penchant/data/ml-latest-small/LICENSE.txt").decode()
-    assert {f"penchant/data/ml-latest-small/{table}.parquet" for table in ("interactions", "items")} <= set(names)
+        terms = archive.read("penchant/data/bundled/ml-latest-small/LICENSE.txt").decode()
+    assert {f"penchant/data/bundled/ml-latest-small/{table}.parquet" for table in ("interactions", "items")} <= set(
+        names
+    )
     assert "penchant/py.typed" in names
     assert "license conditions" in terms
     assert "License-Expression: Apache-2.0 AND LicenseRef-GroupLens-ml-latest-small" in metadata
-    for file in ("LICENSE", "NOTICE", "src/penchant/data/ml-latest-small/LICENSE.txt"):
+    for file in ("LICENSE", "NOTICE", "src/penchant/data/bundled/ml-latest-small/LICENSE.txt"):
         assert f"License-File: {file}" in metadata
     assert "GroupLens" in metadata.partition("\n\n")[2]  # the README, which is the package's page
     assert not [name for name in names if name.startswith(("tests/", "bench/"))]

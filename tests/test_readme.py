@@ -12,8 +12,8 @@ import pytest
 
 from penchant.cli import demo
 from penchant.cli.main import main, make_app
-from penchant.datasets import movielens_small_path
-from penchant.registry import MODELS
+from penchant.data.datasets import movielens_small_path
+from penchant.models.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

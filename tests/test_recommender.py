@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import penchant as pc
-from penchant.catalog import Catalog
+from penchant.core.histories import Histories
+from penchant.data.catalog import Catalog
+from penchant.data.interactions import Interactions
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab
 from penchant.errors import DataError, InputError, ParameterError, UnknownItemError
-from penchant.histories import Histories
-from penchant.interactions import Interactions
 from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
-from penchant.recipe import Recipe
-from penchant.recommender import Recommender
-from penchant.vocab import Vocab
+from penchant.recommender.recommender import Recommender
 
 ITEMS, USERS = 23, 60
 settings.register_profile("recommender", deadline=None, max_examples=60)

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penchant.histories import Histories
-from penchant.topk import top_dense
+from penchant.core.histories import Histories
+from penchant.core.rank import top_dense
 
 SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, 2.0])
 

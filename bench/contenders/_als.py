@@ -46,8 +46,8 @@ Fit = Callable[[Path, str, int], tuple[float, np.ndarray]]  # seconds an iterati
 def ours(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
     """The default solver; the first iteration, which loads the compiled kernels, is not counted."""
     from penchant import ALS
-    from penchant.histories import Histories
-    from penchant.models.base import Run
+    from penchant.core.histories import Histories
+    from penchant.models.kinds.base import Run
 
     told: list[float] = []
     model = ALS(

@@ -39,7 +39,7 @@ def model() -> Any:
 def ours(folder: Path, name: str, *, repeat: bool = False) -> tuple[dict[str, float], Any, np.ndarray]:
     """Fit and rank; ``repeat``: seen items stay in the lists."""
     from penchant import rank
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     log = _logs.read(folder, name)
     small = Histories(*log)[:WARM]
@@ -170,8 +170,8 @@ def same_lists(folder: Path, theirs: Arrays, name: str, peer: str) -> float:
     compared only from the same ones.
     """
     from penchant import rank
-    from penchant.histories import Histories
-    from penchant.models.linear import Weights
+    from penchant.core.histories import Histories
+    from penchant.models.kinds.linear import Weights
 
     indptr, items, n_items = _logs.read(folder, name)
     counts = np.maximum(np.bincount(items, minlength=n_items), 1)

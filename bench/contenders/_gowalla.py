@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
 
 def write(folder: Path) -> None:
@@ -27,7 +27,7 @@ def write(folder: Path) -> None:
 
 def histories(folder: Path) -> Histories:
     """As Penchant takes them."""
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     with np.load(folder / "gowalla.npz") as data:
         return Histories(data["indptr"], data["items"], int(data["n_items"]))

@@ -12,7 +12,7 @@ from bench.contenders import _held, _logs
 from bench.duel import Goal, Numbers, Question, Side
 
 if TYPE_CHECKING:
-    from penchant.models.base import Model
+    from penchant.models.kinds.base import Model
 
 K = 20
 WORSE = 0.99  # of their NDCG: what ours has at least
@@ -21,7 +21,7 @@ WORSE = 0.99  # of their NDCG: what ours has at least
 def ours(folder: Path, model: Model) -> Numbers:
     """The second time: the first loads the compiled kernels."""
     from penchant import rank
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     indptr, items, held_indptr, held_items, n_items = _held.parts(folder, "ml-1m")
     numbers: Numbers = {}

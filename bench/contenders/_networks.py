@@ -59,8 +59,8 @@ def training(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int]:
 
 def ours(folder: Path, name: str, model: str, passes: int, **params: Any) -> Numbers:
     """The median pass but the first."""
-    from penchant.histories import Histories
-    from penchant.registry import create
+    from penchant.core.histories import Histories
+    from penchant.models.registry import create
 
     fresh = create(model, {"epochs": passes + 1, "patience": 0, **params})
     fresh.fit(Histories(*training(folder, name)))

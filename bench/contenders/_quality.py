@@ -38,9 +38,9 @@ def truth(folder: Path, name: str) -> np.ndarray:
 
 def ours(folder: Path, name: str, model: str, passes: int, *, repeat: bool = False, **params: Any) -> Numbers:
     """NDCG after every pass, and the seconds of training until then; of 5,000 people at most, as our loop has it."""
-    from penchant.histories import Histories
-    from penchant.registry import create
-    from penchant.split import Split
+    from penchant.core.histories import Histories
+    from penchant.core.split import Split
+    from penchant.models.registry import create
 
     indptr, items, n_items = n.training(folder, name)
     train, last = Histories(indptr, items, n_items), truth(folder, name)

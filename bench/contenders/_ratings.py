@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
 FOLDS = 5
 
@@ -38,7 +38,7 @@ def folds(folder: Path, name: str, many: int = FOLDS) -> Iterator[tuple[Historie
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
 
     def histories(mask: np.ndarray) -> Histories:
-        from penchant.histories import Histories
+        from penchant.core.histories import Histories
 
         indptr = np.concatenate([[0], np.cumsum(np.bincount(users[mask], minlength=n_users))])
         return Histories(indptr, items[mask], n_items, values=ratings[mask], values_are="rating")

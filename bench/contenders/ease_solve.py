@@ -20,7 +20,7 @@ def prepare(folder: Path) -> None:
 
 
 def _train(folder: Path) -> Any:
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     with np.load(folder / "ml-1m.npz") as data:
         indptr = np.concatenate([[0], np.cumsum(np.bincount(data["users"]))])
@@ -48,8 +48,8 @@ def lapack(folder: Path) -> Numbers:
     """spotrf and spotri on a matrix of the same kind, in place, in column order."""
     from scipy.linalg.lapack import spotrf, spotri
 
-    from penchant.models.base import Run
     from penchant.models.ease import gram
+    from penchant.models.kinds.base import Run
 
     matrix = gram(_train(folder), Run())
     matrix[np.diag_indices(len(matrix))] += np.float32(REG)

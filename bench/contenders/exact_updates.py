@@ -29,15 +29,15 @@ def prepare(folder: Path) -> None:
 
 
 def _histories(folder: Path, name: str) -> Any:
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     return Histories(*_logs.read(folder, name))
 
 
 def _updates(name: str, log: Any, changes: list[Any]) -> list[float]:
     """The seconds of adding histories, the mean of that and of taking them out again."""
-    from penchant.models.updatable import Updatable
-    from penchant.registry import create
+    from penchant.models.kinds.updatable import Updatable
+    from penchant.models.registry import create
 
     model = create(name, MODELS[name])
     assert isinstance(model, Updatable)
@@ -54,7 +54,7 @@ def _updates(name: str, log: Any, changes: list[Any]) -> list[float]:
 
 def ours(folder: Path) -> Numbers:
     """For each model: a fit, then updates of the same histories on all of the log and on half of it; then ease."""
-    from penchant.registry import create
+    from penchant.models.registry import create
 
     numbers: Numbers = {"seconds": 0.0}
     log = _histories(folder, "gowalla")

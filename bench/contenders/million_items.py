@@ -26,9 +26,9 @@ def prepare(folder: Path) -> None:
 
 def _model(folder: Path) -> tuple[Any, Any, np.ndarray]:
     """A factor model with these vectors, in which a history is the mean of its items, and the histories."""
-    from penchant.histories import Histories
-    from penchant.models.vector import VectorModel
-    from penchant.topk import places
+    from penchant.core.histories import Histories
+    from penchant.core.rank import places
+    from penchant.models.kinds.vector import VectorModel
 
     class Means(VectorModel):
         name = "means"
@@ -71,7 +71,7 @@ def _measure(folder: Path, top: Any) -> Numbers:
 def ours(folder: Path) -> Numbers:
     """As ``rank`` does it; besides, what the bytes alone would find, and how many items are scored exactly."""
     numbers = _measure(folder, lambda model: model.top)
-    from penchant.models.vector import Coarse
+    from penchant.models.kinds.vector import Coarse
 
     model, histories, _ = _model(folder)
     coarse, vectors = Coarse.make(model.item_vectors, 1), model.embed(histories)
@@ -92,7 +92,7 @@ def ours(folder: Path) -> Numbers:
 
 def dense(folder: Path) -> Numbers:
     """Every item scored, by BLAS."""
-    from penchant.models.base import Model
+    from penchant.models.kinds.base import Model
 
     return _measure(folder, lambda model: lambda *args, **options: Model.top(model, *args, **options))
 

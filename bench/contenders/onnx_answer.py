@@ -29,10 +29,10 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 def prepare(folder: Path) -> None:
     """Models of the full width, trained for a moment: how good they are does not change how long they take."""
     from penchant import Recipe, Recommender, Vocab
-    from penchant.features import ItemFeatures
-    from penchant.histories import Histories
-    from penchant.models.base import Run
-    from penchant.registry import create
+    from penchant.core.histories import Histories
+    from penchant.core.item_features import ItemFeatures
+    from penchant.models.kinds.base import Run
+    from penchant.models.registry import create
 
     rng = np.random.default_rng(0)
     log = Histories.from_lists([rng.integers(0, ITEMS, LENGTH).tolist() for _ in range(2_000)], ITEMS)

@@ -16,8 +16,8 @@ def ours(folder: Path) -> Numbers:
     from scipy.sparse import csc_matrix
 
     from penchant import SLIM, Run
-    from penchant.histories import Histories
-    from penchant.models.operators import Pairs
+    from penchant.core.histories import Histories
+    from penchant.models.parts.operators import Pairs
     from penchant.models.slim import solve
 
     numbers: Numbers = {"seconds": 0.0}

@@ -14,7 +14,7 @@ def ours(folder: Path) -> Numbers:
     from scipy.sparse import csr_matrix
 
     from penchant import SLIM
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     numbers: Numbers = {"seconds": 0.0}
     for name in _columns.SETS:

@@ -12,7 +12,7 @@ import numpy as np
 from bench.duel import Goal, Numbers, Question, Side
 
 if TYPE_CHECKING:
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
 SETS = ("ml-1m-bars", "gowalla")
 SHARE = 0.98  # of EASE's NDCG
@@ -61,7 +61,7 @@ def ours(folder: Path) -> Numbers:
 
 def _drawn(histories: int, items: int) -> Histories:
     """Histories of ``EVENTS`` events, four in five from one group of items, where low numbers are frequent."""
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     rng = np.random.default_rng(0)
     group = rng.integers(0, items // GROUP, (histories, 1))

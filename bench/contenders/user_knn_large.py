@@ -34,7 +34,7 @@ def prepare(folder: Path) -> None:
 def ours(folder: Path) -> Numbers:
     """Fit, then answer for single people, one at a time."""
     from penchant import UserKNN, rank
-    from penchant.histories import Histories
+    from penchant.core.histories import Histories
 
     with np.load(folder / "log.npz") as data:
         train = Histories(data["indptr"], data["items"], ITEMS)

@@ -9,23 +9,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from penchant import errors as errors
-from penchant.registry import CLASS_NAMES, model_class
+from penchant.models.registry import CLASS_NAMES, model_class
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from penchant.catalog import Catalog as Catalog
-    from penchant.choosing import Choice as Choice
-    from penchant.choosing import choose as choose
-    from penchant.datasets import load_movielens_small as load_movielens_small
+    from penchant.core.histories import Histories as Histories
+    from penchant.core.rank import rank as rank
+    from penchant.core.split import Split as Split
+    from penchant.data.catalog import Catalog as Catalog
+    from penchant.data.datasets import load_movielens_small as load_movielens_small
+    from penchant.data.interactions import Interactions as Interactions
+    from penchant.data.interactions import read_interactions as read_interactions
+    from penchant.data.recipe import Recipe as Recipe
+    from penchant.data.vocab import Vocab as Vocab
     from penchant.evaluation.evaluate import evaluate as evaluate
-    from penchant.fitting import fit as fit
-    from penchant.histories import Histories as Histories
-    from penchant.interactions import Interactions as Interactions
-    from penchant.interactions import read_interactions as read_interactions
     from penchant.models.als import ALS as ALS
-    from penchant.models.base import Model as Model
-    from penchant.models.base import Run as Run
     from penchant.models.bias import Bias as Bias
     from penchant.models.blend import Blend as Blend
     from penchant.models.bpr import BPR as BPR
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from penchant.models.ease import EASE as EASE
     from penchant.models.graph_filter import GraphFilter as GraphFilter
     from penchant.models.item_knn import ItemKNN as ItemKNN
+    from penchant.models.kinds.base import Model as Model
+    from penchant.models.kinds.base import Run as Run
     from penchant.models.logistic_mf import LogisticMF as LogisticMF
     from penchant.models.neural.auto_rec import AutoRec as AutoRec
     from penchant.models.neural.gru4rec import GRU4Rec as GRU4Rec
@@ -56,42 +57,41 @@ if TYPE_CHECKING:
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP
-    from penchant.persist import load as load
-    from penchant.persist import save as save
-    from penchant.persist import verify as verify
-    from penchant.recipe import Recipe as Recipe
-    from penchant.recommendations import Recommendation as Recommendation
-    from penchant.recommendations import Recommendations as Recommendations
-    from penchant.recommender import Recommender as Recommender
-    from penchant.split import Split as Split
-    from penchant.topk import rank as rank
-    from penchant.tuning import tune as tune
-    from penchant.vocab import Vocab as Vocab
+    from penchant.recommender.answer import Recommendation as Recommendation
+    from penchant.recommender.answer import Recommendations as Recommendations
+    from penchant.recommender.folder.persist import load as load
+    from penchant.recommender.folder.persist import save as save
+    from penchant.recommender.folder.persist import verify as verify
+    from penchant.recommender.recommender import Recommender as Recommender
+    from penchant.training.choose import Choice as Choice
+    from penchant.training.choose import choose as choose
+    from penchant.training.fit import fit as fit
+    from penchant.training.tune import tune as tune
 
 # public name: the module that holds it
 _PUBLIC = {
-    "Vocab": "penchant.vocab",
-    "Histories": "penchant.histories",
-    "Interactions": "penchant.interactions",
-    "read_interactions": "penchant.interactions",
-    "Catalog": "penchant.catalog",
-    "Recipe": "penchant.recipe",
-    "load_movielens_small": "penchant.datasets",
-    "Recommender": "penchant.recommender",
-    "Recommendations": "penchant.recommendations",
-    "Recommendation": "penchant.recommendations",
-    "fit": "penchant.fitting",
-    "choose": "penchant.choosing",
-    "Choice": "penchant.choosing",
-    "save": "penchant.persist",
-    "load": "penchant.persist",
-    "verify": "penchant.persist",
+    "Vocab": "penchant.data.vocab",
+    "Histories": "penchant.core.histories",
+    "Interactions": "penchant.data.interactions",
+    "read_interactions": "penchant.data.interactions",
+    "Catalog": "penchant.data.catalog",
+    "Recipe": "penchant.data.recipe",
+    "load_movielens_small": "penchant.data.datasets",
+    "Recommender": "penchant.recommender.recommender",
+    "Recommendations": "penchant.recommender.answer",
+    "Recommendation": "penchant.recommender.answer",
+    "fit": "penchant.training.fit",
+    "choose": "penchant.training.choose",
+    "Choice": "penchant.training.choose",
+    "save": "penchant.recommender.folder.persist",
+    "load": "penchant.recommender.folder.persist",
+    "verify": "penchant.recommender.folder.persist",
     "evaluate": "penchant.evaluation.evaluate",
-    "tune": "penchant.tuning",
-    "Split": "penchant.split",
-    "Model": "penchant.models.base",
-    "Run": "penchant.models.base",
-    "rank": "penchant.topk",
+    "tune": "penchant.training.tune",
+    "Split": "penchant.core.split",
+    "Model": "penchant.models.kinds.base",
+    "Run": "penchant.models.kinds.base",
+    "rank": "penchant.core.rank",
 }
 
 __all__ = ["__version__", "errors", *sorted(_PUBLIC), *sorted(CLASS_NAMES)]

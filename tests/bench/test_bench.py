@@ -13,7 +13,7 @@ from bench.contenders._cosine import compare
 from bench.sets import SETS
 
 from bench import accuracy, child, choosing_report, duel, machine, report
-from penchant.histories import Histories
+from penchant.core.histories import Histories
 
 
 def test_a_busy_machine_is_refused_unless_forced(monkeypatch: pytest.MonkeyPatch):

@@ -28,7 +28,7 @@ def test_a_sample_keeps_whole_users_and_the_items_that_enough_of_them_have() -> 
 
 
 def test_grids_are_kept_and_hold_the_default_and_the_draws() -> None:
-    from penchant.registry import create
+    from penchant.models.registry import create
 
     for model in defaults.MODELS:
         tried = defaults.grid(model)
@@ -39,8 +39,8 @@ def test_grids_are_kept_and_hold_the_default_and_the_draws() -> None:
 
 
 def test_what_is_shipped_is_what_the_study_says() -> None:
-    from penchant.registry import create
-    from penchant.tuning import search_spaces
+    from penchant.models.registry import create
+    from penchant.training.tune import search_spaces
 
     for model, number in defaults.SHIPPED.items():
         shipped, studied = create(model), create(model, defaults.grid(model)[number])

@@ -9,7 +9,7 @@ import pytest
 from penchant.cli import demo
 from penchant.cli.reasons import stacked
 from penchant.cli.render import show
-from penchant.recommendations import Part, Recommendation, Recommendations, Why, bar
+from penchant.recommender.answer import Part, Recommendation, Recommendations, Why, bar
 
 
 @pytest.fixture(autouse=True)

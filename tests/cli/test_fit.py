@@ -111,7 +111,7 @@ def test_a_folder_that_takes_nothing_is_bad_input_and_a_write_that_fails_is_not(
     def full(path: Path, arrays: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("penchant.saved.tensors.write", full)
+    monkeypatch.setattr("penchant.recommender.folder.tensors.write", full)
     said = run("fit", shop / "log.csv", "-m", "popular", "-o", tmp_path / "m")
     assert (said.code, said.err) == (1, f"penchant: {tmp_path}/m: cannot be written (No space left on device)\n")
     assert list(tmp_path.iterdir()) == []

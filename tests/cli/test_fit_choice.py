@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import penchant as pc
-from penchant import choosing
-from penchant.evaluation.attempts import Candidate
+from penchant.training import choose as choosing
+from penchant.training.attempts import Candidate
 
 
 @pytest.fixture(autouse=True)

@@ -177,7 +177,7 @@ def test_an_interrupt_is_quiet(tmp_path: Path) -> None:
 
 
 def test_models_lists_all_and_describes_one(run) -> None:
-    from penchant.registry import MODELS
+    from penchant.models.registry import MODELS
 
     listed = json.loads(run("models", "--json").out)
     assert [one["name"] for one in listed] == list(MODELS)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from penchant.histories import Histories
-from penchant.interactions import Interactions
-from penchant.vocab import Vocab
+from penchant.core.histories import Histories
+from penchant.data.interactions import Interactions
+from penchant.data.vocab import Vocab
 
 
 def a_log(

@@ -6,12 +6,12 @@ from small_logs import a_market
 from toy_models import Constant, Follows
 
 import penchant as pc
+from penchant.core.histories import Histories
+from penchant.core.rank import places
+from penchant.core.split import Split
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
-from penchant.evaluation.memory import PeakMemory
+from penchant.evaluation.peak_memory import PeakMemory
 from penchant.evaluation.protocols import leave_last, random_folds
-from penchant.histories import Histories
-from penchant.split import Split
-from penchant.topk import places
 
 TRAIN = Histories.from_lists([[0, 1], [0, 1], [0, 2], [3]], 6)
 

@@ -12,12 +12,12 @@ from small_logs import a_log, a_market
 from toy_models import Constant, Follows
 
 import penchant as pc
-from penchant import choosing
+from penchant.core.histories import Floats, Histories
 from penchant.errors import DataError, ParameterError
-from penchant.evaluation.attempts import Candidate
-from penchant.histories import Floats, Histories
-from penchant.models.base import Model, Run
-from penchant.registry import MODELS
+from penchant.models.kinds.base import Model, Run
+from penchant.models.registry import MODELS
+from penchant.training import choose as choosing
+from penchant.training.attempts import Candidate
 
 
 @dataclass(kw_only=True)

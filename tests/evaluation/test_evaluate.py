@@ -9,13 +9,13 @@ from small_logs import a_log, a_market
 from toy_models import Constant, Follows, Knob
 
 import penchant as pc
+from penchant.core.histories import Histories
+from penchant.core.split import Split
+from penchant.data.interactions import Interactions
 from penchant.errors import DataError, NotFittedError, ParameterError, TrainingError
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
-from penchant.histories import Histories
-from penchant.interactions import Interactions
-from penchant.models.base import Run
-from penchant.split import Split
+from penchant.models.kinds.base import Run
 
 
 def test_where_order_matters_a_model_of_order_wins() -> None:

@@ -8,7 +8,7 @@ from small_logs import a_market
 
 import penchant as pc
 from penchant.cli.main import main
-from penchant.datasets import movielens_small_path
+from penchant.data.datasets import movielens_small_path
 
 
 @pytest.fixture

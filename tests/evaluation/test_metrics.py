@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penchant.core.histories import Histories
+from penchant.core.metrics import ACCURACY, coverage, gini, judge
 from penchant.errors import DataError
-from penchant.evaluation.metrics import ACCURACY, coverage, gini, judge
-from penchant.histories import Histories
 
 
 def truth(rows: list[dict[int, float] | list[int]], n_items: int = 20) -> Histories:

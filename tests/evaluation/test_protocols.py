@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs import a_log, a_market, lists_of
 
+from penchant.core.histories import Histories
+from penchant.core.split import Split
 from penchant.errors import DataError, LeakError, ParameterError
 from penchant.evaluation.protocols import (
     Protocol,
@@ -20,8 +22,6 @@ from penchant.evaluation.protocols import (
     time_cut,
     with_candidates,
 )
-from penchant.histories import Histories
-from penchant.split import Split
 
 logs = st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=9), min_size=4, max_size=12)
 

@@ -10,13 +10,13 @@ from small_logs import a_log
 from toy_models import TRIED, Constant, Knob
 
 import penchant as pc
+from penchant.core.histories import Histories
 from penchant.errors import DataError, ParameterError, TrainingError
 from penchant.evaluation.protocols import make_splits
-from penchant.evaluation.trials import Trial, Tuned
-from penchant.histories import Histories
-from penchant.models.base import Run, Space
-from penchant.registry import MODELS, parse
-from penchant.tuning import draw, search_spaces, tune
+from penchant.models.kinds.base import Run, Space
+from penchant.models.registry import MODELS, parse
+from penchant.training.trials import Trial, Tuned
+from penchant.training.tune import draw, search_spaces, tune
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,13 @@ from small_logs import a_log, a_market
 from toy_models import Constant, Follows, Knob
 
 import penchant as pc
+from penchant.core.split import Split
+from penchant.data.interactions import Interactions
 from penchant.evaluation.bootstrap import Estimate
 from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.report import Result
 from penchant.evaluation.verdict import BASELINES, Difference, is_deep, judge
-from penchant.interactions import Interactions
-from penchant.models.base import Run
-from penchant.split import Split
+from penchant.models.kinds.base import Run
 
 DRAWS = np.arange(1000) / 1000 - 0.4995  # noise around 0, the same for everybody
 

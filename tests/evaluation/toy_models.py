@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Floats, Histories
 from penchant.errors import TrainingError
-from penchant.histories import Floats, Histories
-from penchant.models.base import Model, Run, Space, hyper, learned
-from penchant.models.rating import RatingModel
+from penchant.models.kinds.base import Model, Run, Space, hyper, learned
+from penchant.models.kinds.rating import RatingModel
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 TRIED: list[dict[str, float]] = []  # what Knob was fitted with, in order
 

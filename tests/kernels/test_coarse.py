@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penchant.histories import Histories
-from penchant.models import vector
-from penchant.models.base import Model
-from penchant.models.vector import Coarse, VectorModel
-from penchant.topk import places
+from penchant.core.histories import Histories
+from penchant.core.rank import places
+from penchant.models.kinds import vector
+from penchant.models.kinds.base import Model
+from penchant.models.kinds.vector import Coarse, VectorModel
 
 
 @settings(max_examples=80, deadline=None)

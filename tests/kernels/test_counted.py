@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penchant.histories import Histories
-from penchant.models import counted
-from penchant.models.base import Run
-from penchant.models.counted import COUNTS, Counted
-from penchant.models.linear import Weights
-from penchant.models.neighbourhoods import Measure, exponents
-from penchant.models.operators import nearest_items
-from penchant.topk import places
+from penchant.core.histories import Histories
+from penchant.core.rank import places
+from penchant.models.kinds.base import Run
+from penchant.models.kinds.linear import Weights
+from penchant.models.parts import binary_counts as counted
+from penchant.models.parts.binary_counts import COUNTS, Counted
+from penchant.models.parts.operators import nearest_items
+from penchant.models.parts.similarity import Measure, exponents
 
 
 def log(seed: int, rows: int, n: int, mean: float, skew: float = 2.0) -> Histories:

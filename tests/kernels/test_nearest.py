@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.kernels.nearest import best_of
-from penchant.models.neighbourhoods import FORMS, SIMILARITIES, B, Index, Measure, Vectors
+from penchant.models.parts.similarity import FORMS, SIMILARITIES, B, Index, Measure, Vectors
 
 K1 = 1.2
 
@@ -251,7 +251,7 @@ def test_neighbours_by_bits_are_those_by_pairs(
     paying = [6 * int(index.by_key.lengths[points.keys[slice(*points.indptr[r : r + 2])]].sum()) for r in range(90)]
     assert 0 < sum(pairs > made.size for pairs in paying) < 90
     two = list(index.near(points, 7, order=order, myself=order, names=names, by_score=by_score))
-    monkeypatch.setattr("penchant.models.neighbourhoods.MOST_WORDS", 0)
+    monkeypatch.setattr("penchant.models.parts.similarity.MOST_WORDS", 0)
     one = list(index.near(points, 7, order=order, myself=order, names=names, by_score=by_score))
     for part in ("sizes", "points", "scores"):
         np.testing.assert_array_equal(*(np.concatenate([getattr(block, part) for block in of]) for of in (one, two)))

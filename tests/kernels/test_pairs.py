@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penchant.histories import Histories
-from penchant.models.base import Run
-from penchant.models.linear import Weights
-from penchant.models.pairs import Counted, PairSums, replaced
+from penchant.core.histories import Histories
+from penchant.models.kinds.base import Run
+from penchant.models.kinds.linear import Weights
+from penchant.models.kinds.pair_sums import Counted, PairSums, replaced
 
 N = 6
 Pair = tuple[int, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penchant.histories import Histories
+from penchant.core.histories import Histories
 from penchant.models.slope_one import SlopeOne
 
 N = 9

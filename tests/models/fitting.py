@@ -11,13 +11,13 @@ import numpy as np
 from planted import ITEMS, K, Planted, planted
 from small import SMALL
 
-from penchant import registry
+from penchant.core.histories import Histories
+from penchant.core.rank import rank
 from penchant.errors import MissingExtraError
-from penchant.histories import Histories
-from penchant.models.base import Model, Run
-from penchant.models.linear import LinearModel
-from penchant.models.rating import RatingModel
-from penchant.topk import rank
+from penchant.models import registry
+from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.rating import RatingModel
 
 
 def usable() -> list[str]:

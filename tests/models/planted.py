@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.features import ItemFeatures
-from penchant.histories import Histories
+from penchant.core.histories import Histories
+from penchant.core.item_features import ItemFeatures
 
 ITEMS = 53
 USERS = 311  # a prime that no other size of the planted logs equals

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from planted import ITEMS, planted
 
-from penchant.histories import Histories
+from penchant.core.histories import Histories
 from penchant.models.als import ALS
-from penchant.models.base import Run
+from penchant.models.kinds.base import Run
 
 
 def weighted(seed: int = 0) -> Histories:

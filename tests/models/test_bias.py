@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from penchant.core.histories import Histories
 from penchant.errors import DataError
-from penchant.histories import Histories
-from penchant.models.baselines import Baseline
 from penchant.models.bias import Bias
+from penchant.models.parts.rating_baseline import Baseline
 
 
 def ratings(seed: int = 0, rows: int = 80, n_items: int = 17) -> tuple[Histories, np.ndarray, np.ndarray]:

@@ -7,18 +7,18 @@ import pytest
 from fitting import data, hit_rate
 from planted import CASES, ITEMS, planted
 
-from penchant import registry
+from penchant.core.histories import Histories
+from penchant.core.rank import places
+from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.models import registry
 from penchant.models.blend import Blend, _add, ascent, judged, normalised
 from penchant.models.content_knn import ContentKNN
 from penchant.models.ease import EASE
+from penchant.models.kinds.base import Run
 from penchant.models.popular import Popular
 from penchant.models.random import Random
 from penchant.models.transitions import Transitions
-from penchant.split import Split
-from penchant.topk import places
 
 PLACE = np.arange(4, dtype=np.int32)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from planted import ITEMS, features, planted
 
+from penchant.core.histories import Histories
+from penchant.core.item_features import ItemFeatures
+from penchant.core.rank import rank
 from penchant.errors import DataError
-from penchant.features import ItemFeatures
-from penchant.histories import Histories
 from penchant.models.content_knn import ContentKNN
-from penchant.topk import rank
 
 KINDS = ["drama", "drama", "comedy", ["comedy", "drama"], None]
 

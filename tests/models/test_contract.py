@@ -29,18 +29,18 @@ from fitting import (
 )
 from planted import CASES, DAY, ITEMS, USERS, Planted
 
-from penchant import registry
+from penchant.core.histories import Histories
+from penchant.core.rank import rank
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab
 from penchant.errors import DataError, NotFittedError
-from penchant.histories import Histories
-from penchant.models.base import Model, Run
-from penchant.models.linear import LinearModel
+from penchant.models import registry
+from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.rating import RatingModel
 from penchant.models.popular import Popular
-from penchant.models.rating import RatingModel
-from penchant.persist import load, save
-from penchant.recipe import Recipe
-from penchant.recommender import Recommender
-from penchant.topk import rank
-from penchant.vocab import Vocab
+from penchant.recommender.folder.persist import load, save
+from penchant.recommender.recommender import Recommender
 
 
 @pytest.fixture(params=usable(), scope="module")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from planted import ITEMS, planted
 
-from penchant import memory
+from penchant.core import memory
+from penchant.core.histories import Histories
 from penchant.errors import MemoryLimitError, ParameterError
-from penchant.histories import Histories
 from penchant.models import ease
-from penchant.models.base import Run
 from penchant.models.ease import EASE, gram
+from penchant.models.kinds.base import Run
 
 
 def dense(events: Histories) -> np.ndarray:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import penchant as pc
+from penchant.core.histories import Histories
 from penchant.errors import ParameterError
-from penchant.histories import Histories
-from penchant.models import estimates
-from penchant.models.base import Model, Run
-from penchant.models.estimates import HeldBack, chosen
+from penchant.models.kinds import self_tuned as estimates
+from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.self_tuned import HeldBack, chosen
 
 ESTIMATING = [pc.EASE(), pc.SparseEASE(neighbours=9, rank=4), pc.PureSVD(), pc.ALS(factors=6, epochs=4)]
 

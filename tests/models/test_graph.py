@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import planted
 
+from penchant.core.histories import Histories
 from penchant.errors import ParameterError
-from penchant.histories import Histories
 from penchant.models.graph_filter import GraphFilter
 from penchant.models.item_knn import ItemKNN
-from penchant.models.linear import Weights
+from penchant.models.kinds.linear import Weights
 from penchant.models.rp3beta import RP3beta
 
 

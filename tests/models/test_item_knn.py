@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 
+from penchant.core.histories import Histories
+from penchant.core.rank import rank
 from penchant.errors import DataError
-from penchant.histories import Histories
-from penchant.models.base import Run
 from penchant.models.item_knn import ItemKNN
-from penchant.models.neighbourhoods import SIMILARITIES
-from penchant.topk import rank
+from penchant.models.kinds.base import Run
+from penchant.models.parts.similarity import SIMILARITIES
 
 
 def planted(seed: int = 0, rows: int = 60, n_items: int = 23) -> Histories:

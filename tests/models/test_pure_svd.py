@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted import ITEMS, planted
 
-from penchant.models.base import Run
+from penchant.models.kinds.base import Run
 from penchant.models.pure_svd import PureSVD
 
 

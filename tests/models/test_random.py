@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from planted import planted
 
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.core.histories import Histories
+from penchant.core.rank import rank
+from penchant.models.kinds.base import Run
 from penchant.models.random import Random
-from penchant.topk import rank
 
 
 def test_every_item_is_as_likely_as_any() -> None:

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 import penchant as pc
-from penchant.histories import Histories
+from penchant.core.histories import Histories
 from penchant.kernels.recency import count_rows, last_events
-from penchant.models import recency
-from penchant.models.base import Run
-from penchant.models.ragged import turned
-from penchant.models.recency import HALF_LIVES, estimate_half_life
+from penchant.models.kinds.base import Run
+from penchant.models.parts import half_life as recency
+from penchant.models.parts.half_life import HALF_LIVES, estimate_half_life
+from penchant.models.parts.ragged import turned
 
 
 def random_histories(rows: int = 60, items: int = 25, seed: int = 0) -> Histories:

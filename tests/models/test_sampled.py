@@ -7,10 +7,10 @@ import pytest
 from fitting import data
 from planted import ITEMS
 
-from penchant import registry
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.core.histories import Histories
+from penchant.models import registry
 from penchant.models.bpr import BPR
+from penchant.models.kinds.base import Run
 
 NAMES = ["bpr", "warp", "logistic-mf"]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.core.histories import Histories
+from penchant.models.kinds.base import Run
 from penchant.models.session_knn import SessionKNN
 
 DAY = 86_400

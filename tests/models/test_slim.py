@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import planted
 
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.core.histories import Histories
+from penchant.models.kinds.base import Run
 from penchant.models.slim import SLIM
 
 
@@ -58,7 +58,7 @@ def logs(draw: st.DrawFn) -> Histories:
 @given(logs(), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([0.5, 3.0]), st.booleans(), st.booleans())
 def test_equals_plain_coordinate_descent(log: Histories, l1: float, l2: float, positive: bool, sparse: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("penchant.models.operators.DENSE", np.inf if sparse else 0.0)
+        patch.setattr("penchant.models.parts.operators.DENSE", np.inf if sparse else 0.0)
         model = SLIM(l1=l1, l2=l2, positive=positive, tolerance=1e-6).fit(log)
     g, w = gram(log), dense(model)
     for target in range(log.n_items):
@@ -68,7 +68,7 @@ def test_equals_plain_coordinate_descent(log: Histories, l1: float, l2: float, p
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("positive", [False, True])
 def test_satisfies_the_conditions_of_the_optimum(sparse: bool, positive: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penchant.models.operators.DENSE", np.inf if sparse else 0.0)
+    monkeypatch.setattr("penchant.models.parts.operators.DENSE", np.inf if sparse else 0.0)
     log = planted("ranking").train
     w = dense(SLIM(l1=1.0, l2=4.0, positive=positive, tolerance=1e-6).fit(log, run=Run(threads=3)))
     g = gram(log)

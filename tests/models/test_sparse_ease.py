@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from planted import planted
 
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.core.histories import Histories
 from penchant.models.ease import EASE
+from penchant.models.kinds.base import Run
 from penchant.models.sparse_ease import SparseEASE
 
 
@@ -30,7 +30,7 @@ def weighed(seed: int = 3) -> Histories:
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_all_neighbours_are_ease(sparse: bool, dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penchant.models.operators.DENSE", np.inf if sparse else 0.0)
+    monkeypatch.setattr("penchant.models.parts.operators.DENSE", np.inf if sparse else 0.0)
     train = planted("ranking").train
     rows = [list(range(train.n_items)), *(train.row(r).tolist() for r in range(len(train)))]  # now all have met
     log = Histories.from_lists(rows, train.n_items)
@@ -40,7 +40,7 @@ def test_all_neighbours_are_ease(sparse: bool, dropout: float, monkeypatch: pyte
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_each_column_is_a_ridge_regression(sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penchant.models.operators.DENSE", np.inf if sparse else 0.0)
+    monkeypatch.setattr("penchant.models.parts.operators.DENSE", np.inf if sparse else 0.0)
     log = weighed()
     model = SparseEASE(reg=5.0, dropout=0.2, neighbours=6, rank=0).fit(log, run=Run(threads=3))
     w = dense(model)
@@ -60,7 +60,7 @@ def test_each_column_is_a_ridge_regression(sparse: bool, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_directions_bring_the_columns_nearer_to_ease(sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penchant.models.operators.DENSE", np.inf if sparse else 0.0)
+    monkeypatch.setattr("penchant.models.parts.operators.DENSE", np.inf if sparse else 0.0)
     log = weighed()
     whole = EASE(reg=5.0, dropout=0.2).fit(log).weights.dense
     off = [

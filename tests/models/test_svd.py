@@ -7,10 +7,10 @@ import pytest
 from fitting import data, rmse
 from planted import ITEMS
 
+from penchant.core.histories import Histories
 from penchant.errors import DataError
-from penchant.histories import Histories
-from penchant.models.base import Run
 from penchant.models.bias import Bias
+from penchant.models.kinds.base import Run
 from penchant.models.svd import SVD
 from penchant.models.svdpp import SVDpp
 

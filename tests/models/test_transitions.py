@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import planted
 
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.core.histories import Histories
+from penchant.models.kinds.base import Run
 from penchant.models.transitions import Transitions
 
 

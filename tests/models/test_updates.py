@@ -14,22 +14,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from planted import planted
 
-from penchant import registry
+from penchant.core.histories import Histories
+from penchant.data.interactions import Interactions, read_interactions
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab
 from penchant.errors import DataError, FormatError, ParameterError
-from penchant.fitting import fit
-from penchant.histories import Histories
-from penchant.interactions import Interactions, read_interactions
-from penchant.models.base import Run
+from penchant.models import registry
 from penchant.models.ease import EASE
 from penchant.models.item_knn import ItemKNN
-from penchant.models.linear import Weights
-from penchant.models.pairs import PairModel
+from penchant.models.kinds.base import Run
+from penchant.models.kinds.linear import Weights
+from penchant.models.kinds.pair_sums import PairModel
+from penchant.models.kinds.updatable import Updatable
 from penchant.models.popular import Popular
-from penchant.models.updatable import Updatable
-from penchant.persist import load, save, verify
-from penchant.recipe import Recipe
-from penchant.recommender import Recommender
-from penchant.vocab import Vocab
+from penchant.recommender.folder.persist import load, save, verify
+from penchant.recommender.recommender import Recommender
+from penchant.training.fit import fit
 
 ITEMS = 7
 Rows = list[list[int]]
@@ -196,7 +196,7 @@ def test_only_rows_near_the_change_are_computed(monkeypatch: pytest.MonkeyPatch)
     """A thousand little worlds of three items: a change in one does not touch the others."""
     worlds = Histories.from_lists([[3 * n, 3 * n + 1, 3 * n + 2] for n in range(1000)] * 2, 3000)
     model = ItemKNN(neighbours=0).fit(worlds, updatable=True)
-    from penchant.models import pairs
+    from penchant.models.kinds import pair_sums as pairs
 
     asked = []
     rows = pairs._rows
@@ -230,8 +230,8 @@ def test_rows_move_and_shrink_without_loss() -> None:
 def test_threads_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     train = planted("sequence").train
     one = ItemKNN(neighbours=6).fit(train[:200], updatable=True, run=Run(threads=1)).update(train[200:]).weights
-    monkeypatch.setattr("penchant.models.pairs.PAIRS_A_BLOCK", 100)
-    monkeypatch.setattr("penchant.models.pairs.ROWS_A_BLOCK", 3)
+    monkeypatch.setattr("penchant.models.kinds.pair_sums.PAIRS_A_BLOCK", 100)
+    monkeypatch.setattr("penchant.models.kinds.pair_sums.ROWS_A_BLOCK", 3)
     run = Run(threads=threads)
     two = ItemKNN(neighbours=6).fit(train[:200], updatable=True, run=run).update(train[200:], run=run).weights
     np.testing.assert_array_equal(one.data, two.data)

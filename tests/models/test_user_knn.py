@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from penchant.core.histories import Histories
+from penchant.core.rank import rank
 from penchant.errors import DataError, ParameterError
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.models.kinds.base import Run
 from penchant.models.user_knn import UserKNN
-from penchant.topk import rank
 
 COSINE = {"item_exponent": 0.0, "stored_exponent": 0.5, "candidate_exponent": 0.0}
 

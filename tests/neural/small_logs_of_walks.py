@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from penchant import registry
-from penchant.features import ItemFeatures
-from penchant.histories import Histories
-from penchant.models.base import Run
-from penchant.models.neural.base import NeuralModel
+from penchant.core.histories import Histories
+from penchant.core.item_features import ItemFeatures
+from penchant.models import registry
+from penchant.models.kinds.base import Run
+from penchant.models.neural.kinds.base import NeuralModel
 
 ITEMS = 23
 SEQUENCES = ("history-mlp", "gru4rec", "sasrec")

@@ -9,10 +9,10 @@ import pytest
 from small_logs_of_walks import ITEMS, NAMES, ONE, asked, fitted, small, walks
 
 import penchant as pc
+from penchant.core.histories import Histories
+from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError, ParameterError
-from penchant.features import ItemFeatures
-from penchant.histories import Histories
-from penchant.models.base import Run
+from penchant.models.kinds.base import Run
 
 LONG = [int(item) for item in np.arange(10_000) % ITEMS]
 

@@ -8,9 +8,9 @@ import torch
 from small_logs_of_walks import ONE, small
 
 import penchant as pc
+from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError, ParameterError
-from penchant.features import ItemFeatures
-from penchant.models.neural.described import DescribedModel, _entries, _shared
+from penchant.models.neural.kinds.item_features import DescribedModel, _entries, _shared
 
 ITEMS = 24
 KINDS = ["tea", "jam", "ink"]

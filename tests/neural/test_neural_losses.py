@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from small_logs_of_walks import ITEMS, ONE, small, walks
 
-from penchant.histories import Histories
-from penchant.models.neural import losses, optimisers, precision, summing
-from penchant.models.neural.dropping import drop
+from penchant.core.histories import Histories
+from penchant.models.neural.parts import precision
+from penchant.models.neural.parts import segment_sum as summing
+from penchant.models.neural.parts.dropout import drop
 from penchant.models.neural.sasrec import SASRec
+from penchant.models.neural.training import losses, optimisers
 
 N, D, P = 37, 5, 29
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs_of_walks import ITEMS, SEQUENCES, small, walks
 
-from penchant.histories import Histories
+from penchant.core.histories import Histories
 from penchant.models.neural.gru4rec import side_by_side
-from penchant.models.neural.sequences import Passages, Sequences, by_length
+from penchant.models.neural.parts.passages import Passages, Sequences, by_length
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40))

@@ -11,14 +11,14 @@ import pytest
 import torch
 from small_logs_of_walks import ITEMS, NAMES, asked, fitted, small, walks
 
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab
 from penchant.errors import FormatError, MissingExtraError
-from penchant.models.base import Run
-from penchant.models.neural import export as exporter
-from penchant.persist import load, save
-from penchant.recipe import Recipe
-from penchant.recommender import Recommender
-from penchant.saved import onnx
-from penchant.vocab import Vocab
+from penchant.models.kinds.base import Run
+from penchant.models.neural.training import export as exporter
+from penchant.recommender.folder import onnx
+from penchant.recommender.folder.persist import load, save
+from penchant.recommender.recommender import Recommender
 
 BLOCKED = """
 import sys

@@ -15,13 +15,13 @@ import pytest
 import torch
 from small_logs_of_walks import ITEMS, ONE, small, walks
 
+from penchant.core.histories import Histories
+from penchant.core.item_features import ItemFeatures
+from penchant.core.split import Split
 from penchant.errors import DataError, FormatError, TrainingError
-from penchant.features import ItemFeatures
-from penchant.histories import Histories
-from penchant.models.base import Run
-from penchant.models.neural import checkpoints, loop, optimisers
-from penchant.models.neural.allocation import kept_memory
-from penchant.split import Split
+from penchant.models.kinds.base import Run
+from penchant.models.neural.training import checkpoints, loop, optimisers
+from penchant.models.neural.training.allocation import kept_memory
 
 HERE = Path(__file__).parent
 CHILD = """

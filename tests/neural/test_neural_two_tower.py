@@ -10,8 +10,8 @@ import pytest
 from small_logs_of_walks import ONE, small
 
 import penchant as pc
+from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError, ParameterError
-from penchant.features import ItemFeatures
 
 KINDS = ("tea", "jam", "ink")
 ITEMS = 24

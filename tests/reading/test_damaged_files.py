@@ -8,8 +8,8 @@ import pytest
 
 from penchant import read_interactions
 from penchant.cli.main import main
+from penchant.data.reading import texts
 from penchant.errors import DataError
-from penchant.reading import texts
 
 WHOLE = "user,item,rating,timestamp\n" + "".join(
     f"{n * n % 97 + 1},{n * n * 17 % 1009 + 100},{n % 5 + 1},{880_000_000 + n * 61}\n" for n in range(5_000)

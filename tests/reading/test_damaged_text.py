@@ -10,9 +10,9 @@ import pytest
 import zstandard
 
 from penchant import read_interactions
+from penchant.data.reading import texts
+from penchant.data.reading.splitting import split_record
 from penchant.errors import DataError
-from penchant.reading import texts
-from penchant.reading.splitting import split_record
 
 
 def write(folder, content, name="log"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from penchant.data.doctor import examine
+from penchant.data.doctor.statistics import cold_share, describe, histogram
+from penchant.data.reading.assemble import read_traced
 from penchant.errors import DataError
-from penchant.reading.assemble import read_traced
-from penchant.reading.doctor import examine
-from penchant.reading.doctor.statistics import cold_share, describe, histogram
 
 HEALTHY = [(f"u{n % 20}", f"i{n * 7 % 25}", n % 5 + 1, 1_500_000_000 + n * 1000) for n in range(100)]
 

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penchant import read_interactions
+from penchant.data.reading import tables, texts
+from penchant.data.reading.ids import normalised
+from penchant.data.reading.splitting import is_open, split_record
+from penchant.data.vocab import normalise_id
 from penchant.errors import DataError
-from penchant.reading import tables, texts
-from penchant.reading.ids import normalised
-from penchant.reading.splitting import is_open, split_record
-from penchant.vocab import normalise_id
 
 many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

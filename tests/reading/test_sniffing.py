@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from penchant.data.reading.columns import assign, parse_columns, plain
+from penchant.data.reading.encoding import known, sniff_encoding
+from penchant.data.reading.sniffing import given_separator, guess_roles, sniff
 from penchant.errors import DataError, ParameterError
-from penchant.reading.columns import assign, parse_columns, plain
-from penchant.reading.encoding import known, sniff_encoding
-from penchant.reading.sniffing import given_separator, guess_roles, sniff
 
 
 @pytest.mark.parametrize(

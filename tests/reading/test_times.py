@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penchant.reading.times import MISSING, Clock
+from penchant.data.reading.times import MISSING, Clock
 
 NOON = 1_000_000_800 * 1_000_000  # 2001-09-09T02:00:00Z in microseconds
 

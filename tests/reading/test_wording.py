@@ -7,8 +7,8 @@ import pytest
 
 from penchant import read_interactions
 from penchant.cli.main import main
+from penchant.data.reading.wording import command_line, option
 from penchant.errors import DataError
-from penchant.reading.wording import command_line, option
 
 FILES = {
     "no known names": ("who,what\n1,2\n3,4\n", [], "--columns user=NAME,item=NAME", 'columns={"user": "NAME"'),

@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-from penchant.catalog import Catalog
-from penchant.fitting import fit
-from penchant.interactions import read_interactions
+from penchant.data.catalog import Catalog
+from penchant.data.interactions import read_interactions
 from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
 from penchant.serve.app import make_app
+from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
-from penchant.serve.settings import Settings
+from penchant.training.fit import fit
 
 GENRES = ("drama", "comedy", "noir")
 ITEMS = [f"i{n:02d}" for n in range(30)]  # ten of each genre, those of one genre are liked by the same people

@@ -14,14 +14,14 @@ import polars as pl
 import uvicorn
 from playwright.sync_api import sync_playwright
 
-from penchant.catalog import Catalog
-from penchant.fitting import fit
-from penchant.interactions import read_interactions
+from penchant.data.catalog import Catalog
+from penchant.data.interactions import read_interactions
 from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
 from penchant.serve.app import make_app
+from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
-from penchant.serve.settings import Settings
+from penchant.training.fit import fit
 
 SCRIPT = "<script>document.title='owned'</script>"
 HOSTILE = {

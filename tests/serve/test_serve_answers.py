@@ -11,7 +11,7 @@ import pytest
 from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 
 import penchant as pc
-from penchant.serve.database import StoreError
+from penchant.store.database import StoreError
 
 DRAMA = ITEMS[:10]
 
@@ -197,8 +197,8 @@ def test_a_like_after_a_dislike_shows_the_item_again(client: Client) -> None:
 def test_dislikes_work_where_training_knew_none(make: Make, tmp_path: Path) -> None:
     from conftest import rows
 
-    from penchant.fitting import fit
-    from penchant.interactions import read_interactions
+    from penchant.data.interactions import read_interactions
+    from penchant.training.fit import fit
 
     log = read_interactions(rows().select("user", "item"))
     fit(log, pc.ItemKNN()).save(tmp_path / "plain")

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from serving import Process  # type: ignore[import-not-found]  # pytest puts it on the path
 
-from penchant.serve.database import Database
-from penchant.serve.keys import Keyring
+from penchant.store.database import Database
+from penchant.store.keys import Keyring
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import pytest
 from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 
 import penchant as pc
-from penchant.fitting import fit
-from penchant.interactions import Interactions, read_interactions
-from penchant.serve.history import taste
+from penchant.data.interactions import Interactions, read_interactions
+from penchant.serve.answers.history import taste
+from penchant.training.fit import fit
 
 DAY = 86_400
 READ: dict[str, dict[str, Any]] = {

@@ -12,9 +12,9 @@ from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # py
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penchant.serve.columns import Column
-from penchant.serve.problems import Problem
-from penchant.serve.where import parse
+from penchant.serve.answers.filters import parse
+from penchant.serve.catalogue.columns import Column
+from penchant.serve.common.problems import Problem
 
 PATH = "/v1/users/ann/recommendations"
 

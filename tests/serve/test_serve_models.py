@@ -15,14 +15,14 @@ from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # py
 
 import penchant as pc
 from penchant.errors import DataError, ParameterError, PenchantError
-from penchant.models.base import Model
-from penchant.serve import answers
-from penchant.serve.database import Statement, StoreError
+from penchant.models.kinds.base import Model
+from penchant.serve.answers import ranking as answers
+from penchant.serve.answers.models import Loaded
+from penchant.serve.catalogue.live import Said, Shelf
+from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
-from penchant.serve.settings import Settings
-from penchant.serve.shelf import Said, Shelf
-from penchant.serve.slow import QUICK
-from penchant.serve.versions import Loaded
+from penchant.store.database import Statement, StoreError
+from penchant.store.event_loop import QUICK
 
 
 @pytest.fixture

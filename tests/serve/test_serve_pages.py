@@ -17,18 +17,18 @@ from conftest import Client, Make  # type: ignore[import-not-found]  # pytest pu
 from hosting import HOSTILE, SCRIPT, hostile  # type: ignore[import-not-found]  # the same
 from test_serve_security import _routes  # type: ignore[import-not-found]  # the same
 
-from penchant.serve.database import Database
-from penchant.serve.keys import Keyring
-from penchant.serve.metrics import Metrics
+from penchant.serve.catalogue.search import folded, search
+from penchant.serve.common.metrics import Metrics
+from penchant.serve.common.problems import Problem
 from penchant.serve.pages import charts, sessions
 from penchant.serve.pages.html import POLICY, ago, size
+from penchant.serve.pages.live_metrics import Pulse, quantile
 from penchant.serve.pages.models import evaluation
-from penchant.serve.pages.pulse import Pulse, quantile
 from penchant.serve.pages.reasons import reasons, shades
 from penchant.serve.pages.site import onward
 from penchant.serve.pages.tryit import TASTES, State
-from penchant.serve.problems import Problem
-from penchant.serve.search import folded, search
+from penchant.store.database import Database
+from penchant.store.keys import Keyring
 
 PAGES = ("/ui/try", "/ui/person", "/ui/person?user=ann", "/ui/live", "/ui/live/now", "/ui/models", "/ui/sign-in")
 CHANGES = {

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hosting import HOSTILE, chromium, hosted, hostile  # type: ignore[import-not-found]  # pytest puts it on the path
 
-from penchant.serve.database import Database
-from penchant.serve.keys import Keyring
+from penchant.store.database import Database
+from penchant.store.keys import Keyring
 
 pytestmark = pytest.mark.browser
 PAGES = ("/ui/try", "/ui/person?user=ann", "/ui/live", "/ui/models")

@@ -17,8 +17,8 @@ from conftest import ITEMS, Client  # type: ignore[import-not-found]  # pytest p
 from starlette.testclient import TestClient
 
 from penchant.serve.app import make_app
+from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
-from penchant.serve.settings import Settings
 
 pytestmark = pytest.mark.slow
 

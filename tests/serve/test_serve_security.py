@@ -13,12 +13,12 @@ from conftest import Client, Make  # type: ignore[import-not-found]  # pytest pu
 from fastapi.routing import APIRoute
 
 from penchant.errors import ParameterError
-from penchant.serve.database import Database
-from penchant.serve.keys import Keyring
-from penchant.serve.logs import JsonLines
-from penchant.serve.routes.needs import Needs
+from penchant.serve.common.logs import JsonLines
+from penchant.serve.common.settings import Settings
+from penchant.serve.http.scopes import Needs
 from penchant.serve.run import open_service
-from penchant.serve.settings import Settings
+from penchant.store.database import Database
+from penchant.store.keys import Keyring
 
 SHOP = "https://shop.example"
 BY_SCOPE = {

@@ -10,7 +10,7 @@ import pytest
 
 from penchant.cli.main import main
 from penchant.errors import DataError, MissingExtraError, ParameterError
-from penchant.serve.settings import Settings, load
+from penchant.serve.common.settings import Settings, load
 
 
 def test_flags_beat_the_environment_beats_the_file(tmp_path: Path) -> None:

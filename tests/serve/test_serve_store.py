@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.errors import ParameterError
-from penchant.serve.database import HEAD, SCRIPTS, Database, StoreError
-from penchant.serve.goods import Goods
-from penchant.serve.signing import sign, unsign
-from penchant.serve.store import Appended, Batch, EventStore, Row
-from penchant.serve.tables import metadata
+from penchant.serve.common.signing import sign, unsign
+from penchant.store.database import HEAD, SCRIPTS, Database, StoreError
+from penchant.store.events import Appended, Batch, EventStore, Row
+from penchant.store.items import Goods
+from penchant.store.tables import metadata
 
 
 def row(person: str, item: str, event_id: str | None = None) -> Row:

@@ -38,10 +38,10 @@ def register(app: typer.Typer) -> None:
             return
         from penchant.cli.reasons import stacked
         from penchant.cli.resolve import resolve_items
-        from penchant.datasets import load_movielens_small
+        from penchant.data.datasets import load_movielens_small
         from penchant.evaluation.evaluate import evaluate
-        from penchant.fitting import fit
-        from penchant.models.base import Run
+        from penchant.models.kinds.base import Run
+        from penchant.training.fit import fit
 
         start = time.perf_counter()
         log, catalog = load_movielens_small(positive=POSITIVE)

@@ -13,8 +13,8 @@ from penchant.cli.render import AsJson, Threads, example, note, print_json, prog
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
-    from penchant.histories import Histories
-    from penchant.interactions import Interactions
+    from penchant.core.histories import Histories
+    from penchant.data.interactions import Interactions
 
 SPLIT_HELP = (
     "leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]; without it one is chosen, and it says why."
@@ -59,8 +59,8 @@ def register(app: typer.Typer) -> None:
         """Fit models on the training part of a log and compare their lists with what people did next."""
         from penchant.evaluation.evaluate import evaluate as compare
         from penchant.evaluation.measure import parse_metrics
-        from penchant.models.base import Run
-        from penchant.registry import parse
+        from penchant.models.kinds.base import Run
+        from penchant.models.registry import parse
 
         if metrics is not None:
             parse_metrics(metrics, k)  # before the log is read

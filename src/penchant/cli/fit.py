@@ -11,7 +11,7 @@ from penchant.cli.render import AsJson, Threads, example, note, print_json, prog
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
-    from penchant.models.base import Model
+    from penchant.models.kinds.base import Model
 
 Seed = Annotated[int, typer.Option("--seed", help="Where random numbers start.")]
 
@@ -64,13 +64,13 @@ def register(app: typer.Typer) -> None:
         """Fit a model on a log and save it as a folder; without -m, the one that does best on a part held out."""
         from pathlib import Path
 
-        from penchant.choosing import BUDGET, METRIC, Choice, choose
         from penchant.evaluation.measure import parse_metric
-        from penchant.fitting import fit as fit_model
-        from penchant.models.base import Run
-        from penchant.registry import parse
-        from penchant.saved.folders import reachable_file, refuse
-        from penchant.saved.manifest import MANIFEST
+        from penchant.models.kinds.base import Run
+        from penchant.models.registry import parse
+        from penchant.recommender.folder.atomic import reachable_file, refuse
+        from penchant.recommender.folder.manifest import MANIFEST
+        from penchant.training.choose import BUDGET, METRIC, Choice, choose
+        from penchant.training.fit import fit as fit_model
 
         if resume and checkpoints is None:
             raise ParameterError("--resume goes on from a checkpoint: name its folder with --checkpoints")
@@ -125,7 +125,7 @@ def _draw(model: Model, file: str) -> None:
     """The learning curve of a model that is trained in passes."""
     from pathlib import Path
 
-    from penchant.models.neural.curve import learning_curve
+    from penchant.models.neural.training.curve import learning_curve
 
     history = getattr(model, "history", None)
     if not history:

@@ -8,8 +8,8 @@ import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log_traced, reading_options
 from penchant.cli.render import AsJson, example, print_json, show
-from penchant.reading.columns import ROLES
-from penchant.reading.report import ReadReport, many
+from penchant.data.reading.columns import ROLES
+from penchant.data.reading.report import ReadReport, many
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,8 +30,8 @@ def register(app: typer.Typer) -> None:
     @reading_options
     def inspect(logs: Logs, reading: ReadOptions, as_json: AsJson = False) -> None:
         """Say what was understood of a log, its figures, and what is odd about it and how to mend it."""
-        from penchant.reading.doctor import examine
-        from penchant.reading.doctor.statistics import describe
+        from penchant.data.doctor import examine
+        from penchant.data.doctor.statistics import describe
 
         log, trace, _ = read_log_traced(reading.with_logs(logs), trace=True)
         log.report.findings = examine(log, trace, reading.items)

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from penchant import __version__
+from penchant.data.reading.wording import command_line
 from penchant.errors import AmbiguousItemError, InputError, PenchantError
-from penchant.reading.wording import command_line
 
 # one module a group of commands, each with register(app); in the order of the help
 GROUPS = ("demo", "inspect", "models", "fit", "tune", "verify", "recommend", "neighbours", "evaluate", "serve")

@@ -8,7 +8,7 @@ import typer
 
 from penchant.cli.render import AsJson, example, print_json, show
 from penchant.errors import MissingExtraError
-from penchant.registry import MODELS, model_class
+from penchant.models.registry import MODELS, model_class
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def describe(name: str) -> dict[str, Any]:
     """One model: what it is and does, and its hyper-parameters; ``missing`` names an extra to install."""
-    from penchant.models.rating import RatingModel
+    from penchant.models.kinds.rating import RatingModel
 
     try:
         cls = model_class(name)

@@ -13,8 +13,8 @@ from penchant.errors import ParameterError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from penchant.histories import Floats, Histories
-    from penchant.recommender import Recommender
+    from penchant.core.histories import Floats, Histories
+    from penchant.recommender.recommender import Recommender
 
 K = Annotated[int, typer.Option("-k", help="How many histories.")]
 SHOWN = 5  # titles of a neighbour in the table
@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 
 def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJson = False) -> None:
     """List the training histories most like one, without saying whose they are."""
-    from penchant.persist import load
-    from penchant.recommender import check_k
+    from penchant.recommender.folder.persist import load
+    from penchant.recommender.recommender import check_k
 
     check_k(k)
     recommender = load(folder)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from penchant.catalog import Catalog
+from penchant.data.catalog import Catalog
+from penchant.data.interactions import Interactions
+from penchant.data.reading.report import LOUD, ReadReport
 from penchant.errors import ParameterError
-from penchant.interactions import Interactions
-from penchant.reading.report import LOUD, ReadReport
 
 if TYPE_CHECKING:
-    from penchant.reading.ordering import Trace
+    from penchant.data.reading.ordering import Trace
 
 R = TypeVar("R")
 PANEL = "Reading"
@@ -124,7 +124,7 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
 
 def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
     """As ``read_log``, and with ``trace`` also where each event stood in its file."""
-    from penchant.reading.assemble import read_traced
+    from penchant.data.reading.assemble import read_traced
 
     if not options.logs:
         raise ParameterError("no log was given: name one or more files")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from penchant.recommendations import BAR, NO_REASON
+from penchant.recommender.answer import BAR, NO_REASON
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from penchant.recommendations import Recommendation, Recommendations
+    from penchant.recommender.answer import Recommendation, Recommendations
 
 _PAINTS = (("█", "cyan"), ("▓", "magenta"), ("▒", "yellow"), ("░", "green"))  # told apart without colour as well
 

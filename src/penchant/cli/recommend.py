@@ -11,10 +11,10 @@ from penchant.cli.options import Log, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
 from penchant.errors import ParameterError
-from penchant.recommendations import NOTHING_LEFT
+from penchant.recommender.answer import NOTHING_LEFT
 
 if TYPE_CHECKING:
-    from penchant.recommender import Recommender
+    from penchant.recommender.recommender import Recommender
 
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A saved recommender.")]
 K = Annotated[int, typer.Option("-k", help="How many items.")]
@@ -58,9 +58,9 @@ def recommend(
     from dataclasses import replace
     from pathlib import Path
 
-    from penchant.persist import load
-    from penchant.recommender import check_k
-    from penchant.saved.folders import reachable_file
+    from penchant.recommender.folder.atomic import reachable_file
+    from penchant.recommender.folder.persist import load
+    from penchant.recommender.recommender import check_k
 
     check_k(k)
     if [bool(history), user is not None, everyone].count(True) != 1:
@@ -101,7 +101,7 @@ def recommend(
 
 def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, as_json: AsJson = False) -> None:
     """List the items most like one."""
-    from penchant.persist import load
+    from penchant.recommender.folder.persist import load
 
     recommender = load(folder)
     (item_id,) = resolve(recommender, [item])
@@ -122,7 +122,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what each event of a history gives to the score of one item."""
-    from penchant.persist import load
+    from penchant.recommender.folder.persist import load
 
     recommender = load(folder)
     ids, (wanted,) = resolve(recommender, history or ()), resolve(recommender, [item])

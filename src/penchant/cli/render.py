@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from penchant.models.base import Progress
+    from penchant.models.kinds.base import Progress
 
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one a core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]

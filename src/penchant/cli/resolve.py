@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from penchant.errors import UnknownItemError
 
 if TYPE_CHECKING:
-    from penchant.catalog import Catalog
-    from penchant.vocab import Vocab
+    from penchant.data.catalog import Catalog
+    from penchant.data.vocab import Vocab
 
 _ARTICLE = re.compile(r"^(the|a|an|la|le|les|el|der|die|das)\s+(.+)$", re.IGNORECASE)
 SUGGESTIONS = 5

@@ -10,8 +10,8 @@ import typer
 from penchant.cli.render import AsJson, example, print_json, say
 
 if TYPE_CHECKING:
-    from penchant.serve.keys import Keyring
-    from penchant.serve.settings import Settings
+    from penchant.serve.common.settings import Settings
+    from penchant.store.keys import Keyring
 
 NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "jinja2", "prometheus_client")
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
@@ -84,8 +84,8 @@ def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = T
         store = f"sqlite:///{Path(folder) / 'events.db'}"
         given = {"folder": f"{folder}/films", "store": store, "port": port, "demo": True, "keep": "0"}
         settings = read_settings(given, None)
+        from penchant.serve.demo import BESIDE, Traffic, prepare
         from penchant.serve.run import serve as run
-        from penchant.serve.showcase import BESIDE, Traffic, prepare
 
         typer.echo("Fitting and evaluating three models on the films; it takes some seconds.", err=True)
         past = prepare(settings, model, positive)
@@ -104,7 +104,7 @@ def read_settings(flags: dict[str, Any], config: str | None) -> Settings:
 
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
         raise MissingExtraError("serve", "the service")
-    from penchant.serve.settings import load
+    from penchant.serve.common.settings import load
 
     return load(flags, file=config)
 
@@ -118,8 +118,8 @@ def _need_folder(settings: Settings) -> None:
 
 def _keyring(store: str | None, config: str | None) -> Keyring:
     settings = read_settings({"store": store}, config)
-    from penchant.serve.database import Database
-    from penchant.serve.keys import Keyring
+    from penchant.store.database import Database
+    from penchant.store.keys import Keyring
 
     database = Database(settings.store)
     database.migrate()

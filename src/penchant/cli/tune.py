@@ -12,7 +12,7 @@ import typer
 from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, given_candidates, split_column
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say
-from penchant.evaluation.trials import Trial, Tuned
+from penchant.training.trials import Trial, Tuned
 
 
 def register(app: typer.Typer) -> None:
@@ -42,10 +42,10 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Search hyper-parameters; stopped and started again with the same command, it goes on where it was."""
         from penchant.evaluation.measure import parse_metric
-        from penchant.models.base import Run
-        from penchant.registry import parse
-        from penchant.saved.folders import reachable_file
-        from penchant.tuning import tune as search
+        from penchant.models.kinds.base import Run
+        from penchant.models.registry import parse
+        from penchant.recommender.folder.atomic import reachable_file
+        from penchant.training.tune import tune as search
 
         parse(model), parse_metric(metric)  # before the log is read
         reachable_file(output)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penchant.evaluation.metrics import Doubles
-from penchant.histories import Histories, Ints, Longs
-from penchant.split import Split
-from penchant.topk import BLOCK_BYTES, places
+from penchant.core.histories import Histories, Ints, Longs
+from penchant.core.metrics import Doubles
+from penchant.core.rank import BLOCK_BYTES, places
+from penchant.core.split import Split
 
 if TYPE_CHECKING:
-    from penchant.models.base import Model
+    from penchant.models.kinds.base import Model
 
 PAIRS_AT_ONCE = 2_000_000  # events of the columns that diversity compares in one step
 
@@ -112,7 +112,7 @@ def rating_errors(model: Model, split: Split) -> tuple[Doubles, Doubles, Longs] 
 
     None where the model does not predict or nothing was rated.
     """
-    from penchant.models.rating import RatingModel
+    from penchant.models.kinds.rating import RatingModel
 
     asked = split.ratings if split.ratings is not None else split.truth
     if not isinstance(model, RatingModel) or asked.values is None or asked.values_are != "rating":

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.evaluation.metrics import Doubles
-from penchant.histories import Longs
+from penchant.core.histories import Longs
+from penchant.core.metrics import Doubles
 
 DRAWS = 1_000
 BLOCK_NUMBERS = 4_000_000  # drawn at once

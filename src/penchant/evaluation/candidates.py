@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.core.histories import Bools, Histories
+from penchant.data.reading.columns import NAMES, plain
 from penchant.errors import DataError
-from penchant.histories import Bools, Histories
-from penchant.reading.columns import NAMES, plain
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from penchant.interactions import Interactions
+    from penchant.data.interactions import Interactions
 
 LISTS = ("items", "candidates", "negatives", "negativeitems", "candidateitems", "sampled")
 
@@ -107,7 +107,7 @@ def _exploded(frame: pl.DataFrame, user: str, name: str, *, as_list: bool) -> pl
 
 def _rows_of(log: Interactions, ids: list[Any]) -> np.typing.NDArray[np.int64]:
     """The row of every user id, -1 where the log does not name it."""
-    from penchant.vocab import normalise_id
+    from penchant.data.vocab import normalise_id
 
     rows = {user_id: row for row, user_id in enumerate(log.user_ids)}
     of: dict[Any, int] = {}

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from penchant.histories import Bools, Histories, Longs
-from penchant.split import Split, contained
+from penchant.core.histories import Bools, Histories, Longs
+from penchant.core.split import Split, contained
 
 MAX_PREFIX = 500  # events of a session's prefix that are given: a session's cost would else be the square of its length
 

@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
+from penchant.core.split import Split
 from penchant.evaluation.measure import ranked_lists
-from penchant.models.base import Model, Run
-from penchant.saved.arrays import flatten
-from penchant.split import Split
+from penchant.models.kinds.base import Model, Run
+from penchant.recommender.folder.arrays import flatten
 
 TIMED = 15  # answers to one person each, whose median is the answer time
 ENOUGH = 1.0  # seconds after which no further one is timed

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from penchant.core.histories import Bools, Histories
+from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.cases import build, counted_before, only_filled, pick, place_in_row, positive_events, prefixes
-from penchant.histories import Bools, Histories
-from penchant.split import Split
 
 
 def leave_last(log: Histories, *, repeat: bool = False, refit: bool = False) -> Split:

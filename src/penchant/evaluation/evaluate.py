@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penchant.core.histories import Bools, Histories, Longs
+from penchant.core.item_features import ItemFeatures
+from penchant.core.metrics import Doubles
+from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
 from penchant.evaluation.candidates import read_candidates
 from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
-from penchant.evaluation.memory import PeakMemory
-from penchant.evaluation.metrics import Doubles
+from penchant.evaluation.peak_memory import PeakMemory
 from penchant.evaluation.protocols import is_ordered, make_splits
 from penchant.evaluation.report import SEGMENTS, Evaluation, Result
 from penchant.evaluation.verdict import judge
-from penchant.features import ItemFeatures
-from penchant.histories import Bools, Histories, Longs
-from penchant.models.base import Model, Run
-from penchant.models.rating import RatingModel
-from penchant.registry import parse, to_json
-from penchant.split import Split
+from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.registry import parse, to_json
 
 if TYPE_CHECKING:
-    from penchant.interactions import Interactions
+    from penchant.data.interactions import Interactions
 
 DEFAULT_RUN = Run()
 NO_RATINGS = "predicts no ratings"
@@ -67,7 +67,7 @@ def evaluate(
     first refusal is raised. Raises ``ParameterError`` for names it does not know, and for models that have none of the
     metrics, and ``DataError`` where nothing is left to answer.
     """
-    from penchant.interactions import Interactions
+    from penchant.data.interactions import Interactions
 
     chosen = [models] if isinstance(models, (Model, str)) else list(models)
     if not chosen:
@@ -311,7 +311,7 @@ def _splits(
     seed: int,
     candidates: Histories | str | Path | None,
 ) -> list[Split]:
-    from penchant.interactions import Interactions
+    from penchant.data.interactions import Interactions
 
     if isinstance(log, Interactions):
         ignored: list[str] = []

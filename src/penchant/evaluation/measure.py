@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penchant.core.histories import Bools, Longs
+from penchant.core.metrics import ACCURACY, LOWER_IS_BETTER, OVERALL, Doubles, judge
+from penchant.core.rank import Ranked
+from penchant.core.split import Split
 from penchant.errors import ParameterError
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
-from penchant.evaluation.metrics import ACCURACY, LOWER_IS_BETTER, OVERALL, Doubles, judge
-from penchant.histories import Bools, Longs
-from penchant.models.base import Model, Run
-from penchant.reasons import rank_net
-from penchant.split import Split
-from penchant.topk import Ranked
+from penchant.models.kinds.base import Model, Run
+from penchant.recommender.explain import rank_net
 
 CASES_AT_ONCE = 4_096
 WITHOUT_K = ("auc", "rmse", "mae")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.histories import Bools, Histories
+from penchant.core.split import Split
 from penchant.errors import DataError, LeakError, ParameterError
 from penchant.evaluation.cases import positive_events
 from penchant.evaluation.cuts import hold_out, leave_last, leave_users, random_folds, time_cut
-from penchant.histories import Bools, Histories
-from penchant.split import Split
 
 if TYPE_CHECKING:
-    from penchant.interactions import Interactions
+    from penchant.data.interactions import Interactions
 
 __all__ = [
     "Protocol", "choose", "column", "keep_known", "leave_last", "leave_users", "make_splits", "random_folds",

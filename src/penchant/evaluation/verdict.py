@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penchant.evaluation.metrics import Doubles
-from penchant.registry import MODELS, model_class
+from penchant.core.metrics import Doubles
+from penchant.models.registry import MODELS, model_class
 
 if TYPE_CHECKING:
     from penchant.evaluation.report import Result

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.errors import ParameterError
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.models.base import Explanation, Run, Space, hyper, learned
-from penchant.models.estimates import Estimated, Estimating
-from penchant.models.vector import VectorModel
+from penchant.models.kinds.base import Explanation, Run, Space, hyper, learned
+from penchant.models.kinds.self_tuned import Estimated, Estimating
+from penchant.models.kinds.vector import VectorModel
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 ROWS = 256  # rows a block: long enough that starting one costs nothing, short enough to share the work
 FEW = 8  # up to so many events, and more for many factors, the exact n × n system is cheaper than conjugate gradient

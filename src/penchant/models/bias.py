@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories
-from penchant.models.base import Run, Space, Task, hyper, learned
-from penchant.models.baselines import Baseline
-from penchant.models.rating import RatingModel
+from penchant.core.histories import Floats, Histories
+from penchant.models.kinds.base import Run, Space, Task, hyper, learned
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.parts.rating_baseline import Baseline
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 
 @dataclass(kw_only=True)

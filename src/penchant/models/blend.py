@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant import registry
+from penchant.core.histories import Bools, Floats, Histories, Ints
+from penchant.core.metrics import judge, ndcg
+from penchant.core.rank import BLOCK_BYTES, places, top_dense
 from penchant.errors import ParameterError
-from penchant.evaluation.metrics import judge, ndcg
-from penchant.histories import Bools, Floats, Histories, Ints
-from penchant.models.base import Model, Run, hyper, learned
-from penchant.topk import BLOCK_BYTES, places, top_dense
+from penchant.models import registry
+from penchant.models.kinds.base import Model, Run, hyper, learned
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 K = 10  # weights are chosen by NDCG at this depth
 POOL = 100  # best items of each member that the choice looks at

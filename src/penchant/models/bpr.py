@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories
-from penchant.models.base import Run, Space, hyper
-from penchant.models.sampled import SampledModel, rising
+from penchant.core.histories import Floats, Histories
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.sampled import SampledModel, rising
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 TRIES = 10  # draws until a negative is none of the row's items
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.item_features import ItemFeatures
+from penchant.core.rank import places, top_dense
 from penchant.errors import DataError
-from penchant.features import ItemFeatures
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.models.base import Run, Space, hyper
-from penchant.models.linear import LinearModel, Weights
-from penchant.topk import places, top_dense
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.linear import LinearModel, Weights
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 CELLS_A_BLOCK = 2**23
 DEFAULT_RUN = Run()

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.memory import require
 from penchant.errors import FormatError, ParameterError
-from penchant.histories import Floats, Histories, Longs
-from penchant.memory import require
-from penchant.models.base import Run, Space, hyper
-from penchant.models.estimates import RIDGE, Estimated, Estimating
-from penchant.models.linear import LinearModel, Weights
-from penchant.models.operators import gram
-from penchant.models.updatable import Updatable
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.linear import LinearModel, Weights
+from penchant.models.kinds.self_tuned import RIDGE, Estimated, Estimating
+from penchant.models.kinds.updatable import Updatable
+from penchant.models.parts.operators import gram
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 TILES_A_BLOCK = 64
 Doubles = NDArray[np.float64]

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Floats, Histories
 from penchant.errors import ParameterError
-from penchant.histories import Floats, Histories
-from penchant.models.base import Run, Space, hyper
-from penchant.models.linear import Weights
-from penchant.models.operators import nearest_items, products
-from penchant.models.pairs import Counted, Doubles, Formula, PairModel
-from penchant.models.spectral import leading
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.linear import Weights
+from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
+from penchant.models.parts.operators import nearest_items, products
+from penchant.models.parts.spectral import leading
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 PASSES = 4  # products with the data that the leading frequencies are found with
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Floats, Histories
 from penchant.errors import DataError
-from penchant.histories import Floats, Histories
-from penchant.models.base import Run, Space, hyper, learned
-from penchant.models.baselines import Baseline
-from penchant.models.linear import Weights
-from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Keys, Measure, Vectors, exponents, weigh
-from penchant.models.operators import nearest_items, normalised_rows
-from penchant.models.pairs import Counted, Doubles, Formula, PairModel
-from penchant.models.rating import RatingModel
+from penchant.models.kinds.base import Run, Space, hyper, learned
+from penchant.models.kinds.linear import Weights
+from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.parts.operators import nearest_items, normalised_rows
+from penchant.models.parts.rating_baseline import Baseline
+from penchant.models.parts.similarity import CORATED, SIMILARITIES, Keys, Measure, Vectors, exponents, weigh
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 
 SHAPED = ("cosine", "tf-idf")  # what the exponents shape

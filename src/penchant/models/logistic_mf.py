@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from penchant.models.base import Space, hyper
-from penchant.models.sampled import SampledModel
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.sampled import SampledModel
 
 
 @dataclass(kw_only=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.models.base import Run, Space, Task, hyper, learned
-from penchant.models.baselines import rated
-from penchant.models.rating import RatingModel
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.models.kinds.base import Run, Space, Task, hyper, learned
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.parts.rating_baseline import rated
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 ROWS = 128  # rows a block
 PASSES = 10  # of coordinate descent for a row

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.histories import Floats, Histories
 from penchant.errors import FormatError
-from penchant.histories import Floats, Histories
-from penchant.models.base import Run, Space, hyper, learned
-from penchant.models.linear import SECONDS_A_DAY
-from penchant.models.updatable import Updatable
+from penchant.models.kinds.base import Run, Space, hyper, learned
+from penchant.models.kinds.linear import SECONDS_A_DAY
+from penchant.models.kinds.updatable import Updatable
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 
 @dataclass(eq=False)

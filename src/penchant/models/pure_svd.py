@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Histories
-from penchant.models.base import Run, Space, hyper
-from penchant.models.estimates import Estimated, Estimating
-from penchant.models.linear import LinearModel, Weights
-from penchant.models.spectral import leading
+from penchant.core.histories import Histories
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.linear import LinearModel, Weights
+from penchant.models.kinds.self_tuned import Estimated, Estimating
+from penchant.models.parts.spectral import leading
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 
 @dataclass(kw_only=True)

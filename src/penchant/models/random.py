@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.histories import Floats, Histories, Longs
-from penchant.models.base import Model, Run, learned
+from penchant.core.histories import Floats, Histories, Longs
+from penchant.models.kinds.base import Model, Run, learned
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Histories
-from penchant.models.base import Run, Space, hyper
-from penchant.models.operators import nearest_items, normalised_rows, products
-from penchant.models.pairs import Counted, Doubles, Formula, PairModel
+from penchant.core.histories import Histories
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
+from penchant.models.parts.operators import nearest_items, normalised_rows, products
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 
 @dataclass(kw_only=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.models.base import Model, Run, Space, Task, hyper, learned
-from penchant.models.linear import SECONDS_A_DAY
-from penchant.models.ragged import turned
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.models.kinds.base import Model, Run, Space, Task, hyper, learned
+from penchant.models.kinds.linear import SECONDS_A_DAY
+from penchant.models.parts.ragged import turned
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 Doubles = NDArray[np.float64]
 ROWS = 64  # a block

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.models.base import Run, Space, hyper
-from penchant.models.linear import LinearModel, Weights
-from penchant.models.operators import Pairs
-from penchant.models.ragged import flipped
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.linear import LinearModel, Weights
+from penchant.models.parts.operators import Pairs
+from penchant.models.parts.ragged import flipped
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 SWEEPS = 1000  # of coordinate descent inside the active set, at most
 ROUNDS = 200  # in which items enter it, at most

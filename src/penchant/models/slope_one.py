@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories, Ints
-from penchant.memory import require
-from penchant.models.base import Run, Space, Task, hyper, learned
-from penchant.models.baselines import Baseline, rated
-from penchant.models.rating import RatingModel
+from penchant.core.histories import Floats, Histories, Ints
+from penchant.core.memory import require
+from penchant.models.kinds.base import Run, Space, Task, hyper, learned
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.parts.rating_baseline import Baseline, rated
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 ITEMS = 64  # items a block
 ROWS = 16  # histories a block

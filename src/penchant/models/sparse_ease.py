@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.memory import fits
 from penchant.errors import ParameterError
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.memory import fits
-from penchant.models.base import Run, Space, hyper
-from penchant.models.estimates import RIDGE, Estimated, Estimating
-from penchant.models.linear import LinearModel, Weights, times_dense
-from penchant.models.operators import crowded, squares, whole_gram
-from penchant.models.ragged import flipped
-from penchant.models.spectral import leading
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.linear import LinearModel, Weights, times_dense
+from penchant.models.kinds.self_tuned import RIDGE, Estimated, Estimating
+from penchant.models.parts.operators import crowded, squares, whole_gram
+from penchant.models.parts.ragged import flipped
+from penchant.models.parts.spectral import leading
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 Doubles = NDArray[np.float64]
 COLUMNS = 32  # a block at least

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from penchant.models.latent import LatentModel
+from penchant.models.kinds.latent import LatentModel
 
 
 @dataclass(kw_only=True)

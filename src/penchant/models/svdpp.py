@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories
-from penchant.models.base import Space, hyper, learned
-from penchant.models.latent import LatentModel, Table
+from penchant.core.histories import Floats, Histories
+from penchant.models.kinds.base import Space, hyper, learned
+from penchant.models.kinds.latent import LatentModel, Table
 
 if TYPE_CHECKING:
-    from penchant.models.latent import Crew
+    from penchant.models.kinds.latent import Crew
 
 ROWS = 512  # rows a block
 STEPS = 2  # of conjugate gradient an epoch, each from where the last epoch ended

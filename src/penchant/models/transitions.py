@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories, Ints, Longs
-from penchant.models.base import Run, Space, Task, hyper
-from penchant.models.linear import Weights
-from penchant.models.pairs import Counted, Doubles, Formula, PairModel
-from penchant.topk import places
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.rank import places
+from penchant.models.kinds.base import Run, Space, Task, hyper
+from penchant.models.kinds.linear import Weights
+from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 PAIRS_A_BLOCK = 2**21
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.core.rank import Ranked, empty_lists
 from penchant.errors import DataError, ParameterError
-from penchant.histories import Bools, Floats, Histories, Ints, Longs
-from penchant.models.base import Explanation, Run, Space, hyper, learned
-from penchant.models.baselines import Baseline
-from penchant.models.neighbourhoods import CORATED, SIMILARITIES, Found, Measure, Vectors, weigh
-from penchant.models.rating import RatingModel
-from penchant.models.stored import Side, Stored
-from penchant.topk import Ranked, empty_lists
+from penchant.models.kinds.base import Explanation, Run, Space, hyper, learned
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.parts.rating_baseline import Baseline
+from penchant.models.parts.similarity import CORATED, SIMILARITIES, Found, Measure, Vectors, weigh
+from penchant.models.parts.stored_histories import Side, Stored
 
 if TYPE_CHECKING:
-    from penchant.split import Split
+    from penchant.core.split import Split
 
 Sparse = tuple[Longs, Ints, Floats]  # indptr, indices, data
 ROWS_AT_ONCE = 8192  # histories whose neighbours are held at once

@@ -14,14 +14,14 @@ from starlette.responses import Response
 
 import penchant
 from penchant.errors import InputError
-from penchant.serve.database import StoreError
-from penchant.serve.gate import Gate
+from penchant.serve.common.problems import Problem, from_validation
+from penchant.serve.http.middleware import Gate
+from penchant.serve.http.routes import answers, events, items, models, people, system
+from penchant.serve.http.schemas import Events
 from penchant.serve.pages import site
-from penchant.serve.pages.pulse import Pulse
-from penchant.serve.problems import Problem, from_validation
-from penchant.serve.routes import answers, events, items, models, people, system
-from penchant.serve.schemas import Events
+from penchant.serve.pages.live_metrics import Pulse
 from penchant.serve.service import Service
+from penchant.store.database import StoreError
 
 ROUTERS = (events.router, answers.router, items.router, people.router, models.router, system.router, site.router)
 

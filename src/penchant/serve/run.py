@@ -13,9 +13,9 @@ import uvicorn
 
 from penchant.errors import ParameterError, PenchantError
 from penchant.serve.app import make_app
-from penchant.serve.logs import configure
+from penchant.serve.common.logs import configure
+from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
-from penchant.serve.settings import Settings
 
 SWITCH = 0.0005  # seconds: the writer's thread gets its turn soon while the event loop is busy
 

@@ -11,23 +11,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from penchant.errors import InputError, PenchantError
-from penchant.serve.activations import Activations
-from penchant.serve.answering import Answering
-from penchant.serve.answers import Query
-from penchant.serve.crowd import Crowd
-from penchant.serve.database import StoreError
-from penchant.serve.goods import Goods
-from penchant.serve.keys import Keyring
-from penchant.serve.limits import Buckets
-from penchant.serve.metrics import Metrics
-from penchant.serve.people import People
-from penchant.serve.problems import Problem, not_found
-from penchant.serve.retention import Retention
-from penchant.serve.settings import Settings
-from penchant.serve.shelf import Said
-from penchant.serve.slow import QUICK, Slow
-from penchant.serve.store import Batch, Clock, EventStore, Row
-from penchant.serve.versions import Loaded, Versions
+from penchant.serve.answers.models import Loaded, Versions
+from penchant.serve.answers.personal import Answering
+from penchant.serve.answers.ranking import Query
+from penchant.serve.catalogue.live import Said
+from penchant.serve.common.metrics import Metrics
+from penchant.serve.common.problems import Problem, not_found
+from penchant.serve.common.settings import Settings
+from penchant.serve.http.limits import Buckets
+from penchant.store.active_model import Activations
+from penchant.store.database import StoreError
+from penchant.store.event_loop import QUICK, Slow
+from penchant.store.events import Batch, Clock, EventStore, Row
+from penchant.store.items import Goods
+from penchant.store.keys import Keyring
+from penchant.store.people import People
+from penchant.store.retention import Retention
+from penchant.store.trends import Crowd
 
 T = TypeVar("T")
 THREADS = 4  # that read and score what is too slow for the event loop

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Histories, Longs
-from penchant.models.base import Task, learned
-from penchant.models.baselines import rated
-from penchant.models.neural.bags import BagModel, pooled
-from penchant.models.neural.base import Arrays, Weights, normal
-from penchant.models.rating import RatingModel
+from penchant.core.histories import Floats, Histories, Longs
+from penchant.models.kinds.base import Task, learned
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.neural.kinds.base import Arrays, Weights, normal
+from penchant.models.neural.kinds.set_model import BagModel, pooled
+from penchant.models.parts.rating_baseline import rated
 
 if TYPE_CHECKING:
     from torch import Tensor

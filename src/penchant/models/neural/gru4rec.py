@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Longs
-from penchant.models.neural.base import Arrays, Weights, normal
-from penchant.models.neural.sequence import NextItemModel
-from penchant.models.neural.sequences import Passages
+from penchant.core.histories import Longs
+from penchant.models.neural.kinds.base import Arrays, Weights, normal
+from penchant.models.neural.kinds.sequence import NextItemModel
+from penchant.models.neural.parts.passages import Passages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,7 @@ class GRU4Rec(NextItemModel):
         import torch
         import torch.nn.functional as F
 
-        from penchant.models.neural.dropping import drop
+        from penchant.models.neural.parts.dropout import drop
 
         device = weights["items"].device
         at, active = side_by_side(passages)

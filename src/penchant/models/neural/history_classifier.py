@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError
-from penchant.features import ItemFeatures
-from penchant.histories import Floats, Histories, Longs
-from penchant.models.base import Task, hyper, learned
-from penchant.models.neural.base import Arrays, Weights, glorot
-from penchant.models.neural.dense import DenseModel
+from penchant.models.kinds.base import Task, hyper, learned
+from penchant.models.neural.kinds.base import Arrays, Weights, glorot
+from penchant.models.neural.kinds.dense import DenseModel
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats
-from penchant.models.neural.base import Arrays, normal
-from penchant.models.neural.dense import DenseModel
-from penchant.models.neural.sequence import NextItemModel
+from penchant.core.histories import Floats
+from penchant.models.neural.kinds.base import Arrays, normal
+from penchant.models.neural.kinds.dense import DenseModel
+from penchant.models.neural.kinds.sequence import NextItemModel
 
 
 @dataclass(kw_only=True)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Floats, Longs
 from penchant.errors import ParameterError
-from penchant.histories import Floats, Longs
-from penchant.models.base import Space, hyper
-from penchant.models.neural.bags import BagModel, pooled
-from penchant.models.neural.base import Arrays, Weights, glorot, normal, unit
-from penchant.models.neural.precision import PreciseModel, dense
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal, unit
+from penchant.models.neural.kinds.set_model import BagModel, pooled
+from penchant.models.neural.parts.precision import PreciseModel, dense
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,9 +91,9 @@ class MultVAE(PreciseModel, BagModel):
         import torch
         import torch.nn.functional as F
 
-        from penchant.models.neural import losses
-        from penchant.models.neural.dropping import survivors
-        from penchant.models.neural.summing import bagged
+        from penchant.models.neural.parts.dropout import survivors
+        from penchant.models.neural.parts.segment_sum import bagged
+        from penchant.models.neural.training import losses
 
         device = weights["items"].device
         bag = self._bag(step, device)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.histories import Floats, Histories
+from penchant.core.item_features import ItemFeatures
 from penchant.errors import ParameterError
-from penchant.features import ItemFeatures
-from penchant.histories import Floats, Histories
-from penchant.models.base import Space, hyper
-from penchant.models.neural.base import Arrays, Weights, glorot, normal, unit
-from penchant.models.neural.described import DescribedModel
-from penchant.models.neural.sequence import NextItemModel
-from penchant.models.neural.sequences import Passages, by_length
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal, unit
+from penchant.models.neural.kinds.item_features import DescribedModel
+from penchant.models.neural.kinds.sequence import NextItemModel
+from penchant.models.neural.parts.passages import Passages, by_length
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,7 +169,7 @@ class SASRec(NextItemModel, DescribedModel):
         import torch
         import torch.nn.functional as F
 
-        from penchant.models.neural.dropping import drop as dropped
+        from penchant.models.neural.parts.dropout import drop as dropped
 
         def drop(y: Tensor) -> Tensor:
             return dropped(y, dropout)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.histories import Floats, Longs
-from penchant.models.base import Space, hyper
-from penchant.models.neural.bags import BagModel, pooled
-from penchant.models.neural.base import Arrays, Weights, glorot, normal
-from penchant.models.neural.described import DescribedModel
-from penchant.models.neural.retrieval import RetrievalModel
+from penchant.core.histories import Floats, Longs
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal
+from penchant.models.neural.kinds.item_features import DescribedModel
+from penchant.models.neural.kinds.retrieval import RetrievalModel
+from penchant.models.neural.kinds.set_model import BagModel, pooled
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from penchant.serve.pages.pulse import SECONDS
+from penchant.serve.pages.live_metrics import SECONDS
 
 WIDTH, HEIGHT = 600.0, 100.0
 Values = Sequence[float | None]

@@ -20,9 +20,9 @@ from starlette.exceptions import HTTPException
 
 import penchant
 from penchant.errors import InputError
-from penchant.serve.database import StoreError
+from penchant.serve.common.problems import Problem, from_validation
 from penchant.serve.pages.sessions import COOKIE, LONGEST, ROOT, SignInNeeded, Visitor, visitor_of
-from penchant.serve.problems import Problem, from_validation
+from penchant.store.database import StoreError
 
 HERE = Path(__file__).parent
 ASSETS = {path.name: path.read_bytes() for path in sorted((HERE / "assets").iterdir()) if path.suffix != ".txt"}

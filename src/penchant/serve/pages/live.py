@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 from penchant.serve.pages.charts import area, line, nice
 from penchant.serve.pages.html import PageRoute, page
 from penchant.serve.pages.html import query as address
-from penchant.serve.pages.pulse import SECONDS, WINDOW, Beat, Pulse, counted
-from penchant.serve.pages.recent import recent
+from penchant.serve.pages.live_metrics import SECONDS, WINDOW, Beat, Pulse, counted
 from penchant.serve.pages.sessions import SIGNED_IN, visitor_of
 from penchant.serve.pages.tryit import describe
-from penchant.serve.people import subject
+from penchant.store.people import subject
+from penchant.store.recent import recent
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 SHOWN = 12  # recent events

@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from penchant.serve.common.problems import Problem
 from penchant.serve.pages.charts import span
 from penchant.serve.pages.html import PageRoute, away, page
 from penchant.serve.pages.html import query as address
 from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, own_form, visitor_of
-from penchant.serve.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 SILENT: dict[str, Any] = {"params": {}, "fitted_on": {}, "evaluation": None}  # what a broken folder does not say

@@ -9,15 +9,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from penchant.serve.answers import Query
+from penchant.serve.answers.ranking import Query
+from penchant.serve.common.problems import invalid
 from penchant.serve.pages.html import HEADERS, PageRoute, page, with_cookie
 from penchant.serve.pages.html import query as address
 from penchant.serve.pages.reasons import SHADES, all_told, shades
-from penchant.serve.pages.recent import recent
 from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, Form, own_form, visitor_of
 from penchant.serve.pages.tryit import check, describe
-from penchant.serve.people import subject
-from penchant.serve.problems import invalid
+from penchant.store.people import subject
+from penchant.store.recent import recent
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 SHOWN, K = 50, 10  # events and answers

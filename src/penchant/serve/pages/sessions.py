@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Depends, Request
 
-from penchant.serve.gate import Caller
-from penchant.serve.keys import Key
-from penchant.serve.problems import Problem, invalid
+from penchant.serve.common.problems import Problem, invalid
+from penchant.serve.common.signing import sign, unsign
+from penchant.serve.http.middleware import Caller
 from penchant.serve.service import Service
-from penchant.serve.signing import sign, unsign
+from penchant.store.keys import Key
 
 ROOT = "/ui/"  # the cookie is sent there and nowhere else: the API is never asked by cookie
 COOKIE = "penchant_session"

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from penchant.serve.common.problems import Problem
 from penchant.serve.pages import live, models, person, tryit
 from penchant.serve.pages.html import ASSETS, HEADERS, THEME, THEMES, VERSION, PageRoute, away, over_tls, page
 from penchant.serve.pages.sessions import ANYONE, OWN_FORM, ROOT, Form, from_here, own_form, read_form, visitor_of
-from penchant.serve.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 TRIES = 5.0  # keys a second that one address may try

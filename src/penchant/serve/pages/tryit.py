@@ -7,17 +7,17 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from penchant.serve import lists
-from penchant.serve.answers import Query
+from penchant.serve.answers import lists
+from penchant.serve.answers.models import Loaded
+from penchant.serve.answers.ranking import Query
+from penchant.serve.catalogue.live import Shelf
+from penchant.serve.catalogue.search import MOST, had, search
+from penchant.serve.common.problems import invalid
+from penchant.serve.http.schemas import check_id
 from penchant.serve.pages.html import PageRoute, by_htmx, page
 from penchant.serve.pages.reasons import all_told, shades
 from penchant.serve.pages.sessions import TRY, Form, from_here, read_form, visitor_of
-from penchant.serve.problems import invalid
-from penchant.serve.schemas import check_id
-from penchant.serve.search import MOST, had, search
 from penchant.serve.service import Service
-from penchant.serve.shelf import Shelf
-from penchant.serve.versions import Loaded
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 K, FOUND, ALIKE, OFFERED = 10, 8, 6, 12  # items of a list, of a search, alike to one, offered to begin with

@@ -1,0 +1,1 @@
+"""Arrays without ids: histories, splits, ranking, metrics and what is known of items."""

@@ -1,0 +1,147 @@
+"""From scores to lists: masks and top-k, once, above all models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.errors import ParameterError
+
+BLOCK_BYTES = 128 * 2**20  # dense scores held at once by one thread
+NO_EVENTS = Histories(np.zeros(1, np.int64), np.empty(0, np.int32), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Best first, one row a history; a list shorter than k ends in item -1 with score -inf."""
+
+    items: Ints  # (rows, k)
+    scores: Floats  # (rows, k)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def fallback(self) -> Bools:
+        """Rows ``(rows,)`` about which the model knew nothing: its best score is exactly zero, so that the training
+        count decided and the list is the popularity list."""
+        return np.asarray((self.scores[:, 0] == 0) & (self.items[:, 0] >= 0), dtype=np.bool_)
+
+
+class Ranker(Protocol):
+    """What ``rank`` needs of a model."""
+
+    @property
+    def item_counts(self) -> Longs: ...
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked: ...
+
+
+def places(item_counts: Longs) -> Ints:
+    """The position of every item by training count, then index: what decides between equal scores."""
+    order = np.lexsort((np.arange(len(item_counts)), -item_counts))
+    place = np.empty(len(item_counts), dtype=np.int32)
+    place[order] = np.arange(len(item_counts), dtype=np.int32)
+    return place
+
+
+def rank(
+    model: Ranker,
+    given: Histories,
+    k: int,
+    *,
+    exclude: Histories | None = None,
+    repeat: bool = False,
+    allow: Bools | None = None,
+    candidates: Histories | None = None,
+    place: Ints | None = None,
+    threads: int = 0,
+) -> Ranked:
+    """The k best items for every history.
+
+    ``exclude`` holds, a row a history, the items that may not be in its list (None: the history itself, unless
+    ``repeat``); ``allow`` (n_items,) is one mask for all rows; ``candidates`` limits each row to its own items. Equal
+    scores go to the higher training count, then to the lower index; ``place`` is ``places(item_counts)``, for whoever
+    ranks often over the same items. Raises ``ParameterError`` when k < 1 or rows do not match.
+    """
+    if k < 1:
+        raise ParameterError(f"k must be at least 1, got {k}")
+    k = min(k, given.n_items) or 1
+    if exclude is None:
+        exclude = given.without_events() if repeat else given
+    for name, other in (("exclude", exclude), ("candidates", candidates)):
+        if other is not None and len(other) != len(given):
+            raise ParameterError(f"{name} has {len(other)} rows, the histories {len(given)}")
+    if allow is not None and allow.shape != (given.n_items,):
+        raise ParameterError(f"allow must have shape ({given.n_items},), got {allow.shape}")
+    place = places(model.item_counts) if place is None else place
+    if candidates is None:
+        return model.top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+    rows = [
+        _rank_candidates(model, given[r : r + 1], k, exclude[r : r + 1], allow, candidates.row(r), place)
+        for r in range(len(given))
+    ]
+    return Ranked(np.concatenate([r.items for r in rows]), np.concatenate([r.scores for r in rows]))
+
+
+def _rank_candidates(
+    model: Ranker, given: Histories, k: int, exclude: Histories, allow: Bools | None, candidates: Ints, place: Ints
+) -> Ranked:
+    only = np.zeros(given.n_items, dtype=np.bool_)
+    only[candidates] = True
+    return model.top(given, k, exclude=exclude, allow=only if allow is None else only & allow, place=place, threads=1)
+
+
+def top_dense(
+    scores: Floats, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int = 1
+) -> Ranked:
+    """The k best of dense scores ``(rows, n_items)``; one row takes a NumPy path that needs no compiler."""
+    if len(scores) == 1:
+        return _top_one(scores[0], k, exclude.items, allow, place)
+    from penchant.kernels.select import dense_top
+    from penchant.kernels.threads import over_blocks
+
+    items, best = empty_lists(len(scores), k)
+    mask = np.empty(0, np.bool_) if allow is None else allow
+
+    def work(lo: int, hi: int) -> None:
+        dense_top(lo, hi, scores[lo:hi], place, exclude.indptr, exclude.items, mask, items, best)
+
+    over_blocks(work, len(scores), size=64, threads=threads)
+    return Ranked(items, best)
+
+
+def empty_lists(rows: int, k: int) -> tuple[Ints, Floats]:
+    """Lists with nothing in them yet."""
+    return np.full((rows, k), -1, dtype=np.int32), np.full((rows, k), -np.inf, dtype=np.float32)
+
+
+def _top_one(scores: Floats, k: int, banned: Ints, allow: Bools | None, place: Ints) -> Ranked:
+    items, best = empty_lists(1, k)
+    # where enough scores are above zero the others need no look: most scores of sparse models are zero
+    for bound in (np.float32(0), np.float32(-np.inf)):
+        shown = scores > bound
+        if allow is not None:
+            shown &= allow
+        shown[banned] = False
+        pool = np.flatnonzero(shown)
+        if len(pool) >= k:
+            break
+    if len(pool) > k:
+        # everything that ties with the k-th value is a candidate: the place decides among them
+        values = scores[pool]
+        threshold = np.partition(values, len(pool) - k)[len(pool) - k]
+        above, ties = pool[values > threshold], pool[values == threshold]
+        missing = k - len(above)
+        if missing < len(ties):
+            ties = ties[np.argpartition(place[ties], missing - 1)[:missing]]
+        pool = np.concatenate([above, ties])
+    chosen = pool[np.lexsort((place[pool], -scores[pool]))]
+    items[0, : len(chosen)] = chosen
+    best[0, : len(chosen)] = scores[chosen]
+    return Ranked(items, best)

@@ -1,0 +1,144 @@
+"""The item table: titles, attributes, vectors, what is available; aligned with a vocabulary."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penchant.core.histories import Bools, Floats
+from penchant.core.item_features import ItemFeatures
+from penchant.data.vocab import Vocab
+from penchant.errors import AmbiguousItemError, DataError, UnknownItemError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_BEHIND = re.compile(r"(\s*\([^()]*\))+\s*$")  # a year, another name
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """What is known of each item of ``vocab``; entry ``i`` of everything here belongs to item index ``i``."""
+
+    vocab: Vocab
+    titles: list[str | None]  # (n_items,)
+    attributes: dict[str, list[Any]] = field(default_factory=dict)  # name: (n_items,) text, number, list of text, None
+    vectors: Floats | None = None  # (n_items, size) any embedding; a row of zeros where an item has none
+    available: Bools | None = None  # (n_items,) None: everything is
+    domains: list[str | None] | None = None  # (n_items,)
+
+    def __post_init__(self) -> None:
+        size = len(self.vocab)
+        lists = {"titles": self.titles, "domains": self.domains, "available": self.available, "vectors": self.vectors}
+        for name, column in {**lists, **self.attributes}.items():
+            if column is not None and len(column) != size:
+                raise DataError(f"catalogue: {name!r} has {len(column)} entries for {size} items")
+
+    def __len__(self) -> int:
+        return len(self.vocab)
+
+    def __repr__(self) -> str:
+        return f"Catalog({len(self):,} items, attributes {', '.join(self.attributes) or 'none'})"
+
+    def described(self) -> set[str]:
+        """The ids of the items that have a title or an attribute."""
+        columns = [self.titles, *self.attributes.values()]
+        return {item_id for n, item_id in enumerate(self.vocab.ids) if any(column[n] is not None for column in columns)}
+
+    @classmethod
+    def empty(cls, vocab: Vocab) -> Catalog:
+        """A catalogue that knows nothing of the items but their ids."""
+        return cls(vocab, [None] * len(vocab))
+
+    @classmethod
+    def read(
+        cls,
+        source: Any,
+        vocab: Vocab,
+        *,
+        sep: str | None = None,
+        encoding: str | None = None,
+        column: str | None = None,
+    ) -> Catalog:
+        """Read an item table (a file, or a table in memory) for the items of ``vocab``.
+
+        Columns ``title``, ``vector``, ``available`` and ``domain`` are known by their usual names; the rest become
+        attributes; ``column`` names the one with the ids where its name is not a usual one. Items
+        that the table does not hold have no title and no attributes; rows of items outside the vocabulary are left
+        out. Raises ``DataError`` for a table without item ids.
+        """
+        from penchant.data.reading.items import read_catalog
+
+        return read_catalog(source, vocab, sep=sep, encoding=encoding, column=column)
+
+    def features(self) -> ItemFeatures:
+        """Attributes and vectors as the plain arrays that ``Model.fit`` takes; titles and availability stay out."""
+        return ItemFeatures.from_columns(len(self), self.attributes, self.vectors)
+
+    # -- finding --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _folded(self) -> list[str]:
+        return [(title or "").casefold() for title in self.titles]
+
+    def title(self, index: int) -> str | None:
+        """The title of one item, None where it has none."""
+        return self.titles[index]
+
+    def label(self, index: int) -> str:
+        """What to call an item: its title, or its id where it has none."""
+        return self.titles[index] or self.vocab.ids[index]
+
+    def find(self, text: str) -> list[tuple[str, str]]:
+        """``(id, title)`` of every item whose title holds ``text``, whatever the case; in index order."""
+        return [(self.vocab.ids[i], str(self.titles[i])) for i in self._matches(text)]
+
+    def _matches(self, text: str) -> list[int]:
+        wanted = text.strip().casefold()
+        return [i for i, title in enumerate(self._folded) if wanted in title] if wanted else []
+
+    def resolve(self, text: str) -> int:
+        """The item that ``text`` means: an exact id, else a whole title, else a unique part of a title.
+
+        A title is whole without what stands in brackets behind it: ``Heat`` is ``Heat (1995)`` if only one has it.
+        Raises ``UnknownItemError`` where nothing matches and ``AmbiguousItemError``, which lists the matches, where
+        several do.
+        """
+        index = self.vocab.index(text)
+        if index >= 0:
+            return index
+        matches = self._matches(text)
+        wanted = text.strip().casefold()
+        for whole in (str.strip, lambda title: _BEHIND.sub("", title).strip()):
+            exact = [i for i in matches if whole(self._folded[i]) == wanted]
+            if exact:
+                break
+        if len(exact) == 1:
+            return exact[0]
+        if not matches:
+            raise UnknownItemError(f"no item has the id {text!r}, and no title holds it")
+        if len(matches) > 1:
+            found = [(self.vocab.ids[i], str(self.titles[i])) for i in matches]
+            raise AmbiguousItemError(f"{len(matches)} titles hold {text!r}: give an id or more of the title", found)
+        return matches[0]
+
+    def frame(self) -> pl.DataFrame:
+        """Everything as one polars table, a row an item in index order, its ids in the column ``item``."""
+        import polars as pl
+
+        table: dict[str, Any] = {"item": pl.Series(self.vocab.ids, dtype=pl.String)}
+        table["title"] = pl.Series(self.titles, dtype=pl.String)
+        for name, column in self.attributes.items():
+            table[name] = pl.Series(column, strict=False)
+        if self.domains is not None:
+            table["domain"] = pl.Series(self.domains, dtype=pl.String)
+        if self.available is not None:
+            table["available"] = pl.Series(self.available)
+        if self.vectors is not None:
+            vectors = np.ascontiguousarray(self.vectors, dtype=np.float32)
+            table["vector"] = pl.Series(vectors, dtype=pl.Array(pl.Float32, vectors.shape[1]))
+        return pl.DataFrame(table)

@@ -1,0 +1,60 @@
+"""The data doctor: what is odd about a log, where, why it matters and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penchant.data.doctor import catalog, events, ids
+from penchant.data.doctor.chart import Chart
+from penchant.data.interactions import Interactions
+from penchant.data.reading.items import Items, read_items
+from penchant.data.reading.ordering import Trace
+from penchant.data.reading.report import LOUD, Finding
+
+LARGE = 0.1  # the share of a log's items from which on it is worth a word in every command
+ORDER = {"error": 0, "warning": 1, "note": 2}
+
+
+def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]:
+    """All findings about a log and, where one is given, its item table: errors first, then warnings, then notes.
+
+    Includes what reading itself noticed. Time and memory: a few sorts of the events.
+    """
+    chart = Chart(log, trace)
+    found: list[Finding] = [
+        *log.report.findings,
+        *events.duplicates(chart),
+        *events.rating_scale(chart),
+        *events.constant_values(chart),
+        *events.odd_times(chart),
+        *events.bots(chart),
+        *events.lonely_items(chart),
+        *ids.spellings(chart),
+        *ids.words_for_nothing(chart),
+        *ids.wrong_encoding(chart),
+        *ids.wrong_separator(chart),
+        *ids.swapped(chart),
+    ]
+    if items is not None:
+        found += catalog.examine_items(chart, read_items(items))
+    return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity])
+
+
+def glance(log: Interactions, trace: Trace, items: Items | None) -> list[Finding]:
+    """What would spoil everything made of a log, found at little cost: what every command has to say.
+
+    The errors among the findings, and user and item that may be swapped or an item table that lacks many items.
+    """
+    chart = Chart(log, trace)
+    found = [*ids.wrong_separator(chart), *ids.swapped(chart)]
+    if log.values_are == "weight":
+        found += events.rating_scale(chart)
+    if items is not None:
+        found += catalog.overlap(chart, items)
+    many = LARGE * len(trace.cleaner.items.index)
+    return [
+        finding
+        for finding in found
+        if finding.severity == "error"
+        or (finding.severity == "warning" and finding.check in LOUD and finding.count > many)
+    ]

@@ -1,0 +1,189 @@
+"""The event table of a log: who did what, when, read, checked and cleaned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from os import PathLike
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
+from penchant.data.reading.report import ReadReport
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab, normalise_id
+from penchant.errors import DataError, InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Events sorted by user, then time, then position, then their order in the log.
+
+    User ``u`` is ``user_ids[u]``; users stand in the order in which the log first names them. The events of a user
+    are neighbours, so ``histories()`` copies nothing but the row pointers. Where the log is of sessions, a "user" is
+    a session.
+    """
+
+    vocab: Vocab
+    user_ids: list[str]
+    users: Ints  # (events,) never falls
+    items: Ints  # (events,)
+    values: Floats | None = None  # (events,)
+    values_are: ValuesAre = "none"
+    liked: Bools | None = None  # (events,) which events are positives; None: weights > 0, otherwise all
+    times: Longs | None = None  # (events,) unix seconds
+    parts: NDArray[np.str_] | None = None  # (events,) train, valid, test or the number of a fold, as text
+    sessions: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
+    report: ReadReport = field(default_factory=ReadReport)
+
+    def __post_init__(self) -> None:
+        events = len(self.items)
+        for name in ("users", "values", "liked", "times", "parts"):
+            array = getattr(self, name)
+            if array is not None and array.shape != (events,):
+                raise DataError(f"interactions: {name} has shape {array.shape}, expected ({events},)")
+        if events and (np.diff(self.users) < 0).any():
+            raise DataError("interactions: events must be sorted by user")
+        if events and (self.users[0] < 0 or self.users[-1] >= len(self.user_ids)):
+            raise DataError(f"interactions: users must lie in [0, {len(self.user_ids)})")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        counts = {"event": len(self), "session" if self.sessions else "user": self.n_users, "item": self.n_items}
+        said = ", ".join(f"{count:,} {of if count == 1 else f'{of}s'}" for of, count in counts.items())
+        return f"Interactions({said}, {self.values_are})"
+
+    @property
+    def n_users(self) -> int:
+        """Users, or sessions, of the log."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Items of the vocabulary."""
+        return len(self.vocab)
+
+    @cached_property
+    def indptr(self) -> Longs:
+        """Events of user ``u`` are ``indptr[u]:indptr[u + 1]``, shape ``(n_users + 1,)``."""
+        counts = np.bincount(self.users, minlength=self.n_users)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {user_id: row for row, user_id in enumerate(self.user_ids)}
+
+    def histories(self) -> Histories:
+        """All histories: row ``r`` is that of ``user_ids[r]``, oldest event first."""
+        return Histories(
+            self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
+            ordered=self.ordered,
+        )  # fmt: skip
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the log says what came first: by times, or by a column of positions."""
+        return self.times is not None or "position" in self.report.columns
+
+    def history_of(self, user_id: object) -> Histories:
+        """The history of one user, as one row; raises ``InputError`` for a user whom the log does not name."""
+        row = self._rows.get(user_id if isinstance(user_id, str) else "")
+        if row is None:
+            try:
+                row = self._rows.get(normalise_id(user_id))
+            except DataError:
+                row = None
+        if row is None:
+            raise InputError(f"the log names no {'session' if self.sessions else 'user'} {str(user_id)[:80]!r}")
+        events = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
+        return Histories(
+            np.array([0, events.stop - events.start]),
+            self.items[events],
+            self.n_items,
+            None if self.values is None else self.values[events],
+            self.values_are,
+            None if self.times is None else self.times[events],
+            liked=None if self.liked is None else self.liked[events],
+        )
+
+    def need_positives(self) -> None:
+        """Raises ``DataError`` where the rule of what a positive is (``value>=4``) fits no row at all."""
+        if self.recipe.positive is None or self.values is None or len(self) == 0:
+            return
+        liked = self.recipe.weigh(values=self.values)[1]
+        if liked is not None and not liked.any():
+            low, high = self.values.min(), self.values.max()
+            raise DataError(f"no row matches {self.recipe.positive}; values go from {low:g} to {high:g}")
+
+    def where(self, mask: Bools) -> Interactions:
+        """The events where ``mask`` (events,) is true: the same vocabulary, users left without events dropped."""
+        mask = np.asarray(mask, dtype=np.bool_)
+        if mask.shape != (len(self),):
+            raise DataError(f"interactions: the mask has shape {mask.shape}, expected ({len(self)},)")
+        kept, users = np.unique(self.users[mask], return_inverse=True)
+        return replace(
+            self,
+            user_ids=[self.user_ids[int(user)] for user in kept],
+            users=users.astype(np.int32),
+            items=self.items[mask],
+            values=None if self.values is None else self.values[mask],
+            liked=None if self.liked is None else self.liked[mask],
+            times=None if self.times is None else self.times[mask],
+            parts=None if self.parts is None else self.parts[mask],
+        )
+
+
+def read_interactions(
+    source: Any,
+    *more: Any,
+    columns: Mapping[str, str] | str | None = None,
+    kinds: Mapping[str, float] | str | None = None,
+    values: ValuesAre | None = None,
+    positive: str | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
+    strict: bool = False,
+    rejected: str | PathLike[str] | bool | None = None,
+    items: Any = None,
+    by: Literal["user", "session"] | None = None,
+    max_history: int = 500,
+    progress: Callable[[str, float], None] | None = None,
+) -> Interactions:
+    """Read a log of who did what from files, globs or tables in memory, several of them as one log.
+
+    Files are delimited text (any separator), JSON lines, Parquet or Arrow; text may be compressed by gzip, zstd, bzip2
+    or xz. Tables are pandas, polars, Arrow or a SciPy sparse matrix of users by items. Separator, encoding, header and
+    columns are found out; ``sep``, ``encoding`` and ``columns`` (role → name, or → number from 1) say them instead.
+    ``kinds`` maps kinds of events to weights, ``positive`` (``'value>=4'``) says what a positive is, ``values`` what
+    values are; ``by`` chooses the rows where a log has both users and sessions (users unless said). ``items``, an item
+    table, appends the items that only it names to the vocabulary.
+
+    Bad rows are left out, counted and named in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
+    or False for none); with ``strict`` they are an error. ``progress`` is called with a text and a share from 0 to 1.
+    Raises ``DataError`` where nothing can be used and ``ParameterError`` for options that make no sense. Memory: about
+    50 bytes an event beside the ids; text is read in blocks of 16 MiB.
+    """
+    from penchant.data.reading.assemble import read
+
+    sources = [*source, *more] if isinstance(source, (list, tuple)) else [source, *more]
+    return read(
+        sources,
+        columns=columns,
+        kinds=kinds,
+        values=values,
+        positive=positive,
+        sep=sep,
+        encoding=encoding,
+        strict=strict,
+        rejected=rejected if rejected is None or isinstance(rejected, bool) else str(rejected),
+        items=items,
+        by=by,
+        max_history=max_history,
+        progress=progress,
+    )

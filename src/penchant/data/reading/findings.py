@@ -1,0 +1,167 @@
+"""What reading itself notices, before anybody asks the doctor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penchant.data.reading.cleaning import Cleaner, Seen
+from penchant.data.reading.opening import AGAIN, CUT_OFF
+from penchant.data.reading.report import Finding, ReadReport, Severity, Source, many
+from penchant.data.reading.wording import option
+from penchant.data.recipe import Recipe
+from penchant.errors import DataError
+
+if TYPE_CHECKING:
+    from penchant.data.reading.ordering import Trace
+
+
+def at(report: ReadReport, seen: Seen, role: str) -> dict[str, object]:
+    """Where something was first met, as the keywords of a finding."""
+    if seen.first is None:
+        return {}
+    source, line, value = seen.first
+    return {
+        "file": report.sources[source].name,
+        "line": line,
+        "column": column_name(report, source, role),
+        "value": value,
+    }
+
+
+def column_name(report: ReadReport, source: int, role: str) -> str:
+    """The name that the owner of a source gave the column of a role."""
+    return report.sources[source].columns.get(role, role)
+
+
+def damage_finding(source: Source) -> Finding:
+    """That a file is damaged as a whole, and what became of it."""
+    rows = many(source.rows, "row was", "rows were")
+    if source.damage == CUT_OFF:
+        what, why = f"{rows} read, the rest is lost", "A model learns from what happens to stand in front"
+    else:
+        what = f"{rows} read, and which of them are wrong cannot be told"
+        why = "Rows after the first wrong byte may be garbage, and a model learns from it"
+    return Finding("damaged file", "error", f"{source.damage}: {what}", why, AGAIN, 1, source.name)
+
+
+def damage_error(source: Source) -> DataError:
+    """The same where nothing comes of such a file."""
+    found = damage_finding(source)
+    return DataError(found.what, file=found.file, fix=found.fix)
+
+
+def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Trace) -> list[Finding]:
+    """Findings about rejected rows, times, kinds and spelling of ids."""
+    out: list[Finding] = []
+
+    def add(check: str, severity: Severity, what: str, why: str, fix: str, count: int, **where: object) -> None:
+        out.append(Finding(check, severity, what, why, fix, count, **where))  # type: ignore[arg-type]  # see ``at``
+
+    for reason, count in report.reasons.most_common():
+        first = next((row for row in report.rejected if row.reason == reason), None)
+        where = (
+            {}
+            if first is None
+            else {"file": first.file, "line": first.line, "column": first.column or None, "value": first.value}
+        )
+        check = "repeated header" if reason == "the header again" else "rejected rows"
+        fix = (
+            "Take the line out"
+            if reason == "the header again"
+            else "Mend the rows; they are in the file of rejected rows"
+        )
+        add(
+            check,
+            "warning",
+            f"{many(count, 'row', 'rows')}: {reason}",
+            "Such a row cannot be used and was left out",
+            fix,
+            count,
+            **where,
+        )
+    if cleaner.early.count:
+        add(
+            "impossible times",
+            "warning",
+            many(cleaner.early.count, "time lies before 1970", "times lie before 1970"),
+            "Negative times are rarely meant; the events stay and are the oldest",
+            "Check the unit and the column of the times",
+            cleaner.early.count,
+            **at(report, cleaner.early, "time"),
+        )
+    if cleaner.late.count:
+        add(
+            "impossible times",
+            "warning",
+            many(cleaner.late.count, "time lies after 2100", "times lie after 2100"),
+            "A time in the future moves the split and makes every other event old",
+            "Check the unit: seconds, milli-, micro- and nanoseconds are told apart by the median",
+            cleaner.late.count,
+            **at(report, cleaner.late, "time"),
+        )
+    if cleaner.timeless.count:
+        add(
+            "missing times",
+            "note",
+            many(cleaner.timeless.count, "event has no time", "events have no time"),
+            "They come after the other events of their user, at the newest time known",
+            "Fill in the times",
+            cleaner.timeless.count,
+            **at(report, cleaner.timeless, "time"),
+        )
+    for table in (cleaner.users, cleaner.items):
+        if table.respelled:
+            role = cleaner.by if table.role == "user" else "item"
+            add(
+                "spelling of ids",
+                "note",
+                many(
+                    table.respelled,
+                    f"{role} id has spaces around it or ends",
+                    f"{role} ids have spaces around them or end",
+                )
+                + " in .0",
+                "1, ' 1' and 1.0 are read as one id",
+                "Write ids in one way",
+                table.respelled,
+                **at(report, Seen(table.respelled, table.respelled_example), role),
+            )
+    if cleaner.kinds and not recipe.kinds:
+        names = [name for name in cleaner.kinds if name][:6]
+        if len(names) > 1:
+            add(
+                "kinds",
+                "note",
+                f"events of kinds {', '.join(names)} all weigh 1",
+                "A purchase says more than a view",
+                f"Give them weights: {option('kinds', {names[0]: 1, names[1]: 3})}",
+                len(names),
+            )
+    unknown = [name for name in recipe.kinds if name not in cleaner.kinds]
+    if unknown:
+        add(
+            "kinds",
+            "warning",
+            f"the log has no event of kind {', '.join(map(repr, unknown))}",
+            "A weight was given for it",
+            f"The kinds are {', '.join(list(cleaner.kinds)[:10]) or 'none: there is no column of kinds'}",
+            len(unknown),
+        )
+    if trace.unsorted is not None:
+        source, line = trace.unsorted
+        add(
+            "unsorted times",
+            "note",
+            many(
+                trace.n_unsorted,
+                "event stands after a later one of its user",
+                "events stand after a later one of their user",
+            ),
+            "Reading sorts events by time; tools that trust the order of the file would see the future",
+            "Nothing to do here, or sort the file by time",
+            trace.n_unsorted,
+            file=report.sources[source].name,
+            line=line,
+            column=column_name(report, source, "time"),
+        )
+    return out

@@ -1,0 +1,60 @@
+"""Where events stood in their files, and the order in which they happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from penchant.core.histories import Longs
+from penchant.data.reading.cleaning import Cleaner
+from penchant.data.reading.times import MISSING
+
+
+@dataclass
+class Trace:
+    """Where each event of a log stood, for those who look for faults in it; empty arrays where nobody asked."""
+
+    cleaner: Cleaner
+    lines: Longs = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # (events,) as in the interactions
+    sources: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int32))  # (events,) which source
+    unsorted: tuple[int, int] | None = None  # source and line of the first event older than one of its user before it
+    n_unsorted: int = 0
+    kinds: np.ndarray | None = None  # (events,) which kind, -1 for none
+
+
+def event_order(users: np.ndarray, times: np.ndarray | None, positions: np.ndarray | None) -> np.ndarray | None:
+    """The order by user, time, position and place in the log; fills in missing times. None: it is that already."""
+    keys: list[np.ndarray] = []
+    if times is not None and (missing := times == MISSING).any() and not missing.all():
+        # an event without time comes after the others of its user, at the newest time known
+        newest = np.full(int(users.max()) + 1, MISSING, dtype=np.int64)
+        np.maximum.at(newest, users, times)
+        newest[newest == MISSING] = times.max()
+        times[missing] = newest[users[missing]]
+        keys = [missing, times]
+    elif times is not None:
+        keys = [times]
+    if positions is not None:
+        keys = [positions, *keys]
+    keys.append(users)
+    same = np.ones(len(users) - 1, dtype=np.bool_)
+    for key in reversed(keys):
+        if (same & (key[1:] < key[:-1])).any():
+            return np.lexsort(keys)
+        same &= key[1:] == key[:-1]
+    return None
+
+
+def look_for_disorder(trace: Trace, users: np.ndarray, times: np.ndarray | None) -> None:
+    """Note in ``trace`` how many events stand after a later one of their user, and where the first of them is."""
+    if times is None or (times == MISSING).all():
+        return
+    order = np.argsort(users, kind="stable")
+    who, when = users[order], times[order]
+    back = (who[1:] == who[:-1]) & (when[1:] < when[:-1]) & (when[1:] != MISSING)
+    if back.any():
+        at = order[1:][back]
+        trace.n_unsorted = int(back.sum())
+        row = int(at.min())
+        trace.unsorted = (int(trace.sources[row]), int(trace.lines[row]))

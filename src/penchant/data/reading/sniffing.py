@@ -1,0 +1,214 @@
+"""What a text log looks like: its separator, whether it has a header, and what the columns of one without are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penchant.data.reading.columns import NAMES, plain
+from penchant.data.reading.splitting import MAX_RECORD_LINES, WHITESPACE, is_open, split_record
+from penchant.data.reading.wording import option
+from penchant.errors import DataError, ParameterError
+
+SEPARATORS = ("::", "\t", ",", ";", "|", WHITESPACE)
+SAMPLE_LINES = 200
+_NAMED = {"tab": "\t", "\\t": "\t", "space": WHITESPACE, "whitespace": WHITESPACE, "comma": ",", "pipe": "|"}
+_KNOWN = frozenset(name for names in NAMES.values() for name in names)
+_NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
+_ISO = re.compile(r"^\s*\d{4}[-/.]\d{1,2}[-/.]\d{1,2}")
+_TYPED = re.compile(r":(token|token_seq|float|float_seq)$")
+_KIND = re.compile(r"^\s*[A-Za-z][A-Za-z_ -]{0,30}\s*$")
+_ASIN = re.compile(r"^(B[0-9A-Z]{9}|\d{9}[\dX])$")
+_REVIEWER = re.compile(r"^A[0-9A-Z]{8,}$")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the lines of a text become fields."""
+
+    separator: str
+    names: list[str]
+    header: str | None  # the header's line, None where there is none
+    header_lines: int
+    n_fields: int
+    sample: list[list[str]]
+    layout: str | None = None
+
+
+def separator_name(separator: str) -> str:
+    """A separator as people say it."""
+    return {"\t": "tab", WHITESPACE: "white space", ",": "comma", ";": "semicolon", "|": "bar"}.get(
+        separator, separator
+    )
+
+
+def given_separator(sep: str) -> str:
+    """The separator that a caller means; raises ``ParameterError`` for one that cannot be used."""
+    sep = _NAMED.get(sep.lower(), sep)
+    if not sep or any(ch in sep for ch in '\n\r"'):
+        raise ParameterError(f"{sep!r} cannot separate columns")
+    return sep
+
+
+def records_of(lines: Sequence[str], separator: str) -> list[tuple[str, int]]:
+    """Whole records and the number of lines each takes, from the first lines of a text."""
+    out: list[tuple[str, int]] = []
+    row = 0
+    while row < len(lines) and len(out) < SAMPLE_LINES:
+        record, end = lines[row], row + 1
+        while is_open(record, separator) and end < len(lines) and end - row < MAX_RECORD_LINES:
+            record, end = record + "\n" + lines[end], end + 1
+        if is_open(record, separator):
+            if end == len(lines) and out:
+                break
+            record, end = lines[row], row + 1
+        out.append((record, end - row))
+        row = end
+    return out
+
+
+def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str] = ()) -> Dialect:
+    """The dialect of a text from its first lines; raises ``DataError`` where it has no columns.
+
+    A separator is the one that gives most lines the same number of fields, at least two; among equals the one under
+    which the first line holds known names, then one under which the first line has as many fields as the others, then
+    the one with more fields. ``named`` are column names the caller uses.
+    """
+    lines = list(lines)
+    skipped = 0
+    while lines and not lines[0].strip():
+        lines.pop(0)
+        skipped += 1
+    if not lines:
+        raise DataError("the file holds only blank lines", file=file)
+    if sep is not None:
+        choice = given_separator(sep)
+        if not any(len(split_record(record, choice)) > 1 for record, _ in records_of(lines, choice)):
+            raise _separates_nothing(lines, file, sep)
+    else:
+        found = _likeliest(lines)
+        if found is None:
+            raise DataError(
+                "no separator gives these lines two columns or more",
+                file=file,
+                line=1 + skipped,
+                value=lines[0],
+                fix=f"Name it with {option('sep')}, or check that this is a log",
+            )
+        choice = found
+    records = [(r, n) for r, n in records_of(lines, choice) if r.strip()]
+    rows = [split_record(record, choice) for record, _ in records]
+    first = [cell.strip() for cell in rows[0]]
+    has_header = _is_header(first, rows[1:], named)
+    body = rows[1:] if has_header else rows
+    n_fields = Counter(len(row) for row in body).most_common(1)[0][0] if body else len(first)
+    if has_header:
+        names = first
+        if n_fields == len(first) + 1 and any(row[-1].strip() for row in body if len(row) == n_fields):
+            names = ["", *first]  # row names without a heading, as R writes them
+        elif n_fields != len(first):
+            n_fields = len(first)
+    else:
+        names = [f"column {i + 1}" for i in range(n_fields)]
+    sample = [row for row in body if len(row) == n_fields]
+    layout = "RecBole" if has_header and any(_TYPED.search(name) for name in names) else None
+    return Dialect(
+        choice,
+        names,
+        records[0][0] if has_header else None,
+        skipped + (records[0][1] if has_header else 0),
+        n_fields,
+        sample,
+        layout,
+    )
+
+
+def _likeliest(lines: Sequence[str]) -> str | None:
+    """The separator of a text, None where none gives two columns."""
+    scored = [(_score(lines, candidate), -rank) for rank, candidate in enumerate(SEPARATORS)]
+    best, rank = max(scored)
+    return SEPARATORS[-rank] if best[0] else None
+
+
+def _separates_nothing(lines: Sequence[str], file: str, sep: str) -> DataError:
+    other = _likeliest(lines)
+    if other is None:
+        return DataError(f"{sep!r} separates nothing here", file=file, value=lines[0], fix="Check that this is a log")
+    name = separator_name(other) if other.isspace() else repr(other)
+    fix = f"Leave {option('sep')} out: the separator is found by itself"
+    return DataError(f"{sep!r} separates nothing here, {name} does", file=file, fix=fix)
+
+
+def _score(lines: Sequence[str], separator: str) -> tuple[float, int, bool, int]:
+    records = [record for record, _ in records_of(lines, separator) if record.strip()]
+    counts = Counter(len(split_record(record, separator)) for record in records)
+    fields, lines_with = max(counts.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
+    share = lines_with / len(records) if fields > 1 else 0.0
+    first = split_record(records[0], separator)
+    known = sum(plain(cell) in _KNOWN for cell in first)
+    if share < 0.5 and known < 2:
+        return 0.0, 0, False, 0
+    return (1.0 if share >= 0.9 else share), known, len(first) in {fields, fields - 1}, fields
+
+
+def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]], named: Sequence[str]) -> bool:
+    usual = {plain(cell) for cell in first}
+    if any(_TYPED.search(cell) for cell in first):
+        return True
+    # a known name that comes back below is a value: 'book' may be a heading or what the row is about
+    names = [i for i, cell in enumerate(first) if plain(cell) in _KNOWN and not _comes_back(i, cell, first, rows)]
+    if len(names) > 1 or (names and not any(_NUMBER.match(cell) for cell in first)):
+        return True
+    if any(not name.isdecimal() and plain(name) in usual for name in named):
+        return True
+    if any(_NUMBER.match(cell) or not cell for cell in first) or len(set(first)) < len(first):
+        return False
+    alike = [row for row in rows if len(row) == len(first)]
+    return any(all(_NUMBER.match(row[i]) for row in alike) for i in range(len(first))) if alike else False
+
+
+def _comes_back(column: int, cell: str, first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell of the first row stands in its column again, in a row that is not the first one repeated."""
+    return any(len(row) > column and row[column].strip() == cell and row[0].strip() != first[0] for row in rows)
+
+
+def guess_roles(sample: Sequence[Sequence[str | None]], separator: str | None) -> tuple[dict[str, int], str | None]:
+    """Roles of the columns of a log without header, by position and value, and the layout where it is well known.
+
+    User and item come first, in this order, unless the first column holds Amazon product ids and the second
+    reviewers; a column of large numbers or dates is the time, one of a few words the kind, one of small numbers the
+    rating.
+    """
+    width = len(sample[0]) if sample else 0
+    if width < 2:
+        return {}, None
+    columns = [[str(row[i] or "") for row in sample] for i in range(width)]
+    roles: dict[str, int] = {}
+    for i in range(width - 1, 1, -1):
+        cells = [cell for cell in columns[i] if cell.strip()]
+        numbers = [float(cell) for cell in cells if _NUMBER.match(cell)]
+        all_numbers = bool(cells) and len(numbers) == len(cells)
+        if (
+            "time" not in roles
+            and cells
+            and ((all_numbers and min(numbers) > 1e8) or all(_ISO.match(cell) for cell in cells))
+        ):
+            roles["time"] = i
+        elif "kind" not in roles and _share(_KIND, cells) == 1 and len(set(cells)) <= len(cells) / 2:
+            roles["kind"] = i
+        elif "value" not in roles and all_numbers and max(abs(number) for number in numbers) <= 1000:
+            roles["value"] = i
+    swapped = _share(_ASIN, columns[0]) > 0.9 and _share(_REVIEWER, columns[1]) > 0.9
+    roles["user"], roles["item"] = (1, 0) if swapped else (0, 1)
+    layout = None
+    if swapped or (_share(_ASIN, columns[1]) > 0.9 and _share(_REVIEWER, columns[0]) > 0.9):
+        layout = "Amazon reviews, ratings only"
+    elif width == 4 and len(roles) == 4 and separator in {"\t", "::"} and _share(_NUMBER, columns[1]) == 1:
+        layout = "MovieLens"
+    return roles, layout
+
+
+def _share(pattern: re.Pattern[str], cells: Sequence[str]) -> float:
+    return sum(bool(pattern.match(cell)) for cell in cells) / max(1, len(cells))

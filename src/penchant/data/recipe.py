@@ -1,0 +1,131 @@
+"""How raw events become a history: the part of reading a log that serving must repeat to the letter."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from penchant.core.histories import Bools, Floats, Ints, ValuesAre
+from penchant.errors import DataError, ParameterError
+
+_POSITIVE = re.compile(r"^\s*value\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$")
+_COMPARE: dict[str, Callable[[Floats, np.float32], Bools]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an event counts: kinds and their weights, what a positive is, what values are, how long a history may be.
+
+    It is saved with a recommender, so that an event means the same when it is served as when it was learned from.
+    Raises ``ParameterError`` for a rule, weight or number that it cannot follow.
+    """
+
+    kinds: Mapping[str, float] = field(default_factory=dict)  # weight of each kind; a kind not named weighs 1
+    positive: str | None = None  # 'value>=4', with >=, >, <=, < or ==
+    values_are: ValuesAre = "none"
+    max_history: int = 500  # newest events of one user that count when pairs are counted; 0 keeps all
+
+    def __post_init__(self) -> None:
+        if self.values_are not in get_args(ValuesAre):
+            raise ParameterError(f"values are 'rating', 'weight' or 'none', not {self.values_are!r}")
+        if isinstance(self.max_history, bool) or not isinstance(self.max_history, int) or self.max_history < 0:
+            raise ParameterError(f"max_history is a whole number from 0, not {self.max_history!r}")
+        kinds: dict[str, float] = {}
+        for kind, weight in self.kinds.items():
+            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not np.isfinite(weight):
+                raise ParameterError(f"the weight of kind {kind!r} must be a finite number, not {weight!r}")
+            kinds[normalise_kind(kind)] = float(weight)
+        object.__setattr__(self, "kinds", kinds)
+        if self.positive is not None:
+            self._rule()
+
+    def _rule(self) -> tuple[str, np.float32]:
+        found = _POSITIVE.match(self.positive) if isinstance(self.positive, str) else None
+        if found is None:
+            raise ParameterError(
+                f"a positive reads like 'value>=4' (one of >=, >, <=, <, == and a number), not {self.positive!r}"
+            )
+        return found[1], np.float32(found[2])
+
+    def weigh(
+        self, kinds: Sequence[str | None] | None = None, values: ArrayLike | None = None
+    ) -> tuple[Floats | None, Bools | None]:
+        """Values of events and which of them are liked, both ``(events,)``, from their raw kinds and raw values.
+
+        Ratings are the values themselves; weights are the weight of the kind times the value, where a value that is
+        missing (NaN) counts one; ``none`` has no values. ``liked`` is None where weights above zero say it all; the
+        rule ``positive`` compares the value of the event as it comes out here. An event of a kind that weighs zero or
+        less is never liked. Raises ``DataError`` for a rating that is missing and for numbers that are not finite.
+        """
+        if kinds is None:
+            return self.weigh_coded([], None, values)
+        table: dict[str | None, int] = {}
+        codes = np.fromiter((table.setdefault(kind, len(table)) for kind in kinds), dtype=np.int32)
+        return self.weigh_coded(list(table), codes, values)
+
+    def weigh_coded(
+        self, names: Sequence[str | None], kinds: Ints | None, values: ArrayLike | None
+    ) -> tuple[Floats | None, Bools | None]:
+        """As ``weigh``, where the kind of event ``i`` is ``names[kinds[i]]``, or unknown for a negative number."""
+        raw = None if values is None else np.asarray(values, dtype=np.float32)
+        if raw is not None and np.isinf(raw).any():
+            raise DataError("an event's value must be a finite number")
+        weight: Floats | None = None
+        if kinds is not None and self.kinds:
+            known = [1.0 if name is None else self.kinds.get(normalise_kind(name), 1.0) for name in names]
+            weight = np.array([*known, 1.0], dtype=np.float32)[kinds]  # -1 is the last: an unknown kind weighs 1
+        value: Floats | None = None
+        if self.values_are == "rating" and raw is not None:
+            if np.isnan(raw).any():
+                raise DataError("an event has no rating, and ratings were learned from")
+            value = raw
+        elif self.values_are == "weight" and (raw is not None or kinds is not None):
+            size = len(raw) if raw is not None else len(kinds if kinds is not None else ())
+            value = np.ones(size, dtype=np.float32)
+            if raw is not None:
+                value = np.where(np.isnan(raw), np.float32(1), raw)
+            if weight is not None:
+                value = value * weight
+        liked: Bools | None = None
+        if self.positive is not None and value is not None:
+            name, bound = self._rule()
+            liked = _COMPARE[name](value, bound)
+        if weight is not None and self.values_are != "weight" and (weight <= 0).any():
+            liked = weight > 0 if liked is None else liked & (weight > 0)
+        return value, liked
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON values."""
+        return {
+            "kinds": dict(self.kinds),
+            "positive": self.positive,
+            "values_are": self.values_are,
+            "max_history": self.max_history,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+        """The recipe that ``to_json`` wrote; raises ``ParameterError`` for anything it does not know."""
+        unknown = sorted(set(data) - {"kinds", "positive", "values_are", "max_history"})
+        if unknown:
+            raise ParameterError(f"a recipe has no {unknown[0]!r}")
+        if not isinstance(data.get("kinds", {}), Mapping):
+            raise ParameterError("a recipe's kinds are an object of kind and weight")
+        return cls(**data)
+
+
+def normalise_kind(kind: object) -> str:
+    """The one spelling of an event's kind: lower case without space around it."""
+    return str(kind).strip().lower()

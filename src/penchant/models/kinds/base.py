@@ -1,0 +1,281 @@
+"""What every model is: a dataclass whose fields are its hyper-parameters, that learns items and scores histories."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.core.item_features import ItemFeatures
+from penchant.core.rank import BLOCK_BYTES, Ranked, empty_lists, top_dense
+from penchant.errors import DataError, NotFittedError, ParameterError
+
+if TYPE_CHECKING:
+    from penchant.core.split import Split
+
+Task = Literal["ranking", "rating", "sequence"]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to run, never what to learn: the same hyper-parameters and seed give the same model.
+
+    Bit for bit on the same processor; networks may differ in the last digits on another one.
+    """
+
+    seed: int = 0
+    threads: int = 0  # 0: all cores
+    device: str = "cpu"
+    progress: Progress | None = (
+        None  # progress(stage, done, total); what follows " · " in a stage is news, not its name
+    )
+    checkpoints: str | None = None  # folder where a model that trains in passes writes down where it stands
+    resume: bool = False  # go on from there
+    log: str | None = None  # file that gets one line of JSON a pass
+    watch: Callable[[dict[str, Any]], None] | None = None  # called with what that line says
+
+    def rng(self) -> np.random.Generator:
+        """A fresh random stream of this run's seed."""
+        return np.random.default_rng(self.seed)
+
+    def report(self, stage: str) -> Callable[[int, int], None] | None:
+        """``(done, total)`` callback for one named stage, or None when nobody listens."""
+        progress = self.progress
+        if progress is None:
+            return None
+        return lambda done, total: progress(stage, done, total)
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the tuner looks for a hyper-parameter: a range (log or linear) or a list of choices."""
+
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+def hyper(
+    default: Any,
+    help: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    choices: Sequence[Any] | None = None,
+    space: Space | None = None,
+    other: Any = None,
+    when: Mapping[str, Any] | None = None,
+    also: float | None = None,
+) -> Any:
+    """A hyper-parameter field: its default, one line of help, its bounds, where the tuner looks, and ``other``, a
+    second value that must change what the model says (the contract suite holds every model to that). ``when`` names
+    values of other hyper-parameters without which this one does nothing; ``also`` is one value outside the bounds."""
+    meta = {"help": help, "ge": ge, "gt": gt, "le": le, "choices": choices, "space": space, "other": other}
+    meta |= {"when": dict(when or {}), "also": also}
+    return field(default=default, metadata={"hyper": meta})
+
+
+def learned() -> Any:
+    """A field that ``fit`` sets and ``save`` writes: an array, or a dataclass of arrays such as ``Weights``."""
+    return field(init=False, default=None, repr=False, compare=False, metadata={"learned": True})
+
+
+@dataclass(kw_only=True)
+class Model(ABC):
+    """A recommender: learns items from anonymous histories, scores any history, stores no user.
+
+    A subclass writes ``_fit`` and ``_score`` and declares its class variables; checking, masking, ranking and saving
+    are done once, above it.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[Task] = "ranking"
+    learns: ClassVar[bool] = True  # False: not expected to beat popularity (popular, random, bias)
+    remembers_users: ClassVar[bool] = False  # True: keeps anonymous training rows
+    uses_negatives: ClassVar[bool] = False  # True: sees every event, not only the positives
+    uses_catalog: ClassVar[bool] = False  # True: learns from item features, which fit must be given
+    uses_device: ClassVar[bool] = False  # True: trained on ``run.device``
+    assets_needed: ClassVar[tuple[str, ...]] = ()  # files that are saved beside its arrays
+
+    notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit has to report
+    assets: dict[str, bytes] = field(init=False, default_factory=dict, repr=False, compare=False)  # their content
+    features: ItemFeatures | None = field(init=False, default=None, repr=False, compare=False)  # held only during fit
+    item_counts: Longs = learned()  # (n_items,) training histories that hold the item; decides between equal scores
+
+    def __post_init__(self) -> None:
+        for parameter in self.hyper_parameters():
+            _check(type(self).name, parameter, getattr(self, parameter.name))
+
+    @classmethod
+    def hyper_parameters(cls) -> list[dataclasses.Field[Any]]:
+        """The fields that are hyper-parameters, in the order they are declared."""
+        return [f for f in dataclasses.fields(cls) if f.init]
+
+    @classmethod
+    def learned_fields(cls) -> list[str]:
+        """The names of the fields that ``fit`` sets."""
+        return [f.name for f in dataclasses.fields(cls) if f.metadata.get("learned")]
+
+    def params(self) -> dict[str, Any]:
+        """The hyper-parameters by name."""
+        return {f.name: getattr(self, f.name) for f in self.hyper_parameters()}
+
+    @property
+    def n_items(self) -> int:
+        """How many items the model knows."""
+        self._check_fitted()
+        return len(self.item_counts)
+
+    # -- what a model writes --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        """Learn from at least one event; ``train`` holds only positives unless ``uses_negatives``."""
+
+    @abstractmethod
+    def _score(self, given: Histories) -> Floats:
+        """Scores ``(len(given), n_items)``, float32; zeros for an empty row unless the model knows better."""
+
+    # -- what everyone calls --------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Histories,
+        *,
+        valid: Split | None = None,
+        run: Run = Run(),
+        features: ItemFeatures | None = None,
+    ) -> Self:
+        """Learn from histories and return self; fitting again starts afresh.
+
+        ``features`` describe the items (``Catalog.features()``); models that learn from behaviour alone ignore them.
+        Raises ``DataError`` when ``train`` holds no usable event, or when features are needed and missing or over other
+        items.
+        """
+        if features is None and self.uses_catalog:
+            raise DataError(f"{self.name} recommends by item features: give it a catalogue with attributes or vectors")
+        if features is not None and self.uses_catalog and features.vectors is None and not features.names:
+            raise DataError(f"{self.name}: the catalogue holds neither attributes nor vectors of any item")
+        if features is not None and features.n_items != train.n_items:
+            raise DataError(f"the item features describe {features.n_items} items, the histories {train.n_items}")
+        used = train if self.uses_negatives else train.positives()
+        if len(used.items) == 0:
+            raise DataError(f"{self.name}: nothing to learn from: the training histories hold no usable event")
+        for name in self.learned_fields():
+            setattr(self, name, None)
+        self.notes = []
+        self.item_counts = train.positives().counts()
+        self.features = features
+        try:
+            self._fit(used, valid, run)
+        finally:
+            self.features = None
+        return self
+
+    def score(self, given: Histories) -> Floats:
+        """Scores of every item for every history, ``(len(given), n_items)``: higher is better, -inf cannot be had.
+
+        Raises ``NotFittedError`` before ``fit`` and ``DataError`` when the histories are over other items.
+        """
+        self._check_given(given)
+        return self._score(given if self.uses_negatives else given.positives())
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked:
+        """Top k of every row, in blocks of bounded memory; ``topk.rank`` is the door to it."""
+        self._check_given(given)
+        size = max(1, int(BLOCK_BYTES // (4 * max(1, given.n_items))))
+        items, scores = empty_lists(len(given), k)
+        for lo in range(0, len(given), size):
+            part = slice(lo, min(lo + size, len(given)))
+            best = top_dense(
+                self.score(given[part]), k, exclude=exclude[part], allow=allow, place=place, threads=threads
+            )
+            items[part], scores[part] = best.items, best.scores
+        return Ranked(items, scores)
+
+    def similar(self, item: int) -> Floats:
+        """How much each item resembles ``item``, shape ``(n_items,)``: the scores of a history of that one item."""
+        scores: Floats = self.score(Histories.from_lists([[item]], self.n_items))[0]
+        return scores
+
+    def explain(self, given: Histories, item: int) -> Explanation:
+        """Why ``item`` scores what it does for the one history ``given``: one contribution an event, oldest first.
+
+        Here each contribution is the score minus the score without that event; models whose score is a sum of
+        contributions answer exactly.
+        """
+        if len(given) != 1:
+            raise ParameterError(f"explain takes one history, got {len(given)}")
+        events = len(given.items)
+        without = np.ones(events * events, dtype=np.bool_)
+        without[:: events + 1] = False
+        repeated = given[np.zeros(events, dtype=np.int64)].where(without) if events else given
+        total = float(self.score(given)[0, item])
+        parts = total - self.score(repeated)[:, item] if events else np.empty(0, np.float32)
+        return Explanation("leave-one-out", total, 0.0, parts.astype(np.float32))
+
+    # -- checks ---------------------------------------------------------------------------------------------------
+
+    def _check_fitted(self) -> None:
+        if self.item_counts is None:
+            raise NotFittedError(f"{self.name} has not been fitted: call fit first")
+
+    def _check_given(self, given: Histories) -> None:
+        self._check_fitted()
+        if given.n_items != len(self.item_counts):
+            raise DataError(f"{self.name} knows {len(self.item_counts)} items, the histories are over {given.n_items}")
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """``score`` of one item and what each event of the history gave it; ``exact``: score = base + sum of parts."""
+
+    method: Literal["exact", "leave-one-out"]
+    score: float
+    base: float
+    parts: Floats  # (events,)
+
+
+def _check(model: str, parameter: dataclasses.Field[Any], value: Any) -> None:
+    meta = parameter.metadata.get("hyper")
+    if meta is None:
+        return
+    default = parameter.default
+
+    def wrong(expected: str) -> ParameterError:
+        return ParameterError(f"{model}: {parameter.name} must be {expected}, got {value!r}")
+
+    if meta["choices"] is not None:
+        if value not in meta["choices"]:
+            raise wrong("one of " + ", ".join(map(str, meta["choices"])))
+        return
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise wrong("true or false")
+        return
+    if isinstance(default, (int, float)):
+        number_is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if isinstance(default, int) and not number_is_whole:
+            raise wrong("a whole number")
+        if not (number_is_whole or isinstance(value, float)) or not np.isfinite(value):
+            raise wrong("a finite number")
+        if value == meta["also"]:
+            return
+        for bound, holds, sign in (
+            (meta["ge"], operator.ge, "≥"),
+            (meta["gt"], operator.gt, ">"),
+            (meta["le"], operator.le, "≤"),
+        ):
+            if bound is not None and not holds(value, bound):
+                raise wrong(f"{sign} {bound:g}" + ("" if meta["also"] is None else f", or {meta['also']:g}"))

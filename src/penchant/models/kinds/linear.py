@@ -1,0 +1,246 @@
+"""Linear models: a score is the sum of what each past event gives, through one item→item operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.core.rank import Ranked, empty_lists
+from penchant.errors import ParameterError
+from penchant.models.kinds.base import Explanation, Model, Run, Space, hyper, learned
+from penchant.models.parts.half_life import estimate_half_life
+
+if TYPE_CHECKING:
+    from penchant.core.item_features import ItemFeatures
+    from penchant.core.split import Split
+
+SECONDS_A_DAY = 86_400.0
+ROWS_A_BLOCK = 64
+LISTS_A_BLOCK = 256  # ranked at a time: what a block needs is made anew for each
+ROWS_A_PRODUCT = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """An item→item operator W: row = item of the history, column = candidate. Any of the parts may be absent.
+
+    W = sparse(indptr, indices, data) + dense + left @ right
+    """
+
+    indptr: Longs | None = None  # (n + 1,)
+    indices: Ints | None = None  # (nonzeros,) ascending within a row
+    data: Floats | None = None
+    dense: Floats | None = None  # (n, n)
+    left: Floats | None = None  # (n, rank)
+    right: Floats | None = None  # (rank, n)
+
+    @property
+    def only_sparse(self) -> bool:
+        return self.indptr is not None and self.dense is None and self.left is None
+
+    def column(self, item: int, rows: Ints) -> Floats:
+        """``W[rows, item]``."""
+        out = np.zeros(len(rows), dtype=np.float32)
+        if self.indptr is not None and self.indices is not None and self.data is not None:
+            at, count = self._entries(rows)
+            found = np.flatnonzero(self.indices[at] == item)
+            out[np.searchsorted(np.cumsum(count), found, side="right")] = self.data[at[found]]
+        if self.dense is not None:
+            out += self.dense[rows, item]
+        if self.left is not None and self.right is not None:
+            out += self.left[rows] @ self.right[:, item]
+        return out
+
+    def _entries(self, rows: Ints) -> tuple[Longs, Longs]:
+        """Where the entries of these rows stand, one row after another, and how many each has."""
+        assert self.indptr is not None  # the callers looked
+        start = self.indptr[rows]
+        count = self.indptr[rows + 1] - start
+        return np.arange(count.sum()) + np.repeat(start - np.cumsum(count) + count, count), count
+
+    def apply(self, given: Histories, coefficients: Floats, *, threads: int = 1) -> Floats:
+        """``(rows, n)``: for every row the coefficient-weighted sum of the operator rows of its items.
+
+        Few rows take a NumPy path that needs no compiler and adds in the same order; a low-rank part is multiplied for
+        all rows at once, so that there the rows beside a row may show in its last bits.
+        """
+        out = np.zeros((len(given), given.n_items), dtype=np.float32)
+        if self.indptr is not None and self.indices is not None and self.data is not None:
+            if len(given) == 1:
+                at, count = self._entries(given.items)
+                np.add.at(out[0], self.indices[at], np.repeat(coefficients, count) * self.data[at])  # one after another
+            else:
+                self._apply_sparse(given, coefficients, out, threads)
+        if self.dense is not None and len(given.items):
+            if len(given) == 1:
+                out[0] += coefficients @ self.dense[given.items]
+            else:  # row by row it would be copied together first, which takes longer than the sums
+                out += times_dense((given.indptr, given.items, coefficients), self.dense, threads)
+        if self.left is not None and self.right is not None and len(given.items):
+            if len(given) == 1:
+                out[0] += (coefficients @ self.left[given.items]) @ self.right
+            else:
+                out += times_dense((given.indptr, given.items, coefficients), self.left, threads) @ self.right
+        return out
+
+    def _apply_sparse(self, given: Histories, coefficients: Floats, out: Floats, threads: int) -> None:
+        from penchant.kernels.select import sparse_scores
+        from penchant.kernels.threads import over_blocks
+
+        indptr, indices, data = self.indptr, self.indices, self.data
+        assert indptr is not None and indices is not None and data is not None  # narrows the types
+
+        def work(lo: int, hi: int) -> None:
+            sparse_scores(lo, hi, given.indptr, given.items, coefficients, indptr, indices, data, out)
+
+        over_blocks(work, len(given), size=ROWS_A_BLOCK, threads=threads)
+
+
+def times_dense(matrix: tuple[Longs, Ints, Floats], dense: Floats, threads: int) -> Floats:
+    """A sparse matrix of rows (``indptr``, ``indices``, ``data``) times a thin dense one."""
+    from penchant.kernels.lowrank import times
+    from penchant.kernels.threads import over_blocks
+
+    indptr, indices, data = matrix
+    dense = np.ascontiguousarray(dense)
+    out = np.empty((len(indptr) - 1, dense.shape[1]), dtype=np.float32)
+    over_blocks(
+        lambda lo, hi: times(lo, hi, indptr, indices, data, dense, out),
+        len(out),
+        size=ROWS_A_PRODUCT,
+        threads=threads,
+    )
+    return out
+
+
+@dataclass(kw_only=True)
+class LinearModel(Model):
+    """score(history) = Σ over its last ``window`` events of weight(event) · decay(event) · W[item].
+
+    decay = 2^(−age / half_life) · 2^(−days / half_life_days), age in events from the newest, days back from the
+    moment of the request. Where the log says what came first, a ``half_life`` of −1 is estimated by ``fit`` from the
+    training histories, which its notes say. An empty history scores zero everywhere.
+    """
+
+    window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
+    half_life: float = hyper(
+        -1.0, "events after which an event counts half; 0: no decay, -1: as training histories tell", ge=-1,
+        space=Space(0.5, 100, log=True), other=1.0,
+    )  # fmt: skip
+    half_life_days: float = hyper(0.0, "days after which an event counts half; 0: no decay", ge=0, other=1.0)
+
+    fades: ClassVar[float] = 0.0  # the half-life where it is left to the training histories, and these cannot tell
+
+    weights: Weights = learned()
+    recency: Floats | None = learned()  # (1,) the half-life that was estimated
+
+    def fit(
+        self,
+        train: Histories,
+        *,
+        valid: Split | None = None,
+        run: Run = Run(),  # noqa: B008  # frozen
+        features: ItemFeatures | None = None,
+    ) -> Self:
+        """As in ``Model``, then the half-life where it is left to the training histories."""
+        super().fit(train, valid=valid, run=run, features=features)
+        self._settle_recency(train, run)
+        return self
+
+    def _settle_recency(self, train: Histories, run: Run) -> None:
+        """The half-life where it is left to the training histories, once a fit."""
+        if self.half_life < 0 and self.recency is None:
+            if getattr(self, "exact", False):
+                named = f"half_life {self.fades:g}" if self.fades else "no half_life"
+                if train.ordered:
+                    self.notes.append(f"{named}: an estimate from all histories allows no exact update; give a number")
+                return
+            estimate, found = estimate_half_life(train, run)
+            self.recency = np.array([self.fades if estimate is None else estimate], dtype=np.float32)
+            self.notes += [found] if found else []
+
+    def _of_trials(self, train: Histories, run: Run) -> dict[str, Any]:
+        """Of models that are tried while some hyper-parameter is estimated: what would be estimated each time."""
+        self._settle_recency(train, run)
+        return {} if self.recency is None else {"half_life": float(self.recency[0])}
+
+    def bounded(self, train: Histories, max_history: int) -> Histories:
+        """The newest ``max_history`` events of every history (0: all), so that one very long history does not cost the
+        square of its length when pairs are counted; what was cut is reported in ``notes``."""
+        cut = train.newest(max_history)
+        if cut is not train:
+            longer = int((train.lengths > max_history).sum())
+            self.notes.append(
+                f"{longer:,} histories were cut to their newest {max_history:,} events: "
+                f"{len(train.items) - len(cut.items):,} events were left out of the pair counts"
+            )
+        return cut
+
+    def coefficients(self, given: Histories) -> Floats:
+        """What each event of (already windowed) histories counts, shape ``(events,)``."""
+        c = given.weights()
+        half_life = self.half_life
+        if half_life < 0:
+            half_life = self.fades if self.recency is None else float(self.recency[0])
+        if half_life > 0:
+            c = c * np.exp2(-given.ages() / half_life)
+        if self.half_life_days > 0 and given.times is not None:
+            moments = given.moments()
+            assert moments is not None  # times are there
+            days = np.maximum(np.repeat(moments, given.lengths) - given.times, 0) / SECONDS_A_DAY
+            c = c * np.exp2(-days / self.half_life_days)
+        return c.astype(np.float32, copy=False)
+
+    def recent(self, given: Histories) -> Histories:
+        """The events that count: distinct items unless the model is sequential, then the window."""
+        return (given if self.task == "sequence" else given.distinct()).newest(self.window)
+
+    def _score(self, given: Histories) -> Floats:
+        recent = self.recent(given)
+        return self.weights.apply(recent, self.coefficients(recent))
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked:
+        """As in ``Model``; a purely sparse operator is scored and ranked in one pass over what a history reaches."""
+        if not self.weights.only_sparse or len(given) == 1:
+            return super().top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+        from penchant.kernels.select import sparse_top
+        from penchant.kernels.threads import over_blocks
+
+        self._check_given(given)
+        recent = self.recent(given if self.uses_negatives else given.positives())
+        c, w = self.coefficients(recent), self.weights
+        items, scores = empty_lists(len(given), k)
+        by_place = np.argsort(place).astype(np.int32)
+        mask = np.empty(0, np.bool_) if allow is None else allow
+        indptr, indices, data = w.indptr, w.indices, w.data
+        assert indptr is not None and indices is not None and data is not None  # only_sparse
+
+        def work(lo: int, hi: int) -> None:
+            sparse_top(
+                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, place, by_place,
+                exclude.indptr, exclude.items, mask, items, scores,
+            )  # fmt: skip
+
+        over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
+        return Ranked(items, scores)
+
+    def explain(self, given: Histories, item: int) -> Explanation:
+        """Exact: each event gives its coefficient times ``W[its item, item]``; events outside the window give zero."""
+        if len(given) != 1:
+            raise ParameterError(f"explain takes one history, got {len(given)}")
+        self._check_given(given)
+        parts = np.zeros(len(given.items), dtype=np.float32)
+        recent = self.recent(given if self.uses_negatives else given.positives())
+        gave = self.coefficients(recent) * self.weights.column(item, recent.items)
+        # an event keeps its place: of a repeated item, the newest positive stands for all where repeats are merged
+        left: dict[int, list[int]] = {}
+        for event in range(len(given.items) - 1, -1, -1):
+            left.setdefault(int(given.items[event]), []).append(event)
+        for value, of in zip(gave[::-1], recent.items[::-1], strict=True):
+            parts[left[int(of)].pop(0)] = value
+        return Explanation("exact", float(parts.sum()), 0.0, parts)

@@ -1,0 +1,31 @@
+"""Rating models: they speak on the scale of the log, so that their predictions can be compared with ratings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from penchant.core.histories import Floats, Histories
+from penchant.errors import DataError
+from penchant.models.kinds.base import Model
+
+
+class RatingModel(Model, ABC):
+    """A model with an absolute scale: ``predict`` gives what each history would rate each asked item.
+
+    Scores, which order lists, are not clipped to that scale: what lies beyond its end would be equal, and no order.
+    """
+
+    @abstractmethod
+    def _predict(self, given: Histories, items: Histories) -> Floats:
+        """Predicted ratings, ``(len(items.items),)``: row r of ``items`` is asked of row r of ``given``."""
+
+    def predict(self, given: Histories, items: Histories) -> Floats:
+        """Ratings that histories would give, one an event of ``items``, clipped to the scale of the training ratings.
+
+        Row r of ``items`` asks row r of ``given``. An empty history, or an item without ratings, gets the shrunken
+        baseline. Raises ``DataError`` when rows do not match.
+        """
+        self._check_given(given)
+        if len(given) != len(items):
+            raise DataError(f"{self.name}: {len(given)} histories were given and {len(items)} rows of items asked")
+        return self._predict(given, items)

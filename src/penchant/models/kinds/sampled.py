@@ -1,0 +1,132 @@
+"""What the factorisations that learn by sampled negatives share: the schedule of steps, and folding in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.models.kinds.base import Run, Space, hyper
+from penchant.models.kinds.vector import VectorModel
+
+if TYPE_CHECKING:
+    from penchant.core.split import Split
+
+LANES = 8  # groups of rows and of items: fixed, so that the numbers do not depend on the threads
+ROWS = 64  # rows a block of folding in
+
+
+@dataclass(kw_only=True)
+class SampledModel(VectorModel):
+    """Items and rows learned by single steps on sampled pairs; a row of the training log is thrown away after.
+
+    The schedule is that of distributed stochastic gradient descent (Gemulla, Nijkamp, Haas and Sismanis 2011). An
+    epoch deals rows and items into eight groups anew; in turn s, lane p walks the events of row group p with items of
+    group p + s, and draws its negatives from that item group. No two lanes of a turn touch the same vector, so they
+    run on any number of threads to the same bits.
+    """
+
+    loss: ClassVar[int]
+
+    factors: int = hyper(64, "length of the item vectors", ge=1, space=Space(16, 256, log=True), other=5)
+    epochs: int = hyper(30, "passes over the events", ge=1, space=Space(10, 100, log=True), other=2)
+    rate: float = hyper(0.1, "learning rate of Adagrad", gt=0, space=Space(0.02, 0.5, log=True), other=0.02)
+    reg: float = hyper(0.01, "regularisation of every step", ge=0, space=Space(1e-4, 0.1, log=True), other=0.2)
+    fold_passes: int = hyper(10, "passes over a history that is folded in", ge=1, space=Space(5, 40), other=2)
+
+    def _tries(self) -> int:
+        """Negatives drawn for one event, at most."""
+        raise TypeError(f"{self.name} says how many negatives it draws")
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self.learn_rows(train, run)
+
+    def learn_rows(self, train: Histories, run: Run) -> Floats:
+        """Learn the items; gives the training rows' own vectors too, which ``fit`` throws away."""
+        from penchant.kernels.sgd import learn_events
+        from penchant.kernels.threads import over_blocks
+
+        events = rising(train)
+        rng, n, rows = run.rng(), train.n_items, events.rows.astype(np.int32)
+        y, x = _start(rng, n, self.factors), _start(rng, len(events), self.factors)
+        x_sum, y_sum = np.ones(len(x), dtype=np.float32), np.ones(n, dtype=np.float32)
+        bias, weights = np.zeros(n, dtype=np.float32), events.weights()
+        lanes = min(LANES, n, max(1, len(events)))
+        progress = run.report(self.name)
+        for epoch in range(self.epochs):
+            row_group, item_group = _deal(rng, len(events), lanes), _deal(rng, n, lanes)
+            pools = [np.flatnonzero(item_group == g).astype(np.int32) for g in range(lanes)]
+            bucket = row_group[rows] * lanes + item_group[events.items]
+            order = np.argsort(bucket.astype(np.int16), kind="stable").astype(np.int64)  # by rows: theirs stay cached
+            bounds = np.concatenate([[0], np.cumsum(np.bincount(bucket, minlength=lanes * lanes))])
+            seeds = rng.integers(2**62, size=(lanes, lanes))
+            for turn in range(lanes):
+
+                def work(
+                    lane: int,
+                    _: int,
+                    turn: int = turn,
+                    order: Longs = order,
+                    bounds: Longs = bounds,
+                    pools: list[Ints] = pools,
+                    seeds: Longs = seeds,
+                ) -> None:
+                    group = (lane + turn) % lanes
+                    lo, hi = bounds[lane * lanes + group : lane * lanes + group + 2]
+                    learn_events(
+                        lo, hi, self.loss, order, rows, events.indptr, events.items, weights, pools[group],
+                        x, x_sum, y, y_sum, bias, self.rate, self.reg, self._tries(), seeds[turn, lane],
+                    )  # fmt: skip
+
+                over_blocks(work, lanes, size=1, threads=run.threads)
+            if progress is not None:
+                progress(epoch + 1, self.epochs)
+        self.item_vectors, self.item_bias = y, bias
+        self._forget_unseen()
+        return x
+
+    def _forget_unseen(self) -> None:
+        """An item without a training event was only ever a negative: it keeps its bias and no direction."""
+        self.item_vectors[self.item_counts == 0] = 0
+
+    def embed(self, given: Histories) -> Floats:
+        """Vectors of histories, ``(len(given), factors)``: the same steps with the items held still; zeros if empty."""
+        from penchant.kernels.sgd import fold_rows
+        from penchant.kernels.threads import over_blocks
+
+        events = rising(given)
+        x = np.zeros((len(events), self.factors), dtype=np.float32)
+        pool, weights = np.arange(given.n_items, dtype=np.int32), events.weights()
+        bias = np.zeros(given.n_items, np.float32) if self.item_bias is None else self.item_bias
+
+        def work(lo: int, hi: int) -> None:
+            fold_rows(
+                lo, hi, self.loss, self.fold_passes, events.indptr, events.items, weights, pool, x, self.item_vectors,
+                bias, self.rate, self.reg, self._tries(),
+            )  # fmt: skip
+
+        over_blocks(work, len(events), size=ROWS)
+        return x
+
+
+def rising(given: Histories) -> Histories:
+    """Distinct events, each row by rising item: the order in which a row's items are searched and folded in."""
+    events = given.distinct()
+    order = np.lexsort((events.items, events.rows))
+    values = None if events.values is None else events.values[order]
+    return Histories(events.indptr, events.items[order], given.n_items, values, events.values_are)
+
+
+def _start(rng: np.random.Generator, rows: int, factors: int) -> Floats:
+    return rng.standard_normal((rows, factors), dtype=np.float32) * np.float32(0.1 / np.sqrt(factors))
+
+
+def _deal(rng: np.random.Generator, count: int, groups: int) -> np.ndarray:
+    """A random group for each of ``count``, about even in size.
+
+    Where there are many, sixteen neighbours go together: two threads that write to one cache line wait for each other.
+    """
+    together = 16 if count >= 256 * groups else 1
+    return np.repeat(rng.permutation(-(-count // together)) % groups, together)[:count]

@@ -1,0 +1,113 @@
+"""Vector models: a history becomes one vector, and a score is its inner product with each item's."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.core.histories import Bools, Floats, Histories, Ints
+from penchant.core.rank import Ranked, empty_lists, top_dense
+from penchant.models.kinds.base import Model, learned
+
+COARSE_ITEMS = 2**18  # from so many on, lists of few rows begin with a pass over vectors of one byte a number
+COARSE_ROWS = 8  # more rows than that share one product of matrices
+ROOM = 2**16  # candidates that a pass may leave; past it, everything is scored
+ITEMS_A_BLOCK = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """Item vectors as one byte a number, with what that may cost: see ``kernels/coarse.py``."""
+
+    of: Floats  # the vectors that they stand for
+    coarse: NDArray[np.int8]
+    step: Floats
+    error: Floats
+
+    @classmethod
+    def make(cls, vectors: Floats, threads: int) -> Coarse:
+        """In a quarter of the memory of the vectors."""
+        from penchant.kernels.coarse import quantise
+        from penchant.kernels.threads import over_blocks
+
+        n = len(vectors)
+        made = cls(vectors, np.empty(vectors.shape, np.int8), np.empty(n, np.float32), np.empty(n, np.float32))
+        over_blocks(
+            lambda lo, hi: quantise(lo, hi, vectors, made.coarse, made.step, made.error), n, size=ITEMS_A_BLOCK,
+            threads=threads,
+        )  # fmt: skip
+        return made
+
+    def reach(self, vector: Floats, bias: Floats | None, banned: Bools, k: int) -> Ints | None:
+        """The items that may be among the k best for a vector, surely holding them; None if that is too many."""
+        from penchant.kernels.coarse import candidates
+
+        slack = 1.0001 * float(np.linalg.norm(vector.astype(np.float64)))
+        found, upper = np.empty(ROOM, np.int32), np.empty(ROOM, np.float32)
+        none = np.empty(0, np.float32)
+        size = candidates(
+            self.coarse, self.step, self.error, none if bias is None else bias, vector, slack, banned, k, found, upper
+        )
+        return found[:size] if size >= 0 else None
+
+
+@dataclass(kw_only=True)
+class VectorModel(Model):
+    """score(history) = embed(history) @ item_vectors.T (+ item_bias).
+
+    Lists of few rows over very many items begin with item vectors of one byte a number: a first pass finds what may be
+    among the best, by a bound that rounding cannot cross, and only that is scored exactly. The list is the same.
+    """
+
+    item_vectors: Floats = learned()  # (n_items, factors)
+    item_bias: Floats | None = learned()  # (n_items,) or None
+    _coarse: Coarse | None = field(init=False, default=None, repr=False, compare=False)
+
+    @abstractmethod
+    def embed(self, given: Histories) -> Floats:
+        """The vectors of histories, ``(len(given), factors)``; an empty history gives zeros unless said otherwise."""
+
+    def _score(self, given: Histories) -> Floats:
+        scores = self.embed(given) @ self.item_vectors.T
+        if self.item_bias is not None:
+            np.add(scores, self.item_bias, out=scores)
+        return np.asarray(scores, dtype=np.float32)
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked:
+        """As in ``Model``; few rows over very many items take the coarse pass first."""
+        self._check_given(given)
+        plain = type(self)._score is VectorModel._score  # noqa: SLF001  # whether it scores in a way of its own
+        if not plain or self.n_items < COARSE_ITEMS or len(given) > COARSE_ROWS or k > ROOM // 8:
+            return super().top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+        if self._coarse is None or self._coarse.of is not self.item_vectors:
+            self._coarse = Coarse.make(self.item_vectors, threads)
+        vectors = np.ascontiguousarray(self.embed(given if self.uses_negatives else given.positives()), np.float32)
+        items, scores = empty_lists(len(given), k)
+        for row, vector in enumerate(vectors):
+            banned = np.zeros(self.n_items, dtype=np.bool_) if allow is None else ~allow
+            banned[exclude[row : row + 1].items] = True
+            near = self._coarse.reach(vector, self.item_bias, banned, k) if vector.any() else None
+            if near is None:  # too much is too alike
+                only = slice(row, row + 1)
+                best = super().top(given[only], k, exclude=exclude[only], allow=allow, place=place, threads=threads)
+            else:
+                exact = self.item_vectors[near] @ vector
+                exact = exact if self.item_bias is None else exact + self.item_bias[near]
+                nothing = Histories(np.zeros(2, np.int64), np.empty(0, np.int32), len(near))
+                best = top_dense(exact[None], k, exclude=nothing, allow=None, place=place[near])
+                best = Ranked(np.where(best.items >= 0, near[best.items], -1).astype(np.int32), best.scores)
+            items[row], scores[row] = best.items[0], best.scores[0]
+        return Ranked(items, scores)
+
+    def similar(self, item: int) -> Floats:
+        """Cosine between the item vectors, ``(n_items,)``; zero where a vector is zero."""
+        self._check_fitted()
+        norms = np.linalg.norm(self.item_vectors, axis=1)
+        norms[norms == 0] = np.inf
+        cosines: Floats = ((self.item_vectors @ self.item_vectors[item]) / (norms * norms[item])).astype(np.float32)
+        return cosines

@@ -1,0 +1,190 @@
+"""What every neural model is: named weights, a loss of steps, and an encoder that turns a history into a vector."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.core.histories import Floats, Histories
+from penchant.errors import MissingExtraError
+from penchant.models.kinds.base import Run, Space, hyper, learned
+from penchant.models.kinds.vector import VectorModel
+from penchant.models.neural.parts.encoder import ENCODER, Encoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from penchant.core.split import Split
+
+Weights = Mapping[str, "Tensor"]
+Arrays = dict[str, NDArray[Any]]
+CELLS = 2**22  # numbers of history vectors handed to the encoder at once: 16 MiB
+
+
+@dataclass(kw_only=True)
+class NeuralModel(VectorModel):
+    """Weights learned by gradient steps; score = encoder(vectors of the history) @ item_vectors.T (+ item_bias)."""
+
+    uses_device: ClassVar[bool] = True
+    assets_needed: ClassVar[tuple[str, ...]] = (ENCODER,)
+    window: ClassVar[int] = 0  # newest events the encoder looks at; 0: all
+
+    factors: int = hyper(64, "length of the item vectors", ge=1, space=Space(32, 128, log=True), other=6)
+    dropout: float = hyper(
+        0.2, "share of activations left out while training", ge=0, le=0.99, space=Space(0, 0.6), other=0.5
+    )
+    epochs: int = hyper(100, "passes over the training events, at most", ge=1, other=2)
+    batch: int = hyper(2048, "events a step", ge=1, space=Space(512, 8192, log=True), other=150)
+    optimiser: str = hyper(
+        "adam",
+        "how steps are taken; gd: one a pass, on the gradient of everything",
+        choices=("adam", "adamw", "adagrad", "momentum", "sgd", "gd"),
+        other="adagrad",
+    )
+    rate: float = hyper(1e-3, "learning rate", gt=0, space=Space(3e-4, 1e-2, log=True), other=0.03)
+    momentum: float = hyper(
+        0.9, "what is kept of the last step", ge=0, le=0.999, other=0.5, when={"optimiser": "momentum"}
+    )
+    reg: float = hyper(0.0, "weight decay", ge=0, space=Space(1e-6, 1e-2, log=True), other=0.01)
+    warmup: float = hyper(0.0, "passes over which the learning rate rises", ge=0, other=2.0)
+    decay: str = hyper("none", "how it falls after that", choices=("none", "linear", "cosine"), other="linear")
+    clip: float = hyper(5.0, "largest length of a step's gradient; 0: any", ge=0, other=0.01)
+    patience: int = hyper(10, "passes without a better held-out NDCG@10 before it stops; 0: never", ge=0, other=0)
+
+    history: list[dict[str, Any]] = field(
+        init=False, default_factory=list, repr=False, compare=False
+    )  # a record a pass
+    _done: float = field(init=False, default=0.0, repr=False, compare=False)  # passes trained, while training
+    input_vectors: Floats | None = (
+        learned()
+    )  # (n_items, width) what the encoder is given of an item; None: item_vectors
+
+    # -- what a model writes ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _start(self, rng: np.random.Generator) -> Arrays:
+        """Weights before the first step, float32."""
+
+    @abstractmethod
+    def _steps(self, rng: np.random.Generator) -> Sequence[Any]:
+        """One pass over the training events, as what each step is about."""
+
+    @abstractmethod
+    def _loss(self, weights: Weights, step: Any) -> tuple[Tensor, int]:
+        """The mean loss of a step, and over how many events."""
+
+    @abstractmethod
+    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+        """What is exported: vectors ``(rows, width of item_vectors)`` from what ``_inputs`` gives, in that order."""
+
+    @abstractmethod
+    def _prepare(self, train: Histories) -> int:
+        """Look the training events over; how many there are to learn from in a pass."""
+
+    def _release(self) -> None:
+        """Let go of what ``_prepare`` keeps."""
+
+    def _inputs(self, given: Histories, table: Floats) -> Arrays:
+        """What the encoder takes, the longest history of the batch deciding the shape; every row has an event.
+
+        ``vectors`` (rows, length, width), zeros after a row's last event, and ``lengths`` (rows,).
+        """
+        lengths = given.lengths
+        vectors = np.zeros((len(given), int(lengths.max()), table.shape[1]), dtype=np.float32)
+        vectors[np.arange(vectors.shape[1]) < lengths[:, None]] = table[given.items]
+        return {"vectors": vectors, "lengths": lengths}
+
+    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+        """item_vectors, item_bias and input_vectors out of the weights."""
+        return weights["items"], None, None
+
+    # -- training ---------------------------------------------------------------------------------------------------
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        require_torch(self.name)
+        from penchant.models.neural.training.export import export
+        from penchant.models.neural.training.loop import learn
+
+        self.assets, self.history = {}, []
+        try:
+            weights = learn(self, train, valid, run)
+            self._keep(weights)
+        finally:
+            self._release()
+        self.assets = {ENCODER: export(self, weights)}
+
+    def _keep(self, weights: Arrays) -> None:
+        """Set the learned tables."""
+        tables = (None if table is None else np.ascontiguousarray(table) for table in self._tables(weights))
+        self.item_vectors, self.item_bias, self.input_vectors = tables  # type: ignore[assignment]  # the first is there
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def embed(self, given: Histories) -> Floats:
+        """Vectors of histories by the exported encoder, ``(len(given), width)``; zeros for an empty history.
+
+        Raises ``MissingExtraError`` where ONNX Runtime is not installed.
+        """
+        out = np.zeros((len(given), self._width), dtype=np.float32)
+        table = self.item_vectors if self.input_vectors is None else self.input_vectors
+        for rows, inputs in self.batches(given, table):
+            out[rows] = self._encoder().run(inputs)
+        return out
+
+    @property
+    def _width(self) -> int:
+        """How long the encoder's vectors are."""
+        return int(self.item_vectors.shape[1])
+
+    def _score(self, given: Histories) -> Floats:
+        return self._against_items(self.embed(given))
+
+    def _against_items(self, vectors: Floats) -> Floats:
+        """Scores of all items for vectors of histories, ``(rows, n_items)``."""
+        scores = vectors @ self.item_vectors.T
+        if self.item_bias is not None:
+            np.add(scores, self.item_bias, out=scores)
+        return np.asarray(scores, dtype=np.float32)
+
+    def batches(self, given: Histories, table: Floats) -> list[tuple[NDArray[np.int64], Arrays]]:
+        """Rows with an event, those of similar length together, and what the encoder takes of them."""
+        given = given.newest(self.window)
+        rows = np.flatnonzero(given.lengths > 0)
+        rows = rows[np.argsort(given.lengths[rows], kind="stable")]
+        cells = np.cumsum(given.lengths[rows]) * table.shape[1] // CELLS
+        parts = np.split(rows, np.flatnonzero(np.diff(cells)) + 1) if len(rows) else []
+        return [(part, self._inputs(given[part], table)) for part in parts]
+
+    def _encoder(self) -> Encoder:
+        return Encoder.of(self.assets[ENCODER])
+
+
+def require_torch(what: str) -> None:
+    """Raises ``MissingExtraError`` where torch is not installed."""
+    try:
+        import torch  # noqa: F401  # only whether it is there
+    except ModuleNotFoundError as missing:
+        if missing.name != "torch":
+            raise
+        raise MissingExtraError("neural", f"training {what}") from None
+
+
+def normal(rng: np.random.Generator, *shape: int, scale: float) -> Floats:
+    """Normal random numbers, cut at two deviations so that none starts far out."""
+    return np.clip(rng.standard_normal(shape, dtype=np.float32), -2, 2) * np.float32(scale)
+
+
+def glorot(rng: np.random.Generator, inward: int, outward: int) -> Floats:
+    """A dense layer's matrix ``(inward, outward)``, uniform after Glorot and Bengio (2010)."""
+    bound = np.sqrt(6 / (inward + outward))
+    return rng.uniform(-bound, bound, (inward, outward)).astype(np.float32)
+
+
+def unit(table: Floats) -> Floats:
+    """Rows at length one; a row of zeros stays."""
+    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), dtype=np.float32)

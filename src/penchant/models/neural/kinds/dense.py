@@ -1,0 +1,73 @@
+"""The body of the textbook network: the last items, embedded and laid side by side, through dense ReLU layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penchant.core.histories import Floats, Histories
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal
+from penchant.models.neural.kinds.sequence import SequenceModel
+from penchant.models.neural.parts.passages import Passages
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(kw_only=True)
+class DenseModel(SequenceModel):
+    """h = ReLU(... ReLU(Σ_a W_a e_{item of age a} + b) ...): what a subclass puts on top of it are its ``items``.
+
+    Places before the first event stay zero and are not computed in training, which makes the flattened first layer a
+    sum over the events there are.
+    """
+
+    hidden: int = hyper(512, "width of the dense layers", ge=1, space=Space(64, 512, log=True), other=7)
+    layers: int = hyper(1, "dense layers", ge=1, space=Space(1, 3), other=2)
+
+    def _body(self, rng: np.random.Generator) -> Arrays:
+        """Weights below the output layer."""
+        d, h = self.factors, self.hidden
+        found: Arrays = {
+            "embedding": normal(rng, self.n_items, d, scale=d**-0.5),
+            "first": glorot(rng, self.window * d, h).reshape(self.window, d, h) * np.float32(2),
+            "first.b": np.zeros(h, dtype=np.float32),
+        }
+        for n in range(1, self.layers):
+            found |= {f"dense{n}": glorot(rng, h, h), f"dense{n}.b": np.zeros(h, dtype=np.float32)}
+        return found
+
+    def _states(self, weights: Weights, passages: Passages) -> Tensor:
+        import torch
+        import torch.nn.functional as F
+
+        device = weights["embedding"].device
+        items = torch.from_numpy(passages.items).long().to(device)
+        embedded = F.dropout(F.embedding(items, weights["embedding"]), self.dropout)
+        places = passages.places
+        x = weights["first.b"].expand(len(items), self.hidden)
+        for back in range(int(places.max(initial=0)) + 1):  # the event ``back`` before, where there is one
+            at = torch.from_numpy(np.flatnonzero(places >= back)).to(device)
+            x = x.index_add(0, at, embedded[at - back] @ weights["first"][back])
+        return self._rest(weights, x, self.dropout)
+
+    def _rest(self, weights: Weights, x: Tensor, dropout: float) -> Tensor:
+        import torch.nn.functional as F
+
+        x = F.relu(x)
+        for n in range(1, self.layers):
+            x = F.relu(F.dropout(x, dropout, bool(dropout)) @ weights[f"dense{n}"] + weights[f"dense{n}.b"])
+        return F.dropout(x, dropout, bool(dropout))
+
+    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+        (vectors,) = inputs
+        first = weights["first"].reshape(-1, self.hidden)
+        return self._rest(weights, vectors.reshape(-1, first.shape[0]) @ first + weights["first.b"], 0.0)
+
+    def _inputs(self, given: Histories, table: Floats) -> Arrays:
+        vectors = np.zeros((len(given), self.window, table.shape[1]), dtype=np.float32)
+        vectors[given.rows, given.ages()] = table[given.items]  # newest first, so a place means an age
+        return {"vectors": vectors}

@@ -1,0 +1,75 @@
+"""What models share that learn by telling the true item from all the others: the losses and their parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.neural.parts.precision import PreciseModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOSSES = ("softmax", "sampled-softmax", "gbce", "bpr")
+SAMPLED = {"loss": "sampled-softmax"}
+
+
+@dataclass(kw_only=True)
+class RetrievalModel(PreciseModel):
+    """States and true items; any of the losses over the items says how far apart they are."""
+
+    loss: str = hyper("softmax", "what is made small", choices=LOSSES, other="bpr")
+    negatives: int = hyper(
+        512, "items drawn for a step, for all its events", ge=1, space=Space(128, 2048, log=True), other=3, when=SAMPLED
+    )
+    sampling: float = hyper(
+        0.0, "items are drawn with probability ∝ count^sampling", ge=0, le=1, space=Space(0, 1), other=1.0, when=SAMPLED
+    )
+    correction: float = hyper(
+        1.0,
+        "how much of the log of their expected number is taken off drawn items; 1: the loss estimates the full softmax",
+        ge=0,
+        le=1,
+        space=Space(choices=(0.0, 1.0)),
+        other=0.0,
+        when=SAMPLED,
+    )
+    calibration: float = hyper(
+        0.75, "t of the gBCE loss", ge=0, le=1, space=Space(0, 1), other=0.0, when={"loss": "gbce", "negatives": 20}
+    )
+
+    _drawing: Any = field(init=False, default=None, repr=False, compare=False)
+
+    def _release(self) -> None:
+        super()._release()
+        self._drawing = None
+
+    def _item_loss(
+        self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, unit: bool = False
+    ) -> Tensor:
+        """The mean loss over states ``(events, width)`` whose true items are ``target`` (events,).
+
+        ``unit``: the vectors in ``table`` are taken at length one.
+        """
+        import torch
+
+        from penchant.models.neural.training import losses
+
+        short = self._short(states.device)
+        if self.loss == "softmax":
+            table = torch.nn.functional.normalize(table, dim=1) if unit else table
+            return losses.softmax(states, table, target, bias, short=short)
+        if self._drawing is None:
+            counts = torch.from_numpy(self.item_counts)
+            if not self.uses_catalog:  # nothing else would ever move an item without events: it would outlive the rest
+                counts = counts.clamp(min=1)
+            self._drawing = losses.Negatives(counts, self.sampling, self.negatives)
+        drawing = self._drawing
+        if self.loss == "sampled-softmax":
+            return losses.sampled_softmax(
+                states, table, target, drawing, bias, correction=self.correction, unit=unit, short=short
+            )
+        if self.loss == "gbce":
+            return losses.gbce(states, table, target, drawing, self.calibration, bias, unit=unit)
+        return losses.bpr(states, table, target, drawing, bias, unit=unit)

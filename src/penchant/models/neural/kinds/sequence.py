@@ -1,0 +1,69 @@
+"""Neural models that read a history in its order: a state after every event, and what comes next as the target."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from penchant.core.histories import Histories, Longs
+from penchant.models.kinds.base import Space, Task, hyper
+from penchant.models.neural.kinds.base import NeuralModel, Weights
+from penchant.models.neural.kinds.retrieval import RetrievalModel
+from penchant.models.neural.parts.passages import Passages, Sequences
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(kw_only=True)
+class SequenceModel(NeuralModel):
+    """Every event of a passage has a state that knows it and what came before; a subclass says what the states are."""
+
+    task: ClassVar[Task] = "sequence"
+    uses_times: ClassVar[bool] = False
+
+    window: int = hyper(50, "newest events it looks at", ge=1, space=Space(10, 200, log=True), other=2)  # type: ignore[misc]  # a field here
+
+    _sequences: Sequences | None = field(init=False, default=None, repr=False, compare=False)
+
+    @abstractmethod
+    def _states(self, weights: Weights, passages: Passages) -> Tensor:
+        """The state after every event, ``(events, width)``, with dropout."""
+
+    def _prepare(self, train: Histories) -> int:
+        times = self.uses_times and train.times is not None and getattr(self, "times", True)
+        self._sequences = Sequences(train, self.window, times=times)
+        if len(self._sequences) == 0:
+            self.notes.append("no history holds two events, so nothing follows anything: it knows nothing")
+        return self._sequences.positions
+
+    def _release(self) -> None:
+        super()._release()
+        self._sequences = None
+
+    def _steps(self, rng: np.random.Generator) -> Sequence[Longs]:
+        assert self._sequences is not None
+        return self._sequences.steps(rng, self.batch)
+
+
+@dataclass(kw_only=True)
+class NextItemModel(SequenceModel, RetrievalModel):
+    """Every event of a passage predicts the next item; ``items`` among the weights are the items' vectors."""
+
+    def _items(self, weights: Weights) -> Tensor:
+        """The vectors of all items, ``(n_items, factors)``: as they are learned, unless a model makes them of more."""
+        return weights["items"]
+
+    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+        import torch
+
+        assert self._sequences is not None
+        passages = self._sequences.take(step)
+        weights = {**weights, "items": self._items(weights)}
+        states = self._states(weights, passages)
+        target = torch.from_numpy(passages.targets).long().to(states.device)
+        return self._item_loss(states, weights["items"], target, weights.get("items.b")), len(target)

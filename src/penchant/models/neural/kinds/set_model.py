@@ -1,0 +1,73 @@
+"""Neural models to which a history is a set: training goes through whole histories, each item of one once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penchant.core.histories import Floats, Histories, Longs
+from penchant.models.neural.kinds.base import NeuralModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Bag:
+    """Some histories as tensors: which row each event is of, its item, and its value where there are values."""
+
+    rows: Tensor  # (events,)
+    items: Tensor  # (events,)
+    lengths: Tensor  # (rows,) float
+    values: Tensor | None  # (events,)
+
+
+@dataclass(kw_only=True)
+class BagModel(NeuralModel):
+    """Whole histories a step, in random order: as many as hold ``batch`` events on the average.
+
+    Their number is the same in every step or one less: a product of matrices whose shape is new costs a compilation.
+    """
+
+    _train: Histories | None = field(init=False, default=None, repr=False, compare=False)
+
+    def _prepare(self, train: Histories) -> int:
+        events = train.distinct()
+        self._train = events[np.flatnonzero(events.lengths > 0)]
+        return len(self._train.items)
+
+    def _release(self) -> None:
+        super()._release()
+        self._train = None
+
+    def _steps(self, rng: np.random.Generator) -> Sequence[Longs]:
+        assert self._train is not None
+        order = rng.permutation(len(self._train))
+        steps = max(1, round(len(self._train.items) / self.batch))
+        return np.array_split(order, min(steps, len(order)))
+
+    def _bag(self, step: Longs, device: object) -> Bag:
+        import torch
+
+        assert self._train is not None
+        part = self._train[step]
+        values = None if part.values is None else torch.from_numpy(part.values).to(device)
+        return Bag(
+            torch.from_numpy(part.rows).to(device),
+            torch.from_numpy(part.items).long().to(device),
+            torch.from_numpy(part.lengths.astype(np.float32)).to(device),
+            values,
+        )
+
+    def batches(self, given: Histories, table: Floats) -> list[tuple[Longs, dict[str, np.ndarray]]]:
+        """As every model's, each item once."""
+        return super().batches(given.distinct(), table)
+
+
+def pooled(inputs: tuple[Tensor, ...], power: float) -> Tensor:
+    """Sum of a history's vectors over length^power, ``(rows, width)``: places after its end hold zeros."""
+    vectors, lengths = inputs
+    return vectors.sum(1) / lengths[:, None].to(vectors.dtype) ** power

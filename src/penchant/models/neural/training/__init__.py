@@ -1,0 +1,1 @@
+"""How neural models are trained: one loop, its losses, optimisers and checkpoints."""

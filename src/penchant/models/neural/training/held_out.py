@@ -1,0 +1,111 @@
+"""What early stopping looks at: the NDCG of full rankings on events that training does not see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from penchant.core.histories import Histories, Ints
+from penchant.core.metrics import judge, ndcg
+from penchant.core.rank import places, top_dense
+from penchant.errors import DataError
+from penchant.models.neural.kinds.base import NeuralModel
+
+if TYPE_CHECKING:
+    from penchant.core.split import Split
+
+K = 10
+SHARE = 0.1  # of the histories gives its last event, where no cases are handed in
+MOST = 5_000  # cases, drawn at random from more
+BLOCK = 2**24  # scores at once
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Given and truth; NDCG@10 over all items, of rating models minus the RMSE."""
+
+    given: Histories
+    truth: Histories
+    seen: Histories
+    place: Ints
+    metric: str = f"ndcg@{K}"
+
+    def measure(self, model: NeuralModel, weights: dict[str, Tensor]) -> float:
+        """The mean over the cases, by torch itself: nothing is exported for it."""
+        model._keep({name: weight.detach().cpu().numpy() for name, weight in weights.items()})  # noqa: SLF001  # part of the model
+        table, found = model.item_vectors, []
+        device = next(iter(weights.values())).device
+        vectors = np.zeros((len(self.given), model._width), dtype=np.float32)  # noqa: SLF001  # the same
+        with torch.no_grad():
+            for rows, arrays in model.batches(
+                self.given, table if model.input_vectors is None else model.input_vectors
+            ):
+                said = (torch.from_numpy(array).to(device) for array in arrays.values())
+                vectors[rows] = model._encode(weights, *said).cpu().numpy()  # noqa: SLF001  # the same
+        step = max(1, BLOCK // len(table))
+        for lo in range(0, len(vectors), step):
+            part = slice(lo, min(lo + step, len(vectors)))
+            scores = model._against_items(vectors[part])  # noqa: SLF001  # the same
+            truth = self.truth[part]
+            if self.metric == "-rmse":
+                assert truth.values is not None
+                found.append((scores[truth.rows, truth.items] - truth.values) ** 2)
+                continue
+            ranked = top_dense(
+                scores, K, exclude=self.seen[part], allow=None, place=self.place, threads=torch.get_num_threads()
+            )
+            found.append(ndcg(judge(ranked.items, truth), K))
+        mean = float(np.nanmean(np.concatenate(found)))
+        return -(mean**0.5) if self.metric == "-rmse" else mean
+
+
+def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) -> tuple[Cases | None, Histories]:
+    """The cases, and what is left to train on: without ``valid`` one history in ten gives its last event.
+
+    None where the model never stops early, or where no history has an event to give. Raises ``DataError`` for a
+    validation part without a single true item.
+    """
+    if not model.patience:
+        return None, train
+    place, rates = places(model.item_counts), model.task == "rating"
+    metric = "-rmse" if rates else f"ndcg@{K}"
+    if valid is not None:
+        given, truth = valid.given, valid.truth
+        if rates and valid.ratings is not None:
+            truth = valid.ratings
+        if rates and truth.values is None:
+            model.notes.append("the validation part holds no ratings: trained to the last pass")
+            return None, train
+        filled = truth.lengths > 0
+        if not filled.any():
+            raise DataError(
+                f"{model.name}: the validation part holds no true item, so there is nothing to stop early by",
+                fix="Take another split, or train a fixed number of passes with patience=0.",
+            )
+        seen = valid.given if valid.seen is None else valid.seen
+        if valid.repeat:
+            seen = seen.without_events()
+        rows = np.flatnonzero(filled)
+        if len(rows) > MOST:
+            rows = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:MOST])
+        shown = given if model.uses_negatives else given.positives()
+        return Cases(shown[rows], truth[rows], seen[rows], place, metric), train
+    able = np.flatnonzero(train.lengths >= 3)
+    if len(able) == 0:
+        model.notes.append("no history has three events, so none can give one up: trained to the last pass")
+        return None, train
+    rng = np.random.default_rng([seed, 1])
+    rows = np.sort(rng.permutation(able)[: min(MOST, max(1, round(SHARE * len(able))))])
+    last = np.zeros(len(train.items), dtype=np.bool_)
+    last[train.indptr[rows + 1] - 1] = True
+    rest = replace(train.where(~last), now=train.now)
+    given, truth = rest[rows], train.where(last)[rows]
+    again = np.isin(
+        truth.rows * np.int64(train.n_items) + truth.items, given.rows * np.int64(train.n_items) + given.items
+    )
+    seen = given if not again.any() else given.without_events()
+    return Cases(given, truth, seen, place, metric), rest

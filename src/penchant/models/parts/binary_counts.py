@@ -1,0 +1,96 @@
+"""The nearest items of every item where all values are one and two items seldom have many histories in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.models.kinds.base import Run
+from penchant.models.kinds.linear import Weights
+from penchant.models.parts.similarity import Measure, exponents
+
+COUNTS = ("cosine", "asymmetric-cosine", "conditional", "lift", "jaccard", "dice")  # of values that are one
+MOST = 2**15  # histories of an item, and pairs that an item is in for every item there is: what has to be held for one
+CROWDED = 0.5  # pairs that an item is in, for every item there is, from where on vectors over all items are faster
+MOST_NEIGHBOURS = 512  # where nearly all that is met is kept, nothing can be left out
+ITEMS_A_BLOCK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Sizes of items, the most popular first, as a similarity of counts sees them."""
+
+    measure: Measure
+    events: Histories  # distinct
+    place: Ints  # (n_items,)
+    counts: Longs  # (n_items,) by place, falling
+    left: Floats
+    right: Floats  # (n_items + 8,)
+
+    @classmethod
+    def of(cls, measure: Measure, events: Histories, place: Ints, counts: Longs, k: int) -> Counted | None:
+        """None where the kernel of counts does not apply, or is not the faster one."""
+        n, lengths = events.n_items, events.lengths
+        if measure.similarity not in COUNTS or measure.key_exponent > 0 or not 0 < k <= MOST_NEIGHBOURS:
+            return None
+        if float((lengths.astype(np.float64) ** 2).sum()) > CROWDED * n * float(n):
+            return None
+        falling = np.empty_like(counts)
+        falling[place] = counts
+        if falling[:1].sum() > MOST:
+            return None
+        sizes = np.maximum(falling, 1).astype(np.float32).astype(np.float64)
+        asking, asked = exponents(measure)
+        asks = sizes**-asking
+        is_asked = asks if asked == asking else sizes**-asked
+        left = (asks * len(events) if measure.similarity == "lift" else asks).astype(np.float32)
+        right = np.zeros(n + 8, dtype=np.float32)
+        right[:n] = is_asked
+        steps = np.diff(right[:n])
+        if measure.form:
+            right[n:] = np.inf
+            steps = -steps
+        if (steps < 0).any():  # of two items that were met once, the more popular may be the nearer
+            return None
+        return cls(measure, events, place, falling.astype(np.int64), left, right)
+
+    def near(self, k: int, run: Run) -> Weights:
+        """Of every item the ``k`` nearest others, by rising item."""
+        from penchant.kernels.counted import lists_by_row, nearest_by_count, rows_by_place
+        from penchant.kernels.threads import iter_blocks
+
+        m, events, n = self.measure, self.events, self.events.n_items
+        starts = np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+        rows = np.empty(len(events.items), np.int32)
+        rows_by_place(events.indptr, events.items, self.place, starts, rows)
+        blocks = np.concatenate([[0], np.cumsum((events.lengths + 7) // 8)]).astype(np.int32)
+        lists: NDArray[np.unsignedinteger] = np.empty(8 * int(blocks[-1]), np.uint16 if n + 8 <= 2**16 else np.uint32)
+        lists_by_row(starts, rows, blocks, lists)
+        names = np.empty(n, np.int32)
+        names[self.place] = np.arange(n, dtype=np.int32)
+        k = min(k, n)
+        indices, data = np.empty(n * k, np.int32), np.empty(n * k, np.float32)
+        sizes = np.zeros(n, np.int64)
+
+        def work(lo: int, hi: int) -> tuple[int, int]:
+            nearest_by_count(
+                lo, hi, self.place, starts, rows, blocks, lists, self.left, self.right, m.form, m.shrink,
+                m.min_overlap, names, k, indices[lo * k : hi * k], data[lo * k : hi * k], sizes[lo:hi],
+            )  # fmt: skip
+            return lo * k, int(sizes[lo:hi].sum())
+
+        at = 0
+        for start, found in iter_blocks(
+            work, n, size=ITEMS_A_BLOCK, threads=run.threads, progress=run.report("neighbours")
+        ):
+            if start > at:  # a block that found less than it had room for is followed at once
+                for whole in (indices, data):
+                    whole[at : at + found] = whole[start : start + found]
+            at += found
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        if at < len(data) // 2:
+            indices, data = indices[:at].copy(), data[:at].copy()
+        return Weights(indptr, indices[:at], data[:at])

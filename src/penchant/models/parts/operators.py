@@ -1,0 +1,145 @@
+"""Where item → item operators come from: sums over training histories, of every pair or of the nearest of an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.memory import require
+from penchant.core.rank import places
+from penchant.models.kinds.base import Run
+from penchant.models.kinds.linear import Weights
+from penchant.models.parts.binary_counts import Counted
+from penchant.models.parts.ragged import turned
+from penchant.models.parts.similarity import Index, Measure, Vectors
+
+ITEMS_A_BLOCK = 64
+DENSE = 0.5  # the Gram matrix is held dense when so many pairs are counted for each of its entries
+WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
+
+
+def nearest_items(
+    measure: Measure,
+    events: Histories,
+    values: Floats,
+    k: int,
+    run: Run,
+    *,
+    by_score: bool = False,
+    asked: Floats | None = None,
+) -> Weights:
+    """The k nearest items of every item (0: all). The most popular are numbered first: what is touched most lies
+    together.
+
+    ``values`` (events,) are what an event counts as part of a candidate; ``asked``, if it differs, what it counts as
+    part of the history item, for operators that are not symmetric.
+    """
+    counts = events.counts()  # of distinct events
+    place = places(counts)
+    if asked is None and not by_score and (values == 1).all():
+        counted = Counted.of(measure, events, place, counts, k)
+        if counted is not None:
+            return counted.near(k, run)
+    points = Vectors(events.indptr, place[events.items], values).turned(events.n_items)
+    queries = points
+    if asked is not None:
+        queries = Vectors(events.indptr, place[events.items], asked).turned(events.n_items)
+    index, names = Index.of(measure, points, len(events)), np.argsort(place).astype(np.int32)
+    blocks = index.near(
+        queries, k, order=place, myself=place, names=names, by_score=by_score, threads=run.threads,
+        progress=run.report("neighbours"),
+    )  # fmt: skip
+    sizes, items, scores = zip(*((b.sizes, b.points, b.scores) for b in blocks), strict=True)
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
+    return Weights(indptr, np.concatenate(items), np.concatenate(scores))
+
+
+def normalised_rows(weights: Weights) -> Weights:
+    """The sparse operator with every row that is not empty divided by its sum."""
+    indptr, indices, data = weights.indptr, weights.indices, weights.data
+    assert indptr is not None and indices is not None and data is not None  # it is sparse
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    sums = np.bincount(rows, weights=data, minlength=len(indptr) - 1)
+    return Weights(indptr, indices, (data / sums[rows]).astype(np.float32))
+
+
+def products(user_exponent: float = 0.0) -> Measure:
+    """The measure of plain sums of products over common histories, long ones counting less."""
+    return Measure("cosine", key_exponent=user_exponent, query_exponent=0.0, point_exponent=0.0)
+
+
+def gram(events: Histories, run: Run) -> Floats:
+    """The upper triangle of XᵀX for distinct events, ``(n, n)``; zeros below the diagonal."""
+    from penchant.kernels.gram import gram_rows, set_bits
+    from penchant.kernels.threads import over_blocks
+
+    n, size = events.n_items, len(events.items)
+    # by item, then by history again: items ascend within a history, and every event knows its place in both
+    indptr, rows, came_from = turned(events.indptr, events.items, n)
+    starts, items, among = turned(indptr, rows, len(events))
+    place = np.empty(size, dtype=np.int64)
+    place[among] = np.arange(size)
+    ends = starts[1:][rows]
+    weights = events.weights()
+    values = np.empty(0, np.float32) if (weights == 1).all() else weights[came_from[among]]
+    words = -(-len(events) // (64 * WORDS_AT_ONCE)) * WORDS_AT_ONCE
+    # bits must not take more than a fraction of what the matrix takes
+    bits = np.zeros((n, words if values.size == 0 and words <= n // 8 else 0), dtype=np.uint64)
+    if bits.size:
+        set_bits(0, n, indptr, rows, bits)
+    out = np.zeros((n, n), dtype=np.float32)
+
+    def work(lo: int, hi: int) -> None:
+        gram_rows(lo, hi, indptr, place, ends, items, values, bits, out)
+
+    over_blocks(work, n, size=ITEMS_A_BLOCK, threads=run.threads, progress=run.report("gram"))
+    return out
+
+
+def crowded(events: Histories) -> bool:
+    """Whether the Gram matrix of distinct events is so full that it is best held dense."""
+    return float((events.lengths.astype(np.float64) ** 2).sum()) > DENSE * events.n_items**2
+
+
+def whole_gram(events: Histories, run: Run) -> Floats:
+    """Both triangles of XᵀX for distinct events, ``(n, n)``."""
+    dense = gram(events, run)
+    n = events.n_items
+    for lo in range(0, n, 512):
+        hi = min(lo + 512, n)
+        dense[hi:, lo:hi] = dense[lo:hi, hi:].T
+        dense[lo:hi, lo:hi] += np.triu(dense[lo:hi, lo:hi], 1).T
+    return dense
+
+
+def squares(events: Histories) -> Floats:
+    """The diagonal of XᵀX for distinct events."""
+    x = events.weights().astype(np.float64)
+    return np.bincount(events.items, weights=x**2, minlength=events.n_items).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """The Gram matrix XᵀX, dense or by rows without its diagonal, whichever the data call for."""
+
+    diagonal: Floats
+    dense: Floats  # (n, n) or (0, 0)
+    indptr: Longs
+    indices: Ints
+    data: Floats
+
+    @classmethod
+    def of(cls, events: Histories, run: Run, *, who: str) -> Pairs:
+        """Of distinct events; raises ``MemoryLimitError`` where it does not fit."""
+        n, diagonal = events.n_items, squares(events)
+        if crowded(events):
+            require(4 * n * n, f"{who} over {n:,} items", "use item-knn, or fewer items")
+            dense = whole_gram(events, run)
+            return cls(diagonal, dense, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+        counted = int((events.lengths.astype(np.int64) ** 2).sum())
+        require(8 * counted, f"{who} over {n:,} items", "use item-knn, or fewer items")
+        near = nearest_items(products(), events, events.weights(), 0, run)
+        assert near.indptr is not None and near.indices is not None and near.data is not None  # it is sparse
+        return cls(diagonal, np.empty((0, 0), np.float32), near.indptr, near.indices, near.data)

@@ -1,0 +1,22 @@
+"""Ragged arrays turned the other way round."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penchant.core.histories import Floats, Ints, Longs
+
+
+def turned(indptr: Longs, keys: Ints, n_keys: int) -> tuple[Longs, Ints, Longs]:
+    """Of every key its rows, rising, and where in ``keys`` each was."""
+    from penchant.kernels.ragged import by_item
+
+    out = np.zeros(n_keys + 1, np.int64), np.empty(len(keys), np.int32), np.empty(len(keys), np.int64)
+    by_item(indptr, keys, *out)
+    return out
+
+
+def flipped(indptr: Longs, keys: Ints, values: Floats, n_keys: int) -> tuple[Longs, Ints, Floats]:
+    """The same, with the values instead of their places: a sparse matrix transposed."""
+    out, rows, places = turned(indptr, keys, n_keys)
+    return out, rows, values[places]

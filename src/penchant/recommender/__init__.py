@@ -1,0 +1,1 @@
+"""What people hold, save, load and serve: a recommender, its answers and its folder."""

@@ -1,0 +1,334 @@
+"""What people hold, save, load and serve: a model, the items it knows, and how events become a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penchant.core.histories import Bools, Histories, Ints, Longs
+from penchant.core.rank import Ranked, places, top_dense
+from penchant.data.one_history import Events, read_events
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab
+from penchant.errors import DataError, ParameterError, UnknownItemError
+from penchant.models.kinds.base import Explanation, Model
+from penchant.recommender.answer import Part, Recommendation, Recommendations, Why
+from penchant.recommender.explain import explain_items, rank_net
+
+if TYPE_CHECKING:
+    from penchant.data.catalog import Catalog
+    from penchant.data.interactions import Interactions
+    from penchant.recommender.bulk import Block
+
+History = Histories | Iterable[Any]
+MEMORY = 256 * 2**20  # bytes that answering a whole log may hold at once
+
+
+@dataclass(eq=False)
+class Recommender:
+    """A fitted model with the vocabulary, catalogue and recipe that turn ids and events into answers.
+
+    A history is a list of ids, of ``(id, value)``, of events ``{"item", "kind", "value", "time"}``, or a ``Histories``
+    of one row over the same items; oldest first unless every event has a time. Unknown ids are left out and reported.
+    Ids come back as integers where those of the log were.
+    """
+
+    vocab: Vocab
+    model: Model
+    recipe: Recipe = field(default_factory=Recipe)
+    catalog: Catalog | None = None
+    fitted_on: dict[str, Any] = field(default_factory=dict)  # what fit saw: events, histories, items, from, to, ...
+    _placed: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.model.n_items > len(self.vocab):
+            raise DataError(f"the model knows {self.model.n_items} items, the vocabulary {len(self.vocab)}")
+
+    def __repr__(self) -> str:
+        return f"Recommender({self.model!r}, {self.model.n_items:,} items, version {self.version})"
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hex digits of a hash over model, items and recipe: the same exactly when the answers are."""
+        from penchant.recommender.folder.persist import content_hash
+
+        return content_hash(self)[:12]
+
+    @property
+    def item_counts(self) -> Longs:
+        """Training histories that hold each item, ``(n_items,)``: what the popularity list follows."""
+        return self.model.item_counts
+
+    @property
+    def _place(self) -> Ints:
+        """What decides between equal scores, sorted once: models that learn something new have new counts."""
+        if self._placed is None or self._placed[0] is not self.item_counts:
+            self._placed = (self.item_counts, places(self.item_counts))
+        return self._placed[1]
+
+    @property
+    def remembering(self) -> str | None:
+        """The name of the first model in it that keeps training histories, from which people could be known again."""
+        from penchant.recommender.folder.persist import with_members
+
+        return next((type(one).name for one in with_members(self.model) if type(one).remembers_users), None)
+
+    # -- one person -----------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        history: History,
+        k: int = 10,
+        *,
+        exclude: Iterable[object] = (),
+        allow: Iterable[object] | Bools | None = None,
+        repeat: bool = False,
+        why: bool = False,
+        now: int | None = None,
+    ) -> Recommendations:
+        """The k best items for one history, never one that it holds unless ``repeat``, never a disliked one.
+
+        ``exclude`` and ``allow`` are ids (or, for ``allow``, a mask over the items); unavailable items of the catalogue
+        are left out; ``now`` is the moment of the request in unix seconds (default: the newest event). Fewer than k
+        items come back when no more can be had. An empty history gets the popularity list, marked ``fallback``.
+        Raises ``ParameterError`` for k below 1 and ``DataError`` for events that cannot be read.
+        """
+        check_k(k)
+        given, unknown = self.histories(history, now=now)
+        mask = self._mask(allow, exclude)
+        ranked = rank_net(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
+        chosen = ranked.items[0][ranked.items[0] >= 0]
+        reasons = self._why(given, chosen.tolist()) if why else None
+        return self._answer(ranked, 0, unknown=unknown, reasons=reasons)
+
+    def explain(self, history: History, item: object, *, now: int | None = None) -> Recommendation:
+        """Why one item scores what it does for a history; raises ``UnknownItemError`` for an item not known."""
+        given, _ = self.histories(history, now=now)
+        index = self._known(item)
+        explanation = explain_items(self.model, given, [index])[0]
+        return self._entry(index, explanation.score, self._reasons(given, explanation))
+
+    def similar(
+        self,
+        item: object,
+        k: int = 10,
+        *,
+        exclude: Iterable[object] = (),
+        allow: Iterable[object] | Bools | None = None,
+    ) -> Recommendations:
+        """The k items most like one, without itself and without items that have nothing in common with it.
+
+        Raises ``UnknownItemError`` for an item not known and ``ParameterError`` for k below 1.
+        """
+        check_k(k)
+        index = self._known(item)
+        scores = self.model.similar(index)[None, :]
+        k = min(k, self.model.n_items)
+        itself = Histories.from_lists([[index]], self.model.n_items)
+        mask = self._mask(allow, exclude)
+        ranked = top_dense(scores, k, exclude=itself, allow=mask, place=self._place)
+        ranked.items[ranked.scores <= 0] = -1
+        return replace(self._answer(ranked, 0), fallback=False)
+
+    # -- a whole log ----------------------------------------------------------------------------------------------
+
+    def recommend_all(
+        self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = MEMORY
+    ) -> Iterator[Recommendations]:
+        """``recommend`` for every user of a log, in its order, in blocks of at most ``memory`` bytes."""
+        from penchant.recommender.bulk import blocks
+
+        for block in blocks(self, log, k, repeat=repeat, memory=memory):
+            yield from self.answers(block)
+
+    def answers(self, block: Block) -> Iterator[Recommendations]:
+        """The lists of one block of users."""
+        for row, user in enumerate(block.users):
+            yield replace(self._answer(block.ranked, row, unknown=block.unknown[row]), user=user)
+
+    def write_all(self, log: Interactions, path: str | Path, k: int = 10, **options: Any) -> int:
+        """``recommend_all`` into a ``.parquet`` or ``.jsonl`` file; returns the number of users.
+
+        Options: ``repeat``, ``memory`` and ``progress(done, total)``. The file appears when it is complete.
+        """
+        from penchant.recommender.bulk import write
+
+        return write(self, log, Path(path), k, **options)
+
+    # -- new items ------------------------------------------------------------------------------------------------
+
+    def extend(self, items: Any, **reading: Any) -> list[str | int]:
+        """Know the items that an item table has gained, by what it says of them; nothing is trained.
+
+        The table holds those known before as well (``Catalog.read`` says how it is read, and takes ``reading``).
+        Returns the new ids. Raises ``ParameterError`` for a model that knows items by behaviour alone, and
+        ``DataError`` for a table that lacks items which the one before described.
+        """
+        from penchant.data.catalog import Catalog
+        from penchant.data.reading.items import item_ids, read_items
+
+        extend = getattr(self.model, "extend", None)
+        if extend is None:
+            raise ParameterError(f"{self.model.name} knows items by behaviour alone: fit it again to know new ones")
+        vocab = Vocab(self.vocab.ids, integers=self.vocab.integers)
+        fresh = item_ids(read_items(items, **reading))
+        vocab.integers = vocab.integers and all(item_id.isdecimal() for item_id in fresh)
+        vocab.extend(fresh)
+        catalog = Catalog.read(items, vocab, **reading)
+        lost = set() if self.catalog is None else self.catalog.described() - {*fresh}
+        if lost:
+            raise DataError(
+                f"the item table lacks {len(lost):,} items that are known, {min(lost)!r} among them",
+                fix="Give the whole table, the items known before and the new ones.",
+            )
+        extend(catalog.features())
+        before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
+        vars(self).pop("version", None)  # it is another one now
+        return [vocab.external(index) for index in range(before, len(vocab))]
+
+    # -- keeping --------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write everything to a folder; see ``penchant.recommender.folder.persist.save``."""
+        from penchant.recommender.folder.persist import save
+
+        save(self, folder, force=force)
+
+    # -- ids and indexes ------------------------------------------------------------------------------------------
+
+    def histories(self, history: History, *, now: int | None = None) -> tuple[Histories, list[str]]:
+        """One history as the model sees it, and the ids of it that are not known."""
+        if isinstance(history, Histories):
+            if len(history) != 1 or history.n_items != self.model.n_items:
+                raise ParameterError(
+                    f"a history is one row over {self.model.n_items} items, not {len(history)} over {history.n_items}"
+                )
+            given, unknown = history, list[str]()
+        else:
+            given, unknown = self._from_events(read_events(history))
+        return (given if now is None else replace(given, now=np.array([now], dtype=np.int64))), unknown
+
+    def _from_events(self, events: Events) -> tuple[Histories, list[str]]:
+        items = np.fromiter((self.index(item_id) for item_id in events.ids), dtype=np.int64, count=len(events.ids))
+        unknown = list(dict.fromkeys(str(events.ids[n]) for n in np.flatnonzero(items < 0)))
+        values, liked = events.weigh(self.recipe, self.fitted_on.get("typical_rating"))
+        n_items, known = self.model.n_items, items >= 0
+        order = np.flatnonzero(known)
+        if events.times is not None:
+            order = order[np.argsort(events.times[order], kind="stable")]
+        given = Histories(
+            np.array([0, len(order)], dtype=np.int64),
+            items[order].astype(np.int32),
+            n_items,
+            None if values is None else values[order],
+            "none" if values is None else self.recipe.values_are,
+            None if events.times is None else events.times[order],
+            liked=None if liked is None else liked[order],
+        )
+        return given, unknown
+
+    def of_user(self, log: Interactions, user: object) -> tuple[Histories, list[str]]:
+        """The history of one user of a log over this recommender's items, and the ids of it that are not known."""
+        history = log.history_of(user)
+        index = np.fromiter((self.index(log.vocab.ids[item]) for item in history.items), dtype=np.int64)
+        unknown = dict.fromkeys(log.vocab.ids[item] for item in history.items[index < 0])
+        kept = history.where(index >= 0)
+        return replace(kept, items=index[index >= 0].astype(np.int32), n_items=self.model.n_items), list(unknown)
+
+    def translate(self, log: Interactions) -> tuple[Histories, list[list[str]]]:
+        """The histories of a log over this recommender's items, and for every row the ids that are not known."""
+        given = log.histories()
+        if log.vocab.ids == self.vocab.ids[: self.model.n_items]:
+            return given, [[] for _ in range(len(given))]
+        index = np.fromiter((self.index(item_id) for item_id in log.vocab.ids), dtype=np.int32, count=log.n_items)
+        mapped = index[given.items]
+        unknown: list[list[str]] = [[] for _ in range(len(given))]
+        missing = np.flatnonzero(mapped < 0)
+        for row, item in dict.fromkeys(zip(given.rows[missing].tolist(), given.items[missing].tolist(), strict=True)):
+            unknown[row].append(log.vocab.ids[item])
+        kept = given.where(mapped >= 0)
+        return replace(kept, items=mapped[mapped >= 0], n_items=self.model.n_items, now=given.now), unknown
+
+    def index(self, item_id: object) -> int:
+        """The model's index of an id, -1 if the model does not know it."""
+        index = self.vocab.index(item_id)
+        return index if index < self.model.n_items else -1
+
+    def title(self, index: int) -> str | None:
+        """The title of an item index, None where there is none."""
+        return None if self.catalog is None else self.catalog.title(index)
+
+    def _known(self, item_id: object) -> int:
+        index = self.index(item_id)
+        if index < 0:
+            raise UnknownItemError(f"the item {str(item_id)[:80]!r} is not known to this recommender")
+        return index
+
+    def _mask(self, allow: Iterable[object] | Bools | None, exclude: Iterable[object]) -> Bools | None:
+        n_items = self.model.n_items
+        mask: Bools | None = None
+        if isinstance(allow, np.ndarray) and allow.dtype == np.bool_:
+            if allow.shape != (n_items,):
+                raise ParameterError(f"allow is a mask over {n_items} items, not of shape {allow.shape}")
+            mask = allow
+        elif allow is not None:
+            mask = np.zeros(n_items, dtype=np.bool_)
+            mask[self._indexes(allow, "allow")] = True
+        available, banned = self.available(), self._indexes(exclude, "exclude")
+        if available is not None:
+            mask = available if mask is None else mask & available
+        if banned:
+            mask = np.ones(n_items, dtype=np.bool_) if mask is None else mask.copy()
+            mask[banned] = False
+        return mask
+
+    def available(self) -> Bools | None:
+        """A mask over the items that can be had, ``(n_items,)``; None where all can."""
+        known = None if self.catalog is None else self.catalog.available
+        return None if known is None else known[: self.model.n_items]
+
+    def _indexes(self, ids: Iterable[object], what: str) -> list[int]:
+        if isinstance(ids, (str, bytes)):
+            raise ParameterError(f"{what} is a list of ids, not the text {str(ids)[:80]!r}")
+        found = (self.index(item_id) for item_id in ids)
+        return [index for index in found if index >= 0]
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def _answer(
+        self, ranked: Ranked, row: int, *, unknown: Sequence[str] = (), reasons: Sequence[Why] | None = None
+    ) -> Recommendations:
+        scores = ranked.scores[row].tolist()
+        entries = [
+            self._entry(item, scores[n], None if reasons is None else reasons[n])
+            for n, item in enumerate(ranked.items[row].tolist())
+            if item >= 0
+        ]
+        fallback = bool(ranked.fallback[row])
+        return Recommendations(entries, fallback, list(unknown), type(self.model).name, self.version)
+
+    def _entry(self, index: int, score: float, why: Why | None) -> Recommendation:
+        return Recommendation(self.vocab.external(index), self.title(index), float(score), why)
+
+    def _why(self, given: Histories, items: Sequence[int]) -> list[Why]:
+        return [self._reasons(given, explanation) for explanation in explain_items(self.model, given, items)]
+
+    def _reasons(self, given: Histories, explanation: Explanation) -> Why:
+        order = np.argsort(-explanation.parts, kind="stable")
+        parts = [
+            Part(self.vocab.external(item), self.title(item), float(explanation.parts[event]))
+            for event, item in zip(order.tolist(), given.items[order].tolist(), strict=True)
+            if explanation.parts[event] != 0
+        ]
+        return Why(explanation.method, float(explanation.base), parts)
+
+
+def check_k(k: object) -> None:
+    """Raises ``ParameterError`` unless k is a whole number from 1."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ParameterError(f"k must be a whole number from 1, got {k!r}")

@@ -1,0 +1,54 @@
+"""Likeness by what the catalogue says: for items that no model has learned yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from penchant.serve.catalogue.columns import parts, spelled
+from penchant.serve.catalogue.live import Shelf
+
+COMMON = 0.5  # a value that more than this share of the items has says nothing
+
+
+def features(shelf: Shelf, at: int) -> dict[tuple[str, str], float]:
+    """The values of one item with their weights: log(items / holders), so that rare values count more."""
+    n = len(shelf)
+    found: dict[tuple[str, str], float] = {}
+    columns: list[tuple[str, Any]] = [("", shelf.domains), *shelf.attributes.items()]
+    for name, column in columns:
+        for value in parts(column.values[at]):
+            if isinstance(value, (str, bool)):
+                holders = len(column.holders[spelled(value)])
+                if holders <= max(2, COMMON * n):
+                    found[name, spelled(value)] = math.log((1 + n) / holders)
+    return found
+
+
+def by_content(shelf: Shelf, positions: Sequence[int], among: Iterable[int] | None = None) -> dict[int, float]:
+    """How much items (``among`` them where it is given) resemble these: the cosine of their weighted values; items
+    without a common value are absent."""
+    with shelf.lock:
+        return _by_content(shelf, positions, among)
+
+
+def _by_content(shelf: Shelf, positions: Sequence[int], among: Iterable[int] | None) -> dict[int, float]:
+    wanted: dict[tuple[str, str], float] = {}
+    for at in positions:
+        for key, weight in features(shelf, at).items():
+            wanted[key] = wanted.get(key, 0.0) + weight
+    size = math.sqrt(sum(weight**2 for weight in wanted.values()))
+    scores: dict[int, float] = {}
+    for at in _holders(shelf, wanted) if among is None else among:
+        own = features(shelf, at)
+        common = sum(weight * wanted[key] for key, weight in own.items() if key in wanted)
+        if common > 0:
+            scores[at] = common / (size * math.sqrt(sum(weight**2 for weight in own.values())))
+    return scores
+
+
+def _holders(shelf: Shelf, wanted: Iterable[tuple[str, str]]) -> set[int]:
+    """Every item that has one of these values."""
+    columns = ((shelf.domains if name == "" else shelf.attributes[name], value) for name, value in wanted)
+    return set[int]().union(*(column.holders[value] for column, value in columns))

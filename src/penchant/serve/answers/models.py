@@ -1,0 +1,243 @@
+"""The models that can be served: list, load, activate, roll back. A broken folder never replaces a good one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant.core.histories import Histories, Ints
+from penchant.core.rank import places
+from penchant.data.recipe import Recipe, normalise_kind
+from penchant.errors import DataError, ParameterError, PenchantError
+from penchant.recommender.folder.persist import load, verify
+from penchant.recommender.recommender import Recommender
+from penchant.serve.catalogue.live import Said, Shelf
+
+MANIFEST = "manifest.json"
+LOADED = 2  # the active model and the one before it: its page tokens stay good, and a roll back is at once
+WARM_ANSWERS = 5
+UNREADABLE = (OSError, ValueError, RecursionError)
+
+
+def _read(path: Path) -> Any:
+    """The JSON of a file; NaN and infinities, which JSON has not, are null. Raises one of ``UNREADABLE``."""
+    return json.loads(path.read_bytes(), parse_constant=lambda _: None)
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A recommender that is ready to answer, with the catalogue as it is now."""
+
+    name: str
+    recommender: Recommender
+    shelf: Shelf
+    seconds: float = 0.0  # what one answer takes, warm
+    reason_seconds: float = 0.0  # what the reasons of one item take for a history of one event
+    reason_grows: bool = False  # whether they take longer for longer histories
+    kept: dict[str, Any] = field(default_factory=dict)  # what is computed once from the model
+
+    @property
+    def version(self) -> str:
+        return self.recommender.version
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe of training; where it does not speak of dislikes, an event of that kind weighs -1."""
+        learned = self.recommender.recipe
+        if "dislike" in learned.kinds:
+            return learned
+        return Recipe({**learned.kinds, "dislike": -1.0}, learned.positive, learned.values_are, learned.max_history)
+
+    @cached_property
+    def against(self) -> frozenset[str]:
+        """The kinds that speak against an item."""
+        return frozenset(kind for kind, weight in self.recipe.kinds.items() if weight < 0)
+
+    def is_against(self, kind: str | None) -> bool:
+        """Whether an event of this kind speaks against its item."""
+        return kind is not None and (kind in self.against or normalise_kind(kind) in self.against)
+
+    @cached_property
+    def nobody(self) -> Histories:
+        """The history of someone about whom nothing is known."""
+        return Histories(np.zeros(2, np.int64), np.empty(0, np.int32), self.recommender.model.n_items)
+
+    @cached_property
+    def place(self) -> Ints:
+        """What decides between equal scores."""
+        return places(self.recommender.item_counts)
+
+    def warm(self) -> None:
+        """Answer a few times, so that nothing is compiled, read or computed at the first request."""
+        from penchant.recommender.explain import explain_items, rank_net
+
+        model = self.recommender.model
+        mask = self.shelf.select(None).mask[: model.n_items]
+        best = np.argsort(-model.item_counts, kind="stable")[: 5 * WARM_ANSWERS].astype(np.int32)
+        spent = []
+        for n in range(WARM_ANSWERS):
+            items = best[n::WARM_ANSWERS]
+            given = Histories(
+                np.array([0, len(items)]), items, model.n_items, times=np.arange(len(items), dtype=np.int64)
+            )
+            start = time.perf_counter()
+            rank_net(model, given, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+            spent.append(time.perf_counter() - start)
+        rank_net(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+        self.seconds = min(spent)
+        for _ in range(2 if len(items) else 0):  # the second time it is warm
+            start = time.perf_counter()
+            (told,) = explain_items(model, given, [int(items[0])])
+            self.reason_grows = told.method == "leave-one-out"
+            self.reason_seconds = (time.perf_counter() - start) / (len(items) if self.reason_grows else 1)
+
+
+class Versions:
+    """The folders that can be served, and those that are loaded.
+
+    ``root`` is a saved recommender, or a folder of them. Names come from listing it, never from a request. ``active``
+    changes by one assignment: an answer that has begun keeps the model it began with.
+    """
+
+    def __init__(self, root: str | Path, *, allow_remembered: bool = False) -> None:
+        self.root, self.allow_remembered = Path(root).absolute(), allow_remembered
+        if not self.root.exists():
+            raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
+        self.loaded: list[Loaded] = []  # the active one first
+        self.beside: Loaded | None = None  # to be compared with; it answers nobody else
+
+    @property
+    def active(self) -> Loaded:
+        """The model that answers."""
+        return self.loaded[0]
+
+    @property
+    def at_hand(self) -> list[Loaded]:
+        """Every loaded model: the active one, the one before it, and the one to compare with."""
+        names = {one.name for one in self.loaded}
+        return self.loaded if self.beside is None or self.beside.name in names else [*self.loaded, self.beside]
+
+    @property
+    def single(self) -> bool:
+        """Whether the root is itself a saved recommender."""
+        return (self.root / MANIFEST).is_file()
+
+    def folders(self) -> dict[str, Path]:
+        """Every folder that looks like a saved recommender, by name."""
+        if self.single:
+            return {self.root.name: self.root}
+        if not self.root.is_dir():
+            return {}
+        inside = (path for path in self.root.iterdir() if path.name.isprintable())  # a name that JSON can say
+        found = (path for path in inside if not path.name.startswith(".") and not path.is_symlink())
+        return {path.name: path for path in sorted(found) if (path / MANIFEST).is_file()}
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What each folder says it holds, newest first; ``broken`` says why one cannot be served."""
+        active = self.loaded[0].name if self.loaded else None
+        loaded = {one.name for one in self.at_hand}
+        told = []
+        for name, path in self.folders().items():
+            told.append({**self._describe(name, path), "active": name == active, "loaded": name in loaded})
+        gone = [one for one in self.loaded if one.name not in {entry["name"] for entry in told}]
+        for one in gone:
+            document = {"name": one.name, "version": one.version, "model": type(one.recommender.model).name}
+            told.append(
+                {
+                    **document,
+                    "created": None,
+                    "broken": "its folder is gone",
+                    "active": one.name == active,
+                    "loaded": True,
+                }
+            )
+        return sorted(told, key=lambda entry: str(entry["created"]), reverse=True)
+
+    def _describe(self, name: str, path: Path) -> dict[str, Any]:
+        document: dict[str, Any] = {"name": name, "version": None, "model": None, "created": None, "broken": None}
+        try:
+            manifest = _read(path / MANIFEST)
+            model = manifest["model"]
+            document |= {
+                "version": str(manifest["version"]),
+                "model": str(model["model"]),
+                "params": model.get("params", {}),
+                "created": str(manifest["created"]),
+                "fitted_on": manifest["fitted_on"],
+            }
+        except (*UNREADABLE, KeyError, TypeError, AttributeError) as wrong:
+            document["broken"] = f"its manifest cannot be read ({type(wrong).__name__})"
+        with contextlib.suppress(*UNREADABLE):
+            document["evaluation"] = _read(path.parent / f"{name}.evaluation.json")
+        return document
+
+    # -- loading --------------------------------------------------------------------------------------------------
+
+    def read(self, name: str, said: Sequence[Said], fully: bool) -> Loaded:
+        """Load one folder and make it ready; ``fully`` also compares every byte with its hash.
+
+        Raises ``PenchantError`` where it cannot be served.
+        """
+        path = self.folders().get(name)
+        if path is None:
+            raise DataError(f"there is no model {name[:80]!r} among those that can be served")
+        try:
+            if fully:
+                verify(path)
+            recommender = load(path)
+            self._refuse_remembered(recommender)
+            ready = Loaded(name, recommender, Shelf(recommender, said))
+            ready.warm()
+        except PenchantError:
+            raise
+        except Exception as wrong:
+            raise DataError(f"{name} cannot be served ({type(wrong).__name__}: {wrong})") from wrong
+        return ready
+
+    def _refuse_remembered(self, recommender: Recommender) -> None:
+        if recommender.remembering is not None and not self.allow_remembered:
+            raise ParameterError(
+                f"{recommender.remembering} keeps training histories, from which people could be known again: "
+                "it is served only with --allow-remembered"
+            )
+
+    def start(self, wanted: Sequence[str], said: Sequence[Said]) -> list[str]:
+        """Load the first of ``wanted`` (then the newest) that can be; returns what went wrong with those before it."""
+        names = [entry["name"] for entry in self.describe()]
+        order = list(dict.fromkeys([*(name for name in wanted if name in names), *names]))
+        if not order:
+            raise DataError("there is no saved recommender in this folder", file=str(self.root))
+        failures: list[PenchantError] = []
+        for name in order:
+            try:
+                self.loaded = [self.read(name, said, False)]
+            except PenchantError as wrong:
+                failures.append(wrong)
+                if self.single or len(failures) == len(order):
+                    raise
+            else:
+                break
+        return [str(wrong) for wrong in failures]
+
+    def find(self, version: str) -> Loaded | None:
+        """The loaded model of a version, None where it is gone."""
+        return next((one for one in self.loaded if one.version == version), None)
+
+    def swap(self, ready: Loaded) -> None:
+        """Answer with this one from now on."""
+        others = [one for one in self.loaded if one.name != ready.name and one.version != ready.version]
+        self.loaded = [ready, *others][:LOADED]
+
+    def say(self, said: Sequence[Said]) -> None:
+        """Tell every loaded catalogue what is now said about items."""
+        for one in self.at_hand:
+            for entry in said:
+                one.shelf.say(entry)

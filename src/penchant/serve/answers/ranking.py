@@ -1,0 +1,255 @@
+"""One answer: what may be shown, ranked by the model, with its reasons, and a token for the next page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from penchant.core.histories import Bools, Histories, Ints
+from penchant.recommender.explain import explain_items, rank_net
+from penchant.serve.answers.content import by_content
+from penchant.serve.answers.filters import Where, text
+from penchant.serve.answers.history import Taste
+from penchant.serve.answers.models import Loaded
+from penchant.serve.common.problems import Problem, invalid
+from penchant.serve.common.signing import digest, sign, unsign
+from penchant.store.event_loop import QUICK, off_the_event_loop
+
+MOST = 1000  # items in one answer
+DEEPEST = 10_000  # items in all pages of one answer
+log = logging.getLogger("penchant.serve")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for, apart from whose history."""
+
+    k: int = 10
+    page: str | None = None
+    exclude: Sequence[str] = ()
+    where: Where | None = None
+    why: bool = False
+    repeat: bool = False
+
+    def fingerprint(self, who: str) -> str:
+        """What must be the same on every page."""
+        return digest([who, sorted(self.exclude), text(self.where), self.repeat])
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a list is continued: which model, as of which event and moment, after how many items and which; for someone
+    without events the segment of people whose popular items these are. ``held`` is a checksum of the history (or of the
+    items of the segment) that the list was made from."""
+
+    version: str
+    last: int
+    moment: int
+    offset: int = 0
+    after: str | None = None
+    segment: tuple[str, Any] | None = None
+    held: int = 0
+
+    def token(self, secret: bytes, fingerprint: str) -> str:
+        """The page as a signed text."""
+        document: dict[str, Any] = {
+            "v": self.version,
+            "s": self.last,
+            "t": self.moment,
+            "o": self.offset,
+            "a": self.after,
+            "g": self.segment,
+            "h": self.held,
+        }
+        return sign(secret, "page", {**document, "q": fingerprint})
+
+    @classmethod
+    def of(cls, token: str, secret: bytes, fingerprint: str) -> Page:
+        """The page of a token; raises ``Problem`` 422 where it is not one for this request."""
+        document = unsign(secret, "page", token)
+        if document is None:
+            raise invalid("page", "is not a token of this service")
+        if document["q"] != fingerprint:
+            raise invalid("page", "belongs to another request: user, exclude, where and repeat stay the same")
+        segment = document["g"] and (document["g"][0], document["g"][1])
+        version, last, moment, offset, after, held = (document[name] for name in "vstoah")
+        return cls(version, last, moment, offset, after, segment, held)
+
+
+@dataclass(eq=False)
+class Answer:
+    """Positions on the shelf, best first, with their scores, and everything there is to say about the list."""
+
+    loaded: Loaded
+    items: list[int]
+    scores: list[float]
+    fallback: bool = False
+    unknown: list[str] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+    more: bool = False
+    next: str | None = None
+    whys: list[dict[str, Any]] | None = None
+    segment: dict[str, Any] | None = None
+
+    def to_json(self, user: str | None = None) -> dict[str, Any]:
+        """The recommend object."""
+        ids, titles = self.loaded.shelf.ids, self.loaded.shelf.titles
+        items: list[dict[str, Any]] = [
+            {"item": ids[at], "title": titles[at], "score": score}
+            for at, score in zip(self.items, self.scores, strict=True)
+        ]
+        for entry, why in zip(items, self.whys or (), strict=self.whys is not None):
+            entry["why"] = why
+        document = {
+            "user": user,
+            "items": items,
+            "fallback": self.fallback,
+            "unknown": self.unknown,
+            "model": {"name": type(self.loaded.recommender.model).name, "version": self.loaded.version},
+            "degraded": "; ".join(self.degraded) or None,
+            "removed": self.removed,
+            "next": self.next,
+        }
+        if self.segment is not None:
+            document["segment"] = self.segment
+        return document
+
+
+def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Ints | None = None) -> Answer:
+    """The items of one page. ``order``, positions best first, takes the place of the model where it has nothing to say
+    (the popular items of a segment).
+
+    A first page is never refused because the model fails: the popularity list stands in, and ``degraded`` says so. A
+    later page is: the list that it would go on is not there. Raises ``Problem`` 503 then.
+    """
+    shelf = loaded.shelf
+    excluded = [at for item in query.exclude if (at := shelf.position.get(item, -1)) >= 0]
+    after = -1 if page.after is None else shelf.position.get(page.after, -1)
+    selection = shelf.select(query.where)  # after the look-ups: it knows every position they found
+    mask, removed = selection.mask.copy(), dict(selection.removed)
+    for name, positions in (
+        ("disliked", taste.disliked),
+        ("seen", () if query.repeat else taste.seen),
+        ("exclude", excluded),
+    ):
+        if positions:
+            count = int(mask[list(positions)].sum())
+            mask[list(positions)] = False
+            if count:
+                removed[name] = count
+    if after >= 0:
+        mask[after] = True  # to find where the last page ended, even if it may no longer be shown
+    degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
+    if taste.left_out:
+        degraded.append(f"{taste.left_out} older events were not scored")
+    start, wanted = page.offset, page.offset + query.k + 1
+    while True:
+        ranked = _ranked(loaded, taste, mask, wanted, order)
+        if after in ranked.items:
+            start = ranked.items.index(after) + 1
+        if len(ranked.items) < wanted or (start + query.k < wanted and (after < 0 or after in ranked.items)):
+            break
+        wanted = 2 * wanted  # more may be shown now before the place where the last page ended
+    stop = start + query.k
+    chosen = ranked.items[start:stop]
+    if ranked.failed and page.offset:
+        raise Problem(503, "the model failed: the list cannot go on", headers={"Retry-After": "1"})
+    if ranked.failed:
+        degraded.append("the model failed: this is the popularity list")
+    if len(chosen) < query.k and start == 0:
+        degraded.append(f"only {len(chosen)} of {query.k} items: no others may be shown")
+    told = Answer(loaded, chosen, ranked.scores[start:stop], ranked.fallback, taste.unknown, removed, degraded)
+    told.more = not ranked.failed and len(ranked.items) > stop and page.offset + query.k < DEEPEST
+    if query.why:
+        told.whys = reasons(loaded, taste.given, chosen)
+    return told
+
+
+@dataclass(eq=False)
+class _List:
+    """Positions and scores, best first."""
+
+    items: list[int]
+    scores: list[float]
+    fallback: bool
+    failed: bool = False
+
+
+def _ranked(loaded: Loaded, taste: Taste, mask: Bools, wanted: int, order: Ints | None) -> _List:
+    """The list of the model, then items it does not know: the most alike by content first, then the latest."""
+    found = _by_segment(loaded, mask, wanted, order) if order is not None else _by_model(loaded, taste, mask, wanted)
+    missing, n_model = wanted - len(found.items), loaded.shelf.n_model
+    if missing > 0 and len(mask) > n_model:
+        new = (n_model + np.flatnonzero(mask[n_model:])).tolist()
+        like = by_content(loaded.shelf, taste.given.items.tolist(), new)
+        new.sort(key=lambda at: (-like.get(at, 0.0), -int(loaded.shelf.added[at]), at))
+        found.items += new[:missing]
+        found.scores += [0.0] * len(new[:missing])
+    return found
+
+
+def _by_model(loaded: Loaded, taste: Taste, mask: Bools, wanted: int) -> _List:
+    allow = mask[: loaded.shelf.n_model]
+    try:
+        ranked = rank_net(
+            loaded.recommender.model, taste.given, wanted, exclude=loaded.nobody, allow=allow, place=loaded.place,
+            threads=1,
+        )  # fmt: skip
+        found = ranked.items[0] >= 0
+        return _List(ranked.items[0][found].tolist(), ranked.scores[0][found].tolist(), bool(ranked.fallback[0]))
+    except Exception:
+        log.exception("the model failed")
+        by_place = popular(loaded)
+        items = by_place[allow[by_place]][:wanted].tolist()
+        return _List(items, [0.0] * len(items), fallback=True, failed=True)
+
+
+def _by_segment(loaded: Loaded, mask: Bools, wanted: int, order: Ints) -> _List:
+    """The items of a segment, then the popular ones."""
+    chosen = order[mask[order]][:wanted].tolist()
+    by_place, listed = popular(loaded), set(chosen)
+    rest = by_place[mask[by_place]][:wanted].tolist()
+    items = [*chosen, *(at for at in rest if at not in listed)][:wanted]
+    return _List(items, [0.0] * len(items), fallback=True)
+
+
+def popular(loaded: Loaded) -> Ints:
+    """Positions by training count, the most popular first."""
+    if "popular" not in loaded.kept:
+        loaded.kept["popular"] = np.argsort(loaded.place).astype(np.int32)
+    return loaded.kept["popular"]  # type: ignore[no-any-return]  # kept holds many kinds
+
+
+def reasons(loaded: Loaded, given: Histories, positions: Sequence[int]) -> list[dict[str, Any]]:
+    """What each event of the history gave to each item, the largest contributions first. Raises ``Slow`` on the event
+    loop where that takes long."""
+    ids, titles, n_model = loaded.shelf.ids, loaded.shelf.titles, loaded.shelf.n_model
+    known = [at for at in positions if at < n_model]
+    times = len(given.items) if loaded.reason_grows else len(known)
+    if times * loaded.reason_seconds > QUICK:
+        off_the_event_loop()
+    explained = dict(zip(known, explain_items(loaded.recommender.model, given, known), strict=True)) if known else {}
+    told = []
+    for at in positions:
+        found = explained.get(at)
+        if found is None:
+            told.append({"method": "exact", "base": 0.0, "parts": []})
+            continue
+        order = np.argsort(-found.parts, kind="stable")
+        parts = [
+            {"item": ids[item], "title": titles[item], "contribution": float(found.parts[event])}
+            for event, item in zip(order.tolist(), given.items[order].tolist(), strict=True)
+            if found.parts[event] != 0
+        ]
+        told.append({"method": found.method, "base": float(found.base), "parts": parts})
+    return told
+
+
+def gone(what: str) -> Problem:
+    """410: the model that began a list is no longer loaded, or its history is another one now."""
+    return Problem(410, f"{what}: ask for the first page", field="page")

@@ -1,0 +1,237 @@
+"""The catalogue as it is now: what was saved with the model, and on top of it what was said over the API."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.recommender.recommender import Recommender
+from penchant.serve.answers.filters import (
+    AllOf,
+    AnyOf,
+    Available,
+    Between,
+    Domain,
+    Exists,
+    NoneOf,
+    OneOf,
+    Where,
+    text,
+    walk,
+)
+from penchant.serve.catalogue.columns import Column
+
+Bools = NDArray[np.bool_]
+NEVER = 2**62
+KEPT_FILTERS = 256
+KEPT_BYTES = 2**26  # of what filters selected: with many items fewer are kept
+FIELDS = ("title", "domain", "available", "hidden", "expires")
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What was said about one item: when it was added, and fields and attributes; None takes one away."""
+
+    item: str
+    added: int
+    fields: Mapping[str, Any]  # title, domain, available, hidden, expires
+    attributes: Mapping[str, Any]
+    deleted: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The items that may be shown: a mask, and how many items each filter took out (each counted once)."""
+
+    mask: Bools
+    removed: dict[str, int]
+    unknown: list[str]  # attributes that the filter names and no item has
+
+
+class Shelf:
+    """Every item by position: first those of the model, in the order of its indexes, then those it does not know.
+
+    ``say`` acts at once. Whatever is computed from the items is kept until the next change or the next expiry.
+    """
+
+    def __init__(self, recommender: Recommender, said: Sequence[Said] = ()) -> None:
+        self.n_model = recommender.model.n_items
+        self.ids: list[str] = list(recommender.vocab.ids)
+        self.position: dict[str, int] = {item: n for n, item in enumerate(self.ids)}
+        catalog, n = recommender.catalog, len(self.ids)
+        self.titles: list[str | None] = [None] * n if catalog is None else list(catalog.titles)
+        self.domains = Column([None] * n if catalog is None or catalog.domains is None else catalog.domains)
+        self.attributes = (
+            {} if catalog is None else {name: Column(column) for name, column in catalog.attributes.items()}
+        )
+        available = None if catalog is None else catalog.available
+        self.available: Bools = np.ones(n, np.bool_) if available is None else np.array(available, dtype=np.bool_)
+        self.hidden, self.deleted = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+        self.expires, self.added = np.full(n, NEVER, np.int64), np.zeros(n, np.int64)
+        self.integers = recommender.vocab.integers
+        self._saved = catalog
+        self.version = 0
+        self.lock = threading.RLock()  # a slow model answers in a thread, while items change
+        self._kept: OrderedDict[str, Selection] = OrderedDict()
+        self._kept_from, self._kept_until = 0.0, 0.0
+        for one in said:
+            self.say(one)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    # -- changing -------------------------------------------------------------------------------------------------
+
+    def say(self, said: Said) -> None:
+        """Take over everything that is now said about one item, in place of what was said before."""
+        with self.lock:
+            self._say(said)
+
+    def _say(self, said: Said) -> None:
+        at = self.position.get(said.item)
+        if at is None:
+            at = self._append(said.item)
+        self._as_saved(at)
+        self.added[at] = said.added
+        self.deleted[at] = said.deleted
+        for name, value in said.fields.items():
+            self._set(at, name, value)
+        for name, value in said.attributes.items():
+            if name not in self.attributes:
+                self.attributes[name] = Column([None] * len(self.ids))
+            self.attributes[name].set(at, value)
+        self.version += 1
+        self._kept.clear()
+
+    def _append(self, item: str) -> int:
+        at = len(self.ids)
+        self.ids.append(item)
+        self.position[item] = at
+        self.titles.append(None)
+        if at >= len(self.available):
+            room = max(64, at // 8)
+            self.available = np.append(self.available, np.ones(room, np.bool_))
+            self.hidden, self.deleted = (
+                np.append(old, np.zeros(room, np.bool_)) for old in (self.hidden, self.deleted)
+            )
+            self.expires = np.append(self.expires, np.full(room, NEVER, np.int64))
+            self.added = np.append(self.added, np.zeros(room, np.int64))
+        for column in (self.domains, *self.attributes.values()):
+            column.append()
+        return at
+
+    def _as_saved(self, at: int) -> None:
+        """Back to what was saved with the model."""
+        saved = self._saved if self._saved is not None and at < len(self._saved) else None
+        self.titles[at] = None if saved is None else saved.titles[at]
+        self.domains.set(at, None if saved is None or saved.domains is None else saved.domains[at])
+        self.available[at] = True if saved is None or saved.available is None else saved.available[at]
+        self.hidden[at], self.expires[at] = False, NEVER
+        for name, column in self.attributes.items():
+            column.set(at, saved.attributes[name][at] if saved is not None and name in saved.attributes else None)
+
+    def _set(self, at: int, name: str, value: Any) -> None:
+        if name == "title":
+            self.titles[at] = value
+        elif name == "domain":
+            self.domains.set(at, value)
+        elif name == "expires":
+            self.expires[at] = NEVER if value is None else int(value)
+        elif name in {"available", "hidden"}:
+            getattr(self, name)[at] = (name == "available") if value is None else bool(value)
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def describe(self, at: int, now: float | None = None) -> dict[str, Any]:
+        """Everything that is known about one item."""
+        moment = time.time() if now is None else now
+        values = {name: column.values[at] for name, column in self.attributes.items()}
+        expires = int(self.expires[at])
+        return {
+            "item": self.ids[at],
+            "title": self.titles[at],
+            "domain": self.domains.values[at],
+            "available": bool(self.available[at]),
+            "hidden": bool(self.hidden[at]),
+            "expires": None if expires == NEVER else expires,
+            "expired": expires <= moment,
+            "attributes": {name: value for name, value in values.items() if value is not None},
+            "known_to_model": at < self.n_model,
+        }
+
+    def select(self, where: Where | None, now: float | None = None) -> Selection:
+        """The items that may be shown under a filter, shape ``(len(self),)``."""
+        with self.lock:
+            return self._selected(where, time.time() if now is None else now)
+
+    def _selected(self, where: Where | None, moment: float) -> Selection:
+        if moment >= self._kept_until or moment < self._kept_from:
+            self._kept.clear()
+        key = text(where)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        if not self._kept:
+            later = self.expires[: len(self)][self.expires[: len(self)] > moment]
+            self._kept_from, self._kept_until = moment, float(later.min()) if len(later) else float(NEVER)
+        found = self._kept[key] = self._select(where, moment)
+        if len(self._kept) > max(2, min(KEPT_FILTERS, KEPT_BYTES // max(1, len(self)))):
+            self._kept.popitem(last=False)
+        return found
+
+    def _select(self, where: Where | None, moment: float) -> Selection:
+        n = len(self)
+        mask = ~self.deleted[:n]
+        removed: dict[str, int] = {}
+        unknown = sorted(
+            {part.attribute for part in walk(where) if isinstance(part, (OneOf, Between, Exists))}
+            - set(self.attributes)
+        )
+
+        def keep(name: str, wanted: Bools) -> None:
+            nonlocal mask
+            kept = mask & wanted
+            removed[name] = int(mask.sum() - kept.sum())
+            mask = kept
+
+        keep("hidden", ~self.hidden[:n])
+        keep("expired", self.expires[:n] > moment)
+        if not any(isinstance(part, Available) for part in walk(where)):
+            keep("unavailable", self.available[:n])
+        if where is not None:
+            keep("where", self._holds(where))
+        mask.flags.writeable = False
+        return Selection(mask, {name: count for name, count in removed.items() if count}, unknown)
+
+    def _holds(self, where: Where) -> Bools:
+        held: Bools
+        match where:
+            case AllOf():
+                held = np.logical_and.reduce([self._holds(part) for part in where.all])
+            case AnyOf():
+                held = np.logical_or.reduce([self._holds(part) for part in where.any])
+            case NoneOf():
+                held = ~np.logical_or.reduce([self._holds(part) for part in where.none])
+            case Domain():
+                held = self.domains.one_of(where.domain)
+            case Available():
+                held = self.available[: len(self)] == where.available
+            case OneOf():
+                held = self._column(where.attribute).one_of(where.values)
+            case Between():
+                held = self._column(where.attribute).between(where.low, where.high)
+            case Exists():
+                held = self._column(where.attribute).exists() == where.exists
+        return held
+
+    def _column(self, attribute: str) -> Column:
+        """An attribute; one that no item has is empty."""
+        return self.attributes.get(attribute) or Column([None] * len(self))

@@ -1,0 +1,1 @@
+"""What all of the service uses: settings, logs, metrics, problems, signed texts."""

@@ -1,0 +1,106 @@
+"""What ``penchant demo --serve`` shows: three models with evaluations, people of the data set, and their traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import random
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import insert
+
+from penchant.data.datasets import load_movielens_small
+from penchant.data.interactions import Interactions
+from penchant.evaluation.evaluate import evaluate
+from penchant.serve.common.settings import Settings
+from penchant.store.events import Batch, EventStore, Row
+from penchant.store.tables import activations
+from penchant.training.fit import fit
+
+BESIDE = "als"  # loaded from the start, to compare with
+MODELS = ("transitions", BESIDE)  # and the one that is served
+METRICS = "hit,ndcg,mrr,coverage"
+PEOPLE = 60  # whose ratings the store begins with
+FEWEST, MOST = 10, 60  # ratings of one of them
+PAUSE = 0.35  # seconds between two people, on average
+Past = dict[str, list[tuple[str, float, int]]]  # (film, stars, when) by person, oldest first
+
+
+def prepare(settings: Settings, served: str, positive: str) -> Past:
+    """Fit and evaluate the models, fill the store; returns what people did."""
+    log, catalog = load_movielens_small(positive=positive)
+    names = (*MODELS, served)
+    measured = json.dumps(evaluate(log, names, split="leave-last", k=10, metrics=METRICS).to_json())
+    for name in names:
+        fit(log, name, catalog=catalog).save(Path(settings.folder) / name)
+        (Path(settings.folder) / f"{name}.evaluation.json").write_text(measured, encoding="utf-8")
+    past = _people(log)
+    _fill(settings, past, served)
+    return past
+
+
+def _people(log: Interactions) -> Past:
+    """Some people of the log with their ratings."""
+    past: Past = {}
+    everybody = log.histories()
+    for row, user in enumerate(log.user_ids):
+        history = everybody[row : row + 1]
+        if not FEWEST <= len(history.items) <= MOST or history.values is None or history.times is None:
+            continue
+        columns = zip(history.items.tolist(), history.values.tolist(), history.times.tolist(), strict=True)
+        past[str(user)] = [(log.vocab.ids[item], float(value), int(when)) for item, value, when in columns]
+        if len(past) == PEOPLE:
+            break
+    return past
+
+
+def _fill(settings: Settings, past: Past, served: str) -> None:
+    store = EventStore(settings.store)
+    store.open()
+    rows = [
+        Row(f"u:{person}", item, None, stars, when, None, None)
+        for person, told in past.items()
+        for item, stars, when in told
+    ]
+    asyncio.run(_append(store, Batch(rows)))
+    store.close()
+    with store.database.engine.begin() as connection:
+        connection.execute(insert(activations).values(name=served, version="", time=int(time.time())))
+
+
+async def _append(store: EventStore, batch: Batch) -> None:
+    await store.writer.append(batch, len(batch.rows))
+
+
+class Traffic(threading.Thread):
+    """People of the data set rate their films again, now, and ask what to watch: so that there is something to see."""
+
+    def __init__(self, port: int, past: Past) -> None:
+        super().__init__(daemon=True, name="penchant-demo-traffic")
+        self.port, self.past = port, past
+
+    def run(self) -> None:
+        """Go on until the service ends."""
+        dice, people = random.Random(0), list(self.past)
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            while True:
+                time.sleep(dice.expovariate(1 / PAUSE))
+                person = dice.choice(people)
+                item, stars, _ = dice.choice(self.past[person])
+                self._ask(connection, "POST", "/v1/events", [{"user": person, "item": item, "value": stars}])
+                for _ in range(dice.randint(1, 3)):
+                    somebody = person if dice.random() < 0.9 else "somebody new"
+                    self._ask(connection, "GET", f"/v1/users/{quote(somebody, safe='')}/recommendations")
+
+    def _ask(self, connection: http.client.HTTPConnection, method: str, path: str, events: Sequence[Any] = ()) -> None:
+        body = json.dumps({"events": list(events)}) if events else None
+        connection.request(method, path, body, {"content-type": "application/json"} if body else {})
+        connection.getresponse().read()

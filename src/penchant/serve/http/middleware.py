@@ -1,0 +1,264 @@
+"""What every request passes: who it is, how much and how fast it may send, what is measured, logged and answered."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from penchant.serve.common.problems import Problem, invalid
+from penchant.serve.common.settings import is_loopback
+from penchant.serve.service import Service
+from penchant.store.keys import SCOPES, Key
+
+log = logging.getLogger("penchant.serve")
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON_TYPES = (b"application/json", b"application/problem+json")
+FORM_TYPES = (b"application/x-www-form-urlencoded",)
+UNCOUNTED = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # what watches the service, and files that cost nothing
+PAGES = "/ui/"  # whose forms prove in their own way that a page of ours sent them
+WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
+# A proxy on this machine speaks to us from this machine, for people who are elsewhere.
+FORWARDED = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
+COMMON: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: a key, or nobody; ``open`` where the service has no keys and only this machine can reach it."""
+
+    key: Key | None = None
+    open: bool = False
+
+    def allows(self, scope: str) -> bool:
+        """Whether the caller may do what needs a scope."""
+        return self.open or (self.key is not None and self.key.allows(scope))
+
+
+class Gate:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], service: Service) -> None:
+        self.app, self.service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        raw = scope.get("raw_path")
+        if raw:
+            scope["path"] = raw.decode("latin-1")  # ids are matched encoded: %2F belongs to an id
+        exchange = _Exchange(scope, receive, send, self.service.settings.max_body)
+        try:
+            problem = self._refuse(scope, headers, exchange)
+            if problem is None:
+                await self.app(scope, exchange.receive, exchange.send)
+            else:
+                await problem.response()(scope, exchange.receive, exchange.send)
+        except Exception:
+            log.exception("a request failed", extra={"data": {"route": _route(scope), "method": scope["method"]}})
+            if not exchange.started:
+                failed = Problem(500, "something went wrong here; it was logged")
+                await failed.response()(scope, exchange.receive, exchange.send)
+        self._note(scope, exchange.status, time.perf_counter() - start)
+
+    # -- refusing -------------------------------------------------------------------------------------------------
+
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], exchange: _Exchange) -> Problem | None:
+        """What keeps the request out, None where nothing does; leaves the caller in the scope."""
+        service, settings = self.service, self.service.settings
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin:
+            allowed = set(settings.origins)
+            if scope["path"] == "/v1/events":
+                allowed |= service.keys.origins()
+            if origin in allowed:
+                exchange.extra += [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+            if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+                return self._preflight(exchange, allowed=origin in allowed)
+        local = settings.loopback and FORWARDED.isdisjoint(headers) and is_loopback(_hostname(_host(headers)))
+        scope["penchant.local"] = local
+        try:
+            caller = scope["penchant.caller"] = self._caller(headers, origin, local=local)
+        except Problem as refused:
+            return refused
+        wait = self._wait(scope, caller)
+        if wait > 0:
+            retry = {"Retry-After": str(max(1, round(wait)))}
+            return Problem(429, "too many requests for this key: wait as long as Retry-After says", headers=retry)
+        if (unreadable := _refuse_query(scope.get("query_string", b""))) is not None:
+            return unreadable
+        if scope["method"] in WITH_BODY:
+            taken = FORM_TYPES if scope["path"].startswith(PAGES) else JSON_TYPES
+            return _refuse_body(headers, settings.max_body, taken)
+        return None
+
+    def _preflight(self, exchange: _Exchange, *, allowed: bool) -> Problem:
+        if not allowed:
+            return Problem(403, "no page of this origin may use the service", kind="origin")
+        exchange.status_instead = 204
+        exchange.extra += [
+            (b"access-control-allow-methods", b"GET, POST"),
+            (b"access-control-allow-headers", b"authorization, content-type, x-api-key"),
+            (b"access-control-max-age", b"600"),
+        ]
+        return Problem(403, "")
+
+    def _caller(self, headers: dict[bytes, bytes], origin: str, *, local: bool) -> Caller:
+        service = self.service
+        if not len(service.keys):
+            if not service.settings.loopback:
+                raise Problem(403, "the service has no key and is not on a loopback address", kind="no-keys")
+            if not local:  # through a proxy, or from a page elsewhere whose name was made to point here
+                raise Problem(403, "without keys only this machine may use the service", field="Host", kind="host")
+            if origin and not is_loopback(_hostname(origin.partition("://")[2])):
+                raise Problem(
+                    403, "without keys no page from elsewhere may use the service", field="Origin", kind="origin"
+                )
+            return Caller(open=True)
+        told = headers.get(b"authorization", b"").decode("latin-1")
+        if told[:7].lower() == "bearer ":
+            told = told[7:].strip()
+        elif told:
+            raise _unauthorised("Authorization reads Bearer KEY")
+        else:
+            told = headers.get(b"x-api-key", b"").decode("latin-1").strip()
+        if not told:
+            return Caller()
+        key = service.keys.check(told)
+        if key is None:
+            raise _unauthorised("the key is not one of this service, or was revoked")
+        if key.origins and origin not in key.origins:
+            raise Problem(403, "this key may be used by the pages of its origins only", field="Origin", kind="origin")
+        return Caller(key)
+
+    def _wait(self, scope: Scope, caller: Caller) -> float:
+        key = caller.key
+        rate = key.rate if key is not None and key.rate else self.service.settings.rate
+        if not rate or scope["path"].startswith(UNCOUNTED):
+            return 0.0
+        who = key.id if key is not None else str((scope.get("client") or ("",))[0])
+        return self.service.buckets.take(who, rate)
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        service, route, method = self.service, _route(scope), scope["method"]
+        if method not in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"}:
+            method = "other"
+        service.metrics.requests.labels(method, route, status).inc()
+        service.metrics.seconds.labels(route).observe(seconds)
+        if route.endswith("/recommendations"):
+            service.metrics.lately.append(seconds)
+        if service.settings.access_log or status >= 500:
+            caller = scope.get("penchant.caller")
+            key = caller.key.id if caller is not None and caller.key is not None else None
+            data = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2), "key": key}
+            log.log(logging.ERROR if status >= 500 else logging.INFO, "request", extra={"data": data})
+
+
+class _Exchange:
+    """The two ends of one request: what comes in is bounded, what goes out gets its headers and is noted."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        self._receive, self._send, self._left, self._most = receive, send, most, most
+        self.status, self.started, self.status_instead = 500, False, 0
+        self.extra: Headers = list(COMMON)
+        if scope["path"].startswith("/v1/"):
+            self.extra.append((b"cache-control", b"no-store"))
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise _too_large(self._most)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started, self.status = True, self.status_instead or message["status"]
+            own = message.get("headers", [])
+            if self.status_instead:
+                own = [(name, value) for name, value in own if name not in {b"content-type", b"content-length"}]
+            said = {name.lower() for name, _ in own}
+            extra = [(name, value) for name, value in self.extra if name not in said]
+            message = {**message, "status": self.status, "headers": [*own, *extra]}
+        elif self.status_instead:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def _refuse_query(query: bytes) -> Problem | None:
+    """What is not UTF-8 is refused, not read as something else."""
+    if b"%" not in query and query.isascii():
+        return None
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        try:
+            unquote_to_bytes(value).decode("utf-8")
+        except UnicodeDecodeError:
+            return invalid(name.decode("ascii", "replace")[:80], "is not UTF-8, percent-encoded")
+    return None
+
+
+def _refuse_body(headers: dict[bytes, bytes], most: int, taken: tuple[bytes, ...]) -> Problem | None:
+    length = headers.get(b"content-length", b"0")
+    if length == b"0" and b"transfer-encoding" not in headers:
+        return None
+    if length.isdigit() and int(length[:20]) > most:
+        return _too_large(most)
+    media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if media not in taken:  # JSON is a type that a page elsewhere cannot send unasked
+        return Problem(415, f"a body is {taken[0].decode()}", field="Content-Type")
+    return None
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(413, f"a body has at most {most:,} bytes", field="body", kind="too-large")
+
+
+def _unauthorised(detail: str) -> Problem:
+    return Problem(401, detail, field="Authorization", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _host(headers: dict[bytes, bytes]) -> str:
+    return headers.get(b"host", b"localhost").decode("latin-1")
+
+
+def _hostname(host: str) -> str:
+    """A host without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host
+
+
+def _route(scope: Scope) -> str:
+    """The route that answered, never the path: a path holds ids."""
+    return str(getattr(scope.get("route"), "path", None) or "(none)")
+
+
+def need(scope: Scope, wanted: str) -> None:
+    """Raises ``Problem`` unless the caller has a scope: 401 for nobody, 403 for a key that has not."""
+    caller: Caller = scope.get("penchant.caller") or Caller()
+    if caller.allows(wanted):
+        return
+    assert wanted in SCOPES
+    if caller.key is None:
+        raise _unauthorised(f"a key with the scope {wanted} is needed: Authorization: Bearer KEY")
+    raise Problem(403, f"this key has not the scope {wanted}", kind="scope")

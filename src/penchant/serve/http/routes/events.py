@@ -1,0 +1,92 @@
+"""Events in."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from penchant.serve.common.problems import Problem, invalid, place, said
+from penchant.serve.http.schemas import Collected, Event
+from penchant.serve.http.scopes import COLLECT, problems, service_of
+from penchant.store.events import Row
+
+router = APIRouter(tags=["events"])
+BATCH, ONE = TypeAdapter(list[Event]), TypeAdapter(Event)
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Events"}}},
+    }
+}
+
+
+@router.post("/v1/events", dependencies=[COLLECT], response_model=Collected, responses=problems(), openapi_extra=BODY)
+async def collect(request: Request) -> Response:
+    """Keep a batch of events. Accepted events are on the disk when this answers, and change the very next answer."""
+    service = service_of(request)
+    raw = _events(await request.body(), service.settings.max_batch)
+    errors: list[dict[str, Any]] = []
+    rows, places = _rows(raw, errors)
+    accepted, duplicates, refused = await service.collect(rows) if rows else (0, 0, {})
+    for n, why in refused.items():
+        field = "item" if "catalogue" in why else "time"
+        errors.append({"index": places[n], "field": field, "detail": why})
+    errors.sort(key=lambda error: int(error["index"]))
+    if not accepted and not duplicates:
+        named = [{"field": f"events.{e['index']}.{e['field']}", "detail": e["detail"]} for e in errors]
+        detail = f"no event was accepted; {named[0]['field']}: {named[0]['detail']}"
+        raise Problem(422, detail, kind="invalid", errors=named)
+    document = {"accepted": accepted, "duplicates": duplicates, "errors": errors}
+    return Response(to_json(document), media_type="application/json")
+
+
+def _events(body: bytes, most: int) -> list[Any]:
+    """The events of a body, not looked at one by one yet."""
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as wrong:
+        raise Problem(400, f"the body is not JSON: {str(wrong)[:100]}", field="body") from None
+    if not isinstance(document, dict) or not isinstance(document.get("events"), list):
+        raise invalid("events", 'is a list: {"events": [{"user": "7", "item": "42"}]}')
+    strange = sorted(set(document) - {"events"})
+    if strange:
+        raise invalid(strange[0][:80], "is not known here")
+    if not 1 <= len(document["events"]) <= most:
+        raise invalid("events", f"a batch has 1 to {most:,} events, not {len(document['events']):,}")
+    return list(document["events"])
+
+
+def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[Row], list[int]]:
+    """Rows of the events that can be kept and their places in the batch; what is wrong with the others goes to
+    ``errors``."""
+    try:
+        events = list(enumerate(BATCH.validate_python(raw)))
+    except ValidationError:
+        events = []
+        for n, one in enumerate(raw):
+            try:
+                events.append((n, ONE.validate_python(one)))
+            except ValidationError as wrong:
+                first = wrong.errors()[0]
+                errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": said(first)})
+    rows: list[Row] = []
+    places: list[int] = []
+    now = int(time.time())
+    for n, event in events:
+        if event.user is not None:
+            person = "u:" + event.user
+        elif event.session is not None:
+            person = "s:" + event.session
+        else:
+            errors.append({"index": n, "field": "user", "detail": "an event has a user or a session"})
+            continue
+        context = None if event.context is None else json.dumps(event.context, ensure_ascii=False)
+        when = now if event.time is None else int(event.time)
+        rows.append(Row(person, event.item, event.kind, event.value, when, context, event.id))
+        places.append(n)
+    return rows, places

@@ -1,0 +1,54 @@
+"""Health, figures and documentation: outside /v1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from penchant.serve.common.problems import Problem
+from penchant.serve.http.scopes import OPERATOR, problems, service_of
+
+router = APIRouter(tags=["system"])
+_SCRIPT = (Path(__file__).parents[1] / "static" / "beacon.js").read_text(encoding="utf-8").partition("*/\n")[2]
+BEACON = "\n".join(line.strip() for line in _SCRIPT.splitlines()).encode()  # without its comment: every page loads it
+
+
+@router.head("/livez", include_in_schema=False)
+@router.get("/livez")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz", responses=problems(503))
+async def ready(request: Request) -> dict[str, str]:
+    """A model is loaded and warm, and the store can be read."""
+    service = service_of(request)
+    if not service.ready:
+        raise Problem(503, "no model is ready")
+    await service.read(service.store.clock)
+    active = service.versions.active
+    return {"status": "ready", "model": type(active.recommender.model).name, "version": active.version}
+
+
+@router.get("/metrics", dependencies=[OPERATOR], response_class=Response, responses=problems())
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus."""
+    service = service_of(request)
+    await service.read(service.measure)
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/beacon.js", response_class=Response, responses={200: {"content": {"text/javascript": {}}}})
+async def beacon() -> Response:
+    """The script with which a web page sends events: public, as the page is."""
+    return Response(BEACON, media_type="text/javascript", headers={"Cache-Control": "public, max-age=3600"})
+
+
+@router.get("/openapi.json", dependencies=[OPERATOR], include_in_schema=False)
+async def openapi(request: Request) -> dict[str, object]:
+    """The OpenAPI document."""
+    return request.app.openapi()  # type: ignore[no-any-return]  # the app of a request has no type

@@ -1,0 +1,84 @@
+"""How busy the service was, second by second, for the page that shows it live; kept in memory, and only counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Counter
+
+from penchant.serve.common.metrics import Metrics
+
+SECONDS = 120  # that are kept
+WINDOW = 10  # seconds over which quantiles are taken, so that there is something to take them of
+QUANTILES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One second: events accepted, answers given, answers that were popular items, each a second; and the times of the
+    answers of the API in the last ``WINDOW`` seconds, in milliseconds by quantile (None: there was none)."""
+
+    events: float
+    answers: float
+    fallback: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+def counted(counter: Counter, label: str) -> dict[str, float]:
+    """The values of a counter by one of its labels."""
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return {sample.labels[label]: sample.value for sample in samples if sample.name.endswith("_total")}
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least this share of the values does not exceed; None of none."""
+    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)] if ordered else None
+
+
+class Pulse:
+    """Looks at the counters once a second."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.beats: deque[Beat] = deque(maxlen=SECONDS)
+        self._last = time.monotonic(), 0.0, 0.0, 0.0
+        self._times: deque[list[float]] = deque(maxlen=WINDOW)
+
+    def beat(self) -> None:
+        """Note what happened since the last beat."""
+        events = counted(self.metrics.events, "outcome").get("accepted", 0.0)
+        answers = counted(self.metrics.answers, "kind")
+        now, total, popular = time.monotonic(), sum(answers.values()), answers.get("fallback", 0.0)
+        then, *before = self._last
+        self._last = now, events, total, popular
+        span = max(1e-3, now - then)
+        self._times.append([1000 * seconds for seconds in self.metrics.lately])
+        self.metrics.lately.clear()
+        times = sorted(one for second in self._times for one in second)
+        rates = [(new - old) / span for new, old in zip((events, total, popular), before, strict=True)]
+        self.beats.append(Beat(*rates, *(quantile(times, share) for share in QUANTILES)))
+
+    @contextlib.asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """Beat once a second, until the end of the block."""
+        self.beat()
+        self.beats.clear()  # what was counted before is no second of its own
+
+        async def go_on() -> None:
+            while True:
+                await asyncio.sleep(1.0)
+                self.beat()
+
+        task = asyncio.create_task(go_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

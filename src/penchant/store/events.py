@@ -1,0 +1,200 @@
+"""The event store: the only thing that knows people."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Text, bindparam, func, select, update
+
+from penchant.store.database import Database, Statement
+from penchant.store.tables import attributes, clock, erased, events, items, settings
+from penchant.store.writer import Writer
+
+CHUNK = 256  # rows in one INSERT
+FOREVER = 2**62
+COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id")
+
+
+class Row(NamedTuple):
+    """An event on its way in; ``person`` is "u:" + user or "s:" + session."""
+
+    person: str
+    item: str
+    kind: str | None
+    value: float | None
+    time: int
+    context: str | None  # JSON
+    id: str | None
+
+
+@dataclass(eq=False)
+class Batch:
+    """Events that were sent together, and the items among theirs that nobody knew."""
+
+    rows: list[Row]
+    new_items: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Appended:
+    """What became of a batch: how many rows are new, how many were there already, and which rows are refused because
+    the person was erased after the time they are dated; ``items_clock`` as of this transaction."""
+
+    items_clock: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    refused: dict[int, int] = field(default_factory=dict)  # row: when the person was erased
+
+
+class Clock(NamedTuple):
+    """Counters of everything that changes; a process that sees one grow reads anew what it holds in memory."""
+
+    events: int
+    items: int
+    erased: int
+    keys: int
+    models: int
+    dropped_old: int
+    dropped_many: int
+
+
+class EventStore:
+    """Events by person, durable once told, read in one indexed read. ``open`` starts the writer.
+
+    ``secret`` keys page tokens, cookies and the hashes of the erased; it is made at the first start and kept in the
+    store unless it is given.
+    """
+
+    def __init__(self, url: str, *, secret: str | None = None, most: int = 5000) -> None:
+        self.database = Database(url)
+        self.writer = Writer(self.database, self._append)
+        self._given_secret, self._most = secret, most
+        self._erased: dict[bytes, int] = {}
+        self._erased_clock = -1
+
+    def open(self) -> None:
+        """Bring the schema up to date, compile the statements, start the writer."""
+        self.database.migrate()
+        self._prepare()
+        self.secret = (self._given_secret or self._kept_secret()).encode()
+        self.writer.start()
+
+    def close(self) -> None:
+        """Write what waits, then close."""
+        self.writer.stop()
+        self.database.close()
+
+    def _prepare(self) -> None:
+        make, e = self.database.compile, events.c
+        person, upto = bindparam("person", type_=Text()), bindparam("upto", type_=BigInteger())
+        newest = select(e.item, e.kind, e.value, e.time, e.seq).where(e.person == person, e.seq <= upto)
+        self._history = make(newest.order_by(e.seq.desc()).limit(bindparam("most")))
+        self._by_id = make(select(e.seq).where(e.id == bindparam("id")))
+        one = clock.c
+        self._clock = make(select(*(one[name] for name in Clock._fields)))
+        tick = update(clock).values(events=one.events + bindparam("n"), items=one["items"] + bindparam("m"))
+        self._tick = make(tick.returning(one.events, one.erased, one["items"]))
+        self._all_erased = make(select(erased.c.hash, erased.c.time))
+        fresh = self.database.insert(items).values(
+            item=bindparam("item"), added=bindparam("added"), said="{}", deleted=False, changed=bindparam("changed")
+        )
+        self._new_item = make(fresh.on_conflict_do_nothing())
+        self._attributes = make(select(attributes.c.name, attributes.c.value).where(attributes.c.person == person))
+        self._inserts: dict[int, Statement] = {}
+
+    def _insert(self, rows: int) -> Statement:
+        found = self._inserts.get(rows)
+        if found is None:
+            names: list[dict[str, Any]] = [{name: bindparam(f"{name}{n}") for name in COLUMNS} for n in range(rows)]
+            found = self.database.compile(self.database.insert(events).values(names).on_conflict_do_nothing())
+            found.names = tuple(f"{name}{n}" for n in range(rows) for name in COLUMNS)
+            self._inserts[rows] = found
+        return found
+
+    def _kept_secret(self) -> str:
+        connection = self.database.mine
+        insert = self.database.insert(settings).values(name="secret", value=bindparam("value"))
+        fresh = self.database.compile(insert.on_conflict_do_nothing())
+        connection.execute(fresh.sql, fresh.values({"value": secrets.token_hex(32)}))
+        kept = self.database.compile(select(settings.c.value).where(settings.c.name == "secret"))
+        return str(self.database.read(kept)[0][0])
+
+    # -- events in ------------------------------------------------------------------------------------------------
+
+    def _append(self, connection: Any, batches: Sequence[Batch]) -> list[Appended]:
+        """Many batches in one transaction; runs in the writer."""
+        new_items = dict.fromkeys(item for batch in batches for item in batch.new_items)
+        count = sum(len(batch.rows) for batch in batches)
+        tick = self._tick
+        ((last, erased_clock, items_clock),) = connection.execute(
+            tick.sql, tick.values({"n": count, "m": int(bool(new_items))})
+        ).fetchall()
+        for item in new_items:
+            values = self._new_item.values({"item": item, "added": int(time.time()), "changed": items_clock})
+            connection.execute(self._new_item.sql, values)
+        if erased_clock != self._erased_clock:
+            self._erased = dict(connection.execute(self._all_erased.sql, []).fetchall())
+            self._erased_clock = erased_clock
+        done = [Appended(items_clock) for _ in batches]
+        seq = last - count
+        flat: list[Any] = []
+        owners: list[tuple[Appended, int, str | None]] = []
+        for batch, told in zip(batches, done, strict=True):
+            for n, (person, item, kind, value, when, context, event_id) in enumerate(batch.rows):
+                if self._erased and (since := self._erased.get(self.hash(person))) is not None and when <= since:
+                    told.refused[n] = since
+                    continue
+                seq += 1
+                flat += (person, seq, item, kind, value, when, context, event_id)
+                owners.append((told, seq, event_id))
+        self._insert_rows(connection, flat, owners)
+        return done
+
+    def _insert_rows(self, connection: Any, flat: list[Any], owners: list[tuple[Appended, int, str | None]]) -> None:
+        width, start, left = len(COLUMNS), 0, len(owners)
+        while left:
+            size = CHUNK if left >= CHUNK else 1 << (left.bit_length() - 1)  # few sizes, so that each is prepared once
+            inserted = connection.execute(self._insert(size).sql, flat[start * width : (start + size) * width]).rowcount
+            for told, seq, event_id in owners[start : start + size]:
+                if inserted < size and event_id is not None and self._seq_of(connection, event_id) != seq:
+                    told.duplicates += 1
+                else:
+                    told.accepted += 1
+            start, left = start + size, left - size
+
+    def _seq_of(self, connection: Any, event_id: str) -> int:
+        return int(connection.execute(self._by_id.sql, self._by_id.values({"id": event_id})).fetchall()[0][0])
+
+    # -- events out -----------------------------------------------------------------------------------------------
+
+    def history(self, person: str, upto: int = FOREVER) -> list[tuple[Any, ...]]:
+        """``(item, kind, value, time, seq)`` of one person's events up to ``upto``, newest accepted first."""
+        return self.database.read(self._history, person=person, upto=upto, most=self._most)
+
+    def clock(self) -> Clock:
+        """Every counter at this moment."""
+        return Clock(*self.database.read(self._clock)[0])
+
+    def attributes(self, person: str) -> dict[str, Any]:
+        """What was said about a person."""
+        return {name: json.loads(value) for name, value in self.database.read(self._attributes, person=person)}
+
+    def count(self) -> int:
+        """How many events are kept; reads an index from end to end."""
+        return int(self.database.read(self.database.compile(select(func.count()).select_from(events)))[0][0])
+
+    def tidy(self) -> None:
+        """Write the log back into the file and empty it, so that neither holds what was deleted."""
+        if self.database.sqlite:
+            self.database.mine.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def hash(self, person: str) -> bytes:
+        """The keyed hash by which an erased person is known again."""
+        return hmac.new(self.secret, b"erased\0" + person.encode(), hashlib.sha256).digest()

@@ -1,0 +1,176 @@
+"""Keys: who may collect, read and administer. A key is told once, when it is made; only its hash is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from penchant.errors import ParameterError
+from penchant.serve.common.settings import check_origin
+from penchant.store.database import Database, transaction
+from penchant.store.tables import clock
+from penchant.store.tables import keys as table
+
+SCOPES = ("collect", "read", "admin")
+IMPLIED = {"collect": {"collect"}, "read": {"read"}, "admin": {"collect", "read", "admin"}}
+DAY = 86_400
+PREFIX = "pk"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is kept of a key. ``origins``: web pages that may send it (empty: any caller that is not a browser page);
+    ``rate``: requests a second, None for the service's own limit."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    hash: bytes
+    origins: tuple[str, ...] = ()
+    rate: float | None = None
+    old_hash: bytes | None = None
+    old_until: int | None = None
+    created: int = 0
+
+    def allows(self, scope: str) -> bool:
+        """Whether the key has a scope; ``admin`` has all."""
+        return any(scope in IMPLIED[own] for own in self.scopes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything about the key but its hashes."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "origins": list(self.origins),
+            "rate": self.rate,
+            "created": self.created,
+            "old_valid_until": self.old_until if self.old_hash else None,
+        }
+
+
+def make_secret(key_id: str) -> tuple[str, bytes]:
+    """A key as it is told, and its hash. 256 random bits need no slow hash: nobody can try them all."""
+    told = f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
+    return told, hash_of(told)
+
+
+def hash_of(told: str) -> bytes:
+    """SHA-256 of a key."""
+    return hashlib.sha256(told.encode("utf-8", "replace")).digest()
+
+
+class Keyring:
+    """The keys of a store, in memory to check and in the database to keep."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._keys: dict[str, Key] = {}
+
+    # -- checking -------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(sorted(self._keys.values(), key=lambda key: (key.created, key.id)))
+
+    def check(self, told: str) -> Key | None:
+        """The key that was told, None where it is not one of ours. Takes the same time however much of it is right."""
+        parts = told.split("_")
+        key = self._keys.get(parts[1]) if len(parts) == 3 else None
+        given = hash_of(told)
+        if key is None:
+            hmac.compare_digest(given, given)
+            return None
+        fits = hmac.compare_digest(given, key.hash)
+        if key.old_hash is not None and key.old_until is not None:
+            fits |= hmac.compare_digest(given, key.old_hash) and time.time() < key.old_until
+        return key if fits else None
+
+    def origins(self) -> set[str]:
+        """Every origin that some key allows."""
+        return {origin for key in self._keys.values() for origin in key.origins}
+
+    def load(self) -> None:
+        """Read the keys anew."""
+        rows = self.database.read(self.database.compile(select(*table.columns)))
+        found = [dict(zip((column.name for column in table.columns), row, strict=True)) for row in rows]
+        self._keys = {row["id"]: _from_row(row) for row in found}
+
+    # -- changing -------------------------------------------------------------------------------------------------
+
+    def create(
+        self, name: str, scopes: Iterable[str], *, origins: Sequence[str] = (), rate: float | None = None
+    ) -> tuple[Key, str]:
+        """A new key and the text of it, which is not kept. Raises ``ParameterError`` for what a key cannot be."""
+        chosen = tuple(dict.fromkeys(scopes))
+        check_key(name, chosen, origins, rate)
+        key_id = secrets.token_hex(4)
+        told, hashed = make_secret(key_id)
+        key = Key(key_id, name, chosen, hashed, tuple(origins), rate, created=int(time.time()))
+        row = {
+            "id": key.id, "name": key.name, "scopes": ",".join(key.scopes), "origins": json.dumps(list(key.origins)),
+            "rate": key.rate, "hash": key.hash, "old_hash": None, "old_until": None, "created": key.created,
+        }  # fmt: skip
+        self._write(insert(table).values({name: bindparam(name) for name in row}), row)
+        return key, told
+
+    def rotate(self, key_id: str, *, grace: int = DAY) -> tuple[Key, str]:
+        """A new secret for a key; the old one is good for ``grace`` seconds more."""
+        key = self._known(key_id)
+        told, hashed = make_secret(key.id)
+        key = replace(key, hash=hashed, old_hash=key.hash if grace > 0 else None, old_until=int(time.time()) + grace)
+        change = update(table).where(table.c.id == bindparam("which")).values(
+            hash=bindparam("h"), old_hash=bindparam("o"), old_until=bindparam("u")
+        )  # fmt: skip
+        self._write(change, {"which": key.id, "h": key.hash, "o": key.old_hash, "u": key.old_until})
+        return key, told
+
+    def revoke(self, key_id: str) -> Key:
+        """End a key at once."""
+        key = self._known(key_id)
+        self._write(delete(table).where(table.c.id == bindparam("which")), {"which": key.id})
+        return key
+
+    def _known(self, key_id: str) -> Key:
+        self.load()
+        if key_id not in self._keys:
+            raise ParameterError(f"there is no key {key_id[:40]!r}: penchant keys list shows them")
+        return self._keys[key_id]
+
+    def _write(self, change: Any, values: dict[str, Any]) -> None:
+        statement = self.database.compile(change)
+        tick = self.database.compile(update(clock).values(keys=clock.c["keys"] + 1))
+        connection = self.database.mine
+        with transaction(connection, immediate=self.database.sqlite):
+            connection.execute(statement.sql, statement.values(values))
+            connection.execute(tick.sql, tick.values({}))
+        self.load()
+
+
+def check_key(name: str, scopes: Sequence[str], origins: Sequence[str], rate: float | None) -> None:
+    """Raises ``ParameterError`` where there can be no such key."""
+    if not name.strip() or len(name) > 100:
+        raise ParameterError("a key has a name of at most 100 characters, to know it by")
+    if not scopes or set(scopes) - set(SCOPES):
+        raise ParameterError(f"a key has scopes out of {', '.join(SCOPES)}, not {', '.join(scopes) or 'none'}")
+    for origin in origins:
+        check_origin(origin)
+    if origins and set(scopes) != {"collect"}:
+        raise ParameterError("only a key with the scope collect alone may be used by web pages")
+    if rate is not None and not 0 < rate < 1e9:
+        raise ParameterError(f"a rate is a number of requests a second, not {rate!r}")
+
+
+def _from_row(row: dict[str, Any]) -> Key:
+    row = {**row, "scopes": tuple(row["scopes"].split(",")), "origins": tuple(json.loads(row["origins"]))}
+    return Key(**{**row, "hash": bytes(row["hash"]), "old_hash": row["old_hash"] and bytes(row["old_hash"])})

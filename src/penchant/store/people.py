@@ -1,0 +1,124 @@
+"""What can be done with one person's data: read, export, attributes, merge, erase with a receipt."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import BigInteger, Text, bindparam, delete, select, update
+
+from penchant.store.events import FOREVER, EventStore
+from penchant.store.tables import attributes, clock, erased, events
+
+KEPT = "a keyed hash and the time of erasure, by which late events of that person are refused"
+
+
+def subject(person: str) -> dict[str, str]:
+    """``{"user": id}`` or ``{"session": id}`` of a person as the store names them."""
+    return {"user" if person.startswith("u:") else "session": person[2:]}
+
+
+class People:
+    """Everything about one person at a time; ``person`` is "u:" + user or "s:" + session."""
+
+    def __init__(self, store: EventStore) -> None:
+        self.store = store
+        make, e, a = store.database.compile, events.c, attributes.c
+        person, source = bindparam("person", type_=Text()), bindparam("source", type_=Text())
+        listed = select(e.seq, e.item, e.kind, e.value, e.time, e.context, e.id).where(e.person == person)
+        self._listed = make(listed.where(e.seq <= bindparam("upto")).order_by(e.seq.desc()).limit(bindparam("most")))
+        self._said = make(delete(attributes).where(a.person == person, a.name == bindparam("name")))
+        fresh = store.database.insert(attributes).values(
+            person=person, name=bindparam("name"), value=bindparam("value")
+        )
+        again = fresh.on_conflict_do_update(index_elements=["person", "name"], set_={"value": bindparam("value")})
+        self._say, self._say_new = make(again), make(fresh.on_conflict_do_nothing())
+        self._names = make(select(a.name, a.value).where(a.person == person))
+        since = bindparam("since", type_=BigInteger())
+        self._refuse = make(delete(events).where(e.person == source, e.time <= since))
+        self._since = make(select(erased.c.time).where(erased.c.hash == bindparam("hash")))
+        self._move = make(update(events).where(e.person == source).values(person=bindparam("target")))
+        self._drop_events = make(delete(events).where(e.person == person))
+        self._drop_attributes = make(delete(attributes).where(a.person == person))
+        gone = store.database.insert(erased).values(hash=bindparam("hash"), time=bindparam("time"))
+        self._erase = make(gone.on_conflict_do_update(index_elements=["hash"], set_={"time": bindparam("time")}))
+        self._tick = make(update(clock).values(erased=clock.c.erased + 1))
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def events(self, person: str, k: int, upto: int = FOREVER) -> list[dict[str, Any]]:
+        """The newest k events up to one, newest accepted first."""
+        names = ("seq", "item", "kind", "value", "time", "context", "id")
+        rows = self.store.database.read(self._listed, person=person, upto=upto, most=k)
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [{**event, "context": event["context"] and json.loads(event["context"])} for event in found]
+
+    def export(self, person: str) -> dict[str, Any]:
+        """Everything that is kept of a person, events in the order they were accepted."""
+        return {
+            **subject(person),
+            "attributes": self.store.attributes(person),
+            "events": self.events(person, FOREVER)[::-1],
+            "exported_at": int(time.time()),
+        }
+
+    # -- changing -------------------------------------------------------------------------------------------------
+
+    async def say(self, person: str, said: Mapping[str, Any]) -> None:
+        """Set attributes; None takes one away."""
+
+        def work(connection: Any) -> None:
+            for name, value in said.items():
+                named = {"person": person, "name": name, "value": json.dumps(value)}
+                statement = self._said if value is None else self._say
+                connection.execute(statement.sql, statement.values(named))
+
+        await self.store.writer.do(work)
+
+    async def merge(self, source: str, target: str) -> dict[str, Any]:
+        """Move everything of ``source`` to ``target``; attributes that both have stay those of the target. Events dated
+        before the erasure of the target are dropped, as they would be refused if they came in now."""
+        hashed = self.store.hash(target)
+
+        def work(connection: Any) -> tuple[int, int, int]:
+            found = connection.execute(self._since.sql, self._since.values({"hash": hashed})).fetchall()
+            before = {"source": source, "since": found[0][0] if found else -1}
+            dropped = connection.execute(self._refuse.sql, self._refuse.values(before)).rowcount
+            moved = connection.execute(self._move.sql, self._move.values({"source": source, "target": target})).rowcount
+            rows = connection.execute(self._names.sql, self._names.values({"person": source})).fetchall()
+            for name, value in rows:
+                named = {"person": target, "name": name, "value": value}
+                connection.execute(self._say_new.sql, self._say_new.values(named))
+            connection.execute(self._drop_attributes.sql, self._drop_attributes.values({"person": source}))
+            return moved, len(rows), dropped
+
+        moved, said, dropped = await self.store.writer.do(work)
+        counts = {"events": moved, "attributes": said, "refused": dropped}
+        return {"from": subject(source), "to": subject(target), **counts}
+
+    async def erase(self, person: str) -> dict[str, Any]:
+        """Delete everything of a person; the receipt lists what was removed and what is left.
+
+        What is left refuses events of that person that are dated up to now.
+        """
+        now, hashed = int(time.time()), self.store.hash(person)
+
+        def work(connection: Any) -> tuple[int, int]:
+            connection.execute(self._tick.sql, self._tick.values({}))  # first, as events do: nobody waits in a circle
+            removed = tuple(
+                connection.execute(statement.sql, statement.values({"person": person})).rowcount
+                for statement in (self._drop_events, self._drop_attributes)
+            )
+            connection.execute(self._erase.sql, self._erase.values({"hash": hashed, "time": now}))
+            return removed[0], removed[1]
+
+        gone, said = await self.store.writer.do(work)
+        return {
+            **subject(person),
+            "erased_at": now,
+            "removed": {"events": gone, "attributes": said},
+            "kept": KEPT,
+            "hash": hashed.hex(),
+        }

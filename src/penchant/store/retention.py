@@ -1,0 +1,64 @@
+"""What is kept, and for how long; what is dropped is counted."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, select, tuple_, update
+
+from penchant.store.events import EventStore
+from penchant.store.tables import clock, events
+
+AT_ONCE = 2000  # rows in one transaction, so that events do not wait long behind it
+
+
+class Retention:
+    """Drops events older than ``keep`` seconds (None: never) and all but the newest ``per_user`` of one person."""
+
+    def __init__(self, store: EventStore, *, keep: int | None, per_user: int) -> None:
+        self.store, self.keep, self.per_user = store, keep, per_user
+        make, e = store.database.compile, events.c
+        old = select(e.person, e.seq).where(e.time < bindparam("before")).limit(AT_ONCE)
+        self._drop_old = make(delete(events).where(tuple_(e.person, e.seq).in_(old)))
+        many = select(e.person).group_by(e.person).having(func.count() > bindparam("most"))
+        self._many = make(many)
+        nth = select(e.seq).where(e.person == bindparam("person")).order_by(e.seq.desc())
+        limit = nth.limit(1).offset(bindparam("most")).scalar_subquery()
+        self._drop_many = make(delete(events).where(e.person == bindparam("person"), e.seq <= limit))
+        c = clock.c
+        counted = {"dropped_old": c.dropped_old + bindparam("old"), "dropped_many": c.dropped_many + bindparam("many")}
+        self._count = make(update(clock).values(counted))
+
+    async def run(self, crowded: list[str]) -> tuple[int, int]:
+        """Drop what is due: returns how many were too old, and how many too many. ``crowded`` is from ``find``."""
+        old, many = 0, 0
+        while self.keep is not None:
+            dropped = await self.store.writer.do(self._old(int(time.time()) - self.keep))
+            old += dropped
+            if dropped < AT_ONCE:
+                break
+        for person in crowded:
+            many += await self.store.writer.do(self._excess(person))
+        return old, many
+
+    def find(self) -> list[str]:
+        """People with too many events; reads an index from end to end, so call it outside the event loop."""
+        return [row[0] for row in self.store.database.read(self._many, most=self.per_user)]
+
+    def _old(self, before: int) -> Any:
+        def work(connection: Any) -> int:
+            dropped = int(connection.execute(self._drop_old.sql, self._drop_old.values({"before": before})).rowcount)
+            connection.execute(self._count.sql, self._count.values({"old": dropped, "many": 0}))
+            return dropped
+
+        return work
+
+    def _excess(self, person: str) -> Any:
+        def work(connection: Any) -> int:
+            named = {"person": person, "most": self.per_user}
+            dropped = int(connection.execute(self._drop_many.sql, self._drop_many.values(named)).rowcount)
+            connection.execute(self._count.sql, self._count.values({"old": 0, "many": dropped}))
+            return dropped
+
+        return work

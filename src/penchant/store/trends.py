@@ -1,0 +1,114 @@
+"""What people did lately, all together: popular, trending, and popular in a segment of people."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, bindparam, distinct, func, select
+
+from penchant.store.event_loop import off_the_event_loop
+from penchant.store.events import EventStore
+from penchant.store.tables import attributes, events
+
+DAY = 86_400
+FRESH = 10.0  # seconds for which counts over everybody are kept
+MOST = 10_000  # items that are counted
+KEPT = 64  # counts that are kept
+
+
+@dataclass(frozen=True)
+class Segment:
+    """People who share the value of an attribute, and their items, most people first, as of an event."""
+
+    attribute: str
+    value: Any
+    people: int
+    upto: int
+    items: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As an answer tells it."""
+        return {"attribute": self.attribute, "value": self.value, "people": self.people}
+
+
+class Crowd:
+    """Counts over everybody's events; never part of a personal answer but where nothing is known of the person.
+
+    Counting reads many rows, and raises ``Slow`` on the event loop; what was counted is kept for ten seconds.
+    """
+
+    def __init__(self, store: EventStore, *, min_support: int) -> None:
+        self.store, self.min_support = store, min_support
+        make, e, a = store.database.compile, events.c, attributes.c
+        people = func.count(distinct(e.person))
+        window = select(e.item, people).where(e.time > bindparam("since"), e.time <= bindparam("until"))
+        self._window = make(window.group_by(e.item).order_by(people.desc(), e.item).limit(MOST))
+        in_segment = select(a.person).where(a.name == bindparam("name"), a.value == bindparam("value"))
+        of_segment = e.person.in_(in_segment) & (e.seq <= bindparam("upto", type_=BigInteger()))
+        self._support = make(select(func.count(distinct(e.person))).where(of_segment))
+        counted = select(e.item, people).where(of_segment).group_by(e.item)
+        self._segment = make(counted.order_by(people.desc(), e.item).limit(MOST))
+        self._kept: dict[Any, tuple[float, Any]] = {}
+
+    def _fresh(self, key: Any, count: Any) -> Any:
+        found = self._kept.get(key)
+        now = time.monotonic()
+        if found is not None and now - found[0] < FRESH:
+            return found[1]
+        off_the_event_loop()
+        counted = count()
+        if len(self._kept) >= KEPT:
+            self._kept.clear()
+        self._kept[key] = now, counted
+        return counted
+
+    def popular(self, days: float) -> list[tuple[str, float]]:
+        """Items with the number of people who did something with them in the last ``days``, most first."""
+        now = int(time.time())
+
+        def count() -> list[tuple[str, float]]:
+            rows = self.store.database.read(self._window, since=now - int(days * DAY), until=now + DAY)
+            return [(item, float(people)) for item, people in rows]
+
+        return self._fresh(("popular", days), count)  # type: ignore[no-any-return]  # what count returns
+
+    def trending(self, days: float) -> list[tuple[str, float]]:
+        """Items by how many more people than before did something with them: (n − b) / √(b + 1), n in the last
+        ``days``, b in as many days before."""
+        now, span = int(time.time()), int(days * DAY)
+
+        def count() -> list[tuple[str, float]]:
+            lately = self.store.database.read(self._window, since=now - span, until=now + DAY)
+            before = dict(self.store.database.read(self._window, since=now - 2 * span, until=now - span))
+            risen = [(item, (n - before.get(item, 0)) / (before.get(item, 0) + 1) ** 0.5) for item, n in lately]
+            return sorted((pair for pair in risen if pair[1] > 0), key=lambda pair: (-pair[1], pair[0]))
+
+        return self._fresh(("trending", days), count)  # type: ignore[no-any-return]  # what count returns
+
+    def segment(self, said: Mapping[str, Any]) -> Segment | None:
+        """The smallest segment of a person's attributes that at least ``min_support`` people with events share; None
+        where no segment is that large."""
+        found = [segment for name, value in sorted(said.items()) if (segment := self._lately(name, value)).people]
+        large = [segment for segment in found if segment.people >= self.min_support]
+        return min(large, key=lambda segment: segment.people, default=None)
+
+    def _lately(self, name: str, value: Any) -> Segment:
+        """One segment as of a moment ago."""
+        key = ("segment", name, json.dumps(value))
+        return self._fresh(key, lambda: self.as_of(name, value, self.store.clock().events))  # type: ignore[no-any-return]  # what it counts
+
+    def as_of(self, name: str, value: Any, upto: int) -> Segment:
+        """One segment as of an event: the same whenever it is asked for."""
+        named = {"name": name, "value": json.dumps(value), "upto": upto}
+
+        def count() -> Segment:
+            people = int(self.store.database.read(self._support, **named)[0][0])
+            enough = people >= self.min_support
+            items = [row[0] for row in self.store.database.read(self._segment, **named)] if enough else []
+            return Segment(name, value, people, upto, items)
+
+        return self._fresh(("as of", name, json.dumps(value), upto), count)  # type: ignore[no-any-return]  # what it counts

@@ -1,0 +1,1 @@
+"""From a log to a model: fit, choose among models, tune hyper-parameters."""

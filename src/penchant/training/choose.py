@@ -1,0 +1,248 @@
+"""Which model for a log of which nothing is said: the strong ones, held against each other on a part held out.
+
+The candidates stand in the order in which they are tried and preferred: cheap and easily explained ones first. A budget
+of seconds bounds the comparison: ``popular`` and ``item-knn`` always finish, a later one is cut off when it is spent.
+The best by the metric is chosen, or the first of those that are within noise of it. With the same seed the result is
+the same, unless time cut something off, which is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penchant.core.split import Split
+from penchant.errors import DataError, ParameterError
+from penchant.evaluation.bootstrap import Estimate, by_group, estimates, not_worse, resample
+from penchant.evaluation.measure import Metric, parse_metric, truth_sizes
+from penchant.evaluation.protocols import choose as choose_split
+from penchant.evaluation.protocols import is_ordered, make_splits, training_rows
+from penchant.models.kinds.base import Model, Run
+from penchant.models.registry import create
+from penchant.training.attempts import Attempt, Candidate, LogShape, attempt_all
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from penchant.data.catalog import Catalog
+    from penchant.data.interactions import Interactions
+
+BUDGET = 60.0  # seconds
+METRIC = "ndcg@10"
+CASES = 4_000  # asked, drawn with the seed
+FEW = 100  # cases below which the noise is mentioned
+CLOSE = {"rmse": 0.002, "mae": 0.002}  # how far from the best, relatively, a simpler model may be
+CLOSE_LISTS = 0.02  # the same for metrics of lists
+MULTIPLIED = 5e10  # multiplications a second that a solver can be counted on for
+TAUGHT = 5_000.0  # events a second that a transformer learns from on a processor
+ENOUGH = 20_000  # events below which it has too little to learn from
+LEGEND = (
+    "★ chosen; ≈ not worse than the best: the 95 % interval of the paired difference includes 0; simpler models stand "
+    "higher"
+)
+DEFAULT_RUN = Run()
+
+LISTS = (
+    Candidate("popular"),
+    Candidate("item-knn"),
+    Candidate("transitions", lambda log: log.ordered),
+    Candidate("session-knn", lambda log: log.sessions),
+    Candidate("rp3beta"),
+    Candidate("sparse-ease"),
+    Candidate("ease", seconds=lambda log: log.items**3 / MULTIPLIED),
+    Candidate("graph-filter"),
+    Candidate("als"),
+    Candidate("content-knn", lambda log: log.described),
+    Candidate("user-knn"),
+    Candidate(
+        "sasrec",
+        lambda log: log.ordered and log.events >= ENOUGH,
+        lambda log: log.events * create("sasrec").params()["epochs"] / TAUGHT,
+    ),
+)
+RATINGS = tuple(map(Candidate, ("bias", "item-knn", "svd", "slope-one", "user-knn", "svdpp", "nmf")))
+ALWAYS = 2  # the first so many have no limit of time
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate with its value on the cases; ``error`` says why it has none."""
+
+    name: str
+    value: Estimate
+    fit_seconds: float
+    answer_ms: float  # the median of single answers
+    best: bool = False
+    close: bool = False  # not worse than the best beyond noise
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        if self.error is not None:
+            return {"name": self.name, "error": self.error}
+        return {
+            "name": self.name, **self.value.to_json(), "fit_seconds": round(self.fit_seconds, 3),
+            "answer_ms": round(self.answer_ms, 2), "best": self.best, "not_worse_than_best": self.close,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that was chosen, what it was compared with, and why it was chosen."""
+
+    model: Model
+    metric: Metric
+    split: str
+    cases: int
+    tried: Sequence[Tried]
+    why: str
+    budget: float
+    notes: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model.name, "why": self.why, "metric": str(self.metric), "split": self.split,
+            "cases": self.cases, "budget": self.budget, "models": [tried.to_json() for tried in self.tried],
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+    def table(self) -> RenderableType:
+        """A table for ``rich``: every candidate with its interval and times, or why it has none; then the reason."""
+        from penchant.evaluation.table import Wide, plain_group
+
+        compared = [tried for tried in self.tried if tried.error is None]
+        if not compared:
+            return self.why
+        rows = [
+            [
+                "★" if tried.name == self.model.name else "≈" if tried.close else "", tried.name,
+                f"{tried.value.mean:.4f} [{tried.value.low:.4f}, {tried.value.high:.4f}]", f"{tried.fit_seconds:.2f}",
+                f"{tried.answer_ms:.1f}",
+            ]
+            for tried in compared
+        ]  # fmt: skip
+        return plain_group([
+            f"{self.split}: {self.cases:,} cases",
+            *(f"  {note}" for note in self.notes),
+            Wide(["", "model"], [str(self.metric), "fit s", "answer ms"], rows),
+            *(f"– {tried.name}: {tried.error}" for tried in self.tried if tried.error is not None),
+            LEGEND,
+            self.why,
+        ])  # fmt: skip
+
+
+def choose(
+    log: Interactions,
+    *,
+    catalog: Catalog | None = None,
+    metric: str = METRIC,
+    budget: float = BUDGET,
+    run: Run = DEFAULT_RUN,
+) -> Choice:
+    """Compare the candidates for a log on a part of it that is held out, and choose one; nothing is fitted on all.
+
+    The split is the one that ``evaluate`` takes by itself: by time, the last event, or users left out; for ratings
+    without an order a fifth of the rows, drawn. Rows marked ``test`` are not looked at. With ``metric`` ``rmse`` or
+    ``mae`` the candidates are those that predict ratings. Raises ``ParameterError`` for a metric that has no value a
+    case and ``DataError`` where no row is a positive or there are no ratings.
+    """
+    wanted = parse_metric(metric)
+    if wanted.overall:
+        raise ParameterError(f"{wanted} has no value a case: choose by an accuracy metric")
+    if not budget > 0:
+        raise ParameterError("the budget is more than zero seconds")
+    log.need_positives()
+    used = training_rows(log)[0]
+    if wanted.of_ratings and used.values_are != "rating":
+        raise DataError(f"{wanted}: the log holds no ratings", fix="Read it with its column of ratings")
+    try:
+        split, notes = _held_out(used, wanted, run.seed)
+    except DataError as wrong:
+        name = (RATINGS if wanted.of_ratings else LISTS)[0].name
+        why = f"{name} is taken: nothing can be held out of this log to compare models on ({wrong})"
+        return Choice(create(name), wanted, "none", 0, (), why, budget)
+    features = None
+    if catalog is not None and (catalog.attributes or catalog.vectors is not None):
+        features = catalog.features()
+    from penchant.kernels.compiling import told_of_compiling
+
+    shape = LogShape(len(split.train.items), split.train.n_items, is_ordered(used), used.sessions, features is not None)
+    candidates = [c for c in (RATINGS if wanted.of_ratings else LISTS) if c.fits is None or c.fits(shape)]
+    compiled: list[bool] = []
+    with told_of_compiling(lambda: compiled.append(True)):
+        attempts = attempt_all(
+            candidates, shape, split, wanted, budget=budget, always=ALWAYS, features=features, run=run
+        )
+    if compiled and any(attempt.error is not None for attempt in attempts):
+        notes.append("part of the budget went into compiling, which only a first run does: run it again to compare all")
+    return _decide(attempts, split, wanted, budget, notes, run)
+
+
+def _held_out(log: Interactions, metric: Metric, seed: int) -> tuple[Split, list[str]]:
+    """The part to compare on, at most ``CASES`` of it, and what is to be said of it."""
+    spec, why = choose_split(log)
+    if metric.of_ratings and spec == "users":
+        spec, why = "random:5", "split random:5, its first fold: rows have no order"
+    split = make_splits(log, spec, seed=seed)[0]
+    of_ratings = metric.of_ratings and split.ratings is not None
+    asked = split.ratings.lengths > 0 if of_ratings and split.ratings is not None else truth_sizes(split) > 0
+    if not asked.any():
+        raise DataError("no case has a true item")
+    notes = [why, *split.notes]
+    if log.values_are == "rating" and not metric.of_ratings and log.liked is None:
+        notes.append("every rating counts as a positive; what is liked is said with --positive 'value>=4'")
+    if asked.sum() > CASES:
+        group = np.arange(len(split)) if split.group is None else np.unique(split.group, return_inverse=True)[1]
+        place = np.random.default_rng(seed).permutation(int(group.max()) + 1)
+        before = np.cumsum(np.bincount(place[group[asked]], minlength=len(place)))
+        few = asked & (before <= max(CASES, int(before[before > 0][0])))[place[group]]
+        notes.append(f"{int(few.sum()):,} of {int(asked.sum()):,} cases are asked, drawn with seed {seed}")
+        asked = few
+    elif asked.sum() < FEW:
+        notes.append(f"{int(asked.sum())} cases are few: other cases might choose another model")
+    return split.cases(np.flatnonzero(asked)), notes
+
+
+def _decide(attempts: list[Attempt], split: Split, metric: Metric, budget: float, notes: list[str], run: Run) -> Choice:
+    """The best, or the first in the list that is within noise of it and near it."""
+    there = [n for n, attempt in enumerate(attempts) if attempt.measured is not None]
+    if not there:
+        raise DataError(f"no model could be compared: {attempts[0].name}: {attempts[0].error}")
+    measured = [one for attempt in attempts if (one := attempt.measured) is not None]
+    group = np.arange(len(split), dtype=np.int64) if split.group is None else split.group
+    above, below = (by_group(np.hstack([getattr(m, of) for m in measured]), group) for of in ("sums", "counts"))
+    drawn = resample(above, below, seed=run.seed)
+    values = estimates(above, below, drawn, roots=[metric.name == "rmse"] * len(measured))
+    sign = -1.0 if metric.lower_is_better else 1.0
+    means = np.array([-np.inf if value.mean is None else sign * value.mean for value in values])
+    best = int(np.argmax(means))
+    allowed = means[best] - CLOSE.get(metric.name, CLOSE_LISTS) * abs(means[best])
+    column_of = {n: column for column, n in enumerate(there)}
+    tried, near = [], []
+    for n, attempt in enumerate(attempts):
+        column = column_of.get(n)
+        value, close = Estimate(None), False
+        if column is not None:
+            value = values[column]
+            close = not_worse(drawn[:, column], drawn[:, best], lower_is_better=metric.lower_is_better)
+            near += [column] if close and means[column] >= allowed else []
+        tried.append(
+            Tried(
+                attempt.name, value, attempt.fit_seconds, attempt.answer_ms, best=column == best, close=close,
+                error=attempt.error,
+            )
+        )  # fmt: skip
+    chosen, first = attempts[there[near[0]]].name, attempts[there[best]].name
+    if chosen == first and (means == means[best]).all() and len(means) > 1:
+        why = f"{chosen} is chosen: by {metric} the cases tell nothing apart, and it is the simplest"
+    elif chosen == first:
+        why = f"{chosen} is chosen: it is the best by {metric}, and no simpler one comes near it"
+    else:
+        gap = abs(means[near[0]] - means[best]) / abs(means[best])
+        why = (
+            f"{chosen} is chosen: it is simpler than {first}, the best by {metric}, and within noise of it "
+            f"({gap:.1%} from it)"
+        )
+    return Choice(create(chosen), metric, split.name, len(split), tried, why, budget, notes)

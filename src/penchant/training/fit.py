@@ -1,0 +1,122 @@
+"""From a log and a model to a recommender."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penchant.core.item_features import ItemFeatures
+from penchant.errors import DataError, ParameterError
+from penchant.evaluation.protocols import training_rows
+from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.updatable import Updatable
+from penchant.models.registry import parse
+from penchant.recommender.recommender import Recommender
+from penchant.training.choose import BUDGET, Choice, choose
+
+if TYPE_CHECKING:
+    from penchant.data.catalog import Catalog
+    from penchant.data.interactions import Interactions
+
+
+def fit(
+    log: Interactions,
+    model: Model | Choice | str | None = None,
+    *,
+    catalog: Catalog | None = None,
+    run: Run = Run(),  # noqa: B008  # frozen
+    updatable: bool = False,
+    budget: float | None = None,
+) -> Recommender:
+    """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return what recommends.
+
+    Without a model the strong ones are compared first, for about ``budget`` seconds (60 unless given), as ``choose``
+    does it; what was compared and why one was chosen stands in ``fitted_on["choice"]``.
+
+    Rows that the log marks as ``test`` are left out; ``fitted_on`` says how many, and what else fit saw. The catalogue
+    adds titles and item features. With ``updatable`` the statistics are kept from which ``recommender.model.update``
+    learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from, or no row is a
+    positive, and ``ParameterError`` for a model that has no exact update, and for a budget beside a model.
+    """
+    _check(log, model)
+    if catalog is not None and catalog.vocab.ids != log.vocab.ids:
+        raise DataError(
+            "the catalogue is aligned with other items than the log: read it with Catalog.read(…, log.vocab)"
+        )
+    if model is None:
+        model = choose(log, catalog=catalog, budget=BUDGET if budget is None else budget, run=run)
+    elif budget is not None:
+        raise ParameterError("the budget is of the comparison that there is without a model: leave out one of the two")
+    choice, chosen = (model, model.model) if isinstance(model, Choice) else (None, model)
+    chosen = parse(chosen) if isinstance(chosen, str) else chosen
+    log.need_positives()
+    used, left_out = training_rows(log)
+    if len(used) == 0:
+        raise DataError("nothing to learn from: the log holds no training rows")
+    features = None
+    if catalog is not None and chosen.uses_catalog:
+        features = ItemFeatures.from_columns(len(catalog), catalog.attributes, catalog.vectors)
+    start = time.perf_counter()
+    if isinstance(chosen, Updatable):
+        chosen.fit(used.histories(), run=run, features=features, updatable=updatable)
+    elif updatable:
+        raise ParameterError(f"{chosen.name} has no exact update: leave out updatable, and fit it again when it is due")
+    else:
+        chosen.fit(used.histories(), run=run, features=features)
+    seconds = time.perf_counter() - start
+    seen = _seen(used, left_out, chosen, run, seconds)
+    if choice is not None:
+        seen["choice"] = choice.to_json()
+    return Recommender(log.vocab, chosen, log.recipe, catalog, seen)
+
+
+def _check(log: object, model: object) -> None:
+    from penchant.data.interactions import Interactions
+
+    if not isinstance(log, Interactions):
+        raise DataError(f"a log is what read_interactions gives, not {type(log).__name__}: read the table first")
+    if isinstance(model, type):
+        raise ParameterError(f"{model.__name__} is a class: give one of it, {model.__name__}(), or its name as text")
+
+
+def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: float) -> dict[str, Any]:
+    """What a saved recommender remembers of its training: sizes and times, nobody's id."""
+    positives = used.histories().positives()
+    seen: dict[str, Any] = {
+        "events": len(used),
+        "histories": used.n_users,
+        "items": int((model.item_counts > 0).sum()),  # those of positives
+        "positives": len(positives.items),
+        "histories_with_positives": int((positives.lengths > 0).sum()),
+        "items_in_log": len(np.unique(used.items)),
+        "test_rows_left_out": left_out,
+        "sessions": used.sessions,
+        "from": _day(used.times, np.min),
+        "to": _day(used.times, np.max),
+        "seed": run.seed,
+        "seconds": round(seconds, 3),
+        "notes": [*model.notes, *_idle(model, run.device)],
+    }
+    if used.values_are == "rating" and used.values is not None:
+        positive = used.values if used.liked is None else used.values[used.liked]
+        seen["typical_rating"] = round(float(positive.mean(dtype=np.float64)), 4) if len(positive) else None
+    return seen
+
+
+def _idle(model: Model, device: str) -> list[str]:
+    """That a device was asked for which the model has no use for."""
+    if device == "cpu" or model.uses_device:
+        return []
+    return [f"{model.name} uses no device: it was fitted on the processor, and {device!r} is for neural models"]
+
+
+def _day(times: Any, which: Any) -> str | None:
+    if times is None or len(times) == 0:
+        return None
+    try:
+        return datetime.fromtimestamp(int(which(times)), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):  # beyond what a calendar holds
+        return None
