@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_logs import a_market
-from toy_models import Constant, Follows
 
 import penchant as pc
 from penchant.core.histories import Histories
@@ -12,6 +10,8 @@ from penchant.core.split import Split
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
 from penchant.evaluation.peak_memory import PeakMemory
 from penchant.evaluation.protocols import leave_last, random_folds
+from tests.evaluation.small_logs import a_market
+from tests.evaluation.toy_models import Constant, Follows
 
 TRAIN = Histories.from_lists([[0, 1], [0, 1], [0, 2], [3]], 6)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from small_logs import a_log, lists_of
 
 from penchant.errors import DataError
 from penchant.evaluation.candidates import read_candidates
+from tests.evaluation.small_logs import a_log, lists_of
 
 LOG = a_log([[0, 1, 2], [3, 4, 5], [6, 7]])
 

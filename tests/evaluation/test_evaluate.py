@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_logs import a_log, a_market
-from toy_models import Constant, Follows, Knob
 
 import penchant as pc
 from penchant.core.histories import Histories
@@ -16,6 +14,8 @@ from penchant.errors import DataError, NotFittedError, ParameterError, TrainingE
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
 from penchant.models.kinds.base import Run
+from tests.evaluation.small_logs import a_log, a_market
+from tests.evaluation.toy_models import Constant, Follows, Knob
 
 
 def test_where_order_matters_a_model_of_order_wins() -> None:

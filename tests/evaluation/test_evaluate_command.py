@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from small_logs import a_market
 
 import penchant as pc
 from penchant.cli.main import main
 from penchant.data.datasets import movielens_small_path
+from tests.evaluation.small_logs import a_market
 
 
 @pytest.fixture

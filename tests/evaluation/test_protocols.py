@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_logs import a_log, a_market, lists_of
 
 from penchant.core.histories import Histories
 from penchant.core.split import Split
@@ -22,6 +21,7 @@ from penchant.evaluation.protocols import (
     time_cut,
     with_candidates,
 )
+from tests.evaluation.small_logs import a_log, a_market, lists_of
 
 logs = st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=9), min_size=4, max_size=12)
 

@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from small_logs import a_log, a_market
-from toy_models import Constant, Follows, Knob
 
 import penchant as pc
 from penchant.core.split import Split
@@ -15,6 +13,8 @@ from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.report import Result
 from penchant.evaluation.verdict import BASELINES, Difference, is_deep, judge
 from penchant.models.kinds.base import Run
+from tests.evaluation.small_logs import a_log, a_market
+from tests.evaluation.toy_models import Constant, Follows, Knob
 
 DRAWS = np.arange(1000) / 1000 - 0.4995  # noise around 0, the same for everybody
 

@@ -8,8 +8,6 @@ import json
 from typing import Any
 
 import numpy as np
-from planted import ITEMS, K, Planted, planted
-from small import SMALL
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
@@ -18,6 +16,8 @@ from penchant.models import registry
 from penchant.models.kinds.base import Model, Run
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.rating import RatingModel
+from tests.models.planted import ITEMS, K, Planted, planted
+from tests.models.small import SMALL
 
 
 def usable() -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import ITEMS, planted
 
 from penchant.core.histories import Histories
 from penchant.models.als import ALS
 from penchant.models.kinds.base import Run
+from tests.models.planted import ITEMS, planted
 
 
 def weighted(seed: int = 0) -> Histories:

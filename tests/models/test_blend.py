@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fitting import data, hit_rate
-from planted import CASES, ITEMS, planted
 
 from penchant.core.histories import Histories
 from penchant.core.rank import places
@@ -19,6 +17,8 @@ from penchant.models.kinds.base import Run
 from penchant.models.popular import Popular
 from penchant.models.random import Random
 from penchant.models.transitions import Transitions
+from tests.models.fitting import data, hit_rate
+from tests.models.planted import CASES, ITEMS, planted
 
 PLACE = np.arange(4, dtype=np.int32)
 

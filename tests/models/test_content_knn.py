@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import ITEMS, features, planted
 
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
 from penchant.core.rank import rank
 from penchant.errors import DataError
 from penchant.models.content_knn import ContentKNN
+from tests.models.planted import ITEMS, features, planted
 
 KINDS = ["drama", "drama", "comedy", ["comedy", "drama"], None]
 

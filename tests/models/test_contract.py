@@ -12,7 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fitting import (
+
+from penchant.core.histories import Histories
+from penchant.core.rank import rank
+from penchant.data.recipe import Recipe
+from penchant.data.vocab import Vocab
+from penchant.errors import DataError, NotFittedError
+from penchant.models import registry
+from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.rating import RatingModel
+from penchant.models.popular import Popular
+from penchant.recommender.folder.persist import load, save
+from penchant.recommender.recommender import Recommender
+from tests.models.fitting import (
     arrays,
     assert_same_scores,
     assert_untouched,
@@ -27,20 +40,7 @@ from fitting import (
     snapshot,
     usable,
 )
-from planted import CASES, DAY, ITEMS, USERS, Planted
-
-from penchant.core.histories import Histories
-from penchant.core.rank import rank
-from penchant.data.recipe import Recipe
-from penchant.data.vocab import Vocab
-from penchant.errors import DataError, NotFittedError
-from penchant.models import registry
-from penchant.models.kinds.base import Model, Run
-from penchant.models.kinds.linear import LinearModel
-from penchant.models.kinds.rating import RatingModel
-from penchant.models.popular import Popular
-from penchant.recommender.folder.persist import load, save
-from penchant.recommender.recommender import Recommender
+from tests.models.planted import CASES, DAY, ITEMS, USERS, Planted
 
 
 @pytest.fixture(params=usable(), scope="module")

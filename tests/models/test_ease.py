@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import ITEMS, planted
 
 from penchant.core import memory
 from penchant.core.histories import Histories
@@ -12,6 +11,7 @@ from penchant.errors import MemoryLimitError, ParameterError
 from penchant.models import ease
 from penchant.models.ease import EASE, gram
 from penchant.models.kinds.base import Run
+from tests.models.planted import ITEMS, planted
 
 
 def dense(events: Histories) -> np.ndarray:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import planted
 
 from penchant.core.histories import Histories
 from penchant.errors import ParameterError
@@ -14,6 +13,7 @@ from penchant.models.graph_filter import GraphFilter
 from penchant.models.item_knn import ItemKNN
 from penchant.models.kinds.linear import Weights
 from penchant.models.rp3beta import RP3beta
+from tests.models.planted import planted
 
 
 def operator(w: Weights) -> np.ndarray:

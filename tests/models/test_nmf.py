@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fitting import data, rmse
-from planted import ITEMS
 
 from penchant.core.histories import Histories
 from penchant.errors import DataError
 from penchant.models.bias import Bias
 from penchant.models.kinds.base import Run
 from penchant.models.nmf import NMF
+from tests.models.fitting import data, rmse
+from tests.models.planted import ITEMS
 
 
 def test_nothing_is_negative_and_biases_are_beaten() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import ITEMS, planted
 
 from penchant.models.kinds.base import Run
 from penchant.models.pure_svd import PureSVD
+from tests.models.planted import ITEMS, planted
 
 
 def dense() -> np.ndarray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from planted import planted
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
 from penchant.models.kinds.base import Run
 from penchant.models.random import Random
+from tests.models.planted import planted
 
 
 def test_every_item_is_as_likely_as_any() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fitting import data
-from planted import ITEMS
 
 from penchant.core.histories import Histories
 from penchant.models import registry
 from penchant.models.bpr import BPR
 from penchant.models.kinds.base import Run
+from tests.models.fitting import data
+from tests.models.planted import ITEMS
 
 NAMES = ["bpr", "warp", "logistic-mf"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import planted
 
 from penchant.core.histories import Histories
 from penchant.models.kinds.base import Run
 from penchant.models.slim import SLIM
+from tests.models.planted import planted
 
 
 def dense(model: SLIM) -> np.ndarray:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted import planted
 
 from penchant.core.histories import Histories
 from penchant.models.ease import EASE
 from penchant.models.kinds.base import Run
 from penchant.models.sparse_ease import SparseEASE
+from tests.models.planted import planted
 
 
 def dense(model: SparseEASE) -> np.ndarray:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fitting import data, rmse
-from planted import ITEMS
 
 from penchant.core.histories import Histories
 from penchant.errors import DataError
@@ -13,6 +11,8 @@ from penchant.models.bias import Bias
 from penchant.models.kinds.base import Run
 from penchant.models.svd import SVD
 from penchant.models.svdpp import SVDpp
+from tests.models.fitting import data, rmse
+from tests.models.planted import ITEMS
 
 
 def chosen(rows: int, seed: int) -> Histories:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import planted
 
 from penchant.core.histories import Histories
 from penchant.models.kinds.base import Run
 from penchant.models.transitions import Transitions
+from tests.models.planted import planted
 
 
 def by_the_formula(model: Transitions, log: Histories) -> np.ndarray:

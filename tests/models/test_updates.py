@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from planted import planted
 
 from penchant.core.histories import Histories
 from penchant.data.interactions import Interactions, read_interactions
@@ -30,6 +29,7 @@ from penchant.models.popular import Popular
 from penchant.recommender.folder.persist import load, save, verify
 from penchant.recommender.recommender import Recommender
 from penchant.training.fit import fit
+from tests.models.planted import planted
 
 ITEMS = 7
 Rows = list[list[int]]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 
 import penchant as pc
 from penchant.store.database import StoreError
+from tests.serve.conftest import ITEMS, Client, Make
 
 DRAMA = ITEMS[:10]
 
@@ -195,10 +195,9 @@ def test_a_like_after_a_dislike_shows_the_item_again(client: Client) -> None:
 
 
 def test_dislikes_work_where_training_knew_none(make: Make, tmp_path: Path) -> None:
-    from conftest import rows
-
     from penchant.data.interactions import read_interactions
     from penchant.training.fit import fit
+    from tests.serve.conftest import rows
 
     log = read_interactions(rows().select("user", "item"))
     fit(log, pc.ItemKNN()).save(tmp_path / "plain")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import sync_playwright
-from serving import Process  # type: ignore[import-not-found]  # pytest puts it on the path
 
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
+from tests.serve.serving import Process
 
 pytestmark = pytest.mark.slow
 

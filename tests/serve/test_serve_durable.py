@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from serving import Process  # type: ignore[import-not-found]  # pytest puts it on the path
+from tests.serve.serving import Process
 
 CALLS = "pwrite64,pwritev,write,writev,fsync,fdatasync,sendto,sendmsg,openat,close"
 UNSAFE = """

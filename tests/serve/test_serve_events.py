@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
+
+from tests.serve.conftest import Client, Make
 
 
 def field_of(response: Any) -> str:

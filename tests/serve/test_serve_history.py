@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 
 import penchant as pc
 from penchant.data.interactions import Interactions, read_interactions
 from penchant.serve.answers.history import taste
 from penchant.training.fit import fit
+from tests.serve.conftest import ITEMS, Client, Make
 
 DAY = 86_400
 READ: dict[str, dict[str, Any]] = {

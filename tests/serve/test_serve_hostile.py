@@ -4,7 +4,8 @@ answers; the next answer is none the worse."""
 from __future__ import annotations
 
 import pytest
-from conftest import Client  # type: ignore[import-not-found]  # pytest puts it on the path
+
+from tests.serve.conftest import Client
 
 ROUTES = (
     ("POST", "/v1/events"), ("POST", "/v1/recommendations"), ("POST", "/v1/users/a/recommendations"),

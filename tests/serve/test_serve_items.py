@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penchant.serve.answers.filters import parse
 from penchant.serve.catalogue.columns import Column
 from penchant.serve.common.problems import Problem
+from tests.serve.conftest import ITEMS, Client, Make
 
 PATH = "/v1/users/ann/recommendations"
 

@@ -11,7 +11,6 @@ from threading import current_thread
 from typing import Any
 
 import pytest
-from conftest import ITEMS, Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 
 import penchant as pc
 from penchant.errors import DataError, ParameterError, PenchantError
@@ -23,6 +22,7 @@ from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
 from penchant.store.database import Statement, StoreError
 from penchant.store.event_loop import QUICK
+from tests.serve.conftest import ITEMS, Client, Make
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import Client  # type: ignore[import-not-found]  # pytest puts it on the path
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
-from serving import Process  # type: ignore[import-not-found]  # the same
+
+from tests.serve.conftest import Client
+from tests.serve.serving import Process
 
 EXAMPLES = {GenerationMode.POSITIVE: 30, GenerationMode.NEGATIVE: 15}  # requests for each of some forty operations
 CHECKS = (not_a_server_error, response_schema_conformance, status_code_conformance)

@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
-from hosting import HOSTILE, SCRIPT, hostile  # type: ignore[import-not-found]  # the same
-from test_serve_security import _routes  # type: ignore[import-not-found]  # the same
 
 from penchant.serve.catalogue.search import folded, search
 from penchant.serve.common.metrics import Metrics
@@ -29,6 +26,9 @@ from penchant.serve.pages.site import onward
 from penchant.serve.pages.tryit import TASTES, State
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
+from tests.serve.conftest import Client, Make
+from tests.serve.hosting import HOSTILE, SCRIPT, hostile
+from tests.serve.test_serve_security import _routes
 
 PAGES = ("/ui/try", "/ui/person", "/ui/person?user=ann", "/ui/live", "/ui/live/now", "/ui/models", "/ui/sign-in")
 CHANGES = {

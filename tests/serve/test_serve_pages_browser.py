@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hosting import HOSTILE, chromium, hosted, hostile  # type: ignore[import-not-found]  # pytest puts it on the path
 
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
+from tests.serve.hosting import HOSTILE, chromium, hosted, hostile
 
 pytestmark = pytest.mark.browser
 PAGES = ("/ui/try", "/ui/person?user=ann", "/ui/live", "/ui/models")

@@ -7,7 +7,7 @@ import json
 import time
 from pathlib import Path
 
-from conftest import Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
+from tests.serve.conftest import Client, Make
 
 
 def test_events_are_listed_newest_first_and_paged(client: Client) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ITEMS, Client  # type: ignore[import-not-found]  # pytest puts it on the path
 from starlette.testclient import TestClient
 
 from penchant.serve.app import make_app
 from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
+from tests.serve.conftest import ITEMS, Client
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import RUN, Process  # type: ignore[import-not-found]  # pytest puts it on the path
+
+from tests.serve.serving import RUN, Process
 
 MIB = 2**20
 SLOW = """

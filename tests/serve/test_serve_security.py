@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Client, Make  # type: ignore[import-not-found]  # pytest puts it on the path
 from fastapi.routing import APIRoute
 
 from penchant.errors import ParameterError
@@ -19,6 +18,7 @@ from penchant.serve.http.scopes import Needs
 from penchant.serve.run import open_service
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
+from tests.serve.conftest import Client, Make
 
 SHOP = "https://shop.example"
 BY_SCOPE = {

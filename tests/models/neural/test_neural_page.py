@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "neural.md"
+PAGE = Path(__file__).parents[3] / "docs" / "neural.md"
 
 
 def test_the_example_with_ten_classes(capsys) -> None:

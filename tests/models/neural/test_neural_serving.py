@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from small_logs_of_walks import ITEMS, NAMES, asked, fitted, small, walks
 
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
@@ -19,6 +18,7 @@ from penchant.models.neural.training import export as exporter
 from penchant.recommender.folder import onnx
 from penchant.recommender.folder.persist import load, save
 from penchant.recommender.recommender import Recommender
+from tests.models.neural.small_logs_of_walks import ITEMS, NAMES, asked, fitted, small, walks
 
 BLOCKED = """
 import sys

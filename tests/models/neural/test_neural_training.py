@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_logs_of_walks import ITEMS, ONE, small, walks
 
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
@@ -22,11 +21,12 @@ from penchant.errors import DataError, FormatError, TrainingError
 from penchant.models.kinds.base import Run
 from penchant.models.neural.training import checkpoints, loop, optimisers
 from penchant.models.neural.training.allocation import kept_memory
+from tests.models.neural.small_logs_of_walks import ITEMS, ONE, small, walks
 
 HERE = Path(__file__).parent
 CHILD = """
 import sys
-from small_logs_of_walks import small, walks
+from tests.models.neural.small_logs_of_walks import small, walks
 from penchant.models.base import Run
 def told(record):
     print(record["epoch"], flush=True)
@@ -60,7 +60,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimiser):
 DYING = """
 import os, signal, sys
 import safetensors.numpy
-from small_logs_of_walks import small, walks
+from tests.models.neural.small_logs_of_walks import small, walks
 from penchant.models.base import Run
 from penchant.models.neural import loop
 calls, save, factor = [], safetensors.numpy.save_file, loop.optimisers.factor

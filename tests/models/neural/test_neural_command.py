@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from small_logs_of_walks import walks
 
 from penchant.cli.main import main
+from tests.models.neural.small_logs_of_walks import walks
 
 
 @pytest.fixture

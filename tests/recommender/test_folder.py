@@ -30,7 +30,7 @@ from penchant.recommender.folder import tensors
 from penchant.recommender.folder.persist import load, save, verify
 from penchant.recommender.recommender import Recommender
 
-FORMAT_1 = Path(__file__).parent / "data" / "format-1"
+FORMAT_1 = Path(__file__).parent / "format-1"
 N = 12
 FILES = ["items.parquet", "manifest.json", "model.safetensors"]
 PROPERTY = settings(

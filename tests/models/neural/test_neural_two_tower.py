@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from small_logs_of_walks import ONE, small
 
 import penchant as pc
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError, ParameterError
+from tests.models.neural.small_logs_of_walks import ONE, small
 
 KINDS = ("tea", "jam", "ink")
 ITEMS = 24

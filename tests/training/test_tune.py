@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_logs import a_log
-from toy_models import TRIED, Constant, Knob
 
 import penchant as pc
 from penchant.core.histories import Histories
@@ -17,6 +15,8 @@ from penchant.models.kinds.base import Run, Space
 from penchant.models.registry import MODELS, parse
 from penchant.training.trials import Trial, Tuned
 from penchant.training.tune import draw, search_spaces, tune
+from tests.evaluation.small_logs import a_log
+from tests.evaluation.toy_models import TRIED, Constant, Knob
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small_logs_of_walks import ITEMS, ONE, small, walks
 
 from penchant.core.histories import Histories
 from penchant.models.neural.parts import precision
@@ -16,6 +15,7 @@ from penchant.models.neural.parts import segment_sum as summing
 from penchant.models.neural.parts.dropout import drop
 from penchant.models.neural.sasrec import SASRec
 from penchant.models.neural.training import losses, optimisers
+from tests.models.neural.small_logs_of_walks import ITEMS, ONE, small, walks
 
 N, D, P = 37, 5, 29
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_logs_of_walks import ONE, small
 
 import penchant as pc
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError, ParameterError
 from penchant.models.neural.kinds.item_features import DescribedModel, _entries, _shared
+from tests.models.neural.small_logs_of_walks import ONE, small
 
 ITEMS = 24
 KINDS = ["tea", "jam", "ink"]

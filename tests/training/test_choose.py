@@ -8,8 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from small_logs import a_log, a_market
-from toy_models import Constant, Follows
 
 import penchant as pc
 from penchant.core.histories import Floats, Histories
@@ -18,6 +16,8 @@ from penchant.models.kinds.base import Model, Run
 from penchant.models.registry import MODELS
 from penchant.training import choose as choosing
 from penchant.training.attempts import Candidate
+from tests.evaluation.small_logs import a_log, a_market
+from tests.evaluation.toy_models import Constant, Follows
 
 
 @dataclass(kw_only=True)

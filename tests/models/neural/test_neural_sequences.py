@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_logs_of_walks import ITEMS, SEQUENCES, small, walks
 
 from penchant.core.histories import Histories
 from penchant.models.neural.gru4rec import side_by_side
 from penchant.models.neural.parts.passages import Passages, Sequences, by_length
+from tests.models.neural.small_logs_of_walks import ITEMS, SEQUENCES, small, walks
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
