@@ -10,7 +10,7 @@ from penchant.core.split import Split
 from penchant.data.interactions import Interactions
 from penchant.evaluation.bootstrap import Estimate
 from penchant.evaluation.costs import answer_ms, size_bytes
-from penchant.evaluation.report import Result
+from penchant.evaluation.result import Result
 from penchant.evaluation.verdict import BASELINES, Difference, is_deep, judge
 from penchant.models.kinds.base import Run
 from tests.evaluation.small_logs import a_log, a_market

@@ -22,7 +22,8 @@ from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
 from penchant.evaluation.peak_memory import PeakMemory
 from penchant.evaluation.protocols import is_ordered, make_splits
-from penchant.evaluation.report import SEGMENTS, Evaluation, Result
+from penchant.evaluation.report import SEGMENTS, Evaluation
+from penchant.evaluation.result import Result
 from penchant.evaluation.verdict import judge
 from penchant.models.kinds.base import Model, Run
 from penchant.models.kinds.rating import RatingModel

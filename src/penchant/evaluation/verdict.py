@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from penchant.core.metrics import Doubles
+from penchant.evaluation.result import Result
 from penchant.models.registry import MODELS, model_class
-
-if TYPE_CHECKING:
-    from penchant.evaluation.report import Result
 
 BASELINES = ("popular", "item-knn", "transitions", "ease", "als")
 OF_ORDER = "transitions"  # nothing that a log without order could be asked for
