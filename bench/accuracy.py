@@ -95,13 +95,13 @@ def measure(entry: Entry) -> dict[str, Any]:
 
     bench_set, choice = SETS[entry.set_name], entry.choice()
     model = registry.create(choice["model"], choice["params"])
-    splits, features = bench_set.load(seed=entry.seed)
+    splits, catalog = bench_set.load(seed=entry.seed)
     found = evaluate(
         splits,
         [model],
         k=bench_set.k,
         metrics=bench_set.metrics,
-        features=features,
+        catalog=catalog,
         seed=entry.seed,
         run=Run(seed=entry.seed),
     )

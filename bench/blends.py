@@ -39,12 +39,12 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bo
     if not metric.startswith("ndcg@"):
         raise ValueError(f"{set_name}: members are weighed by NDCG, this set asks for {metric}")
     chosen = _members(set_name, members)
-    splits, features = SETS[set_name].load(seed=seed)
+    splits, catalog = SETS[set_name].load(seed=seed)
     valid, run = held_runs(splits[0].train, seed) if runs else splits[0].valid, Run(seed=seed)
     if len(splits) > 1 or valid is None or len(chosen) < 2:
         raise ValueError(f"{set_name}: a blend takes one split with a validation part, and two tuned models")
     model = Blend(members=[registry.from_json(member) for member in chosen], weights=[1.0] * len(chosen))
-    model.fit(valid.train, run=run, features=features)
+    model.fit(valid.train, run=run, features=None if catalog is None else catalog.features())
     if len(valid) > CASES:
         valid = valid.cases(np.sort(run.rng().permutation(len(valid))[:CASES]))
     items, scores = model.pool(valid, SCALES, run)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from penchant.core.histories import Histories
-    from penchant.core.item_features import ItemFeatures
     from penchant.core.split import Split
+    from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
 
 
@@ -67,7 +67,7 @@ class BenchSet:
             rows = self.prepare(rows)
         return read_interactions(rows.select(**{ours: pl.col(theirs) for ours, theirs in self.columns.items()}))
 
-    def load(self, *, seed: int = 0) -> tuple[list[Split], ItemFeatures | None]:
+    def load(self, *, seed: int = 0) -> tuple[list[Split], Catalog | None]:
         """The splits of the protocol, one or one a fold, and what is known of the items, None where nothing is."""
         from penchant.evaluation.protocols import make_splits
 
@@ -76,15 +76,15 @@ class BenchSet:
         splits = make_splits(log, self.split, seed=seed, candidates=candidates)
         if candidates is not None:
             splits = [replace(split, valid=_same_question(self.split, split.train, candidates)) for split in splits]
-        return splits, self._features(log)
+        return splits, self._catalog(log)
 
-    def _features(self, log: Interactions) -> ItemFeatures | None:
+    def _catalog(self, log: Interactions) -> Catalog | None:
         """The attributes of every item of the log."""
         if self.attributes is None:
             return None
         from penchant.data.catalog import Catalog
 
-        return Catalog.read(table(self.folder, "items").select("item", self.attributes), log.vocab).features()
+        return Catalog.read(table(self.folder, "items").select("item", self.attributes), log.vocab)
 
     def _candidates(self, log: Interactions) -> Histories | None:
         """A row a user of the log, as the protocol ships them."""

@@ -24,7 +24,7 @@ def tune(
     bench_set, metric = SETS[set_name], SETS[set_name].metrics[0]
     name = row or model.partition(":")[0]
     file = PARAMS / f"{set_name}-{name}.json"
-    splits, features = bench_set.load(seed=seed)
+    splits, catalog = bench_set.load(seed=seed)
     said = {"trials": trials, "minutes": minutes and f"{minutes:g}", "seed": seed, "row": row}
     budget = "".join(f" --{option} {value}" for option, value in said.items() if value)
 
@@ -40,7 +40,7 @@ def tune(
         minutes=minutes,
         seed=seed,
         file=file,
-        features=features,
+        catalog=catalog,
         command=f"python -m bench tune {set_name} {model}{budget}",
         on_trial=tell,
     )

@@ -10,6 +10,7 @@ import penchant as pc
 from penchant.core.histories import Histories
 from penchant.core.split import Split
 from penchant.data.interactions import Interactions
+from penchant.data.vocab import Vocab
 from penchant.errors import DataError, NotFittedError, ParameterError, TrainingError
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
@@ -288,3 +289,30 @@ def test_measure_gives_each_case_its_share() -> None:
     assert measured.counts.tolist() == [[1.0, 1.0]] * len(split)
     assert set(measured.sums[:, 0]) <= {0.0, 1.0}
     assert measured.mean(metrics[0], metrics) == pytest.approx(measured.sums[:, 0].mean())
+
+
+def test_a_catalogue_gives_item_features_to_the_models_that_want_them() -> None:
+    market = a_market(users=60)
+    kinds = {"kind": [f"kind {n % 4}" for n in range(market.n_items)]}
+    catalog = pc.Catalog(market.vocab, [None] * market.n_items, kinds)
+    found = pc.evaluate(market, ["content-knn", "popular"], split="leave-last", catalog=catalog)
+    assert found["content-knn"].error is None, "it got the attributes"
+    assert found["content-knn"].metrics["ndcg@10"].mean > found["popular"].metrics["ndcg@10"].mean  # type: ignore[operator]
+    splits = make_splits(market, "leave-last")
+    assert pc.evaluate(splits, "content-knn", catalog=catalog).models[0].error is None
+    with pytest.raises(TypeError, match="features"):
+        pc.evaluate(market, "content-knn", features=catalog.features())  # type: ignore[call-arg]
+
+
+def test_a_catalogue_of_other_items_is_refused() -> None:
+    market = a_market(users=60)
+    ids = market.vocab.ids
+    other = pc.Catalog(Vocab([*ids[1:], ids[0]]), [None] * len(ids), {"kind": ["a"] * len(ids)})
+    short = pc.Catalog(Vocab(ids[1:]), [None] * (len(ids) - 1), {"kind": ["a"] * (len(ids) - 1)})
+    for call in (pc.evaluate, pc.tune, pc.fit):
+        with pytest.raises(DataError, match="different items"):
+            call(market, "content-knn", catalog=other)  # type: ignore[operator]
+    with pytest.raises(DataError, match="the catalogue has 39 items, the split 40"):
+        pc.evaluate(make_splits(market, "leave-last"), "content-knn", catalog=short)
+    with pytest.raises(ParameterError, match="catalog takes a Catalog, not dict"):
+        pc.evaluate(market, "content-knn", catalog={"kind": []})  # type: ignore[arg-type]

@@ -40,9 +40,9 @@ class Slow(Model):
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODELS, "follows", ("toy_models", "Follows", ""))
-    monkeypatch.setitem(MODELS, "constant", ("toy_models", "Constant", ""))
-    monkeypatch.setitem(MODELS, "slow", ("test_choosing", "Slow", ""))
+    monkeypatch.setitem(MODELS, "follows", (Follows.__module__, "Follows", ""))
+    monkeypatch.setitem(MODELS, "constant", (Constant.__module__, "Constant", ""))
+    monkeypatch.setitem(MODELS, "slow", (__name__, "Slow", ""))
     monkeypatch.setitem(MODELS, "absent", ("no_such_package.model", "Absent", "neural"))
 
 

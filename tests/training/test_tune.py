@@ -21,7 +21,7 @@ from tests.evaluation.toy_models import TRIED, Constant, Knob
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(MODELS, "knob", ("toy_models", "Knob", ""))
+    monkeypatch.setitem(MODELS, "knob", (Knob.__module__, "Knob", ""))
     TRIED.clear()
     yield
     TRIED.clear()

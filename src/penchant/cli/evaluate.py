@@ -79,7 +79,7 @@ def register(app: typer.Typer) -> None:
                 refit=refit,
                 known_only=known_only,
                 candidates=given_candidates(candidates, log),
-                features=None if catalog is None else catalog.features(),
+                catalog=catalog,
                 run=Run(seed, threads, progress=report),
             )
         for result in found.models:

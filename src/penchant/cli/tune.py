@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
                 candidates=given_candidates(candidates, log),
                 file=output,
                 command=shlex.join(["penchant", *sys.argv[1:]]),
-                features=None if catalog is None else catalog.features(),
+                catalog=catalog,
                 on_trial=tell,
                 run=Run(seed, threads, progress=report),
             )

@@ -19,6 +19,7 @@ from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
 from penchant.evaluation.candidates import read_candidates
 from penchant.evaluation.costs import answer_ms, size_bytes
+from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
 from penchant.evaluation.peak_memory import PeakMemory
 from penchant.evaluation.protocols import is_ordered, make_splits
@@ -30,6 +31,7 @@ from penchant.models.kinds.rating import RatingModel
 from penchant.models.registry import parse, to_json
 
 if TYPE_CHECKING:
+    from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
 
 DEFAULT_RUN = Run()
@@ -49,7 +51,7 @@ def evaluate(
     refit: bool = False,
     known_only: bool = False,
     candidates: Histories | str | Path | None = None,
-    features: ItemFeatures | None = None,
+    catalog: Catalog | None = None,
     draws: int = DRAWS,
     run: Run = DEFAULT_RUN,
 ) -> Evaluation:
@@ -59,6 +61,7 @@ def evaluate(
     chooses and says why), or one split, or several whose cases are taken together (folds). Models are given as objects,
     which stay unfitted, or as text (``"item-knn:neighbours=100"``). ``metrics`` are names, cut at ``k`` unless they
     say otherwise (``"ndcg@20,recall@20"``). ``candidates``, a file or a row a user, are the only items ranked.
+    ``catalog`` describes the items for models that use attributes or vectors.
     ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
 
     Means run over cases, ratings over rows; intervals are 95 % percentile bootstraps over users (of session logs:
@@ -75,6 +78,7 @@ def evaluate(
         raise ParameterError("name at least one model")
     built = [parse(model) if isinstance(model, str) else model for model in chosen]
     labels = _labels(chosen, built)
+    features = features_of(catalog, log)
     splits = _splits(log, split, repeat, refit, known_only, seed, candidates)
     rated, predicts = any(_has_ratings(part) for part in splits), [isinstance(model, RatingModel) for model in built]
     wanted = parse_metrics(metrics, k, ratings=rated and any(predicts))

@@ -17,6 +17,7 @@ import numpy as np
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.bootstrap import Estimate, by_group, estimates, not_worse, resample
+from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Metric, parse_metric, truth_sizes
 from penchant.evaluation.protocols import choose as choose_split
 from penchant.evaluation.protocols import is_ordered, make_splits, training_rows
@@ -163,9 +164,9 @@ def choose(
         name = (RATINGS if wanted.of_ratings else LISTS)[0].name
         why = f"{name} is taken: nothing can be held out of this log to compare models on ({wrong})"
         return Choice(create(name), wanted, "none", 0, (), why, budget)
-    features = None
-    if catalog is not None and (catalog.attributes or catalog.vectors is not None):
-        features = catalog.features()
+    features = features_of(catalog, log)
+    if features is not None and not features.names and features.vectors is None:
+        features = None
     from penchant.kernels.compiling import told_of_compiling
 
     shape = LogShape(len(split.train.items), split.train.n_items, is_ordered(used), used.sessions, features is not None)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError, ParameterError
+from penchant.evaluation.described import features_of
 from penchant.evaluation.protocols import training_rows
 from penchant.models.kinds.base import Model, Run
 from penchant.models.kinds.updatable import Updatable
@@ -42,10 +42,7 @@ def fit(
     positive, and ``ParameterError`` for a model that has no exact update, and for a budget beside a model.
     """
     _check(log, model)
-    if catalog is not None and catalog.vocab.ids != log.vocab.ids:
-        raise DataError(
-            "the catalogue is aligned with other items than the log: read it with Catalog.read(…, log.vocab)"
-        )
+    features = features_of(catalog, log)
     if model is None:
         model = choose(log, catalog=catalog, budget=BUDGET if budget is None else budget, run=run)
     elif budget is not None:
@@ -56,9 +53,7 @@ def fit(
     used, left_out = training_rows(log)
     if len(used) == 0:
         raise DataError("nothing to learn from: the log holds no training rows")
-    features = None
-    if catalog is not None and chosen.uses_catalog:
-        features = ItemFeatures.from_columns(len(catalog), catalog.attributes, catalog.vectors)
+    features = features if chosen.uses_catalog else None
     start = time.perf_counter()
     if isinstance(chosen, Updatable):
         chosen.fit(used.histories(), run=run, features=features, updatable=updatable)

@@ -24,6 +24,7 @@ from penchant.core.item_features import ItemFeatures
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.candidates import read_candidates
+from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Metric, measure, parse_metric, truth_sizes
 from penchant.evaluation.protocols import make_splits, with_candidates
 from penchant.models.kinds.base import Model, Run, Space
@@ -31,6 +32,7 @@ from penchant.models.registry import parse, to_json
 from penchant.training.trials import Trial, Tuned, earlier_trials, write
 
 if TYPE_CHECKING:
+    from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
 
 STEPS = (0.1, 0.3, 1.0)  # shares of the first fold's cases
@@ -53,7 +55,7 @@ def tune(
     candidates: Histories | str | Path | None = None,
     file: str | Path | None = None,
     command: str = "",
-    features: ItemFeatures | None = None,
+    catalog: Catalog | None = None,
     on_trial: Callable[[Trial, Tuned], None] | None = None,
     run: Run = DEFAULT_RUN,
 ) -> Tuned:
@@ -61,7 +63,8 @@ def tune(
 
     ``model`` is a name, or a name with parameters that stay as they are (``"item-knn:similarity=cosine"``); of a model
     object, every field that differs from its default stays. ``minutes`` bounds the time of all trials together; the
-    one that is running is finished. ``repeat`` and ``candidates`` are those of ``evaluate``. With ``file`` the
+    one that is running is finished. ``repeat``, ``candidates`` and ``catalog`` are those of
+    ``evaluate``. With ``file`` the
     parameter file is written after every trial, and a search that is found there goes on; ``run.seed`` is every
     model's. Raises ``ParameterError`` where there is nothing to search, ``DataError`` without validation cases and
     for a file of another search.
@@ -80,7 +83,7 @@ def tune(
     found = Tuned(type(start).name, wanted, splits[0].name, seed, [], _fingerprint(splits), fixed, command)
     if file is not None and Path(file).exists():
         found = replace(found, trials=earlier_trials(Path(file), found))
-    parts = _steps(splits, seed)
+    parts, features = _steps(splits, seed), features_of(catalog, log)
     report = run.report(f"tuning {found.model}")
     while len(found.trials) < trials:
         if minutes is not None and sum(trial.seconds for trial in found.trials) >= 60 * minutes and found.trials:
