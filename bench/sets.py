@@ -60,7 +60,7 @@ class BenchSet:
         """The event table, read as any log is."""
         import polars as pl
 
-        from penchant.data.interactions import read_interactions
+        from penchant.data.read import read_interactions
 
         rows = table(self.folder)
         if self.prepare is not None:

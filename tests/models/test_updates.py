@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
-from penchant.data.interactions import Interactions, read_interactions
+from penchant.data.interactions import Interactions
+from penchant.data.read import read_interactions
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, FormatError, ParameterError

@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from penchant.data.catalog import Catalog
-from penchant.data.interactions import read_interactions
+from penchant.data.read import read_interactions
 from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
 from penchant.serve.app import make_app

@@ -15,7 +15,7 @@ import uvicorn
 from playwright.sync_api import sync_playwright
 
 from penchant.data.catalog import Catalog
-from penchant.data.interactions import read_interactions
+from penchant.data.read import read_interactions
 from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
 from penchant.serve.app import make_app

@@ -195,7 +195,7 @@ def test_a_like_after_a_dislike_shows_the_item_again(client: Client) -> None:
 
 
 def test_dislikes_work_where_training_knew_none(make: Make, tmp_path: Path) -> None:
-    from penchant.data.interactions import read_interactions
+    from penchant.data.read import read_interactions
     from penchant.training.fit import fit
     from tests.serve.conftest import rows
 

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 import penchant as pc
-from penchant.data.interactions import Interactions, read_interactions
+from penchant.data.interactions import Interactions
+from penchant.data.read import read_interactions
 from penchant.serve.answers.history import taste
 from penchant.training.fit import fit
 from tests.serve.conftest import ITEMS, Client, Make

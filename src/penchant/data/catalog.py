@@ -71,9 +71,11 @@ class Catalog:
         that the table does not hold have no title and no attributes; rows of items outside the vocabulary are left
         out. Raises ``DataError`` for a table without item ids.
         """
-        from penchant.data.reading.items import read_catalog
+        from penchant.data.reading.item_columns import item_columns
+        from penchant.data.reading.items import read_items
 
-        return read_catalog(source, vocab, sep=sep, encoding=encoding, column=column)
+        found = item_columns(read_items(source, sep=sep, encoding=encoding, column=column), vocab.ids)
+        return cls(vocab, found.titles, found.attributes, found.vectors, found.available, found.domains)
 
     def features(self) -> ItemFeatures:
         """Attributes and vectors as the plain arrays that ``Model.fit`` takes; titles and availability stay out."""

@@ -19,7 +19,7 @@ def load_movielens_small(**options: Any) -> tuple[Interactions, Catalog]:
 
     ``options`` are those of ``read_interactions``. The vocabulary holds the rated films.
     """
-    from penchant.data.interactions import read_interactions
+    from penchant.data.read import read_interactions
 
     log = read_interactions(movielens_small_path(), **options)
     return log, Catalog.read(movielens_small_path("items"), log.vocab)

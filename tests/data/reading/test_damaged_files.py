@@ -8,7 +8,7 @@ import pytest
 
 from penchant import read_interactions
 from penchant.cli.main import main
-from penchant.data.reading import texts
+from penchant.data.reading import lines as text_lines
 from penchant.errors import DataError
 
 WHOLE = "user,item,rating,timestamp\n" + "".join(
@@ -62,7 +62,7 @@ def test_every_command_says_that_the_file_is_damaged_and_how_much_was_read(broke
 
 def test_with_strict_the_damage_is_the_error_and_not_the_rows_it_made(broken, tmp_path, capsys, monkeypatch):
     path, said = broken
-    monkeypatch.setattr(texts, "BLOCK", 1 << 14)  # so that wrong rows are met long before the checksum
+    monkeypatch.setattr(text_lines, "BLOCK", 1 << 14)  # so that wrong rows are met long before the checksum
     for name, command in commands(path, tmp_path).items():
         if name != "recommend":
             assert main([*command, "--strict"]) == 2, name
@@ -103,7 +103,7 @@ def _some(file):
 def test_a_start_that_is_no_log_because_the_file_is_damaged_is_laid_to_the_damage(tmp_path):
     path = tmp_path / "log.gz"
     path.write_bytes(gzip.compress(b"when and where it was,what\n" * 40)[:30])
-    with pytest.raises(DataError, match="ends too early, and what could be read is no log"):
+    with pytest.raises(DataError, match="ends too early, and the part that could be read is not a log"):
         read_interactions(path)
 
 
@@ -125,7 +125,7 @@ def timed(n):
 @pytest.mark.parametrize("block", [1 << 24, 1 << 11])
 @pytest.mark.parametrize("left", ["88003", "8", ""])
 def test_a_last_row_that_was_cut_in_its_time_is_rejected_and_named(tmp_path, monkeypatch, left, block):
-    monkeypatch.setattr(texts, "BLOCK", block)
+    monkeypatch.setattr(text_lines, "BLOCK", block)
     path = tmp_path / "log.csv"
     rows = ["user,item,rating,timestamp", *map(timed, range(1_000))]
     path.write_text("\n".join(rows) + f"\nu1,i1,3,{left}")
@@ -154,7 +154,7 @@ def test_a_last_row_without_a_line_end_stays_where_nothing_tells_that_it_was_cut
 
 
 def test_utf_16_is_read_whole_however_many_blocks_it_takes(tmp_path, monkeypatch):
-    monkeypatch.setattr(texts, "BLOCK", 1 << 12)
+    monkeypatch.setattr(text_lines, "BLOCK", 1 << 12)
     path = tmp_path / "log.csv"
     text = "user,item\n" + "".join(f"ü{n},i{n % 7}\n" for n in range(3_000))
     for said in (None, "utf-16"):

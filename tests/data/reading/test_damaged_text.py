@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from penchant import read_interactions
-from penchant.data.reading import texts
+from penchant.data.reading import lines as text_lines
 from penchant.data.reading.splitting import split_record
 from penchant.errors import DataError
 
@@ -83,7 +83,7 @@ def test_an_archive_that_ends_too_early_gives_what_it_has_and_says_so(tmp_path, 
 
 
 def test_an_encoding_that_shows_only_after_the_first_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(texts, "BLOCK", 1 << 12)
+    monkeypatch.setattr(text_lines, "BLOCK", 1 << 12)
     plain = "user,item\n" + "u,plain\n" * 50_000
     path = write(tmp_path, plain.encode() + "u,größe\nv,größe\n".encode("latin-1"))
     log = read_interactions(path)

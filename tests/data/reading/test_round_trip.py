@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penchant import read_interactions
-from penchant.data.reading import tables, texts
+from penchant.data.reading import lines as text_lines
+from penchant.data.reading.formats import base
 from penchant.data.reading.ids import normalised
 from penchant.data.reading.splitting import is_open, split_record
 from penchant.data.vocab import normalise_id
@@ -99,7 +100,7 @@ def test_every_format_gives_back_what_was_written(tmp_path, how, rows):
 @given(rows=st.lists(events, min_size=1, max_size=30), notes=st.lists(st.text('a",\n', max_size=12), min_size=30))
 def test_blocks_may_end_anywhere(tmp_path, monkeypatch, block, rows, notes):
     """Fields over several lines are whole, and line numbers true, however small the blocks are."""
-    monkeypatch.setattr(texts, "BLOCK", block)
+    monkeypatch.setattr(text_lines, "BLOCK", block)
     path = tmp_path / "log.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -115,7 +116,7 @@ def test_blocks_may_end_anywhere(tmp_path, monkeypatch, block, rows, notes):
 @many
 @given(rows=st.lists(events, min_size=1, max_size=30))
 def test_tables_in_memory(monkeypatch, rows):
-    monkeypatch.setattr(tables, "ROWS", 7)
+    monkeypatch.setattr(base, "ROWS", 7)
     table = frame(rows)
     for source in (table, table.lazy(), table.to_pandas(), table.to_arrow()):
         assert read_back(read_interactions(source, strict=True)) == naive(rows)

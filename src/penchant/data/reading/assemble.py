@@ -17,13 +17,13 @@ from penchant.data.reading.batches import Table
 from penchant.data.reading.cleaning import Cleaned, Cleaner
 from penchant.data.reading.columns import assign, parse_columns, parse_kinds
 from penchant.data.reading.findings import damage_error, damage_finding, from_reading
+from penchant.data.reading.formats import open_source
 from penchant.data.reading.items import item_ids, read_items
-from penchant.data.reading.opening import expand, laid_to
+from penchant.data.reading.opening import attributed_to, expand
 from penchant.data.reading.ordering import Trace, event_order, look_for_disorder
 from penchant.data.reading.rejects import RejectedRows
 from penchant.data.reading.report import ReadReport
 from penchant.data.reading.sniffing import guess_roles
-from penchant.data.reading.tables import open_source
 from penchant.data.reading.times import MISSING, Clock
 from penchant.data.reading.wording import option
 from penchant.data.recipe import Recipe
@@ -110,7 +110,7 @@ def read_traced(
 
 def _open(source: Any, given: Mapping[str, str], sep: str | None, encoding: str | None) -> Opened:
     table = open_source(source, sep=sep, encoding=encoding, named=list(given.values()))
-    with laid_to(table.source.damage, table.source.name):
+    with attributed_to(table.source.damage, table.source.name):
         roles = _roles(table, given)
     info = table.source
     info.columns = {role: table.names[i] for role, i in roles.items()}
@@ -289,7 +289,7 @@ def _assemble(
 def _numbers_or_text(opened: Sequence[Opened]) -> bool:
     """Whether ids that look like whole numbers are: they came as text from a file or in a column of numbers."""
     for one in opened:
-        if one.table.source.format in {"delimited text", "JSON lines"}:
+        if one.table.source.has_lines:
             continue
         batch = next(iter(one.table.batches([one.roles["item"]])))
         if not batch.frame.to_series(0).dtype.is_numeric():

@@ -1,8 +1,7 @@
-"""Reading an item table into a catalogue."""
+"""Reading an item table: its rows as they are, and the id of each."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,31 +9,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from penchant.core.histories import Bools, Floats
-from penchant.data.catalog import Catalog
 from penchant.data.reading.batches import BadRow, Table
 from penchant.data.reading.columns import NAMES, index_of, plain
+from penchant.data.reading.formats import open_source
 from penchant.data.reading.ids import normalised
 from penchant.data.reading.opening import expand
 from penchant.data.reading.report import many
-from penchant.data.reading.tables import open_source
-from penchant.data.vocab import Vocab
 from penchant.errors import DataError
 
-ITEM_ID, ITEM_LINE, _RAW = "__id", "__line", "__raw"
-TITLES = (
-    *("title", "itemname", "itemtitle", "movietitle", "booktitle", "producttitle", "productname", "name"),
-    *("标题", "名称", "片名", "书名"),
-)
-VECTORS = ("vector", "embedding", "embeddings", "vec", "features", "向量")
-AVAILABLE = ("available", "availability", "instock", "active", "可用")
-DOMAINS = ("domain", "领域")
+ITEM_ID, ITEM_LINE, RAW_ID = "__id", "__line", "__raw"
 MOVIELENS_GENRES = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
     *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
-_YES = frozenset(("1", "true", "yes", "y", "t", "in stock", "1.0", "是"))
-_NO = frozenset(("0", "false", "no", "n", "f", "out of stock", "0.0", "否", ""))
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,7 @@ def read_items(source: Any, *, sep: str | None = None, encoding: str | None = No
     frame.columns = _distinct(names)
     ids, reasons = normalised(frame.to_series(at))
     nothing = pl.Series([None] * len(ids), dtype=pl.String)
-    frame = frame.rename({frame.columns[at]: _RAW}).with_columns(
+    frame = frame.rename({frame.columns[at]: RAW_ID}).with_columns(
         ids.zip_with(reasons.is_null(), nothing).alias(ITEM_ID),
         pl.Series(ITEM_LINE, np.concatenate([batch.lines for batch in batches])),
     )
@@ -91,40 +78,6 @@ def read_items(source: Any, *, sep: str | None = None, encoding: str | None = No
 def item_ids(items: Items) -> list[str]:
     """The ids of an item table, in its order, each once."""
     return items.frame[ITEM_ID].drop_nulls().unique(maintain_order=True).to_list()
-
-
-def read_catalog(
-    source: Any, vocab: Vocab, *, sep: str | None = None, encoding: str | None = None, column: str | None = None
-) -> Catalog:
-    """The catalogue of the items of ``vocab``; where an item stands twice, its first row counts."""
-    frame = read_items(source, sep=sep, encoding=encoding, column=column).frame
-    frame = frame.filter(pl.col(ITEM_ID).is_not_null()).unique(ITEM_ID, keep="first", maintain_order=True)
-    aligned = pl.DataFrame({ITEM_ID: pl.Series(vocab.ids, dtype=pl.String)}).join(
-        frame.drop(_RAW, ITEM_LINE), on=ITEM_ID, how="left", maintain_order="left"
-    )
-    usual = {plain(name): name for name in reversed(aligned.columns) if name != ITEM_ID}
-
-    def first_of(names: Sequence[str]) -> str | None:
-        return next((usual[name] for name in names if name in usual), None)
-
-    title, vector, available, domain = (first_of(names) for names in (TITLES, VECTORS, AVAILABLE, DOMAINS))
-    vectors = None if vector is None else _vectors(aligned[vector], vector)
-    if vectors is None:
-        vector = None
-    shop = None if available is None else _flags(aligned[available])
-    special = {ITEM_ID, title, vector, domain, available if shop is not None else None}
-    attributes = {
-        _label(name): _attribute(aligned[name], name) for name in aligned.columns if name not in special and name
-    }
-    _gather_genres(attributes)
-    return Catalog(
-        vocab,
-        [None] * len(vocab) if title is None else [_clean(t) for t in aligned[title].cast(pl.String).to_list()],
-        attributes,
-        vectors,
-        shop,
-        None if domain is None else [_clean(d) for d in aligned[domain].cast(pl.String).to_list()],
-    )
 
 
 def _names(table: Table) -> list[str]:
@@ -146,106 +99,4 @@ def _distinct(names: Sequence[str]) -> list[str]:
         while fresh in out or fresh.startswith("__"):
             fresh, n = f"{(name or 'unnamed').lstrip('_')} {n}", n + 1
         out.append(fresh)
-    return out
-
-
-def _label(name: str) -> str:
-    for kind in (":token", ":token_seq", ":float", ":float_seq"):
-        if name.endswith(kind):
-            return name.removesuffix(kind)
-    return name
-
-
-def _clean(text: str | None) -> str | None:
-    return (text.strip() or None) if text is not None else None
-
-
-def _attribute(column: pl.Series, name: str) -> list[Any]:
-    """Numbers as numbers, lists as lists, text as text; None where there is nothing."""
-    if column.dtype.is_temporal():
-        return column.cast(pl.String).to_list()
-    if column.dtype != pl.String:
-        return column.to_list()
-    cells = [cell.strip() or None if cell is not None else None for cell in column.to_list()]
-    if name.endswith("token_seq"):
-        return [None if cell is None else cell.split() for cell in cells]
-    return _numbers(cells) or _lists(cells) or cells
-
-
-def _numbers(cells: list[str | None]) -> list[Any] | None:
-    """Cells as numbers where all that are filled are numbers."""
-    text = pl.Series(cells, dtype=pl.String)
-    for dtype in (pl.Int64, pl.Float64):
-        numbers = text.cast(dtype, strict=False)
-        if text.null_count() < len(cells) and numbers.null_count() == text.null_count():
-            return [None if number is None or not np.isfinite(number) else number for number in numbers.to_list()]
-    return None
-
-
-def _lists(cells: list[str | None]) -> list[Any] | None:
-    """Cells as lists where they are JSON lists, or where bars stand between their parts."""
-    filled = [cell for cell in cells if cell is not None]
-    if filled and all(cell.startswith("[") for cell in filled):
-        lists = [None if cell is None else _json_list(cell) for cell in cells]
-        return lists if any(row is not None for row in lists) else None
-    if sum("|" in cell for cell in filled) > 0.1 * len(filled):
-        return [None if cell is None else [p.strip() for p in cell.split("|") if p.strip()] for cell in cells]
-    return None
-
-
-def _json_list(text: str) -> list[Any] | None:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, list) else None
-
-
-def _gather_genres(attributes: dict[str, list[Any]]) -> None:
-    """The nineteen flags of MovieLens u.item as one list of genres."""
-    if not all(name in attributes for name in MOVIELENS_GENRES):
-        return
-    flags = [attributes.pop(name) for name in MOVIELENS_GENRES]
-    attributes["genres"] = [
-        None if all(f is None for f in row) else [n for n, f in zip(MOVIELENS_GENRES, row, strict=True) if f == 1]
-        for row in zip(*flags, strict=True)
-    ]
-
-
-def _flags(column: pl.Series) -> Bools | None:
-    """Which items are available; an item that the table does not hold is. None where the column says something else."""
-    cells = column.cast(pl.String).str.strip_chars().str.to_lowercase()
-    if not cells.drop_nulls().is_in([*_YES, *_NO]).all():
-        return None
-    return cells.fill_null("1").is_in(list(_YES)).to_numpy().astype(np.bool_)
-
-
-def _vectors(column: pl.Series, name: str) -> Floats | None:
-    """Rows of numbers, zeros where an item has none; raises ``DataError`` for rows of different length."""
-    rows: list[Any] = column.to_list()
-    if column.dtype == pl.String:
-        parsed = []
-        for cell in rows:
-            words = (cell or "").strip().strip("[]").replace(",", " ").replace(";", " ").split()
-            try:
-                parsed.append([float(word) for word in words] or None)
-            except ValueError:
-                return None
-        rows = parsed
-    elif not column.dtype.is_nested():
-        return None
-    sizes = {len(row) for row in rows if row is not None and len(row)}
-    if not sizes:
-        return None
-    if len(sizes) > 1:
-        raise DataError(f"vectors have different lengths: {sorted(sizes)[:5]}", column=name)
-    out = np.zeros((len(rows), sizes.pop()), dtype=np.float32)
-    for i, row in enumerate(rows):
-        if row is not None and len(row):
-            try:
-                out[i] = row
-            except (TypeError, ValueError):
-                return None
-    if not np.isfinite(out).all():
-        raise DataError("vectors hold numbers that are not finite", column=name)
     return out

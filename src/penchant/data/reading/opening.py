@@ -20,25 +20,11 @@ AGAIN = "Fetch the file again, or write it again"
 HEAD = 1 << 18  # bytes of a file that sniffing looks at
 
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
-TABLES = {b"PAR1": "parquet", b"ARROW1": "arrow"}
-FOREIGN = {
-    b"PK\x03\x04": "a zip archive or a spreadsheet; unpack it, or save it as CSV",
-    b"%PDF": "a PDF document",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"\x89HDF": "an HDF5 file; write it as Parquet",
-    b"\x93NUMPY": "a NumPy file; write it as Parquet, or hand the array to read_interactions as a SciPy CSR matrix",
-    b"SQLite format 3": "an SQLite database; export the table as CSV",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet; save it as CSV",
-    b"\x7fELF": "a program",
-    b"7z\xbc\xaf": "a 7-Zip archive; unpack it",
-    b"Rar!": "a RAR archive; unpack it",
-}
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A stream of decompressed bytes and how far it has come through its file."""
+    """A stream of decompressed bytes, and how much of its file has been read."""
 
     stream: BinaryIO
     raw: BinaryIO
@@ -50,9 +36,9 @@ class Opened:
 
 
 def expand(sources: Sequence[Any]) -> list[Any]:
-    """Globs as the files they match, in the order of their names; anything that is not a path stays as it is.
+    """Replace globs by the files they match, sorted by name; anything that is not a path stays as it is.
 
-    Files of rejected rows are left out of what a glob matches. Raises ``DataError`` for a pattern that matches
+    A glob never matches files of rejected rows. Raises ``DataError`` for a pattern that matches
     nothing, a name that does not exist and a folder.
     """
     out: list[Any] = []
@@ -79,12 +65,12 @@ def expand(sources: Sequence[Any]) -> list[Any]:
 
 
 def compression_of(head: bytes) -> str | None:
-    """The compression that the first bytes of a file show, None for none."""
+    """The compression that the first bytes of a file show; None if there is none."""
     return next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
 class Zstd:
-    """The decompressed bytes of zstd frames; unlike the library's own reader it notices when the last is cut off."""
+    """Decompresses zstd frames; unlike the reader of the library, it notices a last frame that is cut off."""
 
     def __init__(self, raw: BinaryIO) -> None:
         import zstandard
@@ -92,10 +78,10 @@ class Zstd:
         self.raw, self.fresh = raw, zstandard.ZstdDecompressor().decompressobj
         self.frame: Any = None
         self.compressed = self.ready = b""
-        self.at = 0  # how much of what is ready has been handed out
+        self.at = 0  # how many of the ready bytes have been returned
 
     def read1(self, size: int) -> bytes:
-        """Some bytes, at most ``size``; none at the end. Raises ``EOFError`` where a frame is not complete."""
+        """From 1 to ``size`` bytes, none at the end. Raises ``EOFError`` if a frame is not complete."""
         while self.at >= len(self.ready):
             self.compressed = self.compressed or self.raw.read(1 << 16)
             if not self.compressed:
@@ -121,7 +107,7 @@ class Zstd:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Opened]:
-    """The decompressed bytes of a file; raises ``DataError`` where it cannot be opened."""
+    """The decompressed bytes of a file; raises ``DataError`` if it cannot be opened."""
     try:
         raw = path.open("rb")
     except OSError as error:
@@ -144,12 +130,11 @@ def opened(path: Path) -> Iterator[Opened]:
 
 
 def read_fully(stream: BinaryIO, size: int) -> tuple[bytes, str | None]:
-    """Up to ``size`` bytes, fewer only at the end; and what is wrong where a compressed file is damaged there."""
+    """Up to ``size`` bytes, fewer only at the end; and the damage, if the compressed file is damaged there."""
     parts: list[bytes] = []
     have = 0
-    read = getattr(
-        stream, "read1", stream.read
-    )  # a plain read of a damaged archive loses what it had before the damage
+    # a plain read of a damaged archive loses the bytes before the damage
+    read = getattr(stream, "read1", stream.read)
     try:
         while have < size:
             part = read(min(size - have, 1 << 16))
@@ -167,22 +152,22 @@ def read_fully(stream: BinaryIO, size: int) -> tuple[bytes, str | None]:
 
 
 @contextmanager
-def laid_to(damage: str | None, file: str | Path) -> Iterator[None]:
-    """Whatever is wrong with the columns of a damaged file is laid to the damage."""
+def attributed_to(damage: str | None, file: str | Path) -> Iterator[None]:
+    """Blame the damage of a file for whatever is wrong with its columns."""
     try:
         yield
     except DataError as error:
         if damage is None:
             raise
         raise DataError(
-            f"{damage}, and what could be read is no log: {error.what}", file=str(file), fix=AGAIN
+            f"{damage}, and the part that could be read is not a log: {error.what}", file=str(file), fix=AGAIN
         ) from error
 
 
 def head_of(path: Path) -> tuple[bytes, str | None, str | None]:
-    """The first bytes, decompressed, the compression, and what is wrong with them where they are damaged.
+    """The first bytes, decompressed; the compression; and what is wrong with them if they are damaged.
 
-    Raises ``DataError`` for what is no text or table.
+    Raises ``DataError`` for an empty file, and for a damaged one of which nothing can be read.
     """
     with opened(path) as file:
         first = file.raw.read(16)
@@ -193,16 +178,4 @@ def head_of(path: Path) -> tuple[bytes, str | None, str | None]:
         if damage:
             raise DataError(damage, file=str(path), fix=AGAIN)
         raise DataError("the file is empty", file=str(path))
-    for magic, what in FOREIGN.items():
-        if head.startswith(magic):
-            raise DataError(f"this is {what}", file=str(path))
-    if any(head.startswith(magic) for magic in TABLES):
-        return head, compression, damage
-    controls = sum(head.count(bytes([byte])) for byte in (*range(9), *range(14, 32), 127) if byte != 27)
-    if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and controls > 0.05 * len(head):
-        if damage:
-            raise DataError(damage, file=str(path), fix=AGAIN)
-        called = {".parquet": "Parquet", ".arrow": "Arrow", ".feather": "Arrow"}.get(path.suffix.lower())
-        what = f"this is no {called} file, though it is called so" if called else "this is binary data, not a log"
-        raise DataError(what, file=str(path), fix="Logs are CSV, JSON lines, Parquet or Arrow")
     return head, compression, damage

@@ -61,11 +61,12 @@ class Source:
     time_unit: str | None = None
     rows: int = 0
     damage: str | None = None  # what is wrong with the file as a whole
+    has_lines: bool = False  # whether its rows are numbered by line
 
     @property
     def counts(self) -> str:
-        """What a place in it is called: the ``line`` of a text, else the ``row``."""
-        return "line" if self.format in {"delimited text", "JSON lines"} else "row"
+        """What its rows are numbered by: the ``line`` of a text file, otherwise the ``row``."""
+        return "line" if self.has_lines else "row"
 
 
 @dataclass

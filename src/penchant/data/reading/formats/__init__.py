@@ -1,0 +1,32 @@
+"""Input formats, one a module: each is found by itself, so that a new format is one new file."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from penchant.data.reading.batches import Table
+from penchant.data.reading.formats.base import Format, Peek
+from penchant.data.reading.formats.unknown import refusal
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """Every format of this package, in the order in which they are tried."""
+    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    found: list[Format] = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
+    return tuple(sorted(found, key=lambda one: (one.rank, one.name)))
+
+
+def open_source(
+    source: Any, *, sep: str | None = None, encoding: str | None = None, named: Sequence[str] = ()
+) -> Table:
+    """A file or a table in memory as a table; raises ``DataError`` for anything that no format recognises."""
+    peek = Peek.at(source, sep=sep, encoding=encoding, named=named)
+    for one in formats():
+        if one.recognises(peek):
+            return one.open(peek)
+    raise refusal(peek)

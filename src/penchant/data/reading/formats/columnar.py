@@ -1,0 +1,54 @@
+"""What Parquet and Arrow files share: batches of a lazy polars table, and what to say about a damaged file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from penchant.data.reading.batches import Batch, Table, numbered
+from penchant.data.reading.formats import base
+from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample
+from penchant.data.reading.opening import AGAIN
+from penchant.errors import DataError
+
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # polars may panic on damaged bytes
+
+
+def open_columnar(one: Format, peek: Peek, *, magic: bytes, scan: Callable[[Path], pl.LazyFrame]) -> Table:
+    """A columnar file as a table, read ``ROWS`` rows at a time."""
+    path, kind = peek.file, one.name
+    if peek.compression is not None:
+        raise DataError(f"this is {kind} inside {peek.compression}", file=peek.name, fix="Decompress it first")
+    try:
+        lazy = scan(path)
+        names = lazy.collect_schema().names()
+        rows = int(lazy.select(pl.len()).collect().item())
+        sample = lazy.head(SAMPLE_ROWS).collect()
+    except UNREADABLE as error:
+        raise _unreadable(path, kind, magic, error) from error
+
+    def batches(wanted: Sequence[int]) -> Iterator[Batch]:
+        chosen = lazy.select([pl.col(names[i]).alias(f"c{at}") for at, i in enumerate(wanted)])
+        for start in range(0, rows, base.ROWS):
+            try:
+                frame = chosen.slice(start, base.ROWS).collect()
+            except UNREADABLE as error:
+                raise _unreadable(path, kind, magic, error) from error
+            yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + base.ROWS) / rows))
+
+    if not rows:
+        raise DataError(f"this {kind} file holds no rows", file=peek.name)
+    return Table(one.described(peek, header=True), path, names, batches, as_sample(sample))
+
+
+def _unreadable(path: Path, kind: str, magic: bytes, error: BaseException) -> DataError:
+    """What is wrong with a file that starts as a columnar file does."""
+    with path.open("rb") as file:
+        file.seek(max(len(magic), path.stat().st_size - len(magic)))
+        whole = file.read() == magic
+    if not whole:
+        return DataError(f"this {kind} file is truncated: its end is missing", file=str(path), fix=AGAIN)
+    what = f"this {kind} file is damaged, or uses a feature that is not supported ({str(error)[:200]})"
+    return DataError(what, file=str(path), fix=AGAIN)

@@ -1,0 +1,59 @@
+"""Delimited text: comma, tab, semicolon, bar, white space or any other separator, with or without a header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from penchant.data.reading.batches import Batch, Table
+from penchant.data.reading.endings import LastField
+from penchant.data.reading.formats.base import Format, Peek
+from penchant.data.reading.formats.unknown import is_foreign
+from penchant.data.reading.lines import Lines, first_lines
+from penchant.data.reading.opening import attributed_to
+from penchant.data.reading.sniffing import Dialect, separator_name, sniff
+from penchant.data.reading.splitting import Splitter
+
+
+class Delimited(Format):
+    """Lines of fields between separators."""
+
+    name = "delimited text"
+    has_lines = True
+    rank = 90  # any text may be that: all other formats are tried before it
+
+    def recognises(self, peek: Peek) -> bool:
+        """Any text file."""
+        return peek.is_text and not is_foreign(peek)
+
+    def open(self, peek: Peek) -> Table:
+        """The table; separator, header and columns come from the first lines."""
+        source = self.described(peek, encoding=shown(peek.codec), compression=peek.compression, damage=peek.damage)
+        reader = Lines(peek.file, source, peek.codec, guessed=peek.encoding is None)
+        with attributed_to(peek.damage, peek.name):
+            dialect = sniff(first_lines(peek), peek.name, peek.sep, peek.named)
+        source.separator, source.header = separator_name(dialect.separator), dialect.header is not None
+        source.layout = dialect.layout
+        sample: list[list[str | None]] = [[*row] for row in dialect.sample]
+        return Table(source, peek.path, dialect.names, lambda wanted: _batches(reader, dialect, wanted), sample)
+
+
+def shown(codec: str) -> str:
+    """An encoding as the report names it."""
+    return "utf-8" if codec == "utf-8-sig" else codec
+
+
+def _batches(reader: Lines, dialect: Dialect, wanted: Sequence[int]) -> Iterator[Batch]:
+    splitter = Splitter(dialect.separator, dialect.n_fields, wanted, dialect.header)
+    skip, end = dialect.header_lines, dialect.n_fields - 1
+    last = LastField(wanted.index(end)) if end in wanted else None
+    for lines, first, final, damaged, share in reader.blocks():
+        here = min(skip, len(lines))
+        skip -= here
+        batch = splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share)
+        if last is not None:
+            batch = last.check(batch, unfinished=final and reader.unfinished)
+        batch.bad.extend([reader.torn] if final and reader.torn else [])
+        yield batch
+
+
+FORMAT = Delimited()

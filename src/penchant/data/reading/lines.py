@@ -1,0 +1,90 @@
+"""The lines of a text file, read and decoded a block at a time."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from penchant.data.reading.batches import BadRow
+from penchant.data.reading.encoding import sniff_encoding
+from penchant.data.reading.opening import HEAD, opened, read_fully
+from penchant.data.reading.report import Source
+from penchant.data.reading.sniffing import SAMPLE_LINES
+
+if TYPE_CHECKING:
+    from penchant.data.reading.formats.base import Peek
+
+BLOCK = 1 << 24  # bytes of text that are parsed at once
+
+
+class Lines:
+    """The decoded lines of a text file, in blocks; notes in ``source`` the encoding and any damage.
+
+    A damaged file may break off inside a line. That line is not among the blocks; after the last block it is ``torn``.
+    """
+
+    def __init__(self, path: Path, source: Source, encoding: str, *, guessed: bool) -> None:
+        self.path, self.source, self.encoding, self.guessed = path, source, encoding, guessed
+        self.torn: BadRow | None = None
+        self.unfinished = False  # whether the last line has no line end
+
+    def blocks(self) -> Iterator[tuple[pl.Series, int, bool, bool, float]]:
+        """``(lines, number of the first, whether it is the last block, damaged, share read)``."""
+        with opened(self.path) as file:
+            wide = self.encoding.startswith(("utf-16", "utf-32"))  # a line end takes several bytes
+            recode = codecs.getincrementaldecoder(self.encoding)("replace") if wide else None
+            encoding = "utf-8-sig" if wide else self.encoding
+            first, rest, ascii_so_far, old_mac = 1, b"", True, False
+            ended = False
+            while not ended:
+                data, broken = read_fully(file.stream, BLOCK)
+                self.source.damage = self.source.damage or broken
+                ended = len(data) < BLOCK
+                if recode is not None:
+                    data = recode.decode(data, ended).encode()
+                data = rest + data
+                if first == 1:
+                    old_mac = b"\r" in data and b"\n" not in data
+                if old_mac:
+                    data = data.replace(b"\r", b"\n")
+                cut = len(data) if ended and not broken else data.rfind(b"\n") + 1
+                block, rest = data[:cut], data[cut:]
+                if not block and not ended:
+                    continue
+                damaged = False
+                try:
+                    text = block.decode(encoding)
+                    damaged = wide and "\ufffd" in text
+                except UnicodeDecodeError:
+                    guess = sniff_encoding(block)
+                    # these are the first bytes outside ASCII, so the first that show the encoding
+                    if self.guessed and ascii_so_far and guess != "utf-8-sig":
+                        encoding, self.source.encoding = guess, guess
+                    text, damaged = block.decode(encoding, errors="replace"), True
+                ascii_so_far = ascii_so_far and block.isascii()
+                if encoding == "utf-8-sig":
+                    encoding = "utf-8"
+                lines = pl.Series([text.removesuffix("\n")], dtype=pl.String).str.split("\n").explode()
+                if not text:
+                    lines = lines.clear()
+                if "\r" in text:
+                    lines = lines.str.strip_suffix("\r")
+                self.unfinished = ended and bool(text) and not text.endswith("\n")
+                if broken and rest:
+                    last = rest.decode(encoding, errors="replace")
+                    reason = f"{broken} in the middle of this row"
+                    self.torn = BadRow(first + len(lines), "", last[:80], reason, last)
+                yield lines, first, ended, damaged, file.share()
+                first += len(lines)
+
+
+def first_lines(peek: Peek) -> list[str]:
+    """The first whole lines of a text, from which its columns are made out."""
+    lines = peek.text.split("\n")
+    if len(lines) > 2 and (len(peek.head) >= HEAD or peek.damage or not lines[-1]):
+        lines = lines[:-1]
+    return lines[: 4 * SAMPLE_LINES]
