@@ -59,10 +59,10 @@ if TYPE_CHECKING:
     from penchant.models.warp import WARP as WARP
     from penchant.recommender.answer import Recommendation as Recommendation
     from penchant.recommender.answer import Recommendations as Recommendations
-    from penchant.recommender.folder.persist import load as load
-    from penchant.recommender.folder.persist import save as save
-    from penchant.recommender.folder.persist import verify as verify
+    from penchant.recommender.folder.load import verify as verify
     from penchant.recommender.recommender import Recommender as Recommender
+    from penchant.recommender.recommender import load as load
+    from penchant.recommender.recommender import save as save
     from penchant.training.choose import Choice as Choice
     from penchant.training.choose import choose as choose
     from penchant.training.fit import fit as fit
@@ -83,9 +83,9 @@ _PUBLIC = {
     "fit": "penchant.training.fit",
     "choose": "penchant.training.choose",
     "Choice": "penchant.training.choose",
-    "save": "penchant.recommender.folder.persist",
-    "load": "penchant.recommender.folder.persist",
-    "verify": "penchant.recommender.folder.persist",
+    "save": "penchant.recommender.recommender",
+    "load": "penchant.recommender.recommender",
+    "verify": "penchant.recommender.folder.load",
     "evaluate": "penchant.evaluation.evaluate",
     "tune": "penchant.training.tune",
     "Split": "penchant.core.split",

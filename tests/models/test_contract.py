@@ -23,8 +23,7 @@ from penchant.models.kinds.base import Model, Run
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.popular import Popular
-from penchant.recommender.folder.persist import load, save
-from penchant.recommender.recommender import Recommender
+from penchant.recommender.recommender import Recommender, load, save
 from tests.models.fitting import (
     arrays,
     assert_same_scores,

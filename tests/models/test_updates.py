@@ -27,8 +27,8 @@ from penchant.models.kinds.linear import Weights
 from penchant.models.kinds.pair_sums import PairModel
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.popular import Popular
-from penchant.recommender.folder.persist import load, save, verify
-from penchant.recommender.recommender import Recommender
+from penchant.recommender.folder.load import verify
+from penchant.recommender.recommender import Recommender, load, save
 from penchant.training.fit import fit
 from tests.models.planted import planted
 

@@ -27,8 +27,8 @@ from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
 from penchant.recommender.folder import atomic as folders
 from penchant.recommender.folder import tensors
-from penchant.recommender.folder.persist import load, save, verify
-from penchant.recommender.recommender import Recommender
+from penchant.recommender.folder.load import verify
+from penchant.recommender.recommender import Recommender, load, save
 
 FORMAT_1 = Path(__file__).parent / "format-1"
 N = 12

@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 
 def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJson = False) -> None:
     """List the training histories most like one, without saying whose they are."""
-    from penchant.recommender.folder.persist import load
-    from penchant.recommender.recommender import check_k
+    from penchant.core.rank import check_k
+    from penchant.recommender.recommender import load
 
     check_k(k)
     recommender = load(folder)

@@ -58,9 +58,9 @@ def recommend(
     from dataclasses import replace
     from pathlib import Path
 
+    from penchant.core.rank import check_k
     from penchant.recommender.folder.atomic import reachable_file
-    from penchant.recommender.folder.persist import load
-    from penchant.recommender.recommender import check_k
+    from penchant.recommender.recommender import load
 
     check_k(k)
     if [bool(history), user is not None, everyone].count(True) != 1:
@@ -101,7 +101,7 @@ def recommend(
 
 def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, as_json: AsJson = False) -> None:
     """List the items most like one."""
-    from penchant.recommender.folder.persist import load
+    from penchant.recommender.recommender import load
 
     recommender = load(folder)
     (item_id,) = resolve(recommender, [item])
@@ -122,7 +122,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what each event of a history gives to the score of one item."""
-    from penchant.recommender.folder.persist import load
+    from penchant.recommender.recommender import load
 
     recommender = load(folder)
     ids, (wanted,) = resolve(recommender, history or ()), resolve(recommender, [item])

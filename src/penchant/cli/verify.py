@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog=example("penchant verify model/"))
     def verify(folder: Annotated[str, typer.Argument(metavar="FOLDER")], as_json: AsJson = False) -> None:
         """Read every byte of a saved recommender and compare it with its manifest."""
-        from penchant.recommender.folder.persist import verify as check
+        from penchant.recommender.folder.load import verify as check
 
         found = check(folder)
         if as_json:

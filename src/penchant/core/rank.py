@@ -31,6 +31,12 @@ class Ranked:
         return np.asarray((self.scores[:, 0] == 0) & (self.items[:, 0] >= 0), dtype=np.bool_)
 
 
+def check_k(k: object) -> None:
+    """Raises ``ParameterError`` unless k is a whole number from 1."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ParameterError(f"k must be a whole number from 1, got {k!r}")
+
+
 class Ranker(Protocol):
     """What ``rank`` needs of a model."""
 
@@ -69,8 +75,7 @@ def rank(
     scores go to the higher training count, then to the lower index; ``place`` is ``places(item_counts)``, for whoever
     ranks often over the same items. Raises ``ParameterError`` when k < 1 or rows do not match.
     """
-    if k < 1:
-        raise ParameterError(f"k must be at least 1, got {k}")
+    check_k(k)
     k = min(k, given.n_items) or 1
     if exclude is None:
         exclude = given.without_events() if repeat else given

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
-from penchant.core.rank import Ranked, places, top_dense
+from penchant.core.rank import Ranked, check_k, places, top_dense
 from penchant.data.one_history import Events, read_events
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
-from penchant.models.kinds.base import Explanation, Model
+from penchant.models.kinds.base import Explanation, Model, Progress
+from penchant.recommender import bulk
 from penchant.recommender.answer import Part, Recommendation, Recommendations, Why
 from penchant.recommender.explain import explain_items, rank_net
+from penchant.recommender.folder.contents import Contents, content_hash, with_members
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
-    from penchant.recommender.bulk import Block
 
 History = Histories | Iterable[Any]
-MEMORY = 256 * 2**20  # bytes that answering a whole log may hold at once
 
 
 @dataclass(eq=False)
@@ -55,9 +55,7 @@ class Recommender:
     @cached_property
     def version(self) -> str:
         """Twelve hex digits of a hash over model, items and recipe: the same exactly when the answers are."""
-        from penchant.recommender.folder.persist import content_hash
-
-        return content_hash(self)[:12]
+        return content_hash(self.vocab, self.recipe, self.model)[:12]
 
     @property
     def item_counts(self) -> Longs:
@@ -74,8 +72,6 @@ class Recommender:
     @property
     def remembering(self) -> str | None:
         """The name of the first model in it that keeps training histories, from which people could be known again."""
-        from penchant.recommender.folder.persist import with_members
-
         return next((type(one).name for one in with_members(self.model) if type(one).remembers_users), None)
 
     # -- one person -----------------------------------------------------------------------------------------------
@@ -138,27 +134,42 @@ class Recommender:
     # -- a whole log ----------------------------------------------------------------------------------------------
 
     def recommend_all(
-        self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = MEMORY
+        self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY
     ) -> Iterator[Recommendations]:
         """``recommend`` for every user of a log, in its order, in blocks of at most ``memory`` bytes."""
-        from penchant.recommender.bulk import blocks
+        for block in self._blocks(log, k, repeat=repeat, memory=memory):
+            yield from self._answers(block)
 
-        for block in blocks(self, log, k, repeat=repeat, memory=memory):
-            yield from self.answers(block)
+    def write_all(
+        self,
+        log: Interactions,
+        path: str | Path,
+        k: int = 10,
+        *,
+        repeat: bool = False,
+        memory: int = bulk.MEMORY,
+        progress: Progress | None = None,
+    ) -> int:
+        """``recommend_all`` into a ``.parquet`` or ``.jsonl`` file; returns the number of users.
 
-    def answers(self, block: Block) -> Iterator[Recommendations]:
+        The file appears when it is complete, and replaces an existing one. ``progress`` is called with a stage, the
+        users done and their total. Raises ``ParameterError`` for another file ending.
+        """
+        blocks = self._blocks(log, k, repeat=repeat, memory=memory)
+        bulk.write(Path(path), blocks, self._answers, self.vocab, self.catalog, progress)
+        return log.n_users
+
+    def _blocks(self, log: Interactions, k: int, *, repeat: bool, memory: int) -> Iterator[bulk.Block]:
+        check_k(k)
+        given, unknown = self.translate(log)
+        yield from bulk.blocks(
+            self.model, given, log.user_ids, unknown, k, repeat=repeat, allow=self.available(), memory=memory
+        )
+
+    def _answers(self, block: bulk.Block) -> Iterator[Recommendations]:
         """The lists of one block of users."""
         for row, user in enumerate(block.users):
             yield replace(self._answer(block.ranked, row, unknown=block.unknown[row]), user=user)
-
-    def write_all(self, log: Interactions, path: str | Path, k: int = 10, **options: Any) -> int:
-        """``recommend_all`` into a ``.parquet`` or ``.jsonl`` file; returns the number of users.
-
-        Options: ``repeat``, ``memory`` and ``progress(done, total)``. The file appears when it is complete.
-        """
-        from penchant.recommender.bulk import write
-
-        return write(self, log, Path(path), k, **options)
 
     # -- new items ------------------------------------------------------------------------------------------------
 
@@ -194,10 +205,16 @@ class Recommender:
     # -- keeping --------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write everything to a folder; see ``penchant.recommender.folder.persist.save``."""
-        from penchant.recommender.folder.persist import save
+        """Write everything to a new folder.
 
-        save(self, folder, force=force)
+        The folder appears complete or not at all. An existing folder is refused. With ``force``, a saved recommender
+        is replaced in one step, and anything else is still refused. Raises ``ParameterError`` for a refusal and
+        ``OSError`` where the folder cannot be written.
+        """
+        from penchant.recommender.folder.save import save as write
+
+        contents = Contents(self.vocab, self.model, self.recipe, self.catalog, self.version, self.fitted_on)
+        write(contents, folder, force=force)
 
     # -- ids and indexes ------------------------------------------------------------------------------------------
 
@@ -328,7 +345,20 @@ class Recommender:
         return Why(explanation.method, float(explanation.base), parts)
 
 
-def check_k(k: object) -> None:
-    """Raises ``ParameterError`` unless k is a whole number from 1."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ParameterError(f"k must be a whole number from 1, got {k!r}")
+def load(folder: str | Path, *, statistics: bool = False) -> Recommender:
+    """The recommender of a saved folder, its arrays mapped into memory.
+
+    ``statistics`` also loads what an updatable model is updated from. Raises ``DataError`` where there is no such
+    folder, and ``FormatError`` where the content is not what was saved or the requested statistics are missing.
+    """
+    from penchant.recommender.folder.load import load as read
+
+    contents = read(folder, statistics=statistics)
+    recommender = Recommender(contents.vocab, contents.model, contents.recipe, contents.catalog, contents.fitted_on)
+    recommender.version = contents.version
+    return recommender
+
+
+def save(recommender: Recommender, folder: str | Path, *, force: bool = False) -> None:
+    """``Recommender.save`` as a function."""
+    recommender.save(folder, force=force)

@@ -16,8 +16,7 @@ from penchant.errors import FormatError, MissingExtraError
 from penchant.models.kinds.base import Run
 from penchant.models.neural.training import export as exporter
 from penchant.recommender.folder import onnx
-from penchant.recommender.folder.persist import load, save
-from penchant.recommender.recommender import Recommender
+from penchant.recommender.recommender import Recommender, load, save
 from tests.models.neural.small_logs_of_walks import ITEMS, NAMES, asked, fitted, small, walks
 
 BLOCKED = """

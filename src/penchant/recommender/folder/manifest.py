@@ -118,6 +118,21 @@ def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> N
             )
 
 
+def measure(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file, as a manifest states them."""
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**22):
+            sha.update(chunk)
+    return {"bytes": path.stat().st_size, "sha256": sha.hexdigest()}
+
+
+def check_unchanged(folder: Path, name: str, stated: Mapping[str, Any], prefix: str = "") -> None:
+    """Raises ``FormatError`` where a file is not the one that was saved, to the byte."""
+    if measure(folder / name)["sha256"] != stated["sha256"]:
+        raise FormatError(f"{prefix}{name} has changed since it was saved: its sha256 is not that of {MANIFEST}")
+
+
 def refuse_link(path: Path) -> None:
     """A symbolic link could lead anywhere."""
     if path.is_symlink():

@@ -68,6 +68,11 @@ def write(path: Path, arrays: Arrays) -> None:
                 file.write(chunk)
 
 
+def describe(array: NDArray[Any]) -> str:
+    """Dtype and shape as a manifest states them: ``F32[3, 4]``."""
+    return f"{code(array)}{list(array.shape)}"
+
+
 def read(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a file, mapped and not read: pages come in when they are used, and a change stays private.
 

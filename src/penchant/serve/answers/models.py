@@ -17,8 +17,8 @@ from penchant.core.histories import Histories, Ints
 from penchant.core.rank import places
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.errors import DataError, ParameterError, PenchantError
-from penchant.recommender.folder.persist import load, verify
-from penchant.recommender.recommender import Recommender
+from penchant.recommender.folder.load import verify
+from penchant.recommender.recommender import Recommender, load
 from penchant.serve.catalogue.live import Said, Shelf
 
 MANIFEST = "manifest.json"

@@ -1,0 +1,144 @@
+"""Read and verify a saved recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant.data.recipe import Recipe
+from penchant.errors import DataError, FormatError
+from penchant.models.kinds.base import Model
+from penchant.models.registry import from_json, model_class
+from penchant.recommender.folder import onnx, tensors
+from penchant.recommender.folder.arrays import fill, fill_statistics
+from penchant.recommender.folder.atomic import recover
+from penchant.recommender.folder.contents import Contents, members_of
+from penchant.recommender.folder.manifest import (
+    FORMAT,
+    ITEMS,
+    KEYS,
+    MANIFEST,
+    MEMBER_KEYS,
+    MODEL,
+    STATISTICS,
+    check_files,
+    check_unchanged,
+    naming,
+    object_of,
+    read_manifest,
+    refuse_link,
+    text_of,
+)
+
+
+def load(folder: str | Path, *, statistics: bool = False) -> Contents:
+    """What a saved folder holds, with the arrays mapped into memory.
+
+    ``statistics`` also loads what an updatable model is updated from. Raises ``DataError`` where there is no such
+    folder, and ``FormatError`` where the content is not what was saved or the requested statistics are missing.
+    """
+    from penchant.recommender.folder.items import read_items
+
+    root = Path(folder)
+    recover(root, MANIFEST)
+    if not root.exists():
+        raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
+    if not root.is_dir():
+        raise DataError("this is a file, a saved recommender is a folder", file=str(root))
+    with naming(root):
+        manifest = read_manifest(root, KEYS)
+        check_files(root, manifest, {MODEL, ITEMS, *_assets_of(manifest)})
+        recipe = Recipe.from_json(object_of(manifest, "input"))
+        stated = object_of(manifest, "vocab", {"items", "integers", "fingerprint"})
+        check_unchanged(root, ITEMS, object_of(manifest, "files")[ITEMS])  # parsers trust their input
+        vocab, counts, catalog = read_items(root / ITEMS, integers=stated["integers"] is True)
+        if len(vocab) != stated["items"] or vocab.fingerprint() != stated["fingerprint"]:
+            raise FormatError(f"{ITEMS} holds other items than {MANIFEST} says: the fingerprint does not match")
+        model = _read_model(root, manifest, len(vocab))
+        if not np.array_equal(model.item_counts, counts[: model.n_items]):
+            raise FormatError(f"the training counts of {ITEMS} are not those of {MODEL}")
+        if statistics:
+            if STATISTICS not in manifest["files"]:
+                raise FormatError("it holds no statistics: fit the model with updatable=True")
+            fill_statistics(model, tensors.read(root / STATISTICS), len(vocab))
+        return Contents(vocab, model, recipe, catalog, text_of(manifest, "version"), object_of(manifest, "fitted_on"))
+
+
+def verify(folder: str | Path) -> dict[str, Any]:
+    """Load a folder, read every byte and compare the hashes; returns what the folder holds, as plain values.
+
+    Raises as ``load`` does, and ``FormatError`` for a changed byte or a foreign file.
+    """
+    root = Path(folder)
+    contents = load(root)
+    with naming(root):
+        files = dict(_verify_files(root, {ITEMS, STATISTICS}))
+    manifest = read_manifest(root, KEYS)
+    return {
+        "folder": str(root),
+        "format": FORMAT,
+        "penchant": manifest["penchant"],
+        "created": manifest["created"],
+        "model": {"name": type(contents.model).name, "version": contents.version},
+        "items": len(contents.vocab),
+        "bytes": sum(files.values()),
+        "files": files,
+    }
+
+
+def _verify_files(folder: Path, known: set[str], prefix: str = "") -> Iterator[tuple[str, int]]:
+    manifest = read_manifest(folder, MEMBER_KEYS if prefix else KEYS)
+    for name, stated in manifest["files"].items():
+        check_unchanged(folder, name, stated, prefix)
+        yield prefix + name, stated["bytes"]
+    belong = {MANIFEST, MODEL, *_assets_of(manifest), *known} | ({"models"} if manifest["members"] else set())
+    for path in folder.iterdir():
+        if path.name not in belong and not path.name.startswith("."):
+            raise FormatError(f"{prefix}{path.name} does not belong to a saved recommender")
+    yield prefix + MANIFEST, (folder / MANIFEST).stat().st_size
+    for number in range(manifest["members"]):
+        yield from _verify_files(folder / "models" / str(number), set(), f"{prefix}models/{number}/")
+
+
+def _assets_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files that the model of a manifest has besides its arrays, as its class declares."""
+    name = object_of(manifest, "model", {"model", "params"})["model"]
+    return model_class(name).assets_needed if isinstance(name, str) else ()
+
+
+def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Model:
+    spec = object_of(manifest, "model", {"model", "params"})
+    model = from_json(spec)
+    arrays = tensors.read(folder / MODEL)
+    found = {name: tensors.describe(array) for name, array in arrays.items()}
+    stated = object_of(manifest, "arrays")
+    for name in sorted(set(found) | set(stated)):
+        if found.get(name) != stated.get(name):
+            raise FormatError(
+                f"{MODEL}: {name!r} is {found.get(name, 'missing')}, {MANIFEST} says {stated.get(name, 'nothing')}"
+            )
+    fill(model, arrays, n_items)
+    for name in type(model).assets_needed:
+        model.assets[name] = (folder / name).read_bytes()
+        onnx.check(name, model.assets[name])
+    count, stated_members = manifest["members"], members_of(model)
+    if type(count) is not int or count < 0 or (stated_members and len(stated_members) != count):
+        raise FormatError(f"{MANIFEST} says {count!r} members, the model {spec['model']!r} has {len(stated_members)}")
+    members = []
+    for number in range(count):
+        inner_folder = folder / "models" / str(number)
+        refuse_link(inner_folder.parent)
+        refuse_link(inner_folder)
+        inner = read_manifest(inner_folder, MEMBER_KEYS)
+        check_files(inner_folder, inner, {MODEL, *_assets_of(inner)})
+        if stated_members and from_json(inner["model"]) != stated_members[number]:
+            raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
+        members.append(_read_model(inner_folder, inner, n_items))
+    if members:
+        if not hasattr(model, "members"):
+            raise FormatError(f"{MANIFEST} says {count} members, the model {spec['model']!r} takes none")
+        model.members = members
+    return model

@@ -1,0 +1,66 @@
+"""Write a saved recommender."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from penchant.models.kinds.base import Model
+from penchant.models.registry import to_json
+from penchant.recommender.folder import tensors
+from penchant.recommender.folder.arrays import flatten, flatten_statistics
+from penchant.recommender.folder.atomic import replacing
+from penchant.recommender.folder.contents import Contents, members_of
+from penchant.recommender.folder.manifest import FORMAT, ITEMS, MANIFEST, MODEL, SEAL, STATISTICS, measure, seal
+
+
+def save(contents: Contents, folder: str | Path, *, force: bool = False) -> None:
+    """Write a recommender to a new folder.
+
+    The folder appears complete or not at all. An existing folder is refused. With ``force``, a saved recommender is
+    replaced in one step, and anything else is still refused. Raises ``ParameterError`` for a refusal and ``OSError``
+    where the folder cannot be written.
+    """
+    import penchant
+    from penchant.recommender.folder.items import write_items
+
+    with replacing(Path(folder), force=force, marker=MANIFEST) as fresh:
+        write_items(fresh / ITEMS, contents.vocab, contents.model.item_counts, contents.catalog)
+        manifest = {
+            "format": FORMAT,
+            "penchant": penchant.__version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "version": contents.version,
+            "input": contents.recipe.to_json(),
+            "fitted_on": contents.fitted_on,
+            "vocab": {
+                "items": len(contents.vocab),
+                "integers": contents.vocab.integers,
+                "fingerprint": contents.vocab.fingerprint(),
+            },
+        }
+        files = [ITEMS]
+        if statistics := flatten_statistics(contents.model):
+            tensors.write(fresh / STATISTICS, statistics)
+            files.append(STATISTICS)
+        _write_model(contents.model, fresh, manifest, files)
+
+
+def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: list[str]) -> None:
+    arrays = flatten(model)
+    tensors.write(folder / MODEL, arrays)
+    for name, content in model.assets.items():
+        (folder / name).write_bytes(content)
+    members = members_of(model)
+    for number, member in enumerate(members):
+        inner = folder / "models" / str(number)
+        inner.mkdir(parents=True)
+        _write_model(member, inner, {"format": FORMAT}, [])
+    manifest["model"] = to_json(model)
+    manifest["members"] = len(members)
+    manifest["arrays"] = {name: tensors.describe(array) for name, array in sorted(arrays.items())}
+    manifest["files"] = {name: measure(folder / name) for name in [MODEL, *model.assets, *files]}
+    text = json.dumps({**manifest, SEAL: seal(manifest)}, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
