@@ -25,7 +25,7 @@ from penchant.evaluation.peak_memory import PeakMemory
 from penchant.evaluation.protocols import is_ordered, make_splits
 from penchant.evaluation.report import SEGMENTS, Evaluation
 from penchant.evaluation.result import Result
-from penchant.evaluation.verdict import judge
+from penchant.evaluation.verdict import BASELINES, RATING_BASELINES, judge
 from penchant.models.kinds.base import Model, Run
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.registry import parse, to_json
@@ -229,10 +229,12 @@ def _compare(
         results.append(replace(trial.result, metrics=in_order, segments=apart))
     results = _mark_best(results, primary, of_case, drawn)
     verdict = None
-    if primary in of_case and not primary.of_ratings:
+    if primary in of_case:
+        means = drawn[:, :, of_case.index(primary)]
         verdict = judge(
-            results, drawn[:, :, of_case.index(primary)], str(primary), lower_is_better=primary.lower_is_better,
-            ordered=ordered, refused=refused,
+            results, np.sqrt(means) if primary.name == "rmse" else means, str(primary),
+            lower_is_better=primary.lower_is_better, baselines=RATING_BASELINES if primary.of_ratings else BASELINES,
+            ordered=ordered, n_items=splits[0].train.n_items, refused=refused,
         )  # fmt: skip
     unknown = sum(int(s.unknown_truth.sum()) for s in splits if s.unknown_truth is not None)
     cold, total = _cold(splits)

@@ -89,7 +89,7 @@ class Evaluation:
             f"[low, high]: 95 % bootstrap interval over users or sessions, seed {self.seed}"
         )
         if self.verdict is not None:
-            parts += self.verdict.lines()
+            parts += ["", *self.verdict.parts()]
         return plain_group(parts)
 
     def _row(self, model: Result, metrics: dict[str, Estimate], *, costs: bool) -> list[str]:
