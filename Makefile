@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help demo demo-serve test test-slow test-browser test-bounds coverage check format bench transcript screenshots constraints clean
+.PHONY: help architecture demo demo-serve test test-slow test-browser test-bounds coverage check format bench transcript screenshots constraints clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -53,6 +53,9 @@ transcript: $(VENV)/.runtime  ## a fresh transcript of the demo in README.md
 
 screenshots: $(VENV)/.dev  ## the pictures of docs/pages.md, taken of the demo in Chromium
 	$(BIN)/python .ci/screenshots.py
+
+architecture: $(VENV)/.dev  ## the picture of the architecture, drawn from the imports
+	$(BIN)/python .ci/architecture.py
 
 constraints:  ## pin what .venv holds now: how versions are raised
 	$(BIN)/python .ci/pins.py > constraints.new && mv constraints.new constraints.txt

@@ -16,7 +16,7 @@ from tests.serve.serving import Process
 
 CALLS = "pwrite64,pwritev,write,writev,fsync,fdatasync,sendto,sendmsg,openat,close"
 UNSAFE = """
-from penchant.serve import database
+from penchant.store import database
 database.PRAGMAS["synchronous"] = "OFF"
 from penchant.cli.main import run
 run()

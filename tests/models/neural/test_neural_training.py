@@ -23,11 +23,11 @@ from penchant.models.neural.training import checkpoints, loop, optimisers
 from penchant.models.neural.training.allocation import kept_memory
 from tests.models.neural.small_logs_of_walks import ITEMS, ONE, small, walks
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[3]
 CHILD = """
 import sys
 from tests.models.neural.small_logs_of_walks import small, walks
-from penchant.models.base import Run
+from penchant.models.kinds.base import Run
 def told(record):
     print(record["epoch"], flush=True)
     if record["epoch"] == int(sys.argv[2]):
@@ -61,8 +61,8 @@ DYING = """
 import os, signal, sys
 import safetensors.numpy
 from tests.models.neural.small_logs_of_walks import small, walks
-from penchant.models.base import Run
-from penchant.models.neural import loop
+from penchant.models.kinds.base import Run
+from penchant.models.neural.training import loop
 calls, save, factor = [], safetensors.numpy.save_file, loop.optimisers.factor
 def die():
     calls.append(1)
