@@ -94,7 +94,7 @@ class Standing:
         if self.baseline:
             return "baseline"
         if self.worth_it:
-            return "beats every baseline"
+            return "worth it"
         return "not worth it" if self.deep and self.worth_it is False else ""
 
     def to_json(self) -> dict[str, Any]:
