@@ -130,12 +130,12 @@ class Traffic:
 
 def fill(store: Path, users: list[str], items: list[str]) -> None:
     """Every event of gowalla, straight into the store."""
-    from penchant.store.events import Batch, EventStore, Row
+    from penchant.store.events import Batch, EventStore, NewEvent
 
     filled = EventStore(f"sqlite:///{store}")
     filled.open()
     now = int(time.time()) - 86_400
-    rows = [Row("u:" + user, item, None, None, now, None, None) for user, item in zip(users, items, strict=True)]
+    rows = [NewEvent("u:" + user, item, None, None, now, None, None) for user, item in zip(users, items, strict=True)]
     for lo in range(0, len(rows), 4000):
         part = Batch(rows[lo : lo + 4000])
         filled.writer.do_now(lambda connection, part=part: filled._append(connection, [part]))  # noqa: SLF001  # a bench

@@ -50,7 +50,7 @@ def test_the_answer_is_that_of_the_recommender(client: Client, knn: Path, how: s
 def test_nothing_of_a_history_that_is_sent_along_is_kept(client: Client) -> None:
     client.post("/v1/recommendations", json={"history": ["i00", "never heard of"]})
     assert client.service.store.count() == 0
-    assert "never heard of" not in client.service.versions.active.shelf.position
+    assert "never heard of" not in client.service.models.active.catalogue.position
 
 
 @pytest.mark.parametrize(("wrong", "field"), [
@@ -154,7 +154,7 @@ def test_a_page_of_a_history_that_is_another_now_is_gone(make: Make, change: str
         client.delete("/v1/users/ann")
     else:
         client.patch("/v1/users/other", json={"attributes": {"country": "SE"}})
-        client.service.crowd._kept.clear()
+        client.service.trends._kept.clear()
     told = client.get("/v1/users/ann/recommendations", params=onward)
     assert told.status_code == 410
     assert told.json()["errors"][0]["field"] == "page"
@@ -243,7 +243,7 @@ def test_a_model_that_fails_is_not_a_failed_request(client: Client, monkeypatch:
         raise FloatingPointError("no")
 
     history(client, "ann", "i00")
-    monkeypatch.setattr(client.service.versions.active.recommender.model, "_score", broken)
+    monkeypatch.setattr(client.service.models.active.recommender.model, "_score", broken)
     told = client.get("/v1/users/ann/recommendations?k=3").json()
     assert told["degraded"] == "the model failed: this is the popularity list"
     assert told["fallback"] is True
@@ -263,7 +263,7 @@ def test_a_list_never_goes_on_as_another(client: Client, monkeypatch: pytest.Mon
         raise StoreError("the store cannot be read: gone")
 
     if trouble == "model":
-        monkeypatch.setattr(client.service.versions.active.recommender.model, "_score", broken)
+        monkeypatch.setattr(client.service.models.active.recommender.model, "_score", broken)
     else:
         monkeypatch.setattr(client.service.store, "history", broken)
     told = client.get("/v1/users/ann/recommendations", params={"k": 3, "page": page})
@@ -298,7 +298,7 @@ def test_a_segment_stands_in_for_someone_without_events(make: Make) -> None:
     first = client.get("/v1/users/new/recommendations?k=2").json()
     for n in range(4):
         history(client, f"no{n % 3}", *[f"i1{m}" for m in range(n + 3)])  # the segment's list is another now
-    client.service.crowd._kept.clear()
+    client.service.trends._kept.clear()
     rest = client.ids("/v1/users/new/recommendations", k=3, page=first["next"])
     assert [entry["item"] for entry in first["items"]] + rest == [entry["item"] for entry in told["items"]]
     client.patch("/v1/users/lone", json={"attributes": {"country": "SE"}})

@@ -14,7 +14,7 @@ import pytest
 import penchant as pc
 from penchant.data.interactions import Interactions
 from penchant.data.read import read_interactions
-from penchant.serve.answers.history import taste
+from penchant.serve.answers.history import history_of
 from penchant.training.fit import fit
 from tests.serve.conftest import ITEMS, Client, Make
 
@@ -55,12 +55,12 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, make: Make) -> tuple[p
 
 def test_a_history_is_the_row_of_the_log(world: tuple[pl.DataFrame, Interactions, Client]) -> None:
     rows, log, client = world
-    loaded = client.service.versions.active
+    loaded = client.service.models.active
     assert client.events(*rows.sample(fraction=1, shuffle=True, seed=0).to_dicts()).json()["accepted"] == len(rows)
     for user in ("u0", "u1", "u2", "u17"):
         learned = log.history_of(user)
         stored = client.service.store.history(f"u:{user}")
-        served = taste(loaded, stored, int(time.time()), recent=500, dislike_days=180.0).given
+        served = history_of(loaded, stored, int(time.time()), recent=500, dislike_days=180.0).given
         for name in ("items", "values", "liked", "times"):
             ours, theirs = getattr(served, name), getattr(learned, name)
             assert (ours is None) == (theirs is None), name

@@ -16,12 +16,13 @@ import penchant as pc
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.models.kinds.base import Model
 from penchant.serve.answers import ranking as answers
-from penchant.serve.answers.models import Loaded
-from penchant.serve.catalogue.live import Said, Shelf
+from penchant.serve.answers.models import ServedModel
+from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
 from penchant.store.database import Statement, StoreError
 from penchant.store.event_loop import QUICK
+from penchant.store.items import ItemChange
 from tests.serve.conftest import ITEMS, Client, Make
 
 
@@ -86,11 +87,11 @@ def test_a_roll_back_is_at_once_whatever_became_of_the_folder(make: Make, own: P
     client = make(folder=str(own))
     for name in ("knn", "popular"):
         client.post(f"/v1/models/{name}/activate")
-    was, page = client.service.versions.loaded[1], client.get("/v1/users/ann/recommendations?k=3").json()["next"]
+    was, page = client.service.models.loaded[1], client.get("/v1/users/ann/recommendations?k=3").json()["next"]
     client.put("/v1/items/new", json={"title": "N"})
     shutil.rmtree(own / "knn")
     assert client.post("/v1/models/rollback").json()["active"] == "knn"
-    assert client.service.versions.active is was
+    assert client.service.models.active is was
     assert client.get("/v1/items/new").json()["title"] == "N"
     assert client.get("/v1/users/ann/recommendations", params={"k": 3, "page": page}).status_code == 200
 
@@ -153,7 +154,7 @@ def test_a_folder_deleted_while_it_serves(make: Make, own: Path) -> None:
 
 def test_slow_models_answer_beside_the_event_loop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     client = make()
-    client.service.versions.active.seconds = 1.0
+    client.service.models.active.seconds = 1.0
     client.events({"user": "ann", "item": "i00"}, {"user": "ann", "item": "fresh"})
     told = client.get("/v1/users/ann/recommendations?why=true").json()
     assert told["removed"]["seen"] == 2
@@ -163,8 +164,8 @@ def test_slow_models_answer_beside_the_event_loop(make: Make, monkeypatch: pytes
 @pytest.mark.parametrize("path", ["/v1/onboarding", "/v1/items/i00/similar", "/v1/items?q=title", "/v1/trending"])
 def test_lists_are_made_beside_the_event_loop(client: Client, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[str] = []
-    select = Shelf.select
-    monkeypatch.setattr(Shelf, "select", lambda *given: (used.append(current_thread().name), select(*given))[1])
+    select = LiveCatalogue.select
+    monkeypatch.setattr(LiveCatalogue, "select", lambda *given: (used.append(current_thread().name), select(*given))[1])
     assert client.get(path).status_code == 200
     assert used
     assert all(name.startswith("penchant-reader") for name in used)
@@ -176,7 +177,7 @@ def test_people_are_counted_beside_the_event_loop(make: Make, monkeypatch: pytes
     client.patch("/v1/users/ann", json={"attributes": {"country": "NO"}})
     client.patch("/v1/users/bob", json={"attributes": {"country": "NO"}})
     client.events({"user": "ann", "item": "i20"})
-    read, counts = service.store.database.read, {service.crowd._support, service.crowd._segment}
+    read, counts = service.store.database.read, {service.trends._support, service.trends._segment}
 
     def noted(statement: Statement, **named: object) -> list[tuple[Any, ...]]:
         if statement in counts:
@@ -200,7 +201,7 @@ def test_reasons_that_take_long_are_found_beside_the_event_loop(
     client: Client, grows: bool, events: int, k: int, slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of one item each cost the same, or those of one event each: leaving every event out once."""
-    active, used, explain = client.service.versions.active, [], answers.explain_items
+    active, used, explain = client.service.models.active, [], answers.explain_items
     assert 0 < active.reason_seconds < QUICK
     assert not active.reason_grows
     active.reason_seconds, active.reason_grows = QUICK / 3, grows
@@ -222,7 +223,7 @@ def test_a_model_that_remembers_people_needs_leave(knn: Path, tmp_path: Path, mo
         Service(Settings(folder=str(knn), store=store)).open()
     allowed = Service(Settings(folder=str(knn), store=store, allow_remembered=True))
     allowed.open()
-    assert isinstance(allowed.versions.active.recommender.model, Model)
+    assert isinstance(allowed.models.active.recommender.model, Model)
     allowed.store.close()
 
 
@@ -257,18 +258,18 @@ def test_a_swap_tells_the_new_catalogue_only_what_changed_meanwhile(
     """What was said before is read while the model loads; saying it all again would hold up every answer."""
     client = make(folder=str(own))
     client.post("/v1/items", json={"put": [{"item": f"n{n}", "title": "before"} for n in range(40)]})
-    versions, read, told = client.service.versions, client.service.versions.read, []
+    models, read, told = client.service.models, client.service.models.read, []
 
-    def slow(name: str, said: Sequence[Said], fully: bool) -> Loaded:
+    def slow(name: str, said: Sequence[ItemChange], fully: bool) -> ServedModel:
         ready = read(name, said, fully)
         assert client.patch("/v1/items/n7", json={"title": "meanwhile"}).status_code == 200
         assert client.events({"user": "ann", "item": "unheard of"}).status_code == 200
         told.clear()
         return ready
 
-    say = versions.say
-    monkeypatch.setattr(versions, "read", slow)
-    monkeypatch.setattr(versions, "say", lambda said: (told.extend(one.item for one in said), say(said)))
+    apply = models.apply
+    monkeypatch.setattr(models, "read", slow)
+    monkeypatch.setattr(models, "apply", lambda changes: (told.extend(one.item for one in changes), apply(changes)))
     client.post("/v1/models/popular/activate")
     assert sorted(told) == ["n7", "unheard of"]
     assert client.get("/v1/items/n7").json()["title"] == "meanwhile"
@@ -278,6 +279,6 @@ def test_a_swap_tells_the_new_catalogue_only_what_changed_meanwhile(
 
 def test_what_the_manifest_says_is_told_as_it_is(client: Client) -> None:
     (told,) = client.get("/v1/models").json()["models"]
-    manifest = json.loads((client.service.versions.root / "manifest.json").read_text())
+    manifest = json.loads((client.service.models.root / "manifest.json").read_text())
     assert told["fitted_on"] == manifest["fitted_on"]
     assert told["created"] == manifest["created"]

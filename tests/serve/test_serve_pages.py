@@ -19,7 +19,7 @@ from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.problems import Problem
 from penchant.serve.pages import charts, sessions
 from penchant.serve.pages.html import POLICY, ago, size
-from penchant.serve.pages.live_metrics import Pulse, quantile
+from penchant.serve.pages.live_metrics import LiveMetrics, quantile
 from penchant.serve.pages.models import evaluation
 from penchant.serve.pages.reasons import reasons, shades
 from penchant.serve.pages.site import onward
@@ -240,7 +240,7 @@ def test_only_our_own_forms_change_anything(guarded: tuple[Client, str], make: M
         client = make(folder=str(models), store=f"sqlite:///{tmp_path / 'other.db'}")
     else:
         sign_in(client, admin)
-    active = client.service.versions.active.name
+    active = client.service.models.active.name
     good = token(client.get("/ui/models").text)
     for path, form in CHANGES.items():
         for data, headers in (
@@ -256,11 +256,11 @@ def test_only_our_own_forms_change_anything(guarded: tuple[Client, str], make: M
         ):
             refused = client.post(path, data=data, headers=headers, follow_redirects=False)
             assert refused.status_code == 403, (path, data, headers)
-    assert client.service.versions.active.name == active
+    assert client.service.models.active.name == active
     form = {"name": "second", "token": good}
     headers = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
     assert client.post("/ui/models/activate", data=form, headers=headers).status_code == 200
-    assert client.service.versions.active.name == "second"
+    assert client.service.models.active.name == "second"
 
 
 def test_forms_are_forms(client: Client) -> None:
@@ -348,7 +348,7 @@ def test_a_refusal_is_a_page(client: Client) -> None:
 
 def test_hostile_titles_and_ids_are_text(tmp_path: Path, make: Make) -> None:
     client = make(folder=str(hostile(tmp_path / "hostile")))
-    client.service.versions.beside = client.service.versions.read("second", (), False)
+    client.service.models.beside = client.service.models.read("second", (), False)
     for n, item in enumerate(HOSTILE):
         client.events({"user": f"<i>{item[:200]}", "item": item, "kind": "<u>'\"", "id": str(n)})
     client.patch("/v1/users/evil", json={"attributes": {"<b>": SCRIPT}})
@@ -400,25 +400,25 @@ def test_nothing_of_a_try_is_stored(client: Client) -> None:
 def test_two_models_side_by_side(make: Make, models: Path) -> None:
     client = make(folder=str(models))
     page = client.get("/ui/models").text
-    active = client.service.versions.active.name
+    active = client.service.models.active.name
     other = next(name for name in ("second", "popular", "knn") if name != active)
     told = client.post("/ui/models/beside", data={"name": other, "token": token(page)})
     assert "compare with it" in told.text
-    assert client.service.versions.active.name == active
+    assert client.service.models.active.name == active
     both = client.post("/ui/try", data={"taste": "+i12", "beside": other}).text
     assert both.count('class="list"') == 2
     assert both.count('<li class="card"') == 20
     assert client.post("/ui/try", data={"taste": "+i12", "beside": "nothing"}).text.count('class="list"') == 1
     rolled = client.post("/ui/models/rollback", data={"token": token(page)})
     assert rolled.status_code == 409  # what was only compared with never answered
-    assert client.service.versions.active.name == active
+    assert client.service.models.active.name == active
 
 
 def test_a_new_event_of_an_item_reaches_the_model_beside(make: Make, models: Path) -> None:
     client = make(folder=str(models))
-    client.service.versions.beside = client.service.versions.read("second", (), False)
+    client.service.models.beside = client.service.models.read("second", (), False)
     client.events({"user": "a", "item": "never seen"})
-    assert all("never seen" in one.shelf.position for one in client.service.versions.at_hand)
+    assert all("never seen" in one.catalogue.position for one in client.service.models.at_hand)
 
 
 def test_a_person_is_shown_exported_and_erased(client: Client) -> None:
@@ -482,7 +482,7 @@ def test_activating_a_broken_model_says_so_and_changes_nothing(make: Make, tmp_p
     root = tmp_path / "models"
     shutil.copytree(models, root)
     client = make(folder=str(root))
-    active = client.service.versions.active.name
+    active = client.service.models.active.name
     other = "second" if active != "second" else "popular"
     good = token(client.get("/ui/models").text)
     (root / other / "model.safetensors").write_bytes(b"broken")
@@ -491,7 +491,7 @@ def test_activating_a_broken_model_says_so_and_changes_nothing(make: Make, tmp_p
         assert refused.status_code == 409
         assert "the active model stays" in refused.text
     assert client.post("/ui/models/activate", data={"name": "../x", "token": good}).status_code == 404
-    assert client.service.versions.active.name == active
+    assert client.service.models.active.name == active
 
 
 def test_appearance_is_kept_in_a_cookie(client: Client) -> None:
@@ -523,11 +523,11 @@ def test_a_state_is_what_its_form_says() -> None:
 
 
 def test_search_finds_words_in_any_order(client: Client) -> None:
-    loaded = client.service.versions.active
-    ids = loaded.shelf.ids
+    served = client.service.models.active
+    ids = served.catalogue.ids
 
     def found(question: str, k: int = 5) -> list[str]:
-        return [ids[at] for at in search(loaded, question, k)]
+        return [ids[at] for at in search(served.catalogue, question, k)]
 
     client.put("/v1/items/new", json={"title": "Le Fabuleux Destin d'Amélie"})
     assert found("amelie DESTIN") == ["new"]
@@ -536,8 +536,8 @@ def test_search_finds_words_in_any_order(client: Client) -> None:
     assert "i09" not in found("title 9")  # not available
     assert found("   ", 29) == client.ids("/v1/popular", k=29)
     assert len(found("title", 3)) == 3
-    counts = loaded.recommender.item_counts
-    shown = [counts[loaded.shelf.position[item]] for item in found("title", 30)]
+    counts = served.recommender.item_counts
+    shown = [counts[served.catalogue.position[item]] for item in found("title", 30)]
     assert shown == sorted(shown, reverse=True)
     client.delete("/v1/items/new")
     assert found("amelie") == []
@@ -567,21 +567,21 @@ def test_reasons_add_up() -> None:
 
 def test_a_pulse_counts_a_second() -> None:
     metrics = Metrics()
-    pulse = Pulse(metrics)
-    pulse.beat()
+    live_metrics = LiveMetrics(metrics)
+    live_metrics.sample()
     metrics.events.labels("accepted").inc(30)
     metrics.events.labels("refused").inc(5)
     metrics.answers.labels("personal").inc(6)
     metrics.answers.labels("fallback").inc(2)
     metrics.lately.extend(n / 1000 for n in range(1, 101))
     time.sleep(0.05)
-    pulse.beat()
-    beat = pulse.beats[-1]
-    assert beat.events / beat.answers == pytest.approx(30 / 8)
-    assert beat.fallback / beat.answers == pytest.approx(1 / 4)
-    assert (beat.p50, beat.p95, beat.p99) == (50, 95, 99)
-    pulse.beat()
-    assert pulse.beats[-1].events == 0
+    live_metrics.sample()
+    sample = live_metrics.samples[-1]
+    assert sample.events / sample.answers == pytest.approx(30 / 8)
+    assert sample.fallback / sample.answers == pytest.approx(1 / 4)
+    assert (sample.p50, sample.p95, sample.p99) == (50, 95, 99)
+    live_metrics.sample()
+    assert live_metrics.samples[-1].events == 0
     assert not metrics.lately
     assert quantile([], 0.5) is None
     assert [quantile([1, 2, 3], share) for share in (0.0, 0.33, 0.34, 1.0)] == [1, 1, 2, 3]

@@ -73,8 +73,8 @@ def site(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
         document = {"split": {"name": "leave-last", "cases": 120}, "models": [found]}
         (root / f"{name}.evaluation.json").write_text(json.dumps(document))
     with hosted(folder=str(root), store=f"sqlite:///{store}") as (address, service):
-        other = next(name for name in ("second", "popular") if name != service.versions.active.name)
-        service.versions.beside = service.versions.read(other, (), False)
+        other = next(name for name in ("second", "popular") if name != service.models.active.name)
+        service.models.beside = service.models.read(other, (), False)
         send(address, *({"user": "ann", "item": item} for item in ("i12", "i13", "i02")))
         yield address, service
 
@@ -226,7 +226,7 @@ def test_without_scripts(site: tuple[str, Any], visit: Open, shots: Path) -> Non
 def test_nothing_hostile_runs_or_breaks_out(visit: Open, tmp_path: Path, shots: Path) -> None:
     store = f"sqlite:///{tmp_path / 'hostile.db'}"
     with hosted(folder=str(hostile(tmp_path / "models")), store=store) as (address, service):
-        service.versions.beside = service.versions.read("second", (), False)
+        service.models.beside = service.models.read("second", (), False)
         for n, item in enumerate(HOSTILE):
             send(address, {"user": next(iter(HOSTILE)), "item": item, "kind": "W" * 64, "id": str(n)})
         send(address, {"user": "\u202eW" * 100, "item": "plain", "kind": "dislike"})
@@ -346,12 +346,12 @@ def test_a_form_of_a_page_elsewhere_is_refused(site: tuple[str, Any], visit: Ope
     elsewhere = tmp_path / "elsewhere.html"
     fields = f'<input name=token value="{good}"><input name=name value=popular>'
     elsewhere.write_text(f"<form method=post action={address}/ui/models/activate>{fields}<button>Win</button></form>")
-    active = service.versions.active.name
+    active = service.models.active.name
     page.goto(elsewhere.as_uri())
     with page.expect_navigation() as gone:
         page.get_by_role("button").click()
     assert gone.value.status == 403
-    assert service.versions.active.name == active
+    assert service.models.active.name == active
     page.troubles.clear()  # the file, and the refusal
 
 
@@ -400,15 +400,15 @@ def test_a_person_from_history_to_receipt(site: tuple[str, Any], visit: Open, sh
 def test_models_take_over_and_back(visit: Open, models: Path, tmp_path: Path) -> None:
     with hosted(folder=str(models), store=f"sqlite:///{tmp_path / 'store.db'}") as (address, service):
         page = visit(address, "/ui/models", wrong=1)  # the first roll back is refused
-        begun = service.versions.active.name
+        begun = service.models.active.name
         page.get_by_role("button", name="Roll back").click()
         assert page.get_by_role("alert").filter(has_text="no other model").is_visible()
         for name in [other for other in ("popular", "second", "knn") if other != begun]:
             article = page.locator("article").filter(has=page.get_by_role("heading", name=name))
             article.get_by_role("button", name="Activate").click()
             page.get_by_role("status").filter(has_text=f"{name} answers now").wait_for()
-            assert service.versions.active.name == name
+            assert service.models.active.name == name
             assert page.locator("article.active h2").inner_text().startswith(name)
         page.get_by_role("button", name="Roll back").click()
         page.get_by_role("status").filter(has_text="answers again").wait_for()
-        assert service.versions.active.name != name
+        assert service.models.active.name != name

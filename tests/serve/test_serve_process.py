@@ -49,7 +49,7 @@ class Client(threading.Thread):
     def __init__(self, port: int, method: str, path: str, document: Any = None) -> None:
         super().__init__()
         self.port, self.asked = port, (method, path, document and json.dumps(document))
-        self.statuses, self.versions = Counter[str](), Counter[str]()
+        self.statuses, self.models = Counter[str](), Counter[str]()
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -64,7 +64,7 @@ class Client(threading.Thread):
                 continue
             self.statuses[str(response.status)] += 1
             if "model" in told:
-                self.versions[told["model"]["version"]] += 1
+                self.models[told["model"]["version"]] += 1
         connection.close()
 
 
@@ -85,7 +85,7 @@ def test_models_change_under_load_without_a_failed_request(models: Path, tmp_pat
     process.stop()
     assert changes == [200, 200, 409] * 5
     assert all(set(client.statuses) == {"200"} for client in (*answers, events))
-    assert len(set().union(*(client.versions for client in answers))) >= 2
+    assert len(set().union(*(client.models for client in answers))) >= 2
 
 
 @pytest.mark.parametrize("stated", [True, False])

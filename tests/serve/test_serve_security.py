@@ -238,7 +238,7 @@ def test_no_key_and_no_id_is_logged(make: Make, ring: Keyring, monkeypatch: pyte
     try:
         client.get("/v1/users/someone-private/recommendations?exclude=private-item", headers=bearer(told))
         client.get("/v1/popular", headers=bearer(told + "wrong"))
-        monkeypatch.setattr(client.service.answering, "for_person", broken)
+        monkeypatch.setattr(client.service.personal, "for_person", broken)
         failed = client.get("/v1/users/someone-private/recommendations", headers=bearer(told))
     finally:
         logger.removeHandler(handler)

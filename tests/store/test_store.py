@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 from penchant.errors import ParameterError
 from penchant.serve.common.signing import sign, unsign
 from penchant.store.database import HEAD, SCRIPTS, Database, StoreError
-from penchant.store.events import Appended, Batch, EventStore, Row
-from penchant.store.items import Goods
+from penchant.store.events import Appended, Batch, EventStore, NewEvent
+from penchant.store.items import Items
 from penchant.store.tables import metadata
 
 
-def row(person: str, item: str, event_id: str | None = None) -> Row:
-    return Row(person, item, None, None, 1_790_000_000, None, event_id)
+def row(person: str, item: str, event_id: str | None = None) -> NewEvent:
+    return NewEvent(person, item, None, None, 1_790_000_000, None, event_id)
 
 
-def append(store: EventStore, *rows: Row) -> Appended:
+def append(store: EventStore, *rows: NewEvent) -> Appended:
     async def ask() -> Appended:
         told: Appended = await store.writer.append(Batch(list(rows)), len(rows))
         return told
@@ -58,11 +58,11 @@ def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
         connection.exec_driver_sql("INSERT INTO items (item, added, said, deleted) VALUES ('x', 5, '{}', 0)")
     opened = EventStore(url)
     opened.open()
-    goods = Goods(opened)
-    assert [said.item for said in goods.all()] == ["x"]
-    assert goods.since(0) == []
-    said, ticked = asyncio.run(goods.change(patch=[{"item": "x", "title": "X"}]))
-    assert [one.item for one in goods.since(ticked - 1)] == [one.item for one in said] == ["x"]
+    items = Items(opened)
+    assert [said.item for said in items.all()] == ["x"]
+    assert items.since(0) == []
+    said, ticked = asyncio.run(items.change(patch=[{"item": "x", "title": "X"}]))
+    assert [one.item for one in items.since(ticked - 1)] == [one.item for one in said] == ["x"]
     opened.close()
 
 
@@ -114,7 +114,7 @@ def test_the_log_is_written_through(store: EventStore) -> None:
 
 def test_one_batch_that_cannot_be_written_costs_the_others_nothing(store: EventStore) -> None:
     async def ask() -> list[object]:
-        good, bad = Batch([row("u:a", "x")]), Batch([Row("u:b", None, None, None, 0, None, None)])  # type: ignore[arg-type]  # not null
+        good, bad = Batch([row("u:a", "x")]), Batch([NewEvent("u:b", None, None, None, 0, None, None)])  # type: ignore[arg-type]  # not null
         return await asyncio.gather(
             *(store.writer.append(batch, 1) for batch in (good, bad, good)), return_exceptions=True
         )

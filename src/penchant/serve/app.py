@@ -15,24 +15,24 @@ from starlette.responses import Response
 import penchant
 from penchant.errors import InputError
 from penchant.serve.common.problems import Problem, from_validation
-from penchant.serve.http.middleware import Gate
+from penchant.serve.http.middleware import Middleware
 from penchant.serve.http.routes import answers, events, items, models, people, system
 from penchant.serve.http.schemas import Events
 from penchant.serve.pages import site
-from penchant.serve.pages.live_metrics import Pulse
+from penchant.serve.pages.live_metrics import LiveMetrics
 from penchant.serve.service import Service
 from penchant.store.database import StoreError
 
 ROUTERS = (events.router, answers.router, items.router, people.router, models.router, system.router, site.router)
 
 
-def make_app(service: Service) -> Gate:
+def make_app(service: Service) -> Middleware:
     """The ASGI application of a service that was opened."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await service.start()
-        async with app.state.pulse.beating():
+        async with app.state.live_metrics.sampling():
             yield
         await service.stop()
 
@@ -46,13 +46,13 @@ def make_app(service: Service) -> Gate:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.service, app.state.pulse = service, Pulse(service.metrics)
+    app.state.service, app.state.live_metrics = service, LiveMetrics(service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to add to the document
     for router in ROUTERS:
         app.include_router(router)
     for error, tell in HANDLERS.items():
         app.add_exception_handler(error, tell)
-    return Gate(app, service)
+    return Middleware(app, service)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

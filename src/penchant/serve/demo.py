@@ -20,7 +20,7 @@ from penchant.data.datasets import load_movielens_small
 from penchant.data.interactions import Interactions
 from penchant.evaluation.evaluate import evaluate
 from penchant.serve.common.settings import Settings
-from penchant.store.events import Batch, EventStore, Row
+from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.store.tables import activations
 from penchant.training.fit import fit
 
@@ -65,7 +65,7 @@ def _fill(settings: Settings, past: Past, served: str) -> None:
     store = EventStore(settings.store)
     store.open()
     rows = [
-        Row(f"u:{person}", item, None, stars, when, None, None)
+        NewEvent(f"u:{person}", item, None, stars, when, None, None)
         for person, told in past.items()
         for item, stars, when in told
     ]

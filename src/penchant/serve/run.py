@@ -45,7 +45,7 @@ def serve(
     logger = configure(settings.log_level)
     service = open_service(settings)
     if beside is not None:
-        service.versions.beside = service.versions.read(beside, (), False)
+        service.models.beside = service.models.read(beside, (), False)
     logger.info("settings", extra={"data": {"settings": settings.shown()}})
     if not len(service.keys):
         logger.warning("there is no key: everything on this machine may use the service")

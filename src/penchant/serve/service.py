@@ -11,23 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from penchant.errors import InputError, PenchantError
-from penchant.serve.answers.models import Loaded, Versions
-from penchant.serve.answers.personal import Answering
+from penchant.serve.answers.models import Models, ServedModel
+from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
-from penchant.serve.catalogue.live import Said
+from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.problems import Problem, not_found
 from penchant.serve.common.settings import Settings
-from penchant.serve.http.limits import Buckets
-from penchant.store.active_model import Activations
+from penchant.store.active_model import ActiveModel
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow
-from penchant.store.events import Batch, Clock, EventStore, Row
-from penchant.store.items import Goods
+from penchant.store.events import Batch, Clock, EventStore, NewEvent
+from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
 from penchant.store.people import People
 from penchant.store.retention import Retention
-from penchant.store.trends import Crowd
+from penchant.store.trends import Trends
 
 T = TypeVar("T")
 THREADS = 4  # that read and score what is too slow for the event loop
@@ -44,7 +43,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = EventStore(settings.store, secret=settings.secret or None, most=settings.keep_per_user)
-        self.versions = Versions(settings.folder, allow_remembered=settings.allow_remembered)
+        self.models = Models(settings.folder, allow_remembered=settings.allow_remembered)
         self.keys = Keyring(self.store.database)
         self.buckets, self.metrics = Buckets(), Metrics()
         self.ready = False
@@ -64,19 +63,21 @@ class Service:
             raise
 
     def _open(self) -> None:
-        self.people, self.goods = People(self.store), Goods(self.store)
-        self.crowd = Crowd(self.store, min_support=self.settings.min_support)
-        self.answering = Answering(self.settings, self.store, self.versions, self.crowd, self.metrics)
+        self.people, self.items = People(self.store), Items(self.store)
+        self.trends = Trends(self.store, min_support=self.settings.min_support)
+        self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics)
         self.retention = Retention(self.store, keep=self.settings.keep_seconds, per_user=self.settings.keep_per_user)
-        self.activations = Activations(self.store)
+        self.active_model = ActiveModel(self.store)
         self.keys.load()
         self.store.writer.on_commit = self.metrics.committed
-        self._clock, wanted = self.store.clock(), self.activations.names()
-        for failure in self.versions.start(wanted, self.goods.all()):
+        self._clock, wanted = self.store.clock(), self.active_model.names()
+        for failure in self.models.start(wanted, self.items.all()):
             log.error("a model could not be loaded", extra={"data": {"reason": failure}})
         if not wanted:  # the first one is what a later roll back returns to
             with contextlib.suppress(StoreError):
-                ticked = self.store.writer.do_now(self.activations.note(self.versions.active))
+                ticked = self.store.writer.do_now(
+                    self.active_model.note(self.models.active.name, self.models.active.version)
+                )
                 self._clock = self._clock._replace(models=ticked)
         self._announce()
         self.ready = True
@@ -109,9 +110,9 @@ class Service:
         if now.keys != before.keys:
             await self.read(self.keys.load)
         if now.items != before.items:
-            self.versions.say(await self.read(self.goods.since, before.items))
-        wanted = await self.read(self.activations.names) if now.models != before.models else []
-        if wanted and wanted[0] != self.versions.active.name:
+            self.models.apply(await self.read(self.items.since, before.items))
+        wanted = await self.read(self.active_model.names) if now.models != before.models else []
+        if wanted and wanted[0] != self.models.active.name:
             with contextlib.suppress(Problem):
                 await self.activate(wanted[0], record=False)
         self._clock = now
@@ -133,14 +134,14 @@ class Service:
 
     # -- events in ------------------------------------------------------------------------------------------------
 
-    async def collect(self, rows: Sequence[Row]) -> tuple[int, int, dict[int, str]]:
+    async def collect(self, rows: Sequence[NewEvent]) -> tuple[int, int, dict[int, str]]:
         """Keep events; returns how many are new, how many were there, and why some (by place) are refused.
 
         Everything accepted is on the disk when this returns.
         """
-        position, now, keep = self.versions.active.shelf.position, int(time.time()), self.settings.keep_seconds
+        position, now, keep = self.models.active.catalogue.position, int(time.time()), self.settings.keep_seconds
         refused: dict[int, str] = {}
-        kept: list[Row] = []
+        kept: list[NewEvent] = []
         places: list[int] = []
         new: dict[str, None] = {}
         for n, row in enumerate(rows):
@@ -159,7 +160,7 @@ class Service:
             return 0, 0, refused
         told = await self.store.writer.append(Batch(kept, list(new)), len(kept))
         if new:
-            self._say([Said(item, now, {}, {}) for item in new], told.items_clock)
+            self._apply([ItemChange(item, now, {}, {}) for item in new], told.items_clock)
         for n, since in told.refused.items():
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
             refused[places[n]] = f"lies before {moment}, when this person was erased"
@@ -169,15 +170,15 @@ class Service:
                 count(outcome).inc(n)
         return told.accepted, told.duplicates, refused
 
-    async def change_items(self, **changes: Any) -> list[Said]:
-        """Put, patch and delete items (see ``Goods.change``); the next answer knows of it."""
-        said, ticked = await self.goods.change(**changes)
-        self._say(said, ticked)
-        return said
+    async def change_items(self, **changes: Any) -> list[ItemChange]:
+        """Put, patch and delete items (see ``Items.change``); the next answer knows of it."""
+        changed, ticked = await self.items.change(**changes)
+        self._apply(changed, ticked)
+        return changed
 
-    def _say(self, said: list[Said], ticked: int) -> None:
+    def _apply(self, changes: list[ItemChange], ticked: int) -> None:
         """Tell the catalogues; where nobody else changed anything meanwhile, that is all there is to tell."""
-        self.versions.say(said)
+        self.models.apply(changes)
         if ticked == self._clock.items + 1:
             self._clock = self._clock._replace(items=ticked)
 
@@ -191,16 +192,16 @@ class Service:
 
     async def recommend(self, person: str, query: Query) -> dict[str, Any]:
         """The recommend object for someone the store may know."""
-        return await self.run(self.answering.for_person, person, query)
+        return await self.run(self.personal.for_person, person, query)
 
-    async def recommend_anonymous(self, rows: list[tuple[Any, ...]], query: Query) -> dict[str, Any]:
-        """The recommend object for a history that was sent along; nothing of it is kept. Rows oldest first."""
-        return await self.run(self.answering.for_rows, rows, query)
+    async def recommend_anonymous(self, rows: list[SentEvent], query: Query) -> dict[str, Any]:
+        """The recommend object for a history that was sent along; nothing of it is kept. Oldest first."""
+        return await self.run(self.personal.for_rows, rows, query)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run something that reads and scores: on the event loop where that is quick, else in a thread; there it
         begins anew where it turns out to be slow."""
-        if self.store.database.sqlite and self.versions.active.seconds < QUICK:
+        if self.store.database.sqlite and self.models.active.seconds < QUICK:
             with contextlib.suppress(Slow):
                 return work(*arguments)
         return await self.thread(work, *arguments)
@@ -215,46 +216,46 @@ class Service:
 
     # -- models ---------------------------------------------------------------------------------------------------
 
-    async def activate(self, name: str, *, record: bool = True) -> Loaded:
+    async def activate(self, name: str, *, record: bool = True) -> ServedModel:
         """Verify, load and warm a model, then answer with it. Raises ``Problem``: 404 where there is none of that name,
         409 where it cannot be served; the active model stays what it was."""
         async with self._activating:
             return await self._answer_with(*await self._bring(name), record=record)
 
-    async def load_beside(self, name: str) -> Loaded:
+    async def load_beside(self, name: str) -> ServedModel:
         """Verify, load and warm a model to compare with the active one. Raises ``Problem`` as ``activate`` does."""
         async with self._activating:
-            self.versions.beside, then = await self._bring(name)
+            self.models.beside, then = await self._bring(name)
             await self._catch_up(then)
-            return self.versions.beside
+            return self.models.beside
 
-    async def roll_back(self) -> Loaded:
+    async def roll_back(self) -> ServedModel:
         """Answer with the model that was active before: at once where it is still loaded, whatever has become of its
         folder. Raises ``Problem``: 409 where there was none, else as ``activate`` does."""
         async with self._activating:
-            active, others = self.versions.active.name, self.versions.loaded[1:]
-            before = next((name for name in await self.read(self.activations.names) if name != active), None)
+            active, others = self.models.active.name, self.models.loaded[1:]
+            before = next((name for name in await self.read(self.active_model.names) if name != active), None)
             if before is None and not others:
                 raise Problem(409, "no other model was active before", kind="no-model-before")
             ready = next((one for one in others if before in {None, one.name}), None)
             brought = (ready, self._clock) if ready is not None else await self._bring(str(before))
             return await self._answer_with(*brought, record=True)
 
-    async def _bring(self, name: str) -> tuple[Loaded, Clock]:
+    async def _bring(self, name: str) -> tuple[ServedModel, Clock]:
         """A model, ready to answer, and up to when it knows what was said of the items."""
-        if name not in await self.thread(self.versions.folders):
+        if name not in await self.thread(self.models.folders):
             raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
         then = self._clock
-        said = await self.thread(self.goods.all)
+        changes = await self.thread(self.items.all)
         try:
-            return await self.thread(self.versions.read, name, said, True), then
+            return await self.thread(self.models.read, name, changes, True), then
         except PenchantError as wrong:
             raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
 
-    async def _answer_with(self, ready: Loaded, then: Clock, *, record: bool) -> Loaded:
+    async def _answer_with(self, ready: ServedModel, then: Clock, *, record: bool) -> ServedModel:
         """Noted first: a store that cannot be written leaves everything as it was."""
-        ticked = await self.store.writer.do(self.activations.note(ready)) if record else 0
-        self.versions.swap(ready)
+        ticked = await self.store.writer.do(self.active_model.note(ready.name, ready.version)) if record else 0
+        self.models.swap(ready)
         await self._catch_up(then)
         if ticked == self._clock.models + 1:  # nobody else activated anything meanwhile
             self._clock = self._clock._replace(models=ticked)
@@ -264,14 +265,14 @@ class Service:
     async def _catch_up(self, then: Clock) -> None:
         """Tell the catalogues what was said since; one that was loaded meanwhile does not know it."""
         self._clock = self._clock._replace(items=min(then.items, self._clock.items))
-        self.versions.say(await self.read(self.goods.since, then.items))
+        self.models.apply(await self.read(self.items.since, then.items))
 
     def _announce(self) -> None:
-        active = self.versions.active
+        active = self.models.active
         model = type(active.recommender.model).name
         self.metrics.model.clear()
         self.metrics.model.labels(active.name, model, active.version).set(1)
-        data = {"name": active.name, "model": model, "version": active.version, "items": active.shelf.n_model}
+        data = {"name": active.name, "model": model, "version": active.version, "items": active.catalogue.n_model}
         log.info("model active", extra={"data": {**data, "answer_ms": round(active.seconds * 1000, 3)}})
 
     # -- figures --------------------------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ class Service:
         """Set the figures that are looked up only when somebody looks."""
         counters = self.store.clock()
         self.metrics.waiting.set(self.store.writer.waiting)
-        self.metrics.items.set(len(self.versions.active.shelf))
+        self.metrics.items.set(len(self.models.active.catalogue))
         self.metrics.dropped.labels("old").set(counters.dropped_old)
         self.metrics.dropped.labels("many").set(counters.dropped_many)
         with contextlib.suppress(OSError, StoreError, InputError):

@@ -1,4 +1,4 @@
-"""Which models were activated, in the store: so that a restart and other processes answer with the same one."""
+"""Which model is active, kept in the store so that a restart and other processes serve the same one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Any
 
 from sqlalchemy import bindparam, desc, insert, select, update
 
-from penchant.serve.answers.models import Loaded
 from penchant.store.events import EventStore
 from penchant.store.tables import activations, clock
 
 LATELY = 20
 
 
-class Activations:
-    """What was activated, and when."""
+class ActiveModel:
+    """The activations of a store, newest first."""
 
     def __init__(self, store: EventStore) -> None:
         self.store = store
@@ -27,12 +26,12 @@ class Activations:
         self._tick = make(update(clock).values(models=clock.c.models + 1).returning(clock.c.models))
 
     def names(self) -> list[str]:
-        """Of the models that were activated, the latest first."""
+        """Names of the activated models, latest first."""
         return [row[0] for row in self.store.database.read(self._lately)]
 
-    def note(self, ready: Loaded) -> Callable[[Any], int]:
-        """Work for the writer that notes an activation; returns the clock of models."""
-        values = {"the_name": ready.name, "the_version": ready.version, "the_time": int(time.time())}
+    def note(self, name: str, version: str) -> Callable[[Any], int]:
+        """Work for the writer that records an activation; returns the clock of models."""
+        values = {"the_name": name, "the_version": version, "the_time": int(time.time())}
 
         def work(connection: Any) -> int:
             connection.execute(self._note.sql, self._note.values(values))

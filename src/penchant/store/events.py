@@ -22,7 +22,7 @@ FOREVER = 2**62
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id")
 
 
-class Row(NamedTuple):
+class NewEvent(NamedTuple):
     """An event on its way in; ``person`` is "u:" + user or "s:" + session."""
 
     person: str
@@ -34,11 +34,21 @@ class Row(NamedTuple):
     id: str | None
 
 
+class StoredEvent(NamedTuple):
+    """An event of one person as it is kept; ``seq`` is its place in the order of acceptance."""
+
+    item: str
+    kind: str | None
+    value: float | None
+    time: int  # unix seconds
+    seq: int
+
+
 @dataclass(eq=False)
 class Batch:
     """Events that were sent together, and the items among theirs that nobody knew."""
 
-    rows: list[Row]
+    rows: list[NewEvent]
     new_items: list[str] = field(default_factory=list)
 
 
@@ -94,7 +104,7 @@ class EventStore:
     def _prepare(self) -> None:
         make, e = self.database.compile, events.c
         person, upto = bindparam("person", type_=Text()), bindparam("upto", type_=BigInteger())
-        newest = select(e.item, e.kind, e.value, e.time, e.seq).where(e.person == person, e.seq <= upto)
+        newest = select(*(e[name] for name in StoredEvent._fields)).where(e.person == person, e.seq <= upto)
         self._history = make(newest.order_by(e.seq.desc()).limit(bindparam("most")))
         self._by_id = make(select(e.seq).where(e.id == bindparam("id")))
         one = clock.c
@@ -103,7 +113,7 @@ class EventStore:
         self._tick = make(tick.returning(one.events, one.erased, one["items"]))
         self._all_erased = make(select(erased.c.hash, erased.c.time))
         fresh = self.database.insert(items).values(
-            item=bindparam("item"), added=bindparam("added"), said="{}", deleted=False, changed=bindparam("changed")
+            item=bindparam("item"), added=bindparam("added"), document="{}", deleted=False, changed=bindparam("changed")
         )
         self._new_item = make(fresh.on_conflict_do_nothing())
         self._attributes = make(select(attributes.c.name, attributes.c.value).where(attributes.c.person == person))
@@ -174,9 +184,10 @@ class EventStore:
 
     # -- events out -----------------------------------------------------------------------------------------------
 
-    def history(self, person: str, upto: int = FOREVER) -> list[tuple[Any, ...]]:
-        """``(item, kind, value, time, seq)`` of one person's events up to ``upto``, newest accepted first."""
-        return self.database.read(self._history, person=person, upto=upto, most=self._most)
+    def history(self, person: str, upto: int = FOREVER) -> list[StoredEvent]:
+        """One person's events up to ``upto``, newest accepted first."""
+        rows = self.database.read(self._history, person=person, upto=upto, most=self._most)
+        return list(map(StoredEvent._make, rows))
 
     def clock(self) -> Clock:
         """Every counter at this moment."""

@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from penchant.errors import ParameterError
-from penchant.serve.common.settings import check_origin
 from penchant.store.database import Database, transaction
 from penchant.store.tables import clock
 from penchant.store.tables import keys as table
@@ -155,6 +154,13 @@ class Keyring:
             connection.execute(statement.sql, statement.values(values))
             connection.execute(tick.sql, tick.values({}))
         self.load()
+
+
+def check_origin(origin: str) -> None:
+    """Raises ``ParameterError`` for text that is not a web origin, such as https://shop.example."""
+    scheme, _, host = origin.partition("://")
+    if scheme not in {"http", "https"} or not host or set(host) & set("/?# ,;\\") or not host.isascii():
+        raise ParameterError(f"an origin reads like https://shop.example, not {origin[:80]!r}")
 
 
 def check_key(name: str, scopes: Sequence[str], origins: Sequence[str], rate: float | None) -> None:

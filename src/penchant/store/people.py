@@ -66,7 +66,7 @@ class People:
 
     # -- changing -------------------------------------------------------------------------------------------------
 
-    async def say(self, person: str, said: Mapping[str, Any]) -> None:
+    async def set_attributes(self, person: str, said: Mapping[str, Any]) -> None:
         """Set attributes; None takes one away."""
 
         def work(connection: Any) -> None:

@@ -43,15 +43,15 @@ Index(
 )
 Index("events_time", events.c.time)
 
-# What was said about items over the API, on top of the catalogue that was saved with the model.
+# Item changes made over the API, on top of the catalogue that was saved with the model.
 items = Table(
     "items",
     metadata,
     Column("item", Text, primary_key=True),
     Column("added", BigInteger, nullable=False),
-    Column("said", Text, nullable=False),  # JSON: only what was said; a null attribute takes the saved one away
+    Column("said", Text, key="document", nullable=False),  # JSON; a null attribute removes the saved one
     Column("deleted", Boolean, nullable=False),
-    Column("changed", BigInteger, nullable=False, server_default="0"),  # the clock of items when this was said
+    Column("changed", BigInteger, nullable=False, server_default="0"),  # the clock of items at the change
     sqlite_with_rowid=False,
 )
 Index("items_changed", items.c.changed)

@@ -35,7 +35,7 @@ class Segment:
         return {"attribute": self.attribute, "value": self.value, "people": self.people}
 
 
-class Crowd:
+class Trends:
     """Counts over everybody's events; never part of a personal answer but where nothing is known of the person.
 
     Counting reads many rows, and raises ``Slow`` on the event loop; what was counted is kept for ten seconds.

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from penchant.serve.catalogue.columns import parts, spelled
-from penchant.serve.catalogue.live import Shelf
+from penchant.serve.catalogue.live import LiveCatalogue
 
 COMMON = 0.5  # a value that more than this share of the items has says nothing
 
 
-def features(shelf: Shelf, at: int) -> dict[tuple[str, str], float]:
+def features(catalogue: LiveCatalogue, at: int) -> dict[tuple[str, str], float]:
     """The values of one item with their weights: log(items / holders), so that rare values count more."""
-    n = len(shelf)
+    n = len(catalogue)
     found: dict[tuple[str, str], float] = {}
-    columns: list[tuple[str, Any]] = [("", shelf.domains), *shelf.attributes.items()]
+    columns: list[tuple[str, Any]] = [("", catalogue.domains), *catalogue.attributes.items()]
     for name, column in columns:
         for value in parts(column.values[at]):
             if isinstance(value, (str, bool)):
@@ -26,29 +26,31 @@ def features(shelf: Shelf, at: int) -> dict[tuple[str, str], float]:
     return found
 
 
-def by_content(shelf: Shelf, positions: Sequence[int], among: Iterable[int] | None = None) -> dict[int, float]:
+def by_content(
+    catalogue: LiveCatalogue, positions: Sequence[int], among: Iterable[int] | None = None
+) -> dict[int, float]:
     """How much items (``among`` them where it is given) resemble these: the cosine of their weighted values; items
     without a common value are absent."""
-    with shelf.lock:
-        return _by_content(shelf, positions, among)
+    with catalogue.lock:
+        return _by_content(catalogue, positions, among)
 
 
-def _by_content(shelf: Shelf, positions: Sequence[int], among: Iterable[int] | None) -> dict[int, float]:
+def _by_content(catalogue: LiveCatalogue, positions: Sequence[int], among: Iterable[int] | None) -> dict[int, float]:
     wanted: dict[tuple[str, str], float] = {}
     for at in positions:
-        for key, weight in features(shelf, at).items():
+        for key, weight in features(catalogue, at).items():
             wanted[key] = wanted.get(key, 0.0) + weight
     size = math.sqrt(sum(weight**2 for weight in wanted.values()))
     scores: dict[int, float] = {}
-    for at in _holders(shelf, wanted) if among is None else among:
-        own = features(shelf, at)
+    for at in _holders(catalogue, wanted) if among is None else among:
+        own = features(catalogue, at)
         common = sum(weight * wanted[key] for key, weight in own.items() if key in wanted)
         if common > 0:
             scores[at] = common / (size * math.sqrt(sum(weight**2 for weight in own.values())))
     return scores
 
 
-def _holders(shelf: Shelf, wanted: Iterable[tuple[str, str]]) -> set[int]:
+def _holders(catalogue: LiveCatalogue, wanted: Iterable[tuple[str, str]]) -> set[int]:
     """Every item that has one of these values."""
-    columns = ((shelf.domains if name == "" else shelf.attributes[name], value) for name, value in wanted)
+    columns = ((catalogue.domains if name == "" else catalogue.attributes[name], value) for name, value in wanted)
     return set[int]().union(*(column.holders[value] for column, value in columns))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories
 from penchant.data.one_history import Events
-from penchant.serve.answers.models import Loaded
+from penchant.serve.answers.models import ServedModel
+from penchant.store.events import StoredEvent
 
 DAY = 86_400
 
 
 @dataclass(frozen=True, eq=False)
-class Taste:
+class PersonHistory:
     """One person at one moment: the history for the model, and the positions of what was seen and of what is hidden
     because it was disliked; ``unknown`` are ids that the model does not know, ``left_out`` events beyond the newest."""
 
@@ -32,24 +32,26 @@ class Taste:
         return not self.seen and not self.disliked and not self.unknown
 
 
-def taste(loaded: Loaded, rows: Sequence[tuple[Any, ...]], now: int, *, recent: int, dislike_days: float) -> Taste:
-    """Rows are ``(item, kind, value, time, ...)``, newest accepted first.
+def history_of(
+    served: ServedModel, rows: Sequence[StoredEvent], now: int, *, recent: int, dislike_days: float
+) -> PersonHistory:
+    """The history of a person from their events, newest accepted first.
 
     The newest ``recent`` events are scored, every event counts as seen. A dislike hides its item and speaks against
     what resembles it for ``dislike_days``; after that it is as if it had not been.
     """
     if not rows:
-        return Taste(loaded.nobody, [], [], [])
-    position, forgotten = loaded.shelf.position, now - int(dislike_days * DAY)
+        return PersonHistory(served.nobody, [], [], [])
+    position, forgotten = served.catalogue.position, now - int(dislike_days * DAY)
     seen: dict[int, None] = {}
     newest_is_dislike: dict[int, bool] = {}
-    kept: list[tuple[Any, ...]] = []
+    kept: list[StoredEvent] = []
     bad: list[bool] = []
     for row in rows:
-        against = row[1] is not None and loaded.is_against(row[1])
-        if against and row[3] <= forgotten:
+        against = row.kind is not None and served.is_against(row.kind)
+        if against and row.time <= forgotten:
             continue
-        at = position.get(row[0], -1)
+        at = position.get(row.item, -1)
         if at >= 0:
             newest_is_dislike.setdefault(at, against)
             if not against:
@@ -57,24 +59,24 @@ def taste(loaded: Loaded, rows: Sequence[tuple[Any, ...]], now: int, *, recent: 
         kept.append(row)
         bad.append(against)
     scored, bad = kept[:recent], bad[:recent]
-    given, unknown = _histories(loaded, scored[::-1], bad[::-1], now)
+    given, unknown = _histories(served, scored[::-1], bad[::-1], now)
     disliked = [at for at, against in newest_is_dislike.items() if against]
-    return Taste(given, list(seen), disliked, unknown, len(kept) - len(scored))
+    return PersonHistory(given, list(seen), disliked, unknown, len(kept) - len(scored))
 
 
 def _histories(
-    loaded: Loaded, rows: Sequence[tuple[Any, ...]], against: list[bool], now: int
+    served: ServedModel, rows: Sequence[StoredEvent], against: list[bool], now: int
 ) -> tuple[Histories, list[str]]:
     """Oldest accepted first."""
-    recommender, n = loaded.recommender, len(rows)
-    n_items, position = recommender.model.n_items, loaded.shelf.position
-    index = np.fromiter((position.get(row[0], -1) for row in rows), dtype=np.int64, count=n)
+    recommender, n = served.recommender, len(rows)
+    n_items, position = recommender.model.n_items, served.catalogue.position
+    index = np.fromiter((position.get(row.item, -1) for row in rows), dtype=np.int64, count=n)
     known = (index >= 0) & (index < n_items)
-    unknown = [] if known.all() else list(dict.fromkeys(rows[i][0] for i in np.flatnonzero(~known).tolist()))
-    times = np.fromiter((row[3] for row in rows), dtype=np.int64, count=n)
+    unknown = [] if known.all() else list(dict.fromkeys(rows[i].item for i in np.flatnonzero(~known).tolist()))
+    times = np.fromiter((row.time for row in rows), dtype=np.int64, count=n)
     order = np.argsort(times, kind="stable")
     order = order[known[order]]
-    values, liked = _weigh(loaded, rows)
+    values, liked = _weigh(served, rows)
     values_are = "none" if values is None else recommender.recipe.values_are
     if any(against) and values_are != "weight" and recommender.model.task != "rating":
         # what was learned from had no weights: a like counts one, a dislike minus one
@@ -94,18 +96,18 @@ def _histories(
     return given, unknown
 
 
-def _weigh(loaded: Loaded, rows: Sequence[tuple[Any, ...]]) -> tuple[Floats | None, Bools | None]:
+def _weigh(served: ServedModel, rows: Sequence[StoredEvent]) -> tuple[Floats | None, Bools | None]:
     """Values and likes by the recipe of training."""
-    recipe = loaded.recipe
-    plain = all(row[1] is None and row[2] is None for row in rows)
+    recipe = served.recipe
+    plain = all(row.kind is None and row.value is None for row in rows)
     if plain and recipe.values_are == "none":
         return None, None
-    kinds = [row[1] for row in rows]
-    values = np.array([np.nan if row[2] is None else row[2] for row in rows], dtype=np.float64)
+    kinds = [row.kind for row in rows]
+    values = np.array([np.nan if row.value is None else row.value for row in rows], dtype=np.float64)
     columns = Events(
-        [row[0] for row in rows],
+        [row.item for row in rows],
         kinds if any(kind is not None for kind in kinds) else None,
         None if np.isnan(values).all() else values,
         None,
     )
-    return columns.weigh(recipe, loaded.recommender.fitted_on.get("typical_rating"))
+    return columns.weigh(recipe, served.recommender.fitted_on.get("typical_rating"))

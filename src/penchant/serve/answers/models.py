@@ -19,7 +19,8 @@ from penchant.data.recipe import Recipe, normalise_kind
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.recommender.folder.load import verify
 from penchant.recommender.recommender import Recommender, load
-from penchant.serve.catalogue.live import Said, Shelf
+from penchant.serve.catalogue.live import LiveCatalogue
+from penchant.store.items import ItemChange
 
 MANIFEST = "manifest.json"
 LOADED = 2  # the active model and the one before it: its page tokens stay good, and a roll back is at once
@@ -33,12 +34,12 @@ def _read(path: Path) -> Any:
 
 
 @dataclass(eq=False)
-class Loaded:
+class ServedModel:
     """A recommender that is ready to answer, with the catalogue as it is now."""
 
     name: str
     recommender: Recommender
-    shelf: Shelf
+    catalogue: LiveCatalogue
     seconds: float = 0.0  # what one answer takes, warm
     reason_seconds: float = 0.0  # what the reasons of one item take for a history of one event
     reason_grows: bool = False  # whether they take longer for longer histories
@@ -80,7 +81,7 @@ class Loaded:
         from penchant.recommender.explain import explain_items, rank_net
 
         model = self.recommender.model
-        mask = self.shelf.select(None).mask[: model.n_items]
+        mask = self.catalogue.select(None).mask[: model.n_items]
         best = np.argsort(-model.item_counts, kind="stable")[: 5 * WARM_ANSWERS].astype(np.int32)
         spent = []
         for n in range(WARM_ANSWERS):
@@ -100,7 +101,7 @@ class Loaded:
             self.reason_seconds = (time.perf_counter() - start) / (len(items) if self.reason_grows else 1)
 
 
-class Versions:
+class Models:
     """The folders that can be served, and those that are loaded.
 
     ``root`` is a saved recommender, or a folder of them. Names come from listing it, never from a request. ``active``
@@ -111,16 +112,16 @@ class Versions:
         self.root, self.allow_remembered = Path(root).absolute(), allow_remembered
         if not self.root.exists():
             raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
-        self.loaded: list[Loaded] = []  # the active one first
-        self.beside: Loaded | None = None  # to be compared with; it answers nobody else
+        self.loaded: list[ServedModel] = []  # the active one first
+        self.beside: ServedModel | None = None  # to be compared with; it answers nobody else
 
     @property
-    def active(self) -> Loaded:
+    def active(self) -> ServedModel:
         """The model that answers."""
         return self.loaded[0]
 
     @property
-    def at_hand(self) -> list[Loaded]:
+    def at_hand(self) -> list[ServedModel]:
         """Every loaded model: the active one, the one before it, and the one to compare with."""
         names = {one.name for one in self.loaded}
         return self.loaded if self.beside is None or self.beside.name in names else [*self.loaded, self.beside]
@@ -181,7 +182,7 @@ class Versions:
 
     # -- loading --------------------------------------------------------------------------------------------------
 
-    def read(self, name: str, said: Sequence[Said], fully: bool) -> Loaded:
+    def read(self, name: str, changes: Sequence[ItemChange], fully: bool) -> ServedModel:
         """Load one folder and make it ready; ``fully`` also compares every byte with its hash.
 
         Raises ``PenchantError`` where it cannot be served.
@@ -194,7 +195,7 @@ class Versions:
                 verify(path)
             recommender = load(path)
             self._refuse_remembered(recommender)
-            ready = Loaded(name, recommender, Shelf(recommender, said))
+            ready = ServedModel(name, recommender, LiveCatalogue(recommender, changes))
             ready.warm()
         except PenchantError:
             raise
@@ -209,7 +210,7 @@ class Versions:
                 "it is served only with --allow-remembered"
             )
 
-    def start(self, wanted: Sequence[str], said: Sequence[Said]) -> list[str]:
+    def start(self, wanted: Sequence[str], changes: Sequence[ItemChange]) -> list[str]:
         """Load the first of ``wanted`` (then the newest) that can be; returns what went wrong with those before it."""
         names = [entry["name"] for entry in self.describe()]
         order = list(dict.fromkeys([*(name for name in wanted if name in names), *names]))
@@ -218,7 +219,7 @@ class Versions:
         failures: list[PenchantError] = []
         for name in order:
             try:
-                self.loaded = [self.read(name, said, False)]
+                self.loaded = [self.read(name, changes, False)]
             except PenchantError as wrong:
                 failures.append(wrong)
                 if self.single or len(failures) == len(order):
@@ -227,17 +228,17 @@ class Versions:
                 break
         return [str(wrong) for wrong in failures]
 
-    def find(self, version: str) -> Loaded | None:
+    def find(self, version: str) -> ServedModel | None:
         """The loaded model of a version, None where it is gone."""
         return next((one for one in self.loaded if one.version == version), None)
 
-    def swap(self, ready: Loaded) -> None:
+    def swap(self, ready: ServedModel) -> None:
         """Answer with this one from now on."""
         others = [one for one in self.loaded if one.name != ready.name and one.version != ready.version]
         self.loaded = [ready, *others][:LOADED]
 
-    def say(self, said: Sequence[Said]) -> None:
-        """Tell every loaded catalogue what is now said about items."""
+    def apply(self, changes: Sequence[ItemChange]) -> None:
+        """Apply item changes to every loaded catalogue."""
         for one in self.at_hand:
-            for entry in said:
-                one.shelf.say(entry)
+            for change in changes:
+                one.catalogue.apply(change)

@@ -6,36 +6,43 @@ import json
 import time
 import zlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from penchant.core.histories import Ints
-from penchant.serve.answers.history import Taste, taste
-from penchant.serve.answers.models import Loaded, Versions
+from penchant.serve.answers.history import PersonHistory, history_of
+from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.ranking import Answer, Page, Query, answer, gone
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
 from penchant.store.database import StoreError
-from penchant.store.events import FOREVER, EventStore
+from penchant.store.events import FOREVER, EventStore, StoredEvent
 from penchant.store.people import subject
-from penchant.store.trends import Crowd, Segment
+from penchant.store.trends import Segment, Trends
 
 
-class Answering:
+class SentEvent(NamedTuple):
+    """An event of a history that is sent with the request; ``time`` None: now."""
+
+    item: str
+    kind: str | None = None
+    value: float | None = None
+    time: int | None = None
+
+
+class Personal:
     """Answers with the active model, or with the model that began a list whose next page is asked for."""
 
-    def __init__(
-        self, settings: Settings, store: EventStore, versions: Versions, crowd: Crowd, metrics: Metrics
-    ) -> None:
-        self.settings, self.store, self.versions, self.crowd, self.metrics = settings, store, versions, crowd, metrics
+    def __init__(self, settings: Settings, store: EventStore, models: Models, trends: Trends, metrics: Metrics) -> None:
+        self.settings, self.store, self.models, self.trends, self.metrics = settings, store, models, trends, metrics
 
     def for_person(self, person: str, query: Query) -> dict[str, Any]:
         """The recommend object for someone the store may know: one read, one score."""
         fingerprint = query.fingerprint(person)
-        loaded, page = self._page(query, fingerprint)
+        served, page = self._page(query, fingerprint)
         trouble: str | None = None
-        rows: list[tuple[Any, ...]] = []
+        rows: list[StoredEvent] = []
         segment: Segment | None = None
         try:
             rows = self.store.history(person, FOREVER if page is None else page.last)
@@ -46,48 +53,50 @@ class Answering:
             trouble = f"the history could not be read ({failed}): popular items"
         held = _held(rows, segment)
         if page is None:
-            page = _first(loaded, rows[0][4] if rows else 0, segment, held)
+            page = _first(served, rows[0].seq if rows else 0, segment, held)
         elif page.held != held:
             raise gone("what this list was made from was merged, erased or has aged out")
-        told = answer(loaded, self._taste(loaded, rows, page.moment), query, page, order=_order(loaded, segment))
+        told = answer(served, self._history(served, rows, page.moment), query, page, order=_order(served, segment))
         told.segment = None if segment is None else segment.to_json()
         if trouble is not None:
             told.degraded.append(trouble)
             told.more = False
         return self._told(told, query, page, fingerprint, person)
 
-    def for_rows(self, rows: list[tuple[Any, ...]], query: Query, by: Loaded | None = None) -> dict[str, Any]:
-        """The recommend object for a history that was sent along; rows ``(item, kind, value, time)``, oldest first.
+    def for_rows(self, rows: list[SentEvent], query: Query, by: ServedModel | None = None) -> dict[str, Any]:
+        """The recommend object for a history that was sent along, oldest first.
         ``by`` is a loaded model other than the active one, for a first page."""
         fingerprint = query.fingerprint(json.dumps(rows))
-        loaded, page = (by, None) if by is not None else self._page(query, fingerprint)
-        page = page or _first(loaded, 0, None)
-        timed = [(item, kind, value, page.moment if when is None else when) for item, kind, value, when in rows]
-        told = answer(loaded, self._taste(loaded, timed[::-1], page.moment), query, page)
+        served, page = (by, None) if by is not None else self._page(query, fingerprint)
+        page = page or _first(served, 0, None)
+        timed = [
+            StoredEvent(item, kind, value, page.moment if when is None else when, 0) for item, kind, value, when in rows
+        ]
+        told = answer(served, self._history(served, timed[::-1], page.moment), query, page)
         return self._told(told, query, page, fingerprint, None)
 
-    def _page(self, query: Query, fingerprint: str) -> tuple[Loaded, Page | None]:
+    def _page(self, query: Query, fingerprint: str) -> tuple[ServedModel, Page | None]:
         if query.page is None:
-            return self.versions.active, None
+            return self.models.active, None
         page = Page.of(query.page, self.store.secret, fingerprint)
-        loaded = self.versions.find(page.version)
-        if loaded is None:
+        served = self.models.find(page.version)
+        if served is None:
             raise gone(f"the model {page.version} that began this list is gone")
-        return loaded, page
+        return served, page
 
-    def _taste(self, loaded: Loaded, rows: list[tuple[Any, ...]], now: int) -> Taste:
-        return taste(loaded, rows, now, recent=self.settings.recent, dislike_days=self.settings.dislike_days)
+    def _history(self, served: ServedModel, rows: list[StoredEvent], now: int) -> PersonHistory:
+        return history_of(served, rows, now, recent=self.settings.recent, dislike_days=self.settings.dislike_days)
 
     def _segment(self, person: str, page: Page | None) -> Segment | None:
         """For someone without events: people of whom the same was said; on later pages those of the first."""
         if page is not None:
-            return None if page.segment is None else self.crowd.as_of(*page.segment, page.last)
+            return None if page.segment is None else self.trends.as_of(*page.segment, page.last)
         said = self.store.attributes(person)
-        return self.crowd.segment(said) if said else None
+        return self.trends.segment(said) if said else None
 
     def _told(self, told: Answer, query: Query, page: Page, fingerprint: str, person: str | None) -> dict[str, Any]:
         if told.more:
-            last = told.loaded.shelf.ids[told.items[-1]]
+            last = told.served.catalogue.ids[told.items[-1]]
             onward = replace(page, offset=page.offset + len(told.items), after=last)
             told.next = onward.token(self.store.secret, fingerprint)
         kind = "degraded" if told.degraded else "fallback" if told.fallback else "personal"
@@ -96,22 +105,22 @@ class Answering:
         return document if person is None else {**document, **subject(person)}
 
 
-def _first(loaded: Loaded, last: int, segment: Segment | None, held: int = 0) -> Page:
+def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 0) -> Page:
     """Where a new list begins."""
     if segment is None:
-        return Page(loaded.version, last, int(time.time()), held=held)
+        return Page(served.version, last, int(time.time()), held=held)
     chosen = segment.attribute, segment.value
-    return Page(loaded.version, segment.upto, int(time.time()), segment=chosen, held=held)
+    return Page(served.version, segment.upto, int(time.time()), segment=chosen, held=held)
 
 
-def _held(rows: list[tuple[Any, ...]], segment: Segment | None) -> int:
+def _held(rows: list[StoredEvent], segment: Segment | None) -> int:
     """A checksum of what a list is made from: the same events, or the same items of a segment, as on its first page."""
-    return zlib.crc32(repr([row[4] for row in rows] if segment is None else segment.items).encode())
+    return zlib.crc32(repr([row.seq for row in rows] if segment is None else segment.items).encode())
 
 
-def _order(loaded: Loaded, segment: Segment | None) -> Ints | None:
+def _order(served: ServedModel, segment: Segment | None) -> Ints | None:
     """Positions of a segment's items, most people first."""
     if segment is None:
         return None
-    positions = (loaded.shelf.position.get(item, -1) for item in segment.items)
+    positions = (served.catalogue.position.get(item, -1) for item in segment.items)
     return np.array([at for at in positions if at >= 0], dtype=np.int32)

@@ -12,9 +12,9 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Ints
 from penchant.recommender.explain import explain_items, rank_net
 from penchant.serve.answers.content import by_content
-from penchant.serve.answers.filters import Where, text
-from penchant.serve.answers.history import Taste
-from penchant.serve.answers.models import Loaded
+from penchant.serve.answers.history import PersonHistory
+from penchant.serve.answers.models import ServedModel
+from penchant.serve.catalogue.filters import Where, text
 from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.common.signing import digest, sign, unsign
 from penchant.store.event_loop import QUICK, off_the_event_loop
@@ -84,7 +84,7 @@ class Page:
 class Answer:
     """Positions on the shelf, best first, with their scores, and everything there is to say about the list."""
 
-    loaded: Loaded
+    served: ServedModel
     items: list[int]
     scores: list[float]
     fallback: bool = False
@@ -98,7 +98,7 @@ class Answer:
 
     def to_json(self, user: str | None = None) -> dict[str, Any]:
         """The recommend object."""
-        ids, titles = self.loaded.shelf.ids, self.loaded.shelf.titles
+        ids, titles = self.served.catalogue.ids, self.served.catalogue.titles
         items: list[dict[str, Any]] = [
             {"item": ids[at], "title": titles[at], "score": score}
             for at, score in zip(self.items, self.scores, strict=True)
@@ -110,7 +110,7 @@ class Answer:
             "items": items,
             "fallback": self.fallback,
             "unknown": self.unknown,
-            "model": {"name": type(self.loaded.recommender.model).name, "version": self.loaded.version},
+            "model": {"name": type(self.served.recommender.model).name, "version": self.served.version},
             "degraded": "; ".join(self.degraded) or None,
             "removed": self.removed,
             "next": self.next,
@@ -120,21 +120,23 @@ class Answer:
         return document
 
 
-def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Ints | None = None) -> Answer:
+def answer(
+    served: ServedModel, history: PersonHistory, query: Query, page: Page, *, order: Ints | None = None
+) -> Answer:
     """The items of one page. ``order``, positions best first, takes the place of the model where it has nothing to say
     (the popular items of a segment).
 
     A first page is never refused because the model fails: the popularity list stands in, and ``degraded`` says so. A
     later page is: the list that it would go on is not there. Raises ``Problem`` 503 then.
     """
-    shelf = loaded.shelf
-    excluded = [at for item in query.exclude if (at := shelf.position.get(item, -1)) >= 0]
-    after = -1 if page.after is None else shelf.position.get(page.after, -1)
-    selection = shelf.select(query.where)  # after the look-ups: it knows every position they found
+    catalogue = served.catalogue
+    excluded = [at for item in query.exclude if (at := catalogue.position.get(item, -1)) >= 0]
+    after = -1 if page.after is None else catalogue.position.get(page.after, -1)
+    selection = catalogue.select(query.where)  # after the look-ups: it knows every position they found
     mask, removed = selection.mask.copy(), dict(selection.removed)
     for name, positions in (
-        ("disliked", taste.disliked),
-        ("seen", () if query.repeat else taste.seen),
+        ("disliked", history.disliked),
+        ("seen", () if query.repeat else history.seen),
         ("exclude", excluded),
     ):
         if positions:
@@ -145,11 +147,11 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
     if after >= 0:
         mask[after] = True  # to find where the last page ended, even if it may no longer be shown
     degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
-    if taste.left_out:
-        degraded.append(f"{taste.left_out} older events were not scored")
+    if history.left_out:
+        degraded.append(f"{history.left_out} older events were not scored")
     start, wanted = page.offset, page.offset + query.k + 1
     while True:
-        ranked = _ranked(loaded, taste, mask, wanted, order)
+        ranked = _ranked(served, history, mask, wanted, order)
         if after in ranked.items:
             start = ranked.items.index(after) + 1
         if len(ranked.items) < wanted or (start + query.k < wanted and (after < 0 or after in ranked.items)):
@@ -163,10 +165,10 @@ def answer(loaded: Loaded, taste: Taste, query: Query, page: Page, *, order: Int
         degraded.append("the model failed: this is the popularity list")
     if len(chosen) < query.k and start == 0:
         degraded.append(f"only {len(chosen)} of {query.k} items: no others may be shown")
-    told = Answer(loaded, chosen, ranked.scores[start:stop], ranked.fallback, taste.unknown, removed, degraded)
+    told = Answer(served, chosen, ranked.scores[start:stop], ranked.fallback, history.unknown, removed, degraded)
     told.more = not ranked.failed and len(ranked.items) > stop and page.offset + query.k < DEEPEST
     if query.why:
-        told.whys = reasons(loaded, taste.given, chosen)
+        told.whys = reasons(served, history.given, chosen)
     return told
 
 
@@ -180,60 +182,60 @@ class _List:
     failed: bool = False
 
 
-def _ranked(loaded: Loaded, taste: Taste, mask: Bools, wanted: int, order: Ints | None) -> _List:
+def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, order: Ints | None) -> _List:
     """The list of the model, then items it does not know: the most alike by content first, then the latest."""
-    found = _by_segment(loaded, mask, wanted, order) if order is not None else _by_model(loaded, taste, mask, wanted)
-    missing, n_model = wanted - len(found.items), loaded.shelf.n_model
+    found = _by_segment(served, mask, wanted, order) if order is not None else _by_model(served, history, mask, wanted)
+    missing, n_model = wanted - len(found.items), served.catalogue.n_model
     if missing > 0 and len(mask) > n_model:
         new = (n_model + np.flatnonzero(mask[n_model:])).tolist()
-        like = by_content(loaded.shelf, taste.given.items.tolist(), new)
-        new.sort(key=lambda at: (-like.get(at, 0.0), -int(loaded.shelf.added[at]), at))
+        like = by_content(served.catalogue, history.given.items.tolist(), new)
+        new.sort(key=lambda at: (-like.get(at, 0.0), -int(served.catalogue.added[at]), at))
         found.items += new[:missing]
         found.scores += [0.0] * len(new[:missing])
     return found
 
 
-def _by_model(loaded: Loaded, taste: Taste, mask: Bools, wanted: int) -> _List:
-    allow = mask[: loaded.shelf.n_model]
+def _by_model(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int) -> _List:
+    allow = mask[: served.catalogue.n_model]
     try:
         ranked = rank_net(
-            loaded.recommender.model, taste.given, wanted, exclude=loaded.nobody, allow=allow, place=loaded.place,
+            served.recommender.model, history.given, wanted, exclude=served.nobody, allow=allow, place=served.place,
             threads=1,
         )  # fmt: skip
         found = ranked.items[0] >= 0
         return _List(ranked.items[0][found].tolist(), ranked.scores[0][found].tolist(), bool(ranked.fallback[0]))
     except Exception:
         log.exception("the model failed")
-        by_place = popular(loaded)
+        by_place = popular(served)
         items = by_place[allow[by_place]][:wanted].tolist()
         return _List(items, [0.0] * len(items), fallback=True, failed=True)
 
 
-def _by_segment(loaded: Loaded, mask: Bools, wanted: int, order: Ints) -> _List:
+def _by_segment(served: ServedModel, mask: Bools, wanted: int, order: Ints) -> _List:
     """The items of a segment, then the popular ones."""
     chosen = order[mask[order]][:wanted].tolist()
-    by_place, listed = popular(loaded), set(chosen)
+    by_place, listed = popular(served), set(chosen)
     rest = by_place[mask[by_place]][:wanted].tolist()
     items = [*chosen, *(at for at in rest if at not in listed)][:wanted]
     return _List(items, [0.0] * len(items), fallback=True)
 
 
-def popular(loaded: Loaded) -> Ints:
+def popular(served: ServedModel) -> Ints:
     """Positions by training count, the most popular first."""
-    if "popular" not in loaded.kept:
-        loaded.kept["popular"] = np.argsort(loaded.place).astype(np.int32)
-    return loaded.kept["popular"]  # type: ignore[no-any-return]  # kept holds many kinds
+    if "popular" not in served.kept:
+        served.kept["popular"] = np.argsort(served.place).astype(np.int32)
+    return served.kept["popular"]  # type: ignore[no-any-return]  # kept holds many kinds
 
 
-def reasons(loaded: Loaded, given: Histories, positions: Sequence[int]) -> list[dict[str, Any]]:
+def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> list[dict[str, Any]]:
     """What each event of the history gave to each item, the largest contributions first. Raises ``Slow`` on the event
     loop where that takes long."""
-    ids, titles, n_model = loaded.shelf.ids, loaded.shelf.titles, loaded.shelf.n_model
+    ids, titles, n_model = served.catalogue.ids, served.catalogue.titles, served.catalogue.n_model
     known = [at for at in positions if at < n_model]
-    times = len(given.items) if loaded.reason_grows else len(known)
-    if times * loaded.reason_seconds > QUICK:
+    times = len(given.items) if served.reason_grows else len(known)
+    if times * served.reason_seconds > QUICK:
         off_the_event_loop()
-    explained = dict(zip(known, explain_items(loaded.recommender.model, given, known), strict=True)) if known else {}
+    explained = dict(zip(known, explain_items(served.recommender.model, given, known), strict=True)) if known else {}
     told = []
     for at in positions:
         found = explained.get(at)

@@ -1,19 +1,20 @@
-"""The catalogue as it is now: what was saved with the model, and on top of it what was said over the API."""
+"""The catalogue as it is now: what was saved with the model, and the changes that the API made since."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penchant.recommender.recommender import Recommender
-from penchant.serve.answers.filters import (
+from penchant.serve.catalogue.columns import Column
+from penchant.serve.catalogue.filters import (
     AllOf,
     AnyOf,
     Available,
@@ -26,24 +27,13 @@ from penchant.serve.answers.filters import (
     text,
     walk,
 )
-from penchant.serve.catalogue.columns import Column
+from penchant.store.items import ItemChange
 
 Bools = NDArray[np.bool_]
+T = TypeVar("T")
 NEVER = 2**62
 KEPT_FILTERS = 256
 KEPT_BYTES = 2**26  # of what filters selected: with many items fewer are kept
-FIELDS = ("title", "domain", "available", "hidden", "expires")
-
-
-@dataclass(frozen=True, eq=False)
-class Said:
-    """What was said about one item: when it was added, and fields and attributes; None takes one away."""
-
-    item: str
-    added: int
-    fields: Mapping[str, Any]  # title, domain, available, hidden, expires
-    attributes: Mapping[str, Any]
-    deleted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +45,13 @@ class Selection:
     unknown: list[str]  # attributes that the filter names and no item has
 
 
-class Shelf:
+class LiveCatalogue:
     """Every item by position: first those of the model, in the order of its indexes, then those it does not know.
 
-    ``say`` acts at once. Whatever is computed from the items is kept until the next change or the next expiry.
+    ``apply`` acts at once. Whatever is computed from the items is kept until the next change or the next expiry.
     """
 
-    def __init__(self, recommender: Recommender, said: Sequence[Said] = ()) -> None:
+    def __init__(self, recommender: Recommender, changes: Sequence[ItemChange] = ()) -> None:
         self.n_model = recommender.model.n_items
         self.ids: list[str] = list(recommender.vocab.ids)
         self.position: dict[str, int] = {item: n for n, item in enumerate(self.ids)}
@@ -77,33 +67,35 @@ class Shelf:
         self.expires, self.added = np.full(n, NEVER, np.int64), np.zeros(n, np.int64)
         self.integers = recommender.vocab.integers
         self._saved = catalog
+        self._counts = np.atleast_1d(recommender.item_counts)
+        self._derived: dict[str, tuple[int, Any]] = {}
         self.version = 0
         self.lock = threading.RLock()  # a slow model answers in a thread, while items change
         self._kept: OrderedDict[str, Selection] = OrderedDict()
         self._kept_from, self._kept_until = 0.0, 0.0
-        for one in said:
-            self.say(one)
+        for change in changes:
+            self.apply(change)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     # -- changing -------------------------------------------------------------------------------------------------
 
-    def say(self, said: Said) -> None:
-        """Take over everything that is now said about one item, in place of what was said before."""
+    def apply(self, change: ItemChange) -> None:
+        """Replace everything that the API had set for one item."""
         with self.lock:
-            self._say(said)
+            self._apply(change)
 
-    def _say(self, said: Said) -> None:
-        at = self.position.get(said.item)
+    def _apply(self, change: ItemChange) -> None:
+        at = self.position.get(change.item)
         if at is None:
-            at = self._append(said.item)
+            at = self._append(change.item)
         self._as_saved(at)
-        self.added[at] = said.added
-        self.deleted[at] = said.deleted
-        for name, value in said.fields.items():
+        self.added[at] = change.added
+        self.deleted[at] = change.deleted
+        for name, value in change.fields.items():
             self._set(at, name, value)
-        for name, value in said.attributes.items():
+        for name, value in change.attributes.items():
             if name not in self.attributes:
                 self.attributes[name] = Column([None] * len(self.ids))
             self.attributes[name].set(at, value)
@@ -165,6 +157,20 @@ class Shelf:
             "attributes": {name: value for name, value in values.items() if value is not None},
             "known_to_model": at < self.n_model,
         }
+
+    def count(self, at: int) -> int:
+        """How many training histories hold an item."""
+        return int(self._counts[at]) if 0 <= at < len(self._counts) else 0
+
+    def derive(self, name: str, compute: Callable[[], T]) -> T:
+        """The result of ``compute``, kept under a name until the catalogue changes."""
+        kept = self._derived.get(name)
+        if kept is not None and kept[0] == self.version:
+            return kept[1]  # type: ignore[no-any-return]  # it holds results of many types
+        with self.lock:
+            version, result = self.version, compute()
+        self._derived[name] = version, result
+        return result
 
     def select(self, where: Where | None, now: float | None = None) -> Selection:
         """The items that may be shown under a filter, shape ``(len(self),)``."""

@@ -1,13 +1,11 @@
-"""Search as one types: every word somewhere in the title, whatever the case, the accents and the order."""
+"""Search as you type: every word must occur in the title; case, accents and word order do not matter."""
 
 from __future__ import annotations
 
 import heapq
 import unicodedata
 
-import numpy as np
-
-from penchant.serve.answers.models import Loaded
+from penchant.serve.catalogue.live import LiveCatalogue
 
 MOST = 100  # characters of a question
 
@@ -20,37 +18,25 @@ def folded(text: str) -> str:
     return "".join(part for part in parts if not unicodedata.combining(part))
 
 
-def search(loaded: Loaded, question: str, k: int) -> list[int]:
-    """Positions of shown items, titles that begin with the question first, then those more people had; an item whose id
-    is the question comes before all. Without words: all items, most people first."""
-    shelf, asked = loaded.shelf, folded(question[:MOST]).strip()
+def search(catalogue: LiveCatalogue, question: str, k: int) -> list[int]:
+    """Positions of the visible items that match, best first.
+
+    Order: an item whose id is the question, then titles that begin with the question, then the number of training
+    histories. Without words: all items by the number of training histories.
+    """
+    asked = folded(question[:MOST]).strip()
     words = asked.split()
-    titles = _titles(loaded)
-    mask = shelf.select(None).mask
-    exact = shelf.position.get(question.strip(), -1)
-    counts = loaded.recommender.item_counts
+    titles = catalogue.derive("folded titles", lambda: _titles(catalogue))
+    mask = catalogue.select(None).mask
+    exact = catalogue.position.get(question.strip(), -1)
     found = [
-        (at != exact, not title.startswith(asked), -int(counts[at]) if at < shelf.n_model else 0, at)
+        (at != exact, not title.startswith(asked), -catalogue.count(at), at)
         for at, title in enumerate(titles[: len(mask)])
         if mask[at] and (at == exact or all(word in title for word in words))
     ]
     return [at for *_, at in heapq.nsmallest(k, found)]
 
 
-def _titles(loaded: Loaded) -> list[str]:
-    """The folded titles (ids where there is none), made anew when the catalogue has changed."""
-    shelf = loaded.shelf
-    kept = loaded.kept.get("folded")
-    if kept is not None and kept[0] == shelf.version:
-        return kept[1]  # type: ignore[no-any-return]  # kept holds many kinds
-    with shelf.lock:
-        version = shelf.version
-        titles = [folded(title or item) for title, item in zip(shelf.titles, shelf.ids, strict=True)]
-    loaded.kept["folded"] = version, titles
-    return titles
-
-
-def had(loaded: Loaded, at: int) -> int:
-    """How many training histories hold an item."""
-    counts = loaded.recommender.item_counts
-    return int(counts[at]) if 0 <= at < len(np.atleast_1d(counts)) else 0
+def _titles(catalogue: LiveCatalogue) -> list[str]:
+    """The folded titles; the id where an item has none."""
+    return [folded(title or item) for title, item in zip(catalogue.titles, catalogue.ids, strict=True)]

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from penchant.errors import DataError, ParameterError
+from penchant.store.keys import check_origin
 
 _SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d|w|m|y)$")
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "m": 2_629_800, "y": 31_557_600}
@@ -96,13 +97,6 @@ class Settings:
             values["store"] = "(not a URL)"
         values["origins"] = list(self.origins)
         return values
-
-
-def check_origin(origin: str) -> None:
-    """Raises ``ParameterError`` for what no browser says it is."""
-    scheme, _, host = origin.partition("://")
-    if scheme not in {"http", "https"} or not host or set(host) & set("/?# ,;\\") or not host.isascii():
-        raise ParameterError(f"an origin reads like https://shop.example, not {origin[:80]!r}")
 
 
 def is_loopback(host: str) -> bool:

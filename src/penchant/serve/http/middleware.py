@@ -46,7 +46,7 @@ class Caller:
         return self.open or (self.key is not None and self.key.allows(scope))
 
 
-class Gate:
+class Middleware:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], service: Service) -> None:

@@ -23,8 +23,8 @@ from pydantic import (
 
 from penchant.data.vocab import normalise_id
 from penchant.errors import DataError
-from penchant.serve.answers.filters import Where, parse
 from penchant.serve.answers.ranking import MOST
+from penchant.serve.catalogue.filters import Where, parse
 from penchant.serve.common.values import Attribute, Scalar, named
 
 CONTEXT_BYTES = 4096

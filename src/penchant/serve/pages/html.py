@@ -113,7 +113,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
     """A page, or a part of one where htmx asks for it."""
     visitor = visitor_of(request)
     theme = request.cookies.get(THEME, "auto")
-    active = visitor.service.versions.active
+    active = visitor.service.models.active
     common = {
         "visitor": visitor,
         "theme": theme if theme in THEMES else "auto",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from penchant.serve.pages.charts import area, line, nice
 from penchant.serve.pages.html import PageRoute, page
 from penchant.serve.pages.html import query as address
-from penchant.serve.pages.live_metrics import SECONDS, WINDOW, Beat, Pulse, counted
+from penchant.serve.pages.live_metrics import SECONDS, WINDOW, LiveMetrics, Sample, counted
 from penchant.serve.pages.sessions import SIGNED_IN, visitor_of
 from penchant.serve.pages.tryit import describe
 from penchant.store.people import subject
@@ -33,31 +33,31 @@ async def now(request: Request) -> Response:
 
 async def _figures(request: Request) -> dict[str, Any]:
     service = visitor_of(request).service
-    pulse: Pulse = request.app.state.pulse
-    beats = list(pulse.beats)
+    live_metrics: LiveMetrics = request.app.state.live_metrics
+    samples = list(live_metrics.samples)
     clock = await service.read(service.measure)
-    metrics, active = service.metrics, service.versions.active
+    metrics, active = service.metrics, service.models.active
     happened = [
         {
-            **event,
-            **describe(active, event["item"]),
-            "name": event["person"][2:],
-            "to": address(**subject(event["person"])),
-            "against": active.is_against(event["kind"]),
+            **event._asdict(),
+            **describe(active, event.item),
+            "name": event.person[2:],
+            "to": address(**subject(event.person)),
+            "against": active.is_against(event.kind),
         }
-        for event in await service.read(recent, service, SHOWN)
+        for event in await service.read(recent, service.store.database, SHOWN)
     ]
     return {
-        "events": _chart([beat.events for beat in beats]),
-        "answers": _chart([beat.answers for beat in beats]),
-        "fallback": _share(beats),
-        "times": _times(beats),
+        "events": _chart([sample.events for sample in samples]),
+        "answers": _chart([sample.answers for sample in samples]),
+        "fallback": _share(samples),
+        "times": _times(samples),
         "happened": happened,
         "store": metrics.store_bytes._value.get(),  # noqa: SLF001  # the library has no way to read what it was told
         "waiting": service.store.writer.waiting,
         "accepted": counted(metrics.events, "outcome").get("accepted", 0.0),
         "dropped": clock.dropped_old + clock.dropped_many,
-        "items": len(active.shelf),
+        "items": len(active.catalogue),
         "total": sum(counted(metrics.answers, "kind").values()),
         "seconds": SECONDS,
     }
@@ -72,18 +72,18 @@ def _chart(values: list[float]) -> dict[str, Any]:
     return {"now": _mean(values), "top": top, "line": line(values, top), "area": area(values, top)}
 
 
-def _share(beats: list[Beat]) -> dict[str, Any]:
+def _share(samples: list[Sample]) -> dict[str, Any]:
     """The share of answers that were popular items, over the last seconds each."""
     shares: list[float | None] = []
-    for n in range(len(beats)):
-        window = beats[max(0, n - WINDOW + 1) : n + 1]
-        answers = sum(beat.answers for beat in window)
-        shares.append(sum(beat.fallback for beat in window) / answers if answers > 0 else None)
+    for n in range(len(samples)):
+        window = samples[max(0, n - WINDOW + 1) : n + 1]
+        answers = sum(sample.answers for sample in window)
+        shares.append(sum(sample.fallback for sample in window) / answers if answers > 0 else None)
     return {"now": shares[-1] if shares else None, "line": line(shares, 1.0)}
 
 
-def _times(beats: list[Beat]) -> dict[str, Any]:
-    lines = {name: [getattr(beat, name) for beat in beats] for name in ("p50", "p95", "p99")}
+def _times(samples: list[Sample]) -> dict[str, Any]:
+    lines = {name: [getattr(sample, name) for sample in samples] for name in ("p50", "p95", "p99")}
     top = nice(max((value for values in lines.values() for value in values if value is not None), default=0.0))
     told: dict[str, Any] = {"top": top}
     for name, values in lines.items():

@@ -19,7 +19,7 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True)
-class Beat:
+class Sample:
     """One second: events accepted, answers given, answers that were popular items, each a second; and the times of the
     answers of the API in the last ``WINDOW`` seconds, in milliseconds by quantile (None: there was none)."""
 
@@ -42,16 +42,16 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)] if ordered else None
 
 
-class Pulse:
+class LiveMetrics:
     """Looks at the counters once a second."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
-        self.beats: deque[Beat] = deque(maxlen=SECONDS)
+        self.samples: deque[Sample] = deque(maxlen=SECONDS)
         self._last = time.monotonic(), 0.0, 0.0, 0.0
         self._times: deque[list[float]] = deque(maxlen=WINDOW)
 
-    def beat(self) -> None:
+    def sample(self) -> None:
         """Note what happened since the last beat."""
         events = counted(self.metrics.events, "outcome").get("accepted", 0.0)
         answers = counted(self.metrics.answers, "kind")
@@ -63,18 +63,18 @@ class Pulse:
         self.metrics.lately.clear()
         times = sorted(one for second in self._times for one in second)
         rates = [(new - old) / span for new, old in zip((events, total, popular), before, strict=True)]
-        self.beats.append(Beat(*rates, *(quantile(times, share) for share in QUANTILES)))
+        self.samples.append(Sample(*rates, *(quantile(times, share) for share in QUANTILES)))
 
     @contextlib.asynccontextmanager
-    async def beating(self) -> AsyncIterator[None]:
+    async def sampling(self) -> AsyncIterator[None]:
         """Beat once a second, until the end of the block."""
-        self.beat()
-        self.beats.clear()  # what was counted before is no second of its own
+        self.sample()
+        self.samples.clear()  # what was counted before is no second of its own
 
         async def go_on() -> None:
             while True:
                 await asyncio.sleep(1.0)
-                self.beat()
+                self.sample()
 
         task = asyncio.create_task(go_on())
         try:

@@ -27,7 +27,7 @@ async def show(request: Request) -> Response:
 
 async def _page(request: Request, *, status: int = 200, done: Any = None, trouble: str = "") -> Response:
     service = visitor_of(request).service
-    told = [{**SILENT, **entry} for entry in await service.thread(service.versions.describe)]
+    told = [{**SILENT, **entry} for entry in await service.thread(service.models.describe)]
     for entry in told:
         entry["evaluation"] = evaluation(entry)
     scales = _scales(told)

@@ -47,14 +47,14 @@ async def show(request: Request) -> Response:
     """Someone's history, and their answers with reasons."""
     service, who = visitor_of(request).service, _asked(request)
     if not who:
-        found = await service.read(recent, service, 60)
-        people = list(dict.fromkeys(event["person"] for event in found))[:12]
+        found = await service.read(recent, service.store.database, 60)
+        people = list(dict.fromkeys(event.person for event in found))[:12]
         lately = [{"name": person[2:], "to": address(**subject(person))} for person in people]
         return page(request, "person.html", who=None, lately=lately)
-    active = service.versions.active
+    active = service.models.active
     events = await service.read(service.people.events, who, SHOWN)
     said = await service.read(service.store.attributes, who)
-    told = await service.thread(service.answering.for_person, who, Query(K, why=True))
+    told = await service.thread(service.personal.for_person, who, Query(K, why=True))
     shade_of = shades([event["item"] for event in events[::-1]])
     if len(shade_of) > SHADES:
         shade_of = {}

@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from penchant.serve.answers import lists
-from penchant.serve.answers.models import Loaded
+from penchant.serve.answers.models import ServedModel
+from penchant.serve.answers.personal import SentEvent
 from penchant.serve.answers.ranking import Query
-from penchant.serve.catalogue.live import Shelf
-from penchant.serve.catalogue.search import MOST, had, search
+from penchant.serve.catalogue.live import LiveCatalogue
+from penchant.serve.catalogue.search import MOST, search
 from penchant.serve.common.problems import invalid
 from penchant.serve.http.schemas import check_id
 from penchant.serve.pages.html import PageRoute, by_htmx, page
@@ -64,9 +65,9 @@ class State:
         self.said = taste
 
     @property
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self) -> list[SentEvent]:
         """The history to score, oldest first."""
-        return [(taste[1:], None if taste[0] == "+" else "dislike", None, None) for taste in self.tastes]
+        return [SentEvent(taste[1:], None if taste[0] == "+" else "dislike") for taste in self.tastes]
 
 
 def check(item: str) -> str:
@@ -112,9 +113,9 @@ async def look_up(request: Request) -> Response:
 
 async def _show(request: Request, state: State) -> Response:
     service = visitor_of(request).service
-    active = service.versions.active
-    shelf = active.shelf
-    models = service.versions.at_hand
+    active = service.models.active
+    catalogue = active.catalogue
+    models = service.models.at_hand
     others = [one for one in models if one is not active]
     beside = next((one for one in others if one.name == state.beside), None)
     state.beside = "" if beside is None else beside.name
@@ -137,24 +138,24 @@ async def _show(request: Request, state: State) -> Response:
         offered=[describe(active, entry["item"]) for entry in offered],
         found=await _found(service, state),
         alike=await _alike(service, state, active),
-        said=_title(shelf, state.said[1:]) if state.said else "",
+        said=_title(catalogue, state.said[1:]) if state.said else "",
         oob=by_htmx(request),
-        items=int(shelf.select(None).mask.sum()),
+        items=int(catalogue.select(None).mask.sum()),
     )
 
 
-async def _list(service: Service, state: State, loaded: Loaded, shade_of: dict[str, int]) -> dict[str, Any]:
+async def _list(service: Service, state: State, served: ServedModel, shade_of: dict[str, int]) -> dict[str, Any]:
     """One model's list: its entries with their reasons, and how each has moved since the click before."""
-    by = None if loaded is service.versions.active else loaded
-    told = await service.thread(service.answering.for_rows, state.rows, Query(K, why=True), by)
-    entries = [{**entry, **describe(loaded, entry["item"])} for entry in all_told(told["items"], shade_of)]
+    by = None if served is service.models.active else served
+    told = await service.thread(service.personal.for_rows, state.rows, Query(K, why=True), by)
+    entries = [{**entry, **describe(served, entry["item"])} for entry in all_told(told["items"], shade_of)]
     before = {item: n for n, item in enumerate(state.was)} if by is None and state.said else {}
     for n, entry in enumerate(entries):
         was = before.get(entry["item"])
         entry["moved"] = None if not before else "new" if was is None else was - n
     moved = [entry["moved"] for entry in entries if entry["moved"]]
     return {
-        "name": loaded.name,
+        "name": served.name,
         "model": told["model"]["name"],
         "fallback": told["fallback"],
         "degraded": told["degraded"],
@@ -167,46 +168,46 @@ async def _list(service: Service, state: State, loaded: Loaded, shade_of: dict[s
 
 async def _found(service: Service, state: State) -> dict[str, Any]:
     """What the search finds, and which of it is liked or disliked."""
-    active = service.versions.active
+    active = service.models.active
     if not state.words.strip():
         return {"asked": False, "items": []}
-    positions = await service.thread(search, active, state.words, FOUND)
+    positions = await service.thread(search, active.catalogue, state.words, FOUND)
     sign = {taste[1:]: taste[0] for taste in state.tastes}
-    items = [describe(active, active.shelf.ids[at]) for at in positions]
+    items = [describe(active, active.catalogue.ids[at]) for at in positions]
     return {"asked": True, "items": [{**item, "sign": sign.get(item["item"], "")} for item in items]}
 
 
-async def _alike(service: Service, state: State, loaded: Loaded) -> dict[str, Any] | None:
+async def _alike(service: Service, state: State, served: ServedModel) -> dict[str, Any] | None:
     """Items alike to the one that was asked about."""
-    if not state.near or state.near not in loaded.shelf.position:
+    if not state.near or state.near not in served.catalogue.position:
         return None
-    told = await service.thread(lists.similar, loaded, state.near, ALIKE, None, ())
+    told = await service.thread(lists.similar, served, state.near, ALIKE, None, ())
     top = max((entry["score"] for entry in told["items"]), default=1.0) or 1.0
-    items = [{**describe(loaded, entry["item"]), "width": 1000 * entry["score"] / top} for entry in told["items"]]
-    return {**describe(loaded, state.near), "items": items, "method": told["method"]}
+    items = [{**describe(served, entry["item"]), "width": 1000 * entry["score"] / top} for entry in told["items"]]
+    return {**describe(served, state.near), "items": items, "method": told["method"]}
 
 
 # -- items ------------------------------------------------------------------------------------------------------------
 
 
-def _title(shelf: Shelf, item: str) -> str:
-    at = shelf.position.get(item, -1)
-    return (shelf.titles[at] if at >= 0 else None) or item
+def _title(catalogue: LiveCatalogue, item: str) -> str:
+    at = catalogue.position.get(item, -1)
+    return (catalogue.titles[at] if at >= 0 else None) or item
 
 
-def describe(loaded: Loaded, item: str) -> dict[str, Any]:
+def describe(served: ServedModel, item: str) -> dict[str, Any]:
     """What a card says of an item: title, a few attributes, how many people had it."""
-    shelf = loaded.shelf
-    at = shelf.position.get(item, -1)
+    catalogue = served.catalogue
+    at = catalogue.position.get(item, -1)
     if at < 0:
         return {"item": item, "title": item, "about": [], "had": 0}
-    about = [str(value) for column in _telling(shelf) for value in _listed(shelf.attributes[column].values[at])]
-    return {"item": item, "title": shelf.titles[at] or item, "about": about[:5], "had": had(loaded, at)}
+    about = [str(value) for column in _telling(catalogue) for value in _listed(catalogue.attributes[column].values[at])]
+    return {"item": item, "title": catalogue.titles[at] or item, "about": about[:5], "had": catalogue.count(at)}
 
 
-def _telling(shelf: Shelf) -> list[str]:
+def _telling(catalogue: LiveCatalogue) -> list[str]:
     """The attributes that say something to people: genres and the like, before others that are lists of words."""
-    names = [name for name in shelf.attributes if any(word in name.casefold() for word in TELLING)]
+    names = [name for name in catalogue.attributes if any(word in name.casefold() for word in TELLING)]
     return sorted(names, key=lambda name: next(n for n, word in enumerate(TELLING) if word in name.casefold()))[:2]
 
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from penchant.serve.answers import ranking as answers
-from penchant.serve.answers.filters import parse
+from penchant.serve.answers.personal import SentEvent
+from penchant.serve.catalogue.filters import parse
 from penchant.serve.http.routes.queries import asked, documented
 from penchant.serve.http.schemas import Ask, AskAnonymous, AskByQuery, PathId, Recommended
 from penchant.serve.http.scopes import READ, problems, service_of
@@ -44,7 +45,7 @@ async def ask_for_session(request: Request, id: PathId, ask: Ask) -> Response:
 @router.post("/v1/recommendations", response_model=Recommended, responses=problems(410))
 async def for_history(request: Request, ask: AskAnonymous) -> Response:
     """Recommend for a history that is sent along; nothing of it is kept."""
-    rows = [(one.item, one.kind, one.value, one.time) for one in ask.history]
+    rows = [SentEvent(one.item, one.kind, one.value, one.time) for one in ask.history]
     return _json(await service_of(request).recommend_anonymous(rows, _query(ask)))
 
 

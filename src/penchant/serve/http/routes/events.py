@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from penchant.serve.common.problems import Problem, invalid, place, said
 from penchant.serve.http.schemas import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
-from penchant.store.events import Row
+from penchant.store.events import NewEvent
 
 router = APIRouter(tags=["events"])
 BATCH, ONE = TypeAdapter(list[Event]), TypeAdapter(Event)
@@ -61,7 +61,7 @@ def _events(body: bytes, most: int) -> list[Any]:
     return list(document["events"])
 
 
-def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[Row], list[int]]:
+def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent], list[int]]:
     """Rows of the events that can be kept and their places in the batch; what is wrong with the others goes to
     ``errors``."""
     try:
@@ -74,7 +74,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[Row], list
             except ValidationError as wrong:
                 first = wrong.errors()[0]
                 errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": said(first)})
-    rows: list[Row] = []
+    rows: list[NewEvent] = []
     places: list[int] = []
     now = int(time.time())
     for n, event in events:
@@ -87,6 +87,6 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[Row], list
             continue
         context = None if event.context is None else json.dumps(event.context, ensure_ascii=False)
         when = now if event.time is None else int(event.time)
-        rows.append(Row(person, event.item, event.kind, event.value, when, context, event.id))
+        rows.append(NewEvent(person, event.item, event.kind, event.value, when, context, event.id))
         places.append(n)
     return rows, places

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from penchant.serve.answers import lists
-from penchant.serve.answers.filters import parse
+from penchant.serve.catalogue.filters import parse
 from penchant.serve.catalogue.search import search
 from penchant.serve.common.problems import invalid, not_found
 from penchant.serve.http.schemas import Id, Item, ItemBatch, K, NamedItem, PathId, WhereText
@@ -23,9 +23,9 @@ Words = Annotated[str, Query(alias="q", max_length=200, description="part of a t
 async def find(request: Request, words: Words = "", k: K = 20) -> dict[str, Any]:
     """Search the catalogue: every word somewhere in the title, or the id; without words the most popular."""
     service = service_of(request)
-    active = service.versions.active
-    found = await service.thread(search, active, words, k)
-    return {"items": [active.shelf.describe(at) for at in found]}
+    active = service.models.active
+    found = await service.thread(search, active.catalogue, words, k)
+    return {"items": [active.catalogue.describe(at) for at in found]}
 
 
 @router.post("/v1/items", dependencies=[ADMIN], responses=problems())
@@ -46,8 +46,8 @@ def _said(items: list[NamedItem]) -> list[dict[str, Any]]:
 @router.get("/v1/items/{id}", dependencies=[READ], responses=problems(404))
 async def look(request: Request, id: PathId) -> dict[str, Any]:
     """What is known about an item."""
-    shelf = service_of(request).versions.active.shelf
-    return shelf.describe(lists.known(shelf, id))
+    catalogue = service_of(request).models.active.catalogue
+    return catalogue.describe(lists.known(catalogue, id))
 
 
 @router.put("/v1/items/{id}", dependencies=[ADMIN], responses=problems())
@@ -55,25 +55,25 @@ async def put(request: Request, id: PathId, item: Item) -> dict[str, Any]:
     """Say what an item is, in place of what was said before; acts at once."""
     service = service_of(request)
     await service.change_items(put=[{"item": id, **item.model_dump(exclude_unset=True)}])
-    shelf = service.versions.active.shelf
-    return shelf.describe(lists.known(shelf, id))
+    catalogue = service.models.active.catalogue
+    return catalogue.describe(lists.known(catalogue, id))
 
 
 @router.patch("/v1/items/{id}", dependencies=[ADMIN], responses=problems(404))
 async def patch(request: Request, id: PathId, item: Item) -> dict[str, Any]:
     """Change what is said of an item; null takes something away; acts at once."""
     service = service_of(request)
-    lists.known(service.versions.active.shelf, id)
+    lists.known(service.models.active.catalogue, id)
     await service.change_items(patch=[{"item": id, **item.model_dump(exclude_unset=True)}])
-    shelf = service.versions.active.shelf
-    return shelf.describe(lists.known(shelf, id))
+    catalogue = service.models.active.catalogue
+    return catalogue.describe(lists.known(catalogue, id))
 
 
 @router.delete("/v1/items/{id}", dependencies=[ADMIN], responses=problems(404))
 async def remove(request: Request, id: PathId) -> dict[str, Any]:
     """Take an item off the shelf; acts at once."""
     service = service_of(request)
-    lists.known(service.versions.active.shelf, id)
+    lists.known(service.models.active.catalogue, id)
     await service.change_items(delete=[id])
     return {"item": id, "deleted": True}
 
@@ -84,9 +84,9 @@ async def similar(
 ) -> dict[str, Any]:  # fmt: skip
     """The items most like one: by the model, or by content where the model does not know it."""
     service = service_of(request)
-    if id not in service.versions.active.shelf.position:
+    if id not in service.models.active.catalogue.position:
         raise not_found("id", "there is no such item")
-    return await service.thread(lists.similar, service.versions.active, id, k, parse(where), exclude)
+    return await service.thread(lists.similar, service.models.active, id, k, parse(where), exclude)
 
 
 @router.get("/v1/popular", dependencies=[READ], responses=problems())
@@ -95,24 +95,24 @@ async def popular(
 ) -> dict[str, Any]:
     """The most popular items: in what the model learned from, or among the people of the last days."""
     service = service_of(request)
-    return await service.thread(lists.popular, service.versions.active, service.crowd, k, parse(where), days)
+    return await service.thread(lists.popular, service.models.active, service.trends, k, parse(where), days)
 
 
 @router.get("/v1/trending", dependencies=[READ], responses=problems())
 async def trending(request: Request, k: K = 10, where: WhereText = None, days: Days = 7.0) -> dict[str, Any]:
     """Items that more people than before do something with."""
     service = service_of(request)
-    return await service.thread(lists.trending, service.versions.active, service.crowd, k, parse(where), days)
+    return await service.thread(lists.trending, service.models.active, service.trends, k, parse(where), days)
 
 
 @router.get("/v1/latest", dependencies=[READ], responses=problems())
 async def latest(request: Request, k: K = 10, where: WhereText = None) -> dict[str, Any]:
     """The items that were added last."""
-    return lists.latest(service_of(request).versions.active, k, parse(where))
+    return lists.latest(service_of(request).models.active, k, parse(where))
 
 
 @router.get("/v1/onboarding", dependencies=[READ], responses=problems())
 async def onboarding(request: Request, k: K = 10, where: WhereText = None) -> dict[str, Any]:
     """Popular items that differ from each other, for someone new to pick from."""
     service = service_of(request)
-    return await service.thread(lists.onboarding, service.versions.active, k, parse(where))
+    return await service.thread(lists.onboarding, service.models.active, k, parse(where))

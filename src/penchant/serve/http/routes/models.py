@@ -8,14 +8,14 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator
 
-from penchant.serve.answers.models import Loaded
+from penchant.serve.answers.models import ServedModel
 from penchant.serve.http.scopes import ADMIN, problems, service_of
 
 router = APIRouter(tags=["models"], dependencies=[ADMIN])
 Name = Annotated[str, Path(description="a name of the list", max_length=600), AfterValidator(unquote)]
 
 
-def _told(active: Loaded) -> dict[str, Any]:
+def _told(active: ServedModel) -> dict[str, Any]:
     return {"active": active.name, "model": type(active.recommender.model).name, "version": active.version}
 
 
@@ -23,7 +23,7 @@ def _told(active: Loaded) -> dict[str, Any]:
 async def models(request: Request) -> dict[str, Any]:
     """Every model that can be served, newest first."""
     service = service_of(request)
-    return {"models": await service.thread(service.versions.describe)}
+    return {"models": await service.thread(service.models.describe)}
 
 
 @router.post("/v1/models/rollback", responses=problems(409))

@@ -52,7 +52,7 @@ async def read_user(request: Request, id: PathId) -> dict[str, Any]:
 async def say_user(request: Request, id: PathId, said: Attributes) -> dict[str, Any]:
     """Set attributes of a user; null takes one away."""
     service = service_of(request)
-    await service.people.say("u:" + id, said.attributes)
+    await service.people.set_attributes("u:" + id, said.attributes)
     return {"user": id, "attributes": await service.read(service.store.attributes, "u:" + id)}
 
 

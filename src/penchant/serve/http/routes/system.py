@@ -30,7 +30,7 @@ async def ready(request: Request) -> dict[str, str]:
     if not service.ready:
         raise Problem(503, "no model is ready")
     await service.read(service.store.clock)
-    active = service.versions.active
+    active = service.models.active
     return {"status": "ready", "model": type(active.recommender.model).name, "version": active.version}
 
 
