@@ -410,7 +410,7 @@ def test_fit_leaves_test_rows_out_and_says_so(log: Interactions) -> None:
 
 
 def test_fit_refuses_a_catalogue_of_other_items(log: Interactions) -> None:
-    with pytest.raises(DataError, match="aligned"):
+    with pytest.raises(DataError, match="number them differently"):
         pc.fit(log, Popular(), catalog=Catalog.empty(Vocab(["a", "b"])))
 
 

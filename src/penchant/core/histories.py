@@ -195,6 +195,16 @@ class Histories:
             return self.where(self.values < 0)
         return self.without_events()
 
+    @cached_property
+    def has_dislikes(self) -> bool:
+        """Whether any event has a weight below zero."""
+        return self.values_are == "weight" and self.values is not None and bool((self.values < 0).any())
+
+    def dislikes(self) -> Histories:
+        """The disliked events, with their weights turned positive."""
+        disliked = self.negatives()
+        return replace(disliked, values=None if disliked.values is None else -disliked.values, liked=None)
+
     def newest(self, window: int) -> Histories:
         """The last ``window`` events of every row; 0 keeps all."""
         if window <= 0 or (self.lengths <= window).all():

@@ -48,6 +48,19 @@ class Ranker(Protocol):
     ) -> Ranked: ...
 
 
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores that are known already, as something that ``rank`` can rank: row ``r`` belongs to history ``r``."""
+
+    scores: Floats  # (rows, n_items)
+    item_counts: Longs  # (n_items,)
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked:
+        return top_dense(self.scores, k, exclude=exclude, allow=allow, place=place, threads=threads)
+
+
 def places(item_counts: Longs) -> Ints:
     """The position of every item by training count, then index: what decides between equal scores."""
     order = np.lexsort((np.arange(len(item_counts)), -item_counts))
@@ -68,17 +81,20 @@ def rank(
     place: Ints | None = None,
     threads: int = 0,
 ) -> Ranked:
-    """The k best items for every history.
+    """The k best items for every history. Every list of Penchant comes from here.
 
-    ``exclude`` holds, a row a history, the items that may not be in its list (None: the history itself, unless
-    ``repeat``); ``allow`` (n_items,) is one mask for all rows; ``candidates`` limits each row to its own items. Equal
-    scores go to the higher training count, then to the lower index; ``place`` is ``places(item_counts)``, for whoever
-    ranks often over the same items. Raises ``ParameterError`` when k < 1 or rows do not match.
+    - ``exclude`` holds, row by row, the items that a list may not contain. By default these are the items of the
+      history itself; with ``repeat``, only the items whose newest event is a dislike.
+    - ``allow`` ``(n_items,)`` is one mask for all rows; ``candidates`` limits each row to its own items.
+    - Equal scores go to the higher training count, then to the lower index. ``place`` is ``places(item_counts)``; pass
+      it to avoid sorting again.
+
+    Raises ``ParameterError`` when k < 1 or rows do not match.
     """
     check_k(k)
     k = min(k, given.n_items) or 1
     if exclude is None:
-        exclude = given.without_events() if repeat else given
+        exclude = _seen(given, repeat=repeat)
     for name, other in (("exclude", exclude), ("candidates", candidates)):
         if other is not None and len(other) != len(given):
             raise ParameterError(f"{name} has {len(other)} rows, the histories {len(given)}")
@@ -92,6 +108,18 @@ def rank(
         for r in range(len(given))
     ]
     return Ranked(np.concatenate([r.items for r in rows]), np.concatenate([r.scores for r in rows]))
+
+
+def _seen(given: Histories, *, repeat: bool) -> Histories:
+    """What may not be recommended: all items of a history; with ``repeat``, those whose newest event is a dislike."""
+    if not repeat:
+        return given
+    if given.values_are != "weight" or given.values is None:
+        return given.without_events()
+    key = given.rows * np.int64(given.n_items) + given.items
+    newest = np.zeros(len(key), dtype=np.bool_)
+    newest[len(key) - 1 - np.unique(key[::-1], return_index=True)[1]] = True
+    return given.where(newest & (given.values < 0))
 
 
 def _rank_candidates(

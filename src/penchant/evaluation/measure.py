@@ -10,12 +10,11 @@ import numpy as np
 
 from penchant.core.histories import Bools, Longs
 from penchant.core.metrics import ACCURACY, LOWER_IS_BETTER, OVERALL, Doubles, judge
-from penchant.core.rank import Ranked
+from penchant.core.rank import Ranked, rank
 from penchant.core.split import Split
 from penchant.errors import ParameterError
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
 from penchant.models.kinds.base import Model, Run
-from penchant.recommender.explain import rank_net
 
 CASES_AT_ONCE = 4_096
 WITHOUT_K = ("auc", "rmse", "mae")
@@ -109,7 +108,7 @@ def ranked_lists(
         part = slice(lo, min(lo + CASES_AT_ONCE, len(split)))
         seen = None if split.repeat or split.seen is None else split.seen[part]
         candidates = None if split.candidates is None else split.candidates[part]
-        best = rank_net(
+        best = rank(
             model, split.given[part], k, exclude=seen, repeat=split.repeat, candidates=candidates, threads=threads
         )
         items.append(best.items)

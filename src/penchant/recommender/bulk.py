@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories
-from penchant.core.rank import Ranked
+from penchant.core.rank import Ranked, rank
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Model, Progress
 from penchant.recommender.answer import Recommendations
-from penchant.recommender.explain import rank_net
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,7 +58,7 @@ def blocks(
     size = max(1, memory // (16 * model.n_items + _ENTRY_BYTES * k))
     for lo in range(0, len(given), size):
         hi = min(lo + size, len(given))
-        ranked = rank_net(model, given[lo:hi], k, repeat=repeat, allow=allow)
+        ranked = rank(model, given[lo:hi], k, repeat=repeat, allow=allow)
         yield Block(users[lo:hi], ranked, unknown[lo:hi], hi, len(given))
 
 

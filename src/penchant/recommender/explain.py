@@ -1,85 +1,20 @@
-"""Net scores and their reasons: what a history's likes say, minus what its dislikes say."""
+"""Why an item scores what it does: the contribution of every event of a history."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from penchant.core.histories import Bools, Floats, Histories, Ints
-from penchant.core.rank import BLOCK_BYTES, Ranked, empty_lists, rank, top_dense
+from penchant.core.histories import Floats, Histories
+from penchant.core.rank import BLOCK_BYTES
 from penchant.models.kinds.base import Explanation, Model
 from penchant.models.kinds.linear import LinearModel
 
 
-def dislikes(given: Histories) -> Histories:
-    """The disliked events (weight below zero) with their weights turned positive."""
-    disliked = given.negatives()
-    return replace(disliked, values=None if disliked.values is None else -disliked.values, liked=None)
-
-
 def subtracts(model: Model, given: Histories) -> bool:
-    """Whether dislikes count against what resembles them: linear models, whose scores come from positives alone."""
-    return (
-        isinstance(model, LinearModel)
-        and given.values_are == "weight"
-        and given.values is not None
-        and bool((given.values < 0).any())
-    )
-
-
-def seen_by(given: Histories, *, repeat: bool) -> Histories:
-    """What may not be recommended: every event, or with ``repeat`` only items whose newest event is a dislike."""
-    if not repeat:
-        return given
-    if given.values_are != "weight" or given.values is None:
-        return given.without_events()
-    key = given.rows * np.int64(given.n_items) + given.items
-    newest = np.zeros(len(key), dtype=np.bool_)
-    newest[len(key) - 1 - np.unique(key[::-1], return_index=True)[1]] = True
-    return given.where(newest & (given.values < 0))
-
-
-def rank_net(
-    model: Model,
-    given: Histories,
-    k: int,
-    *,
-    repeat: bool = False,
-    allow: Bools | None = None,
-    candidates: Histories | None = None,
-    exclude: Histories | None = None,
-    place: Ints | None = None,
-    threads: int = 0,
-) -> Ranked:
-    """``topk.rank`` with dislikes: they are never recommended, and linear models subtract the scores they give.
-
-    This is the one path from a history to a list; without dislikes it is ``rank`` itself.
-    """
-    ranker = _Net(model) if subtracts(model, given) else model
-    banned = seen_by(given, repeat=repeat) if exclude is None else exclude
-    return rank(ranker, given, k, exclude=banned, allow=allow, candidates=candidates, place=place, threads=threads)
-
-
-class _Net:
-    """A linear model whose dislikes count against what resembles them."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.item_counts = model.item_counts
-
-    def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
-    ) -> Ranked:
-        size = max(1, int(BLOCK_BYTES // (8 * max(1, given.n_items))))
-        items, scores = empty_lists(len(given), k)
-        for lo in range(0, len(given), size):
-            part = slice(lo, min(lo + size, len(given)))
-            net = self.model.score(given[part]) - self.model.score(dislikes(given[part]))
-            best = top_dense(net, k, exclude=exclude[part], allow=allow, place=place, threads=threads)
-            items[part], scores[part] = best.items, best.scores
-        return Ranked(items, scores)
+    """Whether dislikes count against similar items: linear models, whose scores come from positives alone."""
+    return isinstance(model, LinearModel) and given.has_dislikes
 
 
 def explain_items(model: Model, given: Histories, items: Sequence[int]) -> list[Explanation]:
@@ -95,7 +30,7 @@ def explain_items(model: Model, given: Histories, items: Sequence[int]) -> list[
     assert given.values is not None  # subtracts
     against = given.values < 0
     liked = (given.values > 0) if given.liked is None else given.liked
-    likes, turned = given.where(liked), dislikes(given)
+    likes, turned = given.where(liked), given.dislikes()
     out = []
     for item in items:
         up, down = model.explain(likes, int(item)), model.explain(turned, int(item))

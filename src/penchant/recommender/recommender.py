@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
-from penchant.core.rank import Ranked, check_k, places, top_dense
+from penchant.core.rank import Ranked, Scored, check_k, places, rank
 from penchant.data.one_history import Events, read_events
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
@@ -19,7 +19,7 @@ from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Explanation, Model, Progress
 from penchant.recommender import bulk
 from penchant.recommender.answer import Part, Recommendation, Recommendations, Why
-from penchant.recommender.explain import explain_items, rank_net
+from penchant.recommender.explain import explain_items
 from penchant.recommender.folder.contents import Contents, content_hash, with_members
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Recommender:
         check_k(k)
         given, unknown = self.histories(history, now=now)
         mask = self._mask(allow, exclude)
-        ranked = rank_net(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
+        ranked = rank(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
         chosen = ranked.items[0][ranked.items[0] >= 0]
         reasons = self._why(given, chosen.tolist()) if why else None
         return self._answer(ranked, 0, unknown=unknown, reasons=reasons)
@@ -123,11 +123,9 @@ class Recommender:
         """
         check_k(k)
         index = self._known(item)
-        scores = self.model.similar(index)[None, :]
-        k = min(k, self.model.n_items)
         itself = Histories.from_lists([[index]], self.model.n_items)
-        mask = self._mask(allow, exclude)
-        ranked = top_dense(scores, k, exclude=itself, allow=mask, place=self._place)
+        scored = Scored(self.model.similar(index)[None, :], self.item_counts)
+        ranked = rank(scored, itself, k, allow=self._mask(allow, exclude), place=self._place)
         ranked.items[ranked.scores <= 0] = -1
         return replace(self._answer(ranked, 0), fallback=False)
 

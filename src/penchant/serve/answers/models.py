@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from penchant.core.histories import Histories, Ints
-from penchant.core.rank import places
+from penchant.core.rank import places, rank
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.recommender.folder.load import verify
@@ -78,7 +78,7 @@ class ServedModel:
 
     def warm(self) -> None:
         """Answer a few times, so that nothing is compiled, read or computed at the first request."""
-        from penchant.recommender.explain import explain_items, rank_net
+        from penchant.recommender.explain import explain_items
 
         model = self.recommender.model
         mask = self.catalogue.select(None).mask[: model.n_items]
@@ -90,9 +90,9 @@ class ServedModel:
                 np.array([0, len(items)]), items, model.n_items, times=np.arange(len(items), dtype=np.int64)
             )
             start = time.perf_counter()
-            rank_net(model, given, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+            rank(model, given, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
             spent.append(time.perf_counter() - start)
-        rank_net(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+        rank(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
         self.seconds = min(spent)
         for _ in range(2 if len(items) else 0):  # the second time it is warm
             start = time.perf_counter()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from penchant.core.histories import Histories, Ints
 from penchant.core.metrics import judge, ndcg
-from penchant.core.rank import places, top_dense
+from penchant.core.rank import Scored, places, rank
 from penchant.errors import DataError
 from penchant.models.neural.kinds.base import NeuralModel
 
@@ -55,9 +55,10 @@ class Cases:
                 assert truth.values is not None
                 found.append((scores[truth.rows, truth.items] - truth.values) ** 2)
                 continue
-            ranked = top_dense(
-                scores, K, exclude=self.seen[part], allow=None, place=self.place, threads=torch.get_num_threads()
-            )
+            ranked = rank(
+                Scored(scores, model.item_counts), self.given[part], K, exclude=self.seen[part], place=self.place,
+                threads=torch.get_num_threads(),
+            )  # fmt: skip
             found.append(ndcg(judge(ranked.items, truth), K))
         mean = float(np.nanmean(np.concatenate(found)))
         return -(mean**0.5) if self.metric == "-rmse" else mean
