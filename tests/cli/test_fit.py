@@ -122,7 +122,7 @@ def test_rows_marked_test_are_left_out_and_it_says_so(run, tmp_path: Path) -> No
     (tmp_path / "log.csv").write_text("user,item,split\n" + "\n".join(rows) + "\n")
     said = run("fit", tmp_path / "log.csv", "-m", "popular", "-o", tmp_path / "m")
     assert said.code == 0
-    assert "9 rows with split=test were left out" in said.err
+    assert "9 rows with split=test were not used" in said.err
     assert pc.load(tmp_path / "m").item_counts.tolist() == [9, 9, 9, 0]
 
 

@@ -86,7 +86,7 @@ def test_bad_input_is_one_line_and_exit_code_2(run, arguments: list[str], says: 
         (ParameterError("k is wrong"), 2, "penchant: k is wrong\n"),
         (TrainingError("the loss\nis not a number"), 1, "penchant: the loss is not a number\n"),
         (OSError(28, "No space left on device", "model/x"), 1, "penchant: model/x: No space left on device\n"),
-        (MemoryError(), 1, "penchant: there is not enough memory for this\n"),
+        (MemoryError(), 1, "penchant: out of memory\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -199,4 +199,4 @@ def test_who_waits_for_a_compiler_is_told(capsys: pytest.CaptureFixture[str], mo
     for expected in (1, 0):
         with progress() as report:
             assert report is not None and once(1) == 2
-        assert capsys.readouterr().err.count("only the first run waits") == expected
+        assert capsys.readouterr().err.count("this happens on the first run only") == expected

@@ -35,7 +35,7 @@ def test_the_table_tells_what_is_common_from_what_is_new(run, remembering: Path)
     said = run("similar-users", remembering, "--history", "Dune", "-k", 1)
     assert said.code == 0
     assert "Dune" in said.out
-    assert "holds besides" in said.out
+    assert "also contains" in said.out
 
 
 def test_what_cannot_be_shown_is_refused(run, shop: Path, remembering: Path) -> None:

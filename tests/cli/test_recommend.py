@@ -125,7 +125,7 @@ def test_similar_items(run, shop: Path) -> None:
     said = run("similar", shop / "model", "b2", "--json", "-k", 3)
     document = json.loads(said.out)
     assert document == pc.load(shop / "model").similar("b2", 3).to_json()
-    assert "Like Hyperion" in run("similar", shop / "model", "b2").out
+    assert "Similar to Hyperion" in run("similar", shop / "model", "b2").out
     assert run("similar", shop / "model", "b2", "-k", 0).code == 2
 
 
@@ -143,11 +143,11 @@ def test_explain_draws_what_each_event_gave(run, shop: Path) -> None:
 def test_an_item_of_the_history_is_explained_as_one(run, shop: Path) -> None:
     asked = ["explain", shop / "model", "--history", "Emma", "--item", "b7"]
     said = run(*asked)
-    assert "\nEmma is in the history already: it would not be recommended.\n" in said.out
+    assert "\nEmma is already in the history, so it would not be recommended.\n" in said.out
     assert "\nNothing in this history speaks for it or against it.\n" in said.out  # in one line, without a table
     assert "gives" not in said.out
     said = run(*asked, "--json")
-    assert "Emma is in the history already" in said.err
+    assert "Emma is already in the history" in said.err
     assert json.loads(said.out)["item"] == "b7"
     assert "in the history already" not in run("explain", shop / "model", "--history", "Emma", "--item", "b8").out
 
@@ -194,7 +194,7 @@ def test_without_titles_only_ids_are_known(run, shop: Path, tmp_path: Path) -> N
     assert run("recommend", tmp_path / "bare", "--history", "b1").code == 0
     said = run("recommend", tmp_path / "bare", "--history", "Dune")
     assert said.code == 2
-    assert "without titles" in said.err
+    assert "no titles to search" in said.err
 
 
 def test_the_errors_of_the_library_are_those_of_the_command_line(shop: Path) -> None:

@@ -194,7 +194,7 @@ def test_progress_ends_at_one():
 def test_history_of_one_user_and_unknown_users():
     log = read_interactions(table(user=[1, 2, 1], item=["a", "b", "c"]))
     assert log.history_of(1).items.tolist() == log.history_of(" 1.0").items.tolist() == [0, 2]
-    with pytest.raises(InputError, match="names no user '3'"):
+    with pytest.raises(InputError, match="has no user '3'"):
         log.history_of(3)
 
 

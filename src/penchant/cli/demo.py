@@ -1,4 +1,4 @@
-"""``penchant demo``: the whole path on bundled data, from raw ratings to recommendations with their reasons."""
+"""``penchant demo``: from raw ratings to explained recommendations, on bundled data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import typer
 
 from penchant.cli.render import AsJson, example, print_json, progress, show
 
-MODELS = ("random", "popular", "user-knn", "item-knn", "transitions", "ease")  # one of every kind, fitted in seconds
-SERVED = "item-knn"  # explains itself exactly, and is fitted in a moment
+MODELS = ("random", "popular", "user-knn", "item-knn", "transitions", "ease")  # one of each kind, fitted in seconds
+SERVED = "item-knn"  # has exact explanations and is fitted in a moment
 POSITIVE = "value>=3.5"
 TITLES = ("Matrix, The (1999)", "Blade Runner (1982)", "Star Wars: Episode IV - A New Hope (1977)")
 METRICS = "hit,ndcg,coverage"
@@ -22,15 +22,16 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog=example("penchant demo", 'penchant demo "Toy Story (1995)" "Shrek (2001)" "Finding Nemo"'))
     def demo(
         titles: Annotated[
-            list[str] | None, typer.Argument(metavar="TITLE", help="Films someone likes: a title or a unique part.")
+            list[str] | None,
+            typer.Argument(metavar="TITLE", help="Films that someone likes: a title or a unique part of it."),
         ] = None,
         k: Annotated[int, typer.Option("-k", min=1, help="How many recommendations.")] = 10,
-        serve: Annotated[bool, typer.Option("--serve", help="Open the live service on these films instead.")] = False,
-        port: Annotated[int | None, typer.Option("--port", help="With --serve: where it listens.")] = None,
-        traffic: Annotated[bool, typer.Option(help="With --serve: people of the data set keep it busy.")] = True,
+        serve: Annotated[bool, typer.Option("--serve", help="Start the live service on these films instead.")] = False,
+        port: Annotated[int | None, typer.Option("--port", help="With --serve: the port to listen on.")] = None,
+        traffic: Annotated[bool, typer.Option(help="With --serve: simulate visits of people in the data set.")] = True,
         as_json: AsJson = False,
     ) -> None:
-        """Compare the models on MovieLens, then recommend for someone who likes the given films, and say why."""
+        """Compare models on MovieLens, then recommend for someone who likes the given films, and explain it."""
         if serve:
             from penchant.cli.serve import serve_demo
 
@@ -57,7 +58,7 @@ def register(app: typer.Typer) -> None:
             return
         show(
             f"MovieLens: {len(log):,} ratings of {log.n_items:,} films by {log.n_users:,} people. "
-            "Can a model find the last film each of them liked (3.5 stars or more) among all of them?\n",
+            "Can a model find the last film that each person liked (3.5 stars or more) among all of them?\n",
             compared.table(),
             f"\nSomeone new likes these films. The best model above, {best.label}, fitted on all ratings, "
             "recommends:\n",
@@ -70,7 +71,7 @@ def _closing(seconds: float) -> Any:
     from rich.text import Text
 
     lines = (
-        f"\n{seconds:.0f} s from raw ratings to here. The same with a file of yours:",
+        f"\n{seconds:.0f} s from raw ratings to here. The same with your own file:",
         "  penchant inspect events.csv",
         "  penchant fit events.csv --items items.csv -o model/",
         "  penchant recommend model/ --history ITEM --history ITEM --why",

@@ -1,4 +1,4 @@
-"""``penchant evaluate``: models side by side on the same cases of a log."""
+"""``penchant evaluate``: compare models on the same cases of a log."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
 
 SPLIT_HELP = (
-    "leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]; without it one is chosen, and it says why."
+    "leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]; without it, one is chosen and explained."
 )
 
 Candidates = Annotated[
-    Path | None, typer.Option("--candidates", help="Rank only these items: a file of user,item or of lists.")
+    Path | None, typer.Option("--candidates", help="Rank only these items: a file of user,item rows or of lists.")
 ]
-Repeat = Annotated[bool, typer.Option("--repeat", help="Items seen in training may be answers.")]
-KnownOnly = Annotated[bool, typer.Option("--known-only", help="Drop true items that were never seen in training.")]
+Repeat = Annotated[bool, typer.Option("--repeat", help="Also count items seen in training as answers.")]
+KnownOnly = Annotated[bool, typer.Option("--known-only", help="Ignore true items that training never saw.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,19 +40,19 @@ def register(app: typer.Typer) -> None:
     def evaluate(
         logs: Logs,
         model: Annotated[
-            list[str], typer.Option("--model", "-m", help="NAME, NAME:param=value,... or @FILE.json; again for more.")
+            list[str], typer.Option("--model", "-m", help="NAME, NAME:param=value,... or @FILE.json; may be repeated.")
         ],
         reading: ReadOptions,
         split: Annotated[str | None, typer.Option("--split", help=SPLIT_HELP)] = None,
         candidates: Candidates = None,
         repeat: Repeat = False,
-        refit: Annotated[bool, typer.Option("--refit", help="Fit with the validation rows as well.")] = False,
+        refit: Annotated[bool, typer.Option("--refit", help="Also fit on the validation rows.")] = False,
         known_only: KnownOnly = False,
         metrics: Annotated[
-            str | None, typer.Option("--metrics", help="Names, with a cut or not: ndcg@20,recall,auc,rmse.")
+            str | None, typer.Option("--metrics", help="Names, with or without a cut-off: ndcg@20,recall,auc,rmse.")
         ] = None,
-        k: Annotated[int, typer.Option("-k", min=1, help="Length of the lists.")] = 10,
-        seed: Annotated[int, typer.Option("--seed", help="Of folds, models and intervals.")] = 0,
+        k: Annotated[int, typer.Option("-k", min=1, help="The length of the lists.")] = 10,
+        seed: Annotated[int, typer.Option("--seed", help="The seed of folds, models and intervals.")] = 0,
         threads: Threads = 0,
         as_json: AsJson = False,
     ) -> None:
@@ -94,14 +94,14 @@ def register(app: typer.Typer) -> None:
 
 
 def given_candidates(file: Path | None, log: Interactions) -> Histories | None:
-    """What ``--candidates`` says; what it names in vain is said on standard error."""
+    """The lists of ``--candidates``; unknown users and items are noted on standard error."""
     from penchant.evaluation.candidates import read_candidates
 
     return None if file is None else read_candidates(file, log, note)
 
 
 def split_column(reading: ReadOptions, split: str | None) -> ReadOptions:
-    """``--split column:NAME`` also tells the reader which column holds the parts."""
+    """Make ``--split column:NAME`` name the column of parts for the reader as well."""
     from penchant.evaluation.protocols import Protocol
 
     protocol = None if split is None else Protocol.parse(split)
@@ -111,6 +111,6 @@ def split_column(reading: ReadOptions, split: str | None) -> ReadOptions:
     for part in said:
         role, _, name = part.partition("=")
         if role.strip() == "split" and name.strip() != protocol.column:
-            raise ParameterError(f"--split names the column {protocol.column!r}, --columns {name.strip()!r}")
+            raise ParameterError(f"--split names column {protocol.column!r}, but --columns names {name.strip()!r}")
     said = [part for part in said if part.partition("=")[0].strip() != "split"]
     return replace(reading, columns=",".join([*said, f"split={protocol.column}"]))

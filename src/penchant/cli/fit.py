@@ -13,7 +13,7 @@ from penchant.errors import ParameterError
 if TYPE_CHECKING:
     from penchant.models.kinds.base import Model
 
-Seed = Annotated[int, typer.Option("--seed", help="Where random numbers start.")]
+Seed = Annotated[int, typer.Option("--seed", help="The seed of all random numbers.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,33 +35,35 @@ def register(app: typer.Typer) -> None:
             typer.Option(
                 "--model",
                 "-m",
-                help="NAME, NAME:param=value,... or @FILE.json; without it the strong ones are compared.",
+                help="NAME, NAME:param=value,... or @FILE.json; without it, strong models are compared.",
             ),
         ] = None,
         budget: Annotated[
-            float | None, typer.Option("--budget", help="Without -m: seconds for the comparison (60 unless given).")
+            float | None, typer.Option("--budget", help="Without -m: seconds for the comparison (default 60).")
         ] = None,
         metric: Annotated[
-            str | None, typer.Option("--metric", help="Without -m: what to choose by (ndcg@10 unless given; rmse).")
+            str | None, typer.Option("--metric", help="Without -m: the metric to choose by (default ndcg@10; rmse).")
         ] = None,
-        force: Annotated[bool, typer.Option("--force", help="Replace a saved recommender that is there.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Replace an existing saved recommender.")] = False,
         seed: Seed = 0,
         threads: Threads = 0,
-        device: Annotated[str, typer.Option("--device", help="Where neural models are trained: cpu, cuda.")] = "cpu",
+        device: Annotated[
+            str, typer.Option("--device", help="The device that trains neural models: cpu, cuda.")
+        ] = "cpu",
         checkpoints: Annotated[
             str | None,
-            typer.Option("--checkpoints", metavar="FOLDER", help="Write down there how far training has got."),
+            typer.Option("--checkpoints", metavar="FOLDER", help="Where to save checkpoints of training."),
         ] = None,
-        resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+        resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint.")] = False,
         training_log: Annotated[
-            str | None, typer.Option("--training-log", metavar="FILE", help="One line of JSON a training pass.")
+            str | None, typer.Option("--training-log", metavar="FILE", help="Write one line of JSON per epoch.")
         ] = None,
         curve: Annotated[
-            str | None, typer.Option("--curve", metavar="FILE.svg", help="The learning curve as a picture.")
+            str | None, typer.Option("--curve", metavar="FILE.svg", help="Draw the learning curve.")
         ] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Fit a model on a log and save it as a folder; without -m, the one that does best on a part held out."""
+        """Fit a model on a log and save it as a folder; without -m, the model that is best on held-out data."""
         from pathlib import Path
 
         from penchant.evaluation.measure import parse_metric
@@ -73,16 +75,16 @@ def register(app: typer.Typer) -> None:
         from penchant.training.fit import fit as fit_model
 
         if resume and checkpoints is None:
-            raise ParameterError("--resume goes on from a checkpoint: name its folder with --checkpoints")
+            raise ParameterError("--resume continues from a checkpoint: name its folder with --checkpoints")
         if model is not None and (budget is not None or metric is not None):
-            raise ParameterError("--budget and --metric are of the comparison that there is without -m")
+            raise ParameterError("--budget and --metric apply only when no model is given with -m")
         if model is None and (checkpoints or training_log or curve):
-            raise ParameterError("--checkpoints, --training-log and --curve are of one model: name it with -m")
+            raise ParameterError("--checkpoints, --training-log and --curve need a model: name it with -m")
         if curve and not curve.endswith(".svg"):
-            raise ParameterError(f"--curve draws an SVG picture: call it {Path(curve).stem}.svg")
+            raise ParameterError(f"--curve writes an SVG file: name it {Path(curve).stem}.svg")
         parse_metric(metric or METRIC)
         named = None if model is None else parse(model)
-        refuse(Path(output), force=force, marker=MANIFEST)  # before the work, not after it
+        refuse(Path(output), force=force, marker=MANIFEST)  # fail before the work, not after it
         for file in filter(None, (curve, training_log)):
             reachable_file(Path(file))
         log, catalog = read_log(reading.with_logs(logs))
@@ -97,7 +99,7 @@ def register(app: typer.Typer) -> None:
             _draw(recommender.model, curve)
         seen = recommender.fitted_on
         if seen["test_rows_left_out"]:
-            note(f"{seen['test_rows_left_out']:,} rows with split=test were left out")
+            note(f"{seen['test_rows_left_out']:,} rows with split=test were not used")
         for line in seen["notes"]:
             note(line)
         name = recommender.model.name
@@ -111,7 +113,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _sizes(seen: dict[str, Any]) -> str:
-    """What was learned from, and how much of it was positive where not all was."""
+    """The size of the training data, and the share of positives if not all events are."""
     who = "sessions" if seen["sessions"] else "users"
     if seen["positives"] == seen["events"]:
         return f"on {seen['events']:,} events of {seen['histories']:,} {who} and {seen['items']:,} items"
@@ -122,14 +124,14 @@ def _sizes(seen: dict[str, Any]) -> str:
 
 
 def _draw(model: Model, file: str) -> None:
-    """The learning curve of a model that is trained in passes."""
+    """Draw the learning curve of a model that is trained in epochs."""
     from pathlib import Path
 
     from penchant.models.neural.training.curve import learning_curve
 
     history = getattr(model, "history", None)
     if not history:
-        note(f"{model.name} is not trained in passes: there is no learning curve")
+        note(f"{model.name} is not trained in epochs: there is no learning curve")
         return
     measured = next((key for key in history[0] if key.startswith(("ndcg", "-rmse"))), "loss")
     Path(file).write_text(learning_curve({model.name: history}, measured), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""``penchant inspect``: what a log was understood to be, its figures, and what the data doctor finds."""
+"""``penchant inspect``: how a log is understood, its statistics, and the findings of the data doctor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     )
     @reading_options
     def inspect(logs: Logs, reading: ReadOptions, as_json: AsJson = False) -> None:
-        """Say what was understood of a log, its figures, and what is odd about it and how to mend it."""
+        """Show how a log is understood, its statistics, what looks wrong in it and how to correct it."""
         from penchant.data.doctor import examine
         from penchant.data.doctor.statistics import describe
 
@@ -128,7 +128,7 @@ def _histograms(figures: dict[str, Any]) -> list[RenderableType]:
 
 
 def bar(share: float, width: int = BAR) -> str:
-    """A bar of eighths of a block; a share above zero is never drawn as nothing."""
+    """A bar in eighths of a block; a share above zero is never empty."""
     eighths = max(1, round(share * width * 8)) if share > 0 else 0
     whole, rest = divmod(eighths, 8)
     return "█" * whole + ("▏▎▍▌▋▊▉"[rest - 1] if rest else "")
@@ -138,7 +138,7 @@ def _findings(report: ReadReport) -> list[RenderableType]:
     from rich.text import Text
 
     if not report.findings:
-        return [Text("Nothing odd was found.")]
+        return [Text("No findings.")]
     out: list[RenderableType] = [Text("Findings", style="bold")]
     for finding in report.findings:
         text = Text()

@@ -1,4 +1,4 @@
-"""The command ``penchant``: its commands, and what every one of them does with an error."""
+"""The command ``penchant``: its commands and how errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from penchant import __version__
 from penchant.data.reading.wording import command_line
 from penchant.errors import AmbiguousItemError, InputError, PenchantError
 
-# one module a group of commands, each with register(app); in the order of the help
+# one module per group of commands, each with register(app), in the order of the help
 GROUPS = ("demo", "inspect", "models", "fit", "tune", "verify", "recommend", "neighbours", "evaluate", "serve")
 BAD_INPUT, INTERRUPTED = 2, 130
 MATCHES_SHOWN = 20
@@ -68,24 +68,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _unread()
     except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # typer makes it a failure
+        if isinstance(stop.__context__, BrokenPipeError):  # typer turns it into a failure
             return _unread()
         raise
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # what nobody expects is raised again
+    except Exception as error:  # noqa: BLE001  # an unexpected error is raised again
         return _failed(error)
     return done if isinstance(done, int) else 0
 
 
 def _unread() -> int:
-    """Whoever read us has had enough, which is no failure."""
+    """The reader of our output closed it early, which is not a failure."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return 0
 
 
 def _failed(error: Exception) -> int:
-    """One line on standard error for what is expected to go wrong; what is not stays a traceback."""
+    """One line on standard error for an expected error; an unexpected one keeps its traceback."""
     if isinstance(error, PenchantError):
         _say(str(error))
         if isinstance(error, AmbiguousItemError):
@@ -94,7 +94,7 @@ def _failed(error: Exception) -> int:
             if len(error.matches) > MATCHES_SHOWN:
                 print(f"  and {len(error.matches) - MATCHES_SHOWN:,} more", file=sys.stderr)
         return BAD_INPUT if isinstance(error, InputError) else 1
-    if hasattr(error, "format_message"):  # what typer says about the arguments
+    if hasattr(error, "format_message"):  # an error of typer about the arguments
         if message := _plain(error):
             ending = "" if message.endswith((".", "?", "!")) else "."
             _say(f"{message[0].lower()}{message[1:]}{ending} penchant {_command()}--help lists the options")
@@ -103,13 +103,13 @@ def _failed(error: Exception) -> int:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         return 1
     if isinstance(error, MemoryError):
-        _say("there is not enough memory for this")
+        _say("out of memory")
         return 1
     raise error
 
 
 def _plain(error: Any) -> str:
-    """What typer says, without the words of the library that it checks values with."""
+    """The message of typer, without the wording of its validation library."""
     message = str(error.format_message())
     checks = getattr(error.__cause__, "errors", None)
     if not callable(checks):

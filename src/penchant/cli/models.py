@@ -1,4 +1,4 @@
-"""``penchant models``: the models there are and their hyper-parameters."""
+"""``penchant models``: the models and their hyper-parameters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """One model: what it is and does, and its hyper-parameters; ``missing`` names an extra to install."""
+    """One model with its purpose and hyper-parameters; ``missing`` names an extra to install."""
     from penchant.models.kinds.rating import RatingModel
 
     try:
@@ -69,7 +69,7 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _tasks(one: dict[str, Any]) -> str:
-    """What a model is for, and that it predicts ratings where that is not all."""
+    """The task of a model, and ``rating`` if it also predicts ratings."""
     return ", ".join([one["task"] or "-", *(["rating"] if one["predicts"] and one["task"] != "rating" else [])])
 
 
@@ -83,7 +83,7 @@ def _show_all(listed: list[dict[str, Any]]) -> None:
     table.add_column("what it does")
     for one in listed:
         table.add_row(one["name"], _tasks(one), one["about"])
-    show(table, "penchant models NAME shows the hyper-parameters of one.")
+    show(table, "penchant models NAME shows the hyper-parameters of one model.")
 
 
 def _show_one(one: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""``penchant similar-users``: the stored histories that a recommender finds most like one."""
+"""``penchant similar-users``: the stored histories most similar to one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from penchant.recommender.recommender import Recommender
 
 K = Annotated[int, typer.Option("-k", help="How many histories.")]
-SHOWN = 5  # titles of a neighbour in the table
+SHOWN = 5  # titles of a neighbour that the table shows
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJson = False) -> None:
-    """List the training histories most like one, without saying whose they are."""
+    """List the training histories most similar to one, without their owners."""
     from penchant.core.rank import check_k
     from penchant.recommender.recommender import load
 
@@ -38,11 +38,11 @@ def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJ
     find = getattr(model, "neighbours", None)
     if not (type(model).remembers_users and callable(find)):
         raise ParameterError(
-            f"{type(model).name} keeps no training histories, so it cannot show similar ones: "
+            f"{type(model).name} does not store training histories, so it cannot show similar ones: "
             "fit a model that does, such as user-knn"
         )
     if not history:
-        raise ParameterError("say for whom: --history ITEM, once per item")
+        raise ParameterError("give a history: --history ITEM, once per item")
     given, _ = recommender.histories(resolve(recommender, history))
     near, similarities = find(given, k)
     ids = recommender.vocab.ids
@@ -55,14 +55,14 @@ def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJ
     elif len(near):
         show(_table(recommender, given, near, similarities))
     if not len(near):
-        note("no training history has anything in common with it")
+        note("no training history is similar to it")
 
 
 def _table(recommender: Recommender, given: Histories, near: Histories, similarities: Floats) -> Table:
     from rich.table import Table
 
     ids = recommender.vocab.ids
-    table = Table("similarity", "in common", "holds besides", box=None)
+    table = Table("similarity", "in common", "also contains", box=None)
     for row, similarity in enumerate(similarities):
         items = near.row(row).tolist()
         names = {item: recommender.title(item) or ids[item] for item in items}

@@ -1,4 +1,4 @@
-"""The reading options, written once, for every command that reads a log."""
+"""The reading options, shared by every command that reads a log."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ R = TypeVar("R")
 PANEL = "Reading"
 
 Logs = Annotated[list[str], typer.Argument(metavar="LOG", help="Files or globs.", show_default=False)]
-Log = Annotated[list[str] | None, typer.Option("--log", help="A log: file or glob; may be given again.")]
+Log = Annotated[list[str] | None, typer.Option("--log", help="A log: a file or glob; may be repeated.")]
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a log is read; every field is an option of the command line, in this order."""
+    """How a log is read; every field is a command-line option, in this order."""
 
     items: Annotated[
         Path | None,
@@ -40,21 +40,23 @@ class ReadOptions:
         str | None,
         typer.Option(
             "--columns",
-            help="Which column is what: user=C,item=C,value=C,kind=C,time=C,session=C,position=C,split=C.",
+            help="The role of each column: user=C,item=C,value=C,kind=C,time=C,session=C,position=C,split=C.",
             rich_help_panel=PANEL,
         ),
     ] = None
     kind: Annotated[
         str | None,
-        typer.Option("--kind", help="Weight of each kind of event: view=1,cart=3,dislike=-1.", rich_help_panel=PANEL),
+        typer.Option(
+            "--kind", help="The weight of each kind of event: view=1,cart=3,dislike=-1.", rich_help_panel=PANEL
+        ),
     ] = None
     values: Annotated[
         str | None,
-        typer.Option("--values", help="What values are: rating, weight or none.", rich_help_panel=PANEL),
+        typer.Option("--values", help="What the values are: rating, weight or none.", rich_help_panel=PANEL),
     ] = None
     positive: Annotated[
         str | None,
-        typer.Option("--positive", help="What counts as a positive: 'value>=4'.", rich_help_panel=PANEL),
+        typer.Option("--positive", help="Which events are positives: 'value>=4'.", rich_help_panel=PANEL),
     ] = None
     sep: Annotated[
         str | None,
@@ -66,13 +68,13 @@ class ReadOptions:
     ] = None
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="A bad row is an error.", rich_help_panel=PANEL),
+        typer.Option("--strict", help="Treat a bad row as an error.", rich_help_panel=PANEL),
     ] = False
     rejected: Annotated[
         Path | None,
-        typer.Option("--rejected", help="Where bad rows go, instead of LOG.rejected.csv.", rich_help_panel=PANEL),
+        typer.Option("--rejected", help="The file for bad rows, instead of LOG.rejected.csv.", rich_help_panel=PANEL),
     ] = None
-    logs: list[str] = field(default_factory=list)  # set by the command, not an option
+    logs: list[str] = field(default_factory=list)  # set by the command; not an option
 
     def with_logs(self, logs: list[str] | None) -> ReadOptions:
         """The same options for these files."""
@@ -81,7 +83,7 @@ class ReadOptions:
 
 
 def reading_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a typer command the reading options: its parameter ``reading`` receives them as ``ReadOptions``.
+    """Add the reading options to a typer command, whose parameter ``reading`` receives a ``ReadOptions``.
 
     ::
 
@@ -100,7 +102,7 @@ def reading_options(command: Callable[..., R]) -> Callable[..., R]:
     ]
     names = {option.name for option in options}
     if clash := sorted(names & {p.name for p in own}):
-        raise TypeError(f"{command.__name__} has a parameter {clash[0]!r} of its own beside the reading options")
+        raise TypeError(f"{command.__name__} has a parameter {clash[0]!r}, which is also a reading option")
 
     def run(**given: Any) -> R:
         reading = ReadOptions(**{name: given.pop(name) for name in names})
@@ -114,21 +116,21 @@ def reading_options(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
-    """Read the log, and the item table if there is one; says on standard error what was rejected and noted.
+    """Read the log and the item table, if any; prints rejected rows and notes on standard error.
 
-    The vocabulary holds the items of the log, then those that only the item table names.
+    The vocabulary has the items of the log, then those that only the item table has.
     """
     log, _, catalog = read_log_traced(options, trace=False)
     return log, catalog
 
 
 def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
-    """As ``read_log``, and with ``trace`` also where each event stood in its file."""
+    """As ``read_log``; with ``trace`` also the line of each event in its file."""
     from penchant.data.reading.assemble import read_traced
 
     if not options.logs:
         raise ParameterError("no log was given: name one or more files")
-    if hasattr(signal, "siginterrupt"):  # polars takes interrupts so that a wait for a pipe would never notice them
+    if hasattr(signal, "siginterrupt"):  # with the handler of polars, waiting for a pipe would ignore Ctrl-C
         signal.siginterrupt(signal.SIGINT, True)
     with reading_progress() as progress:
         log, found = read_traced(
@@ -152,7 +154,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
 
 
 def loud_lines(report: ReadReport) -> list[str]:
-    """What reading found that spoils everything made of the log, a line each."""
+    """Findings that spoil all results, one line each."""
     lines = []
     for found in report.findings:
         if found.severity == "error" or (found.severity == "warning" and found.check in LOUD):
@@ -164,7 +166,7 @@ def loud_lines(report: ReadReport) -> list[str]:
 
 
 def rejection_lines(report: ReadReport, examples: int = 3) -> list[str]:
-    """What was rejected and noted, a few lines of text."""
+    """Rejected rows and notes, a few lines of text."""
     lines = list(report.notes)
     if report.n_rejected:
         lines.append(f"{report.n_rejected:,} of {report.rows:,} rows could not be used:")
@@ -180,7 +182,7 @@ def rejection_lines(report: ReadReport, examples: int = 3) -> list[str]:
 
 @contextmanager
 def reading_progress() -> Iterator[Callable[[str, float], None] | None]:
-    """A progress bar on standard error while a long log is read; nothing where nobody watches."""
+    """A progress bar on standard error while a log is read; None if it is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 

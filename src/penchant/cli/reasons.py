@@ -1,4 +1,4 @@
-"""Reasons painted: one bar a recommendation, cut into what every liked item gave."""
+"""Explanations as bars: one per recommendation, divided by the contribution of each liked item."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from penchant.recommender.answer import Recommendation, Recommendations
 
-_PAINTS = (("█", "cyan"), ("▓", "magenta"), ("▒", "yellow"), ("░", "green"))  # told apart without colour as well
+_PAINTS = (("█", "cyan"), ("▓", "magenta"), ("▒", "yellow"), ("░", "green"))  # also distinct without colour
 
 
 def stacked(answer: Recommendations, liked: Sequence[tuple[str, str]]) -> RenderableType:
-    """Recommendations with one bar each, cut into what every liked item gave to the score.
+    """Recommendations with one bar each, divided by what each liked item contributes to the score.
 
-    ``liked`` are ids and titles; those after the fourth share one paint.
+    ``liked`` are ids and titles; all after the fourth share one colour.
     """
     from rich import box
     from rich.console import Group

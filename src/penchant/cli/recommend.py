@@ -22,7 +22,7 @@ Items = Annotated[
     list[str] | None,
     typer.Option("--history", metavar="ITEM", help="An item of the history, oldest first: an id or part of a title."),
 ]
-Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="ITEM", help="An item not wanted.")]
+Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="ITEM", help="An item to leave out.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -43,18 +43,18 @@ def recommend(
     reading: ReadOptions,
     history: Items = None,
     user: Annotated[str | None, typer.Option("--user", help="A user of the log.")] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every user of the log, into a file.")] = False,
+    everyone: Annotated[bool, typer.Option("--all", help="All users of the log, into a file.")] = False,
     log: Log = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="With --all: a .parquet or .jsonl file.")
     ] = None,
     k: K = 10,
-    why: Annotated[bool, typer.Option("--why", help="Say what each recommendation comes from.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Explain each recommendation.")] = False,
     exclude: Exclude = None,
-    repeat: Annotated[bool, typer.Option("--repeat", help="Seen items may come again.")] = False,
+    repeat: Annotated[bool, typer.Option("--repeat", help="Also recommend items already seen.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Recommend for a history typed in, for one user of a log, or for all of them."""
+    """Recommend for a given history, for one user of a log, or for all users."""
     from dataclasses import replace
     from pathlib import Path
 
@@ -64,15 +64,15 @@ def recommend(
 
     check_k(k)
     if [bool(history), user is not None, everyone].count(True) != 1:
-        raise ParameterError("say for whom: --history ITEM (once per item), --user U --log LOG, or --all --log LOG")
+        raise ParameterError("give a history: --history ITEM (once per item), --user U --log LOG, or --all --log LOG")
     if bool(history) == bool(log):
-        raise ParameterError("--user and --all need --log LOG; --history goes without it")
+        raise ParameterError("--user and --all need --log LOG; --history does not take it")
     if everyone != (output is not None):
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):
-        raise ParameterError("--all goes without --why and --exclude")
+        raise ParameterError("--all does not take --why or --exclude")
     if output is not None:
-        reachable_file(Path(output))  # before the work, not after it
+        reachable_file(Path(output))  # fail before the work, not after it
     recommender = load(folder)
     if history:
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
@@ -100,7 +100,7 @@ def recommend(
 
 
 def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, as_json: AsJson = False) -> None:
-    """List the items most like one."""
+    """List the items most similar to one."""
     from penchant.recommender.recommender import load
 
     recommender = load(folder)
@@ -110,9 +110,9 @@ def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, a
     if as_json:
         print_json(answer.to_json())
     elif answer:
-        show(answer.table(f"Like {title}"))
+        show(answer.table(f"Similar to {title}"))
     if not answer:
-        note(f"nothing has anything in common with {title}")
+        note(f"no item is similar to {title}")
 
 
 def explain(
@@ -121,13 +121,13 @@ def explain(
     history: Items = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what each event of a history gives to the score of one item."""
+    """Show what each event of a history contributes to the score of one item."""
     from penchant.recommender.recommender import load
 
     recommender = load(folder)
     ids, (wanted,) = resolve(recommender, history or ()), resolve(recommender, [item])
     answer = recommender.explain(ids, wanted)
-    held = [f"{answer.label} is in the history already: it would not be recommended."] if wanted in ids else []
+    held = [f"{answer.label} is already in the history, so it would not be recommended."] if wanted in ids else []
     if not as_json:
         show(answer.table(*held))
         return
@@ -137,12 +137,12 @@ def explain(
 
 
 def resolve(recommender: Recommender, texts: Sequence[str]) -> list[str]:
-    """The ids that ITEM arguments mean to a recommender."""
+    """The ids of ITEM arguments."""
     return resolve_items(recommender.vocab, recommender.catalog, texts)
 
 
 def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
-    """Reading options that default to how the training log was read."""
+    """Reading options whose defaults are those of the training log."""
     from dataclasses import replace
 
     recipe = recommender.recipe

@@ -1,4 +1,4 @@
-"""How the command line speaks: answers on standard output, everything else on standard error."""
+"""Output of the command line: answers on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
 
     from penchant.models.kinds.base import Progress
 
-Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one a core.")]
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 
 
 def example(*lines: str) -> str:
-    """The epilogue of a command: its examples, a line each."""
+    """The epilogue of a command: its examples, one per line."""
     return "\n\n".join(["Examples:" if len(lines) > 1 else "Example:", *lines])
 
 
 def print_json(document: Any) -> None:
-    """One JSON document; numbers that JSON does not know raise ``ValueError``."""
+    """Print one JSON document; raises ``ValueError`` for NaN and infinity."""
     print(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     print(f"penchant: {text}", file=sys.stderr)
 
 
 def say(text: str) -> None:
-    """One line on standard output, as it is and however long."""
+    """Print one line on standard output, unchanged and of any length."""
     print(text)
 
 
 def console() -> Console:
-    """Standard output as a rich console; a fixed width where nobody watches, so that output does not depend on it.
+    """Standard output as a rich console, of fixed width if it is not a terminal.
 
-    Text is shown as it is: titles may hold brackets and colons.
+    Text is shown unchanged: titles may contain brackets and colons.
     """
     from rich.console import Console
 
     class Output(Console):
-        def on_broken_pipe(self) -> None:  # rich would end the process with an error
+        def on_broken_pipe(self) -> None:  # rich would exit with an error
             raise BrokenPipeError
 
     return Output(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 100)
@@ -62,7 +62,7 @@ def show(*parts: RenderableType) -> None:
 
 @contextmanager
 def progress() -> Iterator[Progress | None]:
-    """A ``Run.progress`` that draws one bar a stage on standard error; None where nobody watches."""
+    """A ``Run.progress`` that draws one bar per stage on standard error; None if it is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -84,10 +84,10 @@ def progress() -> Iterator[Progress | None]:
         tasks: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int) -> None:
-            name = stage.partition(" · ")[0]  # what follows is news of the same stage
+            name = stage.partition(" · ")[0]  # the rest describes progress within the stage
             if name not in tasks:
                 tasks[name] = bars.add_task(stage, total=total)
             bars.update(tasks[name], description=stage, completed=done, total=total)
 
-        with told_of_compiling(lambda: note("compiling for this processor; only the first run waits for it")):
+        with told_of_compiling(lambda: note("compiling for this processor; this happens on the first run only")):
             yield report

@@ -17,7 +17,7 @@ SUGGESTIONS = 5
 
 
 def resolve_items(vocab: Vocab, catalog: Catalog | None, texts: Sequence[str]) -> list[str]:
-    """The ids that ITEM arguments mean.
+    """The ids of ITEM arguments.
 
     ``The Matrix`` also finds ``Matrix, The``. Raises ``UnknownItemError``, with titles that share its words, or
     ``AmbiguousItemError`` with the list of matches.
@@ -29,7 +29,7 @@ def _resolve(vocab: Vocab, catalog: Catalog | None, text: str) -> str:
     if catalog is None:
         index = vocab.index(text)
         if index < 0:
-            raise UnknownItemError(f"no item has the id {text!r}, and without titles only ids are known")
+            raise UnknownItemError(f"no item has the id {text!r}; there are no titles to search")
         return vocab.ids[index]
     try:
         return vocab.ids[catalog.resolve(text)]
@@ -40,12 +40,12 @@ def _resolve(vocab: Vocab, catalog: Catalog | None, text: str) -> str:
         if turned and catalog.find(f"{turned[2]}, {turned[1]}"):
             return vocab.ids[catalog.resolve(f"{turned[2]}, {turned[1]}")]
         near = _near(catalog, text)
-        hint = f"; titles like it: {' · '.join(near)}" if near else ""
+        hint = f"; similar titles: {' · '.join(near)}" if near else ""
         raise UnknownItemError(f"{unknown}{hint}") from None
 
 
 def _near(catalog: Catalog, text: str) -> list[str]:
-    """Titles that share the most words with the text, then titles that are spelled like it."""
+    """Titles that share the most words with the text, or else titles with a similar spelling."""
     import difflib
 
     titles = [title for title in catalog.titles if title]

@@ -1,4 +1,4 @@
-"""``penchant serve`` and ``penchant keys``: the live service and who may use it."""
+"""``penchant serve`` and ``penchant keys``: the live service and its access keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "jinja2", "prometheus_client")
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
 Store = Annotated[str | None, typer.Option("--store", metavar="URL", help="sqlite:///FILE or postgresql://HOST/NAME.")]
-KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id of a key, as keys list shows it.")]
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id of a key, as shown by keys list.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
             "penchant serve --config penchant.toml --print-settings",
         )
     )(serve)
-    keys = typer.Typer(help="Who may use the service: make, list, rotate and revoke keys.", no_args_is_help=True)
+    keys = typer.Typer(help="Create, list, rotate and revoke access keys.", no_args_is_help=True)
     keys.command(epilog=example("penchant keys create shop --scope collect --origin https://shop.example"))(create)
     keys.command("list", epilog=example("penchant keys list"))(list_keys)
     keys.command(epilog=example("penchant keys rotate 1a2b3c4d --grace 3600"))(rotate)
@@ -42,28 +42,36 @@ def serve(
     ] = None,
     store: Store = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    keep: Annotated[str | None, typer.Option(help="How long events are kept, such as 90d or 2y; 0 for ever.")] = None,
-    keep_per_user: Annotated[int | None, typer.Option(help="Newest events of one person that are kept.")] = None,
-    recent: Annotated[int | None, typer.Option(help="Newest events of one person that are scored.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="How long events are kept, such as 90d or 2y; 0 means for ever.")
+    ] = None,
+    keep_per_user: Annotated[
+        int | None, typer.Option(help="How many of the newest events of one person are kept.")
+    ] = None,
+    recent: Annotated[int | None, typer.Option(help="How many of the newest events of one person are scored.")] = None,
     dislike_days: Annotated[float | None, typer.Option(help="How long a dislike hides its item.")] = None,
-    new_items: Annotated[bool | None, typer.Option(help="Unknown items enter the catalogue.")] = None,
-    min_support: Annotated[int | None, typer.Option(help="Fewest people of a popularity segment.")] = None,
-    max_body: Annotated[int | None, typer.Option(help="Bytes of one request body.")] = None,
-    max_batch: Annotated[int | None, typer.Option(help="Events or items of one request.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Requests a second of one key; 0: no limit.")] = None,
-    origin: Annotated[list[str] | None, typer.Option(help="Web origin that may read answers (CORS).")] = None,
-    demo: Annotated[bool | None, typer.Option("--demo", help="Open the page Try it to everyone.")] = None,
+    new_items: Annotated[bool | None, typer.Option(help="Add unknown items to the catalogue.")] = None,
+    min_support: Annotated[
+        int | None, typer.Option(help="The smallest number of people in a popularity segment.")
+    ] = None,
+    max_body: Annotated[int | None, typer.Option(help="The largest request body, in bytes.")] = None,
+    max_batch: Annotated[int | None, typer.Option(help="The largest number of events or items in one request.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests per second for one key; 0: no limit.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help="A web origin that may read answers (CORS).")] = None,
+    demo: Annotated[bool | None, typer.Option("--demo", help="Open the page 'Try it' to everyone.")] = None,
     allow_remembered: Annotated[
-        bool | None, typer.Option("--allow-remembered", help="Serve models that keep training histories.")
+        bool | None, typer.Option("--allow-remembered", help="Allow models that store training histories.")
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    access_log: Annotated[bool | None, typer.Option(help="One log line for every request.")] = None,
-    drain: Annotated[float | None, typer.Option(help="Seconds that requests may take to end after SIGTERM.")] = None,
+    access_log: Annotated[bool | None, typer.Option(help="Log every request.")] = None,
+    drain: Annotated[float | None, typer.Option(help="Seconds for open requests to finish after SIGTERM.")] = None,
     config: Config = None,
-    print_settings: Annotated[bool, typer.Option("--print-settings", help="Check and print them, then end.")] = False,
+    print_settings: Annotated[
+        bool, typer.Option("--print-settings", help="Check and print the settings, then exit.")
+    ] = False,
 ) -> None:
-    """Serve recommendations over HTTP. Every setting may also stand in the environment (PENCHANT_PORT) or in a file."""
+    """Serve recommendations over HTTP. Settings may also come from the environment (PENCHANT_PORT) or a file."""
     flags = {name: value for name, value in locals().items() if name not in {"config", "print_settings", "origin"}}
     settings = read_settings({**flags, "origins": tuple(origin) if origin else None}, config)
     if print_settings:
@@ -76,7 +84,7 @@ def serve(
 
 
 def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = True) -> None:
-    """Fit models on the bundled films and serve them from a folder that is gone afterwards."""
+    """Fit models on the bundled films and serve them from a temporary folder."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -87,11 +95,11 @@ def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = T
         from penchant.serve.demo import BESIDE, Traffic, prepare
         from penchant.serve.run import serve as run
 
-        typer.echo("Fitting and evaluating three models on the films; it takes some seconds.", err=True)
+        typer.echo("Fitting and evaluating three models on the films; this takes some seconds.", err=True)
         past = prepare(settings, model, positive)
 
         def started(port: int) -> None:
-            typer.echo(f"\n  Open http://127.0.0.1:{port}/   (Ctrl-C ends it and leaves nothing)\n", err=True)
+            typer.echo(f"\n  Open http://127.0.0.1:{port}/   (Ctrl-C stops it and leaves no files)\n", err=True)
             if traffic:
                 Traffic(port, past).start()
 
@@ -99,7 +107,7 @@ def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = T
 
 
 def read_settings(flags: dict[str, Any], config: str | None) -> Settings:
-    """Settings from flags, environment and file; raises ``MissingExtraError`` where the extra is not installed."""
+    """Settings from flags, environment and file; raises ``MissingExtraError`` if the extra is not installed."""
     from penchant.errors import MissingExtraError
 
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
@@ -113,7 +121,7 @@ def _need_folder(settings: Settings) -> None:
     from penchant.errors import ParameterError
 
     if not settings.folder:
-        raise ParameterError("say which model: penchant serve FOLDER")
+        raise ParameterError("name a saved recommender: penchant serve FOLDER")
 
 
 def _keyring(store: str | None, config: str | None) -> Keyring:
@@ -129,21 +137,21 @@ def _keyring(store: str | None, config: str | None) -> Keyring:
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What to know the key by.")],
-    scope: Annotated[list[str], typer.Option(help="collect, read or admin; may be given again.")],
-    origin: Annotated[list[str] | None, typer.Option(help="Web origin that may use a collect key.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Requests a second.")] = None,
+    name: Annotated[str, typer.Argument(help="A name for the key.")],
+    scope: Annotated[list[str], typer.Option(help="collect, read or admin; may be repeated.")],
+    origin: Annotated[list[str] | None, typer.Option(help="A web origin that may use a collect key.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests per second.")] = None,
     store: Store = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key. It is shown once: only its hash is kept."""
-    key, told = _keyring(store, config).create(name, scope, origins=origin or (), rate=rate)
-    print_json({**key.to_json(), "key": told}) if as_json else say(told)
+    """Create a key. It is shown only once, because only its hash is stored."""
+    key, secret = _keyring(store, config).create(name, scope, origins=origin or (), rate=rate)
+    print_json({**key.to_json(), "key": secret}) if as_json else say(secret)
 
 
 def list_keys(store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
-    """List the keys of a store; what they are is not kept."""
+    """List the keys of a store, without their secrets."""
     keys = [key.to_json() for key in _keyring(store, config)]
     if as_json:
         print_json({"keys": keys})
@@ -154,17 +162,17 @@ def list_keys(store: Store = None, config: Config = None, as_json: AsJson = Fals
 
 def rotate(
     key_id: KeyId,
-    grace: Annotated[int, typer.Option(help="Seconds that the old key is good for.")] = 86_400,
+    grace: Annotated[int, typer.Option(help="Seconds for which the old key stays valid.")] = 86_400,
     store: Store = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new secret for a key."""
-    key, told = _keyring(store, config).rotate(key_id, grace=grace)
-    print_json({**key.to_json(), "key": told}) if as_json else say(told)
+    """Create a new secret for a key."""
+    key, secret = _keyring(store, config).rotate(key_id, grace=grace)
+    print_json({**key.to_json(), "key": secret}) if as_json else say(secret)
 
 
 def revoke(key_id: KeyId, store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
-    """End a key at once."""
+    """Revoke a key immediately."""
     key = _keyring(store, config).revoke(key_id)
     print_json(key.to_json()) if as_json else say(f"{key.id} is revoked")

@@ -26,21 +26,21 @@ def register(app: typer.Typer) -> None:
         logs: Logs,
         model: Annotated[
             str,
-            typer.Option("--model", "-m", help="NAME, or NAME:param=value,... to keep some parameters as they are."),
+            typer.Option("--model", "-m", help="NAME, or NAME:param=value,... to fix some parameters."),
         ],
         output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.json", help="The parameter file.")],
         reading: ReadOptions,
         split: Annotated[str | None, typer.Option("--split", help=SPLIT_HELP)] = None,
         candidates: Candidates = None,
         repeat: Repeat = False,
-        metric: Annotated[str, typer.Option("--metric", help="What to choose by.")] = "ndcg@10",
-        trials: Annotated[int, typer.Option("--trials", min=1, help="At most so many sets of parameters.")] = 30,
-        minutes: Annotated[float | None, typer.Option("--minutes", help="Start no trial after so long.")] = None,
-        seed: Annotated[int, typer.Option("--seed", help="Of the search, the splits and the models.")] = 0,
+        metric: Annotated[str, typer.Option("--metric", help="The metric to choose by.")] = "ndcg@10",
+        trials: Annotated[int, typer.Option("--trials", min=1, help="The largest number of trials.")] = 30,
+        minutes: Annotated[float | None, typer.Option("--minutes", help="Start no trial after this time.")] = None,
+        seed: Annotated[int, typer.Option("--seed", help="The seed of the search, the splits and the models.")] = 0,
         threads: Threads = 0,
         as_json: AsJson = False,
     ) -> None:
-        """Search hyper-parameters; stopped and started again with the same command, it goes on where it was."""
+        """Search hyper-parameters; the same command continues an interrupted search."""
         from penchant.evaluation.measure import parse_metric
         from penchant.models.kinds.base import Run
         from penchant.models.registry import parse
@@ -69,7 +69,7 @@ def register(app: typer.Typer) -> None:
                 run=Run(seed, threads, progress=report),
             )
         if held:
-            note(f"{output} held earlier trials of this search: it went on from there")
+            note(f"{output} has earlier trials of this search, which were reused")
         if as_json:
             print_json(found.to_json())
             return
@@ -77,18 +77,18 @@ def register(app: typer.Typer) -> None:
         changed = ", ".join(f"{name}={value}" for name, value in best.params.items() if value != first(found)[name])
         say(
             f"{found.model}: {metric} {best.value:.4f} on validation with {changed or 'the defaults'} "
-            f"(trial {best.number} of {len(found.trials)}, the defaults had {found.trials[0].value or 0:.4f})"
+            f"(trial {best.number} of {len(found.trials)}; the defaults reached {found.trials[0].value or 0:.4f})"
         )
         say(f"Use it with: -m @{output}")
 
 
 def first(found: Tuned) -> dict[str, object]:
-    """The parameters that the search started from."""
+    """The parameters of the first trial."""
     return found.trials[0].params
 
 
 def tell(trial: Trial, found: Tuned) -> None:
-    """One line a trial, on standard error."""
+    """Print one line per trial on standard error."""
     reached = f"{found.metric} {trial.steps[-1][1]:.4f}" if trial.steps else ""
     state = "" if trial.value is not None else " failed: " + trial.error if trial.error else " dropped"
     note(f"trial {trial.number}: {reached}{state}, {trial.seconds:.1f} s, best {found.best.value or 0:.4f}")

@@ -1,4 +1,4 @@
-"""``penchant verify``: is a saved folder what was saved?"""
+"""``penchant verify``: check the integrity of a saved folder."""
 
 from __future__ import annotations
 

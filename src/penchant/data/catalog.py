@@ -1,4 +1,4 @@
-"""The item table: titles, attributes, vectors, what is available; aligned with a vocabulary."""
+"""The catalogue: titles, attributes, vectors and availability of the items of a vocabulary."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from penchant.errors import AmbiguousItemError, DataError, UnknownItemError
 if TYPE_CHECKING:
     import polars as pl
 
-_BEHIND = re.compile(r"(\s*\([^()]*\))+\s*$")  # a year, another name
+_BEHIND = re.compile(r"(\s*\([^()]*\))+\s*$")  # a year, an alternative title
 
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
-    """What is known of each item of ``vocab``; entry ``i`` of everything here belongs to item index ``i``."""
+    """What is known about each item of ``vocab``; entry ``i`` of every column belongs to item index ``i``."""
 
     vocab: Vocab
     titles: list[str | None]  # (n_items,)
     attributes: dict[str, list[Any]] = field(default_factory=dict)  # name: (n_items,) text, number, list of text, None
-    vectors: Floats | None = None  # (n_items, size) any embedding; a row of zeros where an item has none
-    available: Bools | None = None  # (n_items,) None: everything is
+    vectors: Floats | None = None  # (n_items, size) any embedding; zeros for an item without one
+    available: Bools | None = None  # (n_items,) None: all are
     domains: list[str | None] | None = None  # (n_items,)
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Catalog:
 
     @classmethod
     def empty(cls, vocab: Vocab) -> Catalog:
-        """A catalogue that knows nothing of the items but their ids."""
+        """A catalogue with ids only."""
         return cls(vocab, [None] * len(vocab))
 
     @classmethod
@@ -66,10 +66,10 @@ class Catalog:
     ) -> Catalog:
         """Read an item table (a file, or a table in memory) for the items of ``vocab``.
 
-        Columns ``title``, ``vector``, ``available`` and ``domain`` are known by their usual names; the rest become
-        attributes; ``column`` names the one with the ids where its name is not a usual one. Items
-        that the table does not hold have no title and no attributes; rows of items outside the vocabulary are left
-        out. Raises ``DataError`` for a table without item ids.
+        Columns ``title``, ``vector``, ``available`` and ``domain`` are found by their usual names; all others become
+        attributes. ``column`` names the column of ids if its name is unusual. Items that are missing from the table
+        have no title and no attributes; rows of items outside the vocabulary are skipped. Raises ``DataError`` for a
+        table without item ids.
         """
         from penchant.data.reading.item_columns import item_columns
         from penchant.data.reading.items import read_items
@@ -78,7 +78,7 @@ class Catalog:
         return cls(vocab, found.titles, found.attributes, found.vectors, found.available, found.domains)
 
     def features(self) -> ItemFeatures:
-        """Attributes and vectors as the plain arrays that ``Model.fit`` takes; titles and availability stay out."""
+        """Attributes and vectors as the plain arrays that ``Model.fit`` takes, without titles and availability."""
         return ItemFeatures.from_columns(len(self), self.attributes, self.vectors)
 
     # -- finding --------------------------------------------------------------------------------------------------
@@ -88,15 +88,15 @@ class Catalog:
         return [(title or "").casefold() for title in self.titles]
 
     def title(self, index: int) -> str | None:
-        """The title of one item, None where it has none."""
+        """The title of one item; None if it has none."""
         return self.titles[index]
 
     def label(self, index: int) -> str:
-        """What to call an item: its title, or its id where it has none."""
+        """The title of an item, or its id if it has no title."""
         return self.titles[index] or self.vocab.ids[index]
 
     def find(self, text: str) -> list[tuple[str, str]]:
-        """``(id, title)`` of every item whose title holds ``text``, whatever the case; in index order."""
+        """``(id, title)`` of every item whose title contains ``text``, ignoring case; in index order."""
         return [(self.vocab.ids[i], str(self.titles[i])) for i in self._matches(text)]
 
     def _matches(self, text: str) -> list[int]:
@@ -104,11 +104,11 @@ class Catalog:
         return [i for i, title in enumerate(self._folded) if wanted in title] if wanted else []
 
     def resolve(self, text: str) -> int:
-        """The item that ``text`` means: an exact id, else a whole title, else a unique part of a title.
+        """The index of the item that ``text`` means: an exact id, else a whole title, else a unique part of a title.
 
-        A title is whole without what stands in brackets behind it: ``Heat`` is ``Heat (1995)`` if only one has it.
-        Raises ``UnknownItemError`` where nothing matches and ``AmbiguousItemError``, which lists the matches, where
-        several do.
+        Brackets at the end of a title may be left out: ``Heat`` means ``Heat (1995)`` if only one title fits.
+        Raises ``UnknownItemError`` if nothing matches, and ``AmbiguousItemError`` with the list of matches if several
+        titles do.
         """
         index = self.vocab.index(text)
         if index >= 0:
@@ -122,14 +122,14 @@ class Catalog:
         if len(exact) == 1:
             return exact[0]
         if not matches:
-            raise UnknownItemError(f"no item has the id {text!r}, and no title holds it")
+            raise UnknownItemError(f"no item has the id {text!r}, and no title contains it")
         if len(matches) > 1:
             found = [(self.vocab.ids[i], str(self.titles[i])) for i in matches]
-            raise AmbiguousItemError(f"{len(matches)} titles hold {text!r}: give an id or more of the title", found)
+            raise AmbiguousItemError(f"{len(matches)} titles contain {text!r}: give an id, or more of the title", found)
         return matches[0]
 
     def frame(self) -> pl.DataFrame:
-        """Everything as one polars table, a row an item in index order, its ids in the column ``item``."""
+        """Everything as one polars table, one row per item in index order; column ``item`` holds the ids."""
         import polars as pl
 
         table: dict[str, Any] = {"item": pl.Series(self.vocab.ids, dtype=pl.String)}

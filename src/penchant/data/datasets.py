@@ -1,4 +1,4 @@
-"""The data that comes with the package: MovieLens ml-latest-small (2016), under its own licence beside it."""
+"""The data set of the package: MovieLens ml-latest-small (2016), with its own licence beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from penchant.data.interactions import Interactions
 
 
 def movielens_small_path(table: str = "interactions") -> Path:
-    """Where the bundled Parquet table ``interactions`` or ``items`` lies."""
+    """The path of the bundled Parquet table ``interactions`` or ``items``."""
     return Path(__file__).parent / "bundled" / "ml-latest-small" / f"{table}.parquet"
 
 

@@ -1,4 +1,4 @@
-"""The event table of a log: who did what, when, read, checked and cleaned."""
+"""The event table of a log: who did what and when."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from penchant.errors import DataError, InputError
 class Interactions:
     """Events sorted by user, then time, then position, then their order in the log.
 
-    User ``u`` is ``user_ids[u]``; users stand in the order in which the log first names them. The events of a user
-    are neighbours, so ``histories()`` copies nothing but the row pointers. Where the log is of sessions, a "user" is
-    a session.
+    User ``u`` is ``user_ids[u]``; users are in the order of their first appearance in the log. The events of a user
+    are contiguous, so ``histories()`` copies only the row pointers. In a log of sessions, a "user" is a session.
     """
 
     vocab: Vocab
     user_ids: list[str]
-    users: Ints  # (events,) never falls
+    users: Ints  # (events,) never decreases
     items: Ints  # (events,)
     values: Floats | None = None  # (events,)
     values_are: ValuesAre = "none"
-    liked: Bools | None = None  # (events,) which events are positives; None: weights > 0, otherwise all
+    liked: Bools | None = None  # (events,) which events are positives; None: weights > 0, or all events without weights
     times: Longs | None = None  # (events,) unix seconds
-    parts: NDArray[np.str_] | None = None  # (events,) train, valid, test or the number of a fold, as text
+    parts: NDArray[np.str_] | None = None  # (events,) train, valid, test or the number of a fold
     sessions: bool = False
     recipe: Recipe = field(default_factory=Recipe)
     report: ReadReport = field(default_factory=ReadReport)
@@ -53,22 +52,22 @@ class Interactions:
 
     def __repr__(self) -> str:
         counts = {"event": len(self), "session" if self.sessions else "user": self.n_users, "item": self.n_items}
-        said = ", ".join(f"{count:,} {of if count == 1 else f'{of}s'}" for of, count in counts.items())
-        return f"Interactions({said}, {self.values_are})"
+        sizes = ", ".join(f"{count:,} {of if count == 1 else f'{of}s'}" for of, count in counts.items())
+        return f"Interactions({sizes}, {self.values_are})"
 
     @property
     def n_users(self) -> int:
-        """Users, or sessions, of the log."""
+        """The number of users, or of sessions."""
         return len(self.user_ids)
 
     @property
     def n_items(self) -> int:
-        """Items of the vocabulary."""
+        """The number of items of the vocabulary."""
         return len(self.vocab)
 
     @cached_property
     def indptr(self) -> Longs:
-        """Events of user ``u`` are ``indptr[u]:indptr[u + 1]``, shape ``(n_users + 1,)``."""
+        """The events of user ``u`` are ``indptr[u]:indptr[u + 1]``; shape ``(n_users + 1,)``."""
         counts = np.bincount(self.users, minlength=self.n_users)
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
@@ -77,7 +76,7 @@ class Interactions:
         return {user_id: row for row, user_id in enumerate(self.user_ids)}
 
     def histories(self) -> Histories:
-        """All histories: row ``r`` is that of ``user_ids[r]``, oldest event first."""
+        """All histories, oldest event first; row ``r`` belongs to ``user_ids[r]``."""
         return Histories(
             self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
             ordered=self.ordered,
@@ -85,11 +84,11 @@ class Interactions:
 
     @property
     def ordered(self) -> bool:
-        """Whether the log says what came first: by times, or by a column of positions."""
+        """Whether the log has an order of events: times, or a column of positions."""
         return self.times is not None or "position" in self.report.columns
 
     def history_of(self, user_id: object) -> Histories:
-        """The history of one user, as one row; raises ``InputError`` for a user whom the log does not name."""
+        """The history of one user, as one row; raises ``InputError`` if the log has no such user."""
         row = self._rows.get(user_id if isinstance(user_id, str) else "")
         if row is None:
             try:
@@ -97,7 +96,7 @@ class Interactions:
             except DataError:
                 row = None
         if row is None:
-            raise InputError(f"the log names no {'session' if self.sessions else 'user'} {str(user_id)[:80]!r}")
+            raise InputError(f"the log has no {'session' if self.sessions else 'user'} {str(user_id)[:80]!r}")
         events = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
         return Histories(
             np.array([0, events.stop - events.start]),
@@ -110,7 +109,7 @@ class Interactions:
         )
 
     def need_positives(self) -> None:
-        """Raises ``DataError`` where the rule of what a positive is (``value>=4``) fits no row at all."""
+        """Raises ``DataError`` if no row matches the rule for positives (``value>=4``)."""
         if self.recipe.positive is None or self.values is None or len(self) == 0:
             return
         liked = self.recipe.weigh(values=self.values)[1]
@@ -119,7 +118,7 @@ class Interactions:
             raise DataError(f"no row matches {self.recipe.positive}; values go from {low:g} to {high:g}")
 
     def where(self, mask: Bools) -> Interactions:
-        """The events where ``mask`` (events,) is true: the same vocabulary, users left without events dropped."""
+        """The events where ``mask`` (events,) is true; keeps the vocabulary and drops users without events."""
         mask = np.asarray(mask, dtype=np.bool_)
         if mask.shape != (len(self),):
             raise DataError(f"interactions: the mask has shape {mask.shape}, expected ({len(self)},)")

@@ -26,19 +26,21 @@ def read_interactions(
     max_history: int = 500,
     progress: Callable[[str, float], None] | None = None,
 ) -> Interactions:
-    """Read a log of who did what from files, globs or tables in memory, several of them as one log.
+    """Read a log of who did what from files, globs or tables in memory; several sources become one log.
 
-    Files are delimited text (any separator), JSON lines, Parquet or Arrow; text may be compressed by gzip, zstd, bzip2
-    or xz. Tables are pandas, polars, Arrow or a SciPy sparse matrix of users by items. Separator, encoding, header and
-    columns are found out; ``sep``, ``encoding`` and ``columns`` (role → name, or → number from 1) say them instead.
-    ``kinds`` maps kinds of events to weights, ``positive`` (``'value>=4'``) says what a positive is, ``values`` what
-    values are; ``by`` chooses the rows where a log has both users and sessions (users unless said). ``items``, an item
-    table, appends the items that only it names to the vocabulary.
+    - Files are delimited text (any separator), JSON lines, Parquet or Arrow; text may be compressed with gzip, zstd,
+      bzip2 or xz. Tables are pandas, polars, Arrow, or a SciPy sparse matrix of users by items.
+    - Separator, encoding, header and columns are detected. ``sep``, ``encoding`` and ``columns`` (role → name, or →
+      number from 1) override the detection.
+    - ``kinds`` maps kinds of events to weights. ``positive`` (``'value>=4'``) defines a positive. ``values`` states
+      whether values are ratings or weights.
+    - ``by`` chooses whose rows the histories are if a log has both users and sessions (default: users).
+    - ``items`` is an item table; items that only it has are appended to the vocabulary.
 
-    Bad rows are left out, counted and named in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
-    or False for none); with ``strict`` they are an error. ``progress`` is called with a text and a share from 0 to 1.
-    Raises ``DataError`` where nothing can be used and ``ParameterError`` for options that make no sense. Memory: about
-    50 bytes an event beside the ids; text is read in blocks of 16 MiB.
+    Bad rows are skipped, counted and listed in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
+    or False for none). With ``strict`` they are an error. ``progress`` is called with a text and a share from 0 to 1.
+    Raises ``DataError`` if nothing can be used and ``ParameterError`` for invalid options. Memory: about 50 bytes an
+    event plus the ids; text is read in blocks of 16 MiB.
     """
     from penchant.data.reading.assemble import read
 

@@ -1,4 +1,4 @@
-"""How raw events become a history: the part of reading a log that serving must repeat to the letter."""
+"""How raw events become a history: the part of reading a log that serving must repeat exactly."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _COMPARE: dict[str, Callable[[Floats, np.float32], Bools]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an event counts: kinds and their weights, what a positive is, what values are, how long a history may be.
+    """What an event counts: weights of kinds, the rule for positives, the meaning of values, the length of a history.
 
-    It is saved with a recommender, so that an event means the same when it is served as when it was learned from.
-    Raises ``ParameterError`` for a rule, weight or number that it cannot follow.
+    It is saved with a recommender, so that an event means the same in serving as in training. Raises
+    ``ParameterError`` for an invalid rule, weight or number.
     """
 
-    kinds: Mapping[str, float] = field(default_factory=dict)  # weight of each kind; a kind not named weighs 1
+    kinds: Mapping[str, float] = field(default_factory=dict)  # weight of each kind; other kinds weigh 1
     positive: str | None = None  # 'value>=4', with >=, >, <=, < or ==
     values_are: ValuesAre = "none"
-    max_history: int = 500  # newest events of one user that count when pairs are counted; 0 keeps all
+    max_history: int = 500  # newest events of a user that count in pair statistics; 0 keeps all
 
     def __post_init__(self) -> None:
         if self.values_are not in get_args(ValuesAre):
@@ -64,10 +64,12 @@ class Recipe:
     ) -> tuple[Floats | None, Bools | None]:
         """Values of events and which of them are liked, both ``(events,)``, from their raw kinds and raw values.
 
-        Ratings are the values themselves; weights are the weight of the kind times the value, where a value that is
-        missing (NaN) counts one; ``none`` has no values. ``liked`` is None where weights above zero say it all; the
-        rule ``positive`` compares the value of the event as it comes out here. An event of a kind that weighs zero or
-        less is never liked. Raises ``DataError`` for a rating that is missing and for numbers that are not finite.
+        - Ratings are the values themselves. Weights are the weight of the kind times the value; a missing value (NaN)
+          counts as one. With ``none`` there are no values.
+        - ``liked`` is None if the weights above zero are exactly the positives. The rule ``positive`` applies to the
+          value that this method returns. An event whose kind weighs zero or less is never liked.
+
+        Raises ``DataError`` for a missing rating and for numbers that are not finite.
         """
         if kinds is None:
             return self.weigh_coded([], None, values)
@@ -78,18 +80,18 @@ class Recipe:
     def weigh_coded(
         self, names: Sequence[str | None], kinds: Ints | None, values: ArrayLike | None
     ) -> tuple[Floats | None, Bools | None]:
-        """As ``weigh``, where the kind of event ``i`` is ``names[kinds[i]]``, or unknown for a negative number."""
+        """As ``weigh``; the kind of event ``i`` is ``names[kinds[i]]``, or unknown if the number is negative."""
         raw = None if values is None else np.asarray(values, dtype=np.float32)
         if raw is not None and np.isinf(raw).any():
             raise DataError("an event's value must be a finite number")
         weight: Floats | None = None
         if kinds is not None and self.kinds:
             known = [1.0 if name is None else self.kinds.get(normalise_kind(name), 1.0) for name in names]
-            weight = np.array([*known, 1.0], dtype=np.float32)[kinds]  # -1 is the last: an unknown kind weighs 1
+            weight = np.array([*known, 1.0], dtype=np.float32)[kinds]  # -1 picks the last: an unknown kind weighs 1
         value: Floats | None = None
         if self.values_are == "rating" and raw is not None:
             if np.isnan(raw).any():
-                raise DataError("an event has no rating, and ratings were learned from")
+                raise DataError("an event has no rating, but the model learned from ratings")
             value = raw
         elif self.values_are == "weight" and (raw is not None or kinds is not None):
             size = len(raw) if raw is not None else len(kinds if kinds is not None else ())
@@ -117,7 +119,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
-        """The recipe that ``to_json`` wrote; raises ``ParameterError`` for anything it does not know."""
+        """The recipe that ``to_json`` wrote; raises ``ParameterError`` for an unknown key."""
         unknown = sorted(set(data) - {"kinds", "positive", "values_are", "max_history"})
         if unknown:
             raise ParameterError(f"a recipe has no {unknown[0]!r}")
@@ -127,5 +129,5 @@ class Recipe:
 
 
 def normalise_kind(kind: object) -> str:
-    """The one spelling of an event's kind: lower case without space around it."""
+    """The one spelling of a kind of event: lower case, without spaces around it."""
     return str(kind).strip().lower()

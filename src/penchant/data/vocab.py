@@ -1,4 +1,4 @@
-"""Item ids and item indexes, and the one place where they meet."""
+"""Item ids and item indexes: the one place that maps between them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def normalise_id(value: object) -> str:
     if not text:
         raise DataError("an id is empty")
     if _CONTROL.search(text):
-        raise DataError("an id holds a control character", value=text)
+        raise DataError("an id contains a control character", value=text)
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
@@ -45,10 +45,10 @@ def normalise_id(value: object) -> str:
 
 
 class Vocab:
-    """Item ids ↔ item indexes; an id is a string, an index a position in what a model learned.
+    """Item ids ↔ item indexes. An id is a text; an index is a position in the arrays of a model.
 
-    ``integers`` remembers that the ids were numbers, so that the library gives numbers back. An unknown id encodes
-    to -1. ``extend`` only ever appends, so that an index once given keeps its meaning.
+    ``integers`` notes that the ids were numbers, so that the library returns numbers. An unknown id encodes to -1.
+    ``extend`` only appends, so an index never changes its meaning.
     """
 
     __slots__ = ("_index", "ids", "integers")
@@ -59,7 +59,7 @@ class Vocab:
         self._index: dict[str, int] = {item_id: index for index, item_id in enumerate(self.ids)}
         if len(self._index) != len(self.ids):
             twice = next(item_id for index, item_id in enumerate(self.ids) if self._index[item_id] != index)
-            raise DataError("an item id stands twice in the vocabulary", value=twice)
+            raise DataError("an item id occurs twice in the vocabulary", value=twice)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,7 +76,7 @@ class Vocab:
         return f"Vocab({len(self):,} items)"
 
     def index(self, item_id: object) -> int:
-        """The index of one id, -1 if it is unknown."""
+        """The index of one id; -1 if it is unknown."""
         known = self._index.get(item_id) if isinstance(item_id, str) else None
         if known is not None:
             return known
@@ -86,7 +86,7 @@ class Vocab:
             return -1
 
     def encode(self, ids: Iterable[object]) -> NDArray[np.int32]:
-        """Indexes of ids, shape ``(len(ids),)``; -1 where an id is unknown."""
+        """Indexes of ids, shape ``(len(ids),)``; -1 for an unknown id."""
         return np.fromiter((self.index(item_id) for item_id in ids), dtype=np.int32)
 
     def decode(self, indexes: Sequence[int] | NDArray[np.integer]) -> list[str]:
@@ -98,7 +98,7 @@ class Vocab:
         return int(self.ids[index]) if self.integers else self.ids[index]
 
     def extend(self, ids: Iterable[object]) -> int:
-        """Append the ids that are new, in their order; returns how many were."""
+        """Append the ids that are new, in their order; return how many there were."""
         before = len(self.ids)
         for value in ids:
             item_id = normalise_id(value)
@@ -108,7 +108,7 @@ class Vocab:
         return len(self.ids) - before
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids in order: two vocabularies are the same exactly when their fingerprints are."""
+        """SHA-256 of the ids in order: vocabularies are equal exactly if their fingerprints are."""
         digest = hashlib.sha256()
         for item_id in self.ids:
             digest.update(item_id.encode("utf-8"))

@@ -178,7 +178,7 @@ def test_one_thing_is_spoken_of_as_one(tmp_path):
 def test_swapped_columns_by_their_ids(tmp_path):
     path = write(tmp_path, [(item, user) for user, item, *_ in HEALTHY], header="user,item")
     finding = found(path)["swapped columns"]
-    assert (finding.severity, finding.fix) == ("error", 'Say which is which: columns={"user": "item", "item": "user"}')
+    assert (finding.severity, finding.fix) == ("error", 'Name the columns: columns={"user": "item", "item": "user"}')
 
 
 def test_swapped_columns_by_the_item_table(tmp_path):
@@ -204,7 +204,7 @@ def test_swapped_columns_by_numbers_that_the_item_table_holds(tmp_path, films, s
     finding = found(write(tmp_path, [(film, user) for user, film in pairs], header="user,item"), items)[
         "swapped columns"
     ]
-    assert (finding.severity, finding.fix) == (severity, 'Say which is which: columns={"user": "item", "item": "user"}')
+    assert (finding.severity, finding.fix) == (severity, 'Name the columns: columns={"user": "item", "item": "user"}')
 
 
 def test_few_users_who_count_as_films_do_are_not_swapped(tmp_path):
@@ -226,7 +226,7 @@ def test_an_item_table_beside_its_log(tmp_path):
     missing = findings["missing attribute values", "warning"]
     assert (missing.column, missing.line, missing.count, missing.value) == ("title", 2, 11, None)
     assert missing.what.endswith("the first is 'i1'")
-    assert "whatever their popularity" in missing.what
+    assert "regardless of popularity" in missing.what
     twice = next(f for f in examine(log, trace, items) if "repeats an id" in f.what)
     assert (twice.line, twice.value) == (27, "i5")
     assert any("no usable id" in f.what for f in examine(log, trace, items))
@@ -238,7 +238,7 @@ def test_attributes_missing_of_rare_items_and_together(tmp_path):
     table = [(f"i{n}", "a" if n < 20 else "", "b" if n < 20 else "") for n in range(40)]
     items = write(tmp_path, table, header="item,colour,size", name="items.csv")
     finding = found(path, items)["missing attribute values"]
-    assert "rather of rare items (1 user an item against 20)" in finding.what
+    assert "mostly for rare items (1 user an item against 20)" in finding.what
     assert "missing together with" in finding.what
 
 

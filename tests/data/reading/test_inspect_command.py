@@ -103,7 +103,7 @@ SPOILT = {
         "warning: ",
         "5 items of the log are not in the item table (20%)",
     ),
-    "swapped": (["item,user,rating\n", *RATED], "u", "error: ", "of users look like those of items"),
+    "swapped": (["item,user,rating\n", *RATED], "u", "error: ", "user ids look like item ids"),
     "one wild rating": (["user,item,rating\n", *RATED, "u1,i1,9999\n"], "i", "error: ", "1 rating lies outside"),
 }
 

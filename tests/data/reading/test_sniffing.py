@@ -51,7 +51,7 @@ def test_a_given_separator_wins():
 )
 def test_headers(lines, header):
     if header is None:
-        with pytest.raises(DataError, match="two columns"):
+        with pytest.raises(DataError, match="two or more columns"):
             sniff(lines, "log", None)
     else:
         assert (sniff(lines, "log", None).header is not None) is header

@@ -166,7 +166,7 @@ BAD = (
 )
 REASONS = {
     3: ("item", "the id is missing"),
-    4: ("item", "the id holds a control character"),
+    4: ("item", "the id contains a control character"),
     6: ("value", "the value is not a number (NaN)"),
     7: ("value", "the value is infinite"),
     9: ("value", "this is not a number"),

@@ -1,4 +1,4 @@
-"""The data doctor: what is odd about a log, where, why it matters and what to do about it."""
+"""The data doctor: what looks wrong in a log, where, why it matters and what to do."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from penchant.data.reading.items import Items, read_items
 from penchant.data.reading.ordering import Trace
 from penchant.data.reading.report import LOUD, Finding
 
-LARGE = 0.1  # the share of a log's items from which on it is worth a word in every command
+LARGE = 0.1  # the share of affected items above which every command prints a warning
 ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]:
-    """All findings about a log and, where one is given, its item table: errors first, then warnings, then notes.
+    """All findings about a log and its item table, if any: errors first, then warnings, then notes.
 
-    Includes what reading itself noticed. Time and memory: a few sorts of the events.
+    Includes the findings of reading. Time and memory: a few sorts of the events.
     """
     chart = Chart(log, trace)
     found: list[Finding] = [
@@ -41,9 +41,9 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
 
 
 def glance(log: Interactions, trace: Trace, items: Items | None) -> list[Finding]:
-    """What would spoil everything made of a log, found at little cost: what every command has to say.
+    """The findings that every command prints: faults that spoil all results and are cheap to detect.
 
-    The errors among the findings, and user and item that may be swapped or an item table that lacks many items.
+    These are errors, columns that may be swapped, and an item table that lacks many items.
     """
     chart = Chart(log, trace)
     found = [*ids.wrong_separator(chart), *ids.swapped(chart)]

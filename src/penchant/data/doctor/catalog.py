@@ -1,4 +1,4 @@
-"""Checks of an item table beside the log it belongs to."""
+"""Checks of an item table against its log."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from penchant.data.doctor.ids import swapped_finding
 from penchant.data.reading.items import ITEM_ID, ITEM_LINE, Items
 from penchant.data.reading.report import Finding, Severity, many
 
-FEW = 20  # users, below which it is chance that the item table has their ids
+FEW = 20  # with fewer users, their ids may be in the item table by chance
 
 
 def examine_items(chart: Chart, read: Items) -> Iterator[Finding]:
-    """Ids that are missing, twice or unknown to the other side; attributes that are missing, and their pattern."""
+    """Ids that are missing, repeated or unknown to the other side; missing attributes and their pattern."""
     frame, file = read.frame, read.table.source.name
     if read.bad:
         first = read.bad[0]
@@ -24,8 +24,8 @@ def examine_items(chart: Chart, read: Items) -> Iterator[Finding]:
             "catalogue rows",
             "warning",
             f"{many(len(read.bad), 'row', 'rows')} of the item table could not be used: {first.reason}",
-            "Such a row was left out",
-            "Mend the rows",
+            "These rows were skipped",
+            "Correct the rows",
             len(read.bad),
             file,
             first.line,
@@ -40,7 +40,7 @@ def examine_items(chart: Chart, read: Items) -> Iterator[Finding]:
             "catalogue ids",
             "warning",
             many(nameless.height, "row of the item table has", "rows of the item table have") + " no usable id",
-            "They were left out",
+            "They were skipped",
             "Give them ids",
         )
     frame = frame.filter(pl.col(ITEM_ID).is_not_null())
@@ -53,14 +53,14 @@ def examine_items(chart: Chart, read: Items) -> Iterator[Finding]:
             "warning",
             many(twice.height, "row of the item table repeats an id", "rows of the item table repeat an id"),
             "The first row of an item counts",
-            "Keep one row an item",
+            "Keep one row per item",
         )
     yield from overlap(chart, read)
     yield from _missing_values(chart, frame, file)
 
 
 def overlap(chart: Chart, read: Items) -> Iterator[Finding]:
-    """Whether the item table and the log mean the same items, and whether its ids are rather those of the users."""
+    """Whether the item table matches the items of the log, or rather its users."""
     frame = read.frame.filter(pl.col(ITEM_ID).is_not_null())
     column = read.table.source.columns.get("item", "item")
     known = set(frame[ITEM_ID].to_list())
@@ -79,7 +79,7 @@ def overlap(chart: Chart, read: Items) -> Iterator[Finding]:
             item,
             f"{lacking} not in the item table ({percent(share)})",
             "They have no title and no attributes",
-            f"Check that {column!r} of {read.table.source.name} holds the ids that the log uses",
+            f"Check that {column!r} of {read.table.source.name} has the ids that the log uses",
             len(unknown),
         )
     extra = frame.filter(~pl.col(ITEM_ID).is_in(list(items_table.index)))
@@ -91,12 +91,12 @@ def overlap(chart: Chart, read: Items) -> Iterator[Finding]:
             "note",
             many(extra.height, "item of the item table has no event", "items of the item table have no event"),
             "Only content can recommend them",
-            "Use content-knn or a blend to bring them in",
+            "Use content-knn or a blend to recommend them",
         )
 
 
 def _swapped(chart: Chart, known: set[str]) -> Iterator[Finding]:
-    """User and item swapped, by the side of the log that the item table knows."""
+    """Swapped columns: the item table has the ids of the users rather than those of the items."""
     users, items = chart.trace.cleaner.users.index, chart.trace.cleaner.items.index
     in_users, in_items = sum(user in known for user in users), sum(item in known for item in items)
     of_users, of_items = in_users / max(1, len(users)), in_items / max(1, len(items))
@@ -107,10 +107,10 @@ def _swapped(chart: Chart, known: set[str]) -> Iterator[Finding]:
         )
     elif of_users >= 0.99 and len(users) >= FEW:
         what = (
-            f"the item table holds {percent(of_users)} of the user ids, which are {percent(by_users)} of it; the item "
-            f"ids are {percent(by_items)} of it"
+            f"the item table has {percent(of_users)} of the user ids, which make up {percent(by_users)} of it; the "
+            f"item ids make up {percent(by_items)} of it"
         )
-        # where ids count from one, those of users stand in the item table by nature
+        # ids that count from one are in the item table anyway
         if by_users >= 2 * by_items and not _counted(users) and not _counted(known):
             yield swapped_finding(chart, what)
         elif by_users >= 0.9 and by_items < 0.8:
@@ -118,7 +118,7 @@ def _swapped(chart: Chart, known: set[str]) -> Iterator[Finding]:
 
 
 def _counted(ids: Collection[str]) -> bool:
-    """Whether ids are numbers with hardly a gap, as whoever counts gives them."""
+    """Whether ids are numbers with hardly a gap, such as 1, 2, 3."""
     if not all(one.isdecimal() for one in ids):
         return False
     numbers = [int(one) for one in ids]
@@ -126,7 +126,7 @@ def _counted(ids: Collection[str]) -> bool:
 
 
 def _at(read: Items, rows: pl.DataFrame, check: str, severity: Severity, what: str, why: str, fix: str) -> Finding:
-    """A finding about rows of the item table, the first of which is its example."""
+    """A finding about rows of the item table; the first row is the example."""
     source, line = read.table.source, int(rows[ITEM_LINE][0])
     column = source.columns.get("item", "item")
     return Finding(check, severity, what, why, fix, rows.height, source.name, line, column, rows[ITEM_ID][0])
@@ -165,7 +165,7 @@ def _missing_values(chart: Chart, frame: pl.DataFrame, file: str) -> Iterator[Fi
 
 
 def _pattern(name: str, gone: np.ndarray, absent: dict[str, np.ndarray], seen: np.ndarray) -> str:
-    """Whether values are missing together with others, or rather of rare or of popular items."""
+    """Whether values are missing together with others, or mostly for rare or popular items."""
     if gone.all():
         return ": the column is empty"
     together = [other for other, mask in absent.items() if other != name and np.array_equal(mask, gone)]
@@ -174,9 +174,9 @@ def _pattern(name: str, gone: np.ndarray, absent: dict[str, np.ndarray], seen: n
     compared = f"{without:.3g} {'user' if round(without, 2) == 1 else 'users'} an item against {with_value:.3g}"
     if min(gone.sum(), (~gone).sum()) >= 10:
         if without < 0.5 * with_value:
-            parts.append(f"rather of rare items ({compared})")
+            parts.append(f"mostly for rare items ({compared})")
         elif without > 2 * with_value:
-            parts.append(f"rather of popular items ({compared})")
+            parts.append(f"mostly for popular items ({compared})")
         else:
-            parts.append("whatever their popularity")
+            parts.append("regardless of popularity")
     return f" ({'; '.join(parts)})" if parts else ""

@@ -1,4 +1,4 @@
-"""What the checks look at: a log, where its events stood, and how a finding is written."""
+"""What the checks share: a log, the origin of its events, some counts, and how to write a finding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from penchant.data.reading.report import Finding, Severity
 
 
 def percent(share: float) -> str:
-    """A share as people say it: neither 0 % for a few nor 100 % for not quite all."""
+    """A share in words: never 0 % for a few, never 100 % for almost all."""
     if 0 < share < 0.01:
         return "under 1%"
     return "over 99%" if 0.99 < share < 1 else f"{share:.0%}"
@@ -40,7 +40,7 @@ class Chart:
 
     @cached_property
     def pairs(self) -> tuple[Longs, Longs]:
-        """The first event of each distinct (user, item) pair and how often the pair stands in the log."""
+        """The first event of each distinct (user, item) pair, and how often the pair occurs."""
         key = self.log.users * np.int64(self.log.n_items) + self.log.items
         _, first, count = np.unique(key, return_index=True, return_counts=True)
         return first, count
@@ -52,18 +52,18 @@ class Chart:
         return np.bincount(self.log.items[first], minlength=self.log.n_items)
 
     def first_of(self, events: Longs) -> int:
-        """The one of some events that stands first in its file, as far as it is known where they stood."""
+        """Of some events, the first one in its file if lines are known."""
         lines = self.trace.lines
         return int(events[np.argmin(lines[events])] if len(lines) else events[0])
 
     def time_value(self, event: int) -> str | None:
-        """The time of an event as its file has it, None where it is written in another unit than the log's."""
+        """The time of an event as written in its file; None if the file uses another unit than seconds."""
         source = int(self.trace.sources[event]) if len(self.trace.sources) else 0
         times = self.log.times
         return None if times is None or self.log.report.sources[source].time_unit != "seconds" else str(times[event])
 
     def column(self, source: int, role: str) -> str:
-        """The name that the owner of a source gave the column of a role."""
+        """The name of the column of a role in a source."""
         return self.log.report.sources[source].columns.get(role, role)
 
     def at_event(
@@ -106,7 +106,7 @@ class Chart:
         fix: str,
         count: int = 1,
     ) -> Finding:
-        """A finding whose example is the first line on which an id stands."""
+        """A finding whose example is the first line with an id."""
         role = self.who if table.role == "user" else "item"
         source = table.first_source[code]
         return Finding(

@@ -1,4 +1,4 @@
-"""Checks of events: repeats, ratings out of scale, times that cannot be, bots, items of one user."""
+"""Checks of events: repeats, ratings out of scale, odd times, bots, items of one user."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from penchant.data.reading.wording import option
 SCALES = ((1, 5), (0.5, 5), (0, 5), (-1, 1), (0, 1), (1, 7), (1, 10), (0, 10), (0, 20), (1, 100), (0, 100), (-10, 10))
 BOT_EVENTS = 10_000
 BOT_PERCENTILE = 99.99
-COUNTS = {  # what becomes of a pair that stands more than once
+COUNTS = {  # how a pair that occurs more than once is counted
     "rating": "The last rating counts",
     "weight": "Weights add up; sequence models keep every event",
     "none": "Without values a pair counts once; sequence models keep every event",
 }
-COPIES = {  # and of a row that stands twice
-    "rating": "Only one of them counts, yet copies say that something wrote the log twice",
+COPIES = {  # and a row that occurs twice
+    "rating": "Only one of them counts, but copies suggest that the log was written twice",
     "weight": "Weights add up, so a copied row counts double",
-    "none": "A pair counts once, but sequence models take a copy for another visit",
+    "none": "A pair counts once, but sequence models treat a copy as another visit",
 }
 
 
 def duplicates(chart: Chart) -> Iterator[Finding]:
-    """Rows that stand twice in every respect, and pairs of user and item that come back."""
+    """Rows that repeat another in all columns, and pairs of user and item that occur more than once."""
     log = chart.log
     first, count = chart.pairs
     repeated = int((count > 1).sum())
@@ -50,7 +50,7 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
     for key in keys:
         same &= key[order[1:]] == key[order[:-1]]
     twice = order[1:][same]
-    # without a time, two rows that look the same may well be two visits
+    # without a time, equal rows may be two visits
     if len(twice) and (log.times is not None or log.values_are == "rating"):
         event = chart.first_of(twice)
         yield chart.at_event(
@@ -61,7 +61,7 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
             log.vocab.ids[log.items[event]],
             f"{many(len(twice), 'row repeats', 'rows repeat')} another one: the same {', '.join(names)}",
             COPIES[log.values_are],
-            "Take them out if they are copies; leave them if things did happen twice",
+            "Remove them if they are copies; keep them if the events did happen twice",
             len(twice),
         )
     pair = int(first[count > 1][0])
@@ -71,16 +71,16 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
         "item",
         pair,
         log.vocab.ids[log.items[pair]],
-        many(repeated, f"pair of {chart.who} and item stands", f"pairs of {chart.who} and item stand")
+        many(repeated, f"pair of {chart.who} and item occurs", f"pairs of {chart.who} and item occur")
         + " more than once",
         COUNTS[log.values_are],
-        "Nothing to do if people may come back to an item, or change their mind",
+        "Nothing to do if people may return to an item or change their rating",
         repeated,
     )
 
 
 def rating_scale(chart: Chart) -> Iterator[Finding]:
-    """Values outside the scale that nearly all others keep, and zeros that stand for 'not rated'."""
+    """Values outside the scale of nearly all others, and zeros that mean 'not rated'."""
     log, name = chart.log, chart.trace.cleaner.value_name
     if log.values is None or name is None or plain(name) not in RATING_NAMES or len(log) < 20:
         return
@@ -101,7 +101,8 @@ def rating_scale(chart: Chart) -> Iterator[Finding]:
             f"{many(len(outside), 'rating lies', 'ratings lie')} outside the scale {scale[0]:g} to {scale[1]:g} "
             "of the others",
             "Because of them the column was not taken for ratings" if lost else "One such value moves means and errors",
-            "Mend them or take them out" + (f"; {option('values', 'rating')} says what the column is" if lost else ""),
+            "Correct or remove them"
+            + (f"; {option('values', 'rating')} states that the column has ratings" if lost else ""),
             len(outside),
         )
     zeros = np.flatnonzero(log.values == 0)
@@ -114,14 +115,14 @@ def rating_scale(chart: Chart) -> Iterator[Finding]:
             event,
             "0",
             f"{len(zeros) / len(log):.0%} of the ratings are 0",
-            "A zero often stands for 'seen, but not rated'",
-            f"If so, take these rows out for rating prediction, or read with {option('values', 'none')}",
+            "A zero often means 'seen, but not rated'",
+            f"If so, remove these rows for rating prediction, or read with {option('values', 'none')}",
             len(zeros),
         )
 
 
 def constant_values(chart: Chart) -> Iterator[Finding]:
-    """A column of values that says nothing because all are the same."""
+    """A column of values that are all the same."""
     log = chart.log
     if log.values is not None and len(log) > 1 and log.values.min() == log.values.max():
         yield chart.at_event(
@@ -131,14 +132,14 @@ def constant_values(chart: Chart) -> Iterator[Finding]:
             0,
             f"{log.values[0]:g}",
             "all values are the same",
-            "Such a column says nothing that the rows do not",
+            "The column adds nothing to the rows",
             f"Read with {option('values', 'none')}",
             len(log),
         )
 
 
 def odd_times(chart: Chart) -> Iterator[Finding]:
-    """Times that are all the same, too small to be dates, or later than now for a few events only."""
+    """Times that are all the same, too small to be dates, or far from all others for a few events."""
     log = chart.log
     if log.times is None or len(log) < 2:
         return
@@ -151,8 +152,8 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             0,
             chart.time_value(0),
             f"all times are the same: {moment(low)}",
-            "No order and no time split can come of them",
-            f"Name another column of times, or use {option('split', 'users')}",
+            "They give neither an order nor a time split",
+            f"Name another time column, or use {option('split', 'users')}",
             len(log),
         )
     elif low >= 0 and high < 50_000_000:
@@ -163,7 +164,7 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             int(np.argmax(log.times)),
             chart.time_value(int(np.argmax(log.times))),
             "the times are small numbers, not dates",
-            "Their order is used; a half-life in days would mean nothing",
+            "Their order is used; a half-life in days is meaningless",
             "Name the column as position if it is one",
             len(log),
         )
@@ -179,8 +180,8 @@ def odd_times(chart: Chart) -> Iterator[Finding]:
             chart.time_value(event),
             many(len(far), "event lies", "events lie")
             + f" more than 30 years from the middle of the log, the first at {moment(int(log.times[event]))}",
-            "One clock that was wrong decides where a time split falls",
-            "Mend the times or take the rows out",
+            "A few wrong clocks move the time split",
+            "Correct the times or remove the rows",
             len(far),
         )
 
@@ -203,14 +204,14 @@ def bots(chart: Chart) -> Iterator[Finding]:
             chart.log.user_ids[user],
             f"{many(len(found), f'{chart.who} has', f'{chart.who}s have')} {BOT_EVENTS:,} events or more, up to "
             f"{counts[user]:,}: {percent(share)} of the log",
-            "Robots, shops and shared accounts connect everything with everything",
-            "Take them out; max_history bounds what one history contributes meanwhile",
+            "Robots, shops and shared accounts connect unrelated items",
+            "Remove them; max_history limits what one history contributes",
             len(found),
         )
 
 
 def lonely_items(chart: Chart) -> Iterator[Finding]:
-    """Items that only one user touched: nothing can be learned about them from others."""
+    """Items with a single user, about which nothing can be learned from others."""
     seen = chart.users_of_items[: len(chart.trace.cleaner.items.index)]
     lonely = np.flatnonzero(seen == 1)
     if len(lonely):

@@ -1,4 +1,4 @@
-"""Checks of ids: spellings of one thing, words for nothing, wrong encoding or separator, swapped columns."""
+"""Checks of ids: several spellings, words for missing, wrong encoding or separator, swapped columns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _role(chart: Chart, table: IdTable) -> str:
 
 
 def folded(item_id: str) -> str:
-    """An id without case, width, inner space and leading zeros: what two spellings of one thing share."""
+    """An id without case, width, inner spaces and leading zeros, which two spellings of one thing share."""
     text = "".join(unicodedata.normalize("NFKC", item_id).casefold().split())
     number = _NUMERIC.match(text)
     return number[1] if number else text
@@ -57,14 +57,14 @@ def spellings(chart: Chart) -> Iterator[Finding]:
                 item_id,
                 f"{many(len(pairs), f'{role} id differs', f'{role} ids differ')} from another only in case, white "
                 f"space or leading zeros, as {item_id!r} from {other!r}",
-                "What is known of one thing is shared out between its spellings",
+                "Its events are divided among its spellings",
                 "Write each id in one way",
                 len(pairs),
             )
 
 
 def words_for_nothing(chart: Chart) -> Iterator[Finding]:
-    """Ids such as nan, null or None, which stand for a missing one."""
+    """Ids such as nan, null or None, which mean a missing id."""
     for table in _tables(chart):
         found = [(code, item_id) for code, item_id in enumerate(table.index) if item_id.lower() in MISSING_WORDS]
         if found:
@@ -75,15 +75,15 @@ def words_for_nothing(chart: Chart) -> Iterator[Finding]:
                 table,
                 code,
                 item_id,
-                f"the {_role(chart, table)} id {item_id!r} looks like a missing one",
-                "Everybody who has none becomes one and the same",
+                f"the {_role(chart, table)} id {item_id!r} means a missing id",
+                "All rows without an id would become one",
                 "Leave the field empty: such rows are then rejected",
                 len(found),
             )
 
 
 def wrong_encoding(chart: Chart) -> Iterator[Finding]:
-    """Ids that show that text was read in another encoding than it was written in."""
+    """Ids that show that the text was decoded with the wrong encoding."""
     for table in _tables(chart):
         found = [(code, item_id) for code, item_id in enumerate(table.index) if _MOJIBAKE.search(item_id)]
         if found:
@@ -98,19 +98,19 @@ def wrong_encoding(chart: Chart) -> Iterator[Finding]:
                 item_id,
                 f"{many(len(found), f'{role} id looks', f'{role} ids look')} garbled "
                 f"(read as {source.encoding or 'text'})",
-                "Letters outside ASCII were written in one encoding and read in another",
-                f"Name the encoding it was written in: {option('encoding')}, one of utf-8, latin-1, gb18030, ...",
+                "Letters outside ASCII were decoded with the wrong encoding",
+                f"Name the encoding of the file: {option('encoding')}, one of utf-8, latin-1, gb18030, ...",
                 len(found),
             )
 
 
 def wrong_separator(chart: Chart) -> Iterator[Finding]:
-    """Ids of which nearly all hold another separator: the columns were cut in the wrong places."""
+    """Ids that all contain another separator: the lines were split in the wrong places."""
     for table in _tables(chart):
         sample = list(table.index)[:1000]
         used = chart.log.report.sources[table.first_source[0]].separator if sample else None
         for separator in _SEPARATORS:
-            if separator_name(separator) == used:  # it stands in quotes: whoever wrote it knew it
+            if separator_name(separator) == used:  # it is inside quotes, so it is meant
                 continue
             counts = {item_id.count(separator) for item_id in sample}
             if len(sample) > 1 and len(counts) == 1 and counts != {0}:
@@ -120,7 +120,7 @@ def wrong_separator(chart: Chart) -> Iterator[Finding]:
                     table,
                     0,
                     sample[0],
-                    f"every {_role(chart, table)} id holds the same number of {separator!r}",
+                    f"every {_role(chart, table)} id contains the same number of {separator!r}",
                     "Several columns were probably read as one",
                     f"Try {option('sep', 'tab' if separator == TAB else separator)}",
                     len(table.index),
@@ -129,7 +129,7 @@ def wrong_separator(chart: Chart) -> Iterator[Finding]:
 
 
 def swapped(chart: Chart) -> Iterator[Finding]:
-    """User and item that were probably swapped: users named like items and items named like users."""
+    """User and item that are probably swapped: user ids that look like items, or the reverse."""
     users, items = _tables(chart)
 
     def share(table: IdTable, pattern: re.Pattern[str]) -> float:
@@ -137,7 +137,7 @@ def swapped(chart: Chart) -> Iterator[Finding]:
         return sum(bool(pattern.match(item_id)) for item_id in sample) / max(1, len(sample))
 
     if share(users, _ITEM_LIKE) > 0.8 or share(items, _USER_LIKE) > 0.8:
-        yield swapped_finding(chart, "the ids of users look like those of items, or the other way round")
+        yield swapped_finding(chart, "the user ids look like item ids, or the reverse")
 
 
 def swapped_finding(chart: Chart, what: str, severity: Severity = "error") -> Finding:
@@ -152,7 +152,9 @@ def swapped_finding(chart: Chart, what: str, severity: Severity = "error") -> Fi
         0,
         next(iter(users.index), ""),
         what,
-        "Items would be recommended people" if severity == "error" else "If they are swapped, people are recommended",
-        f"Say which is which: {option('columns', {chart.who: item, 'item': user})}",
+        "Users would be recommended instead of items"
+        if severity == "error"
+        else "If they are swapped, users are recommended instead of items",
+        f"Name the columns: {option('columns', {chart.who: item, 'item': user})}",
         len(users.index),
     )

@@ -1,4 +1,4 @@
-"""The figures of a log: sizes, lengths of histories, popularity, times, what is cold under a time split."""
+"""The figures of a log: sizes, lengths of histories, popularity, times, cold items under a time split."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def describe(log: Interactions) -> dict[str, Any]:
 
 
 def histogram(counts: Longs) -> list[dict[str, int]]:
-    """How many of ``counts`` lie in 1, 2–3, 4–7, 8–15, ...: ``{"from", "to", "count"}`` each."""
+    """How many of ``counts`` are 1, 2–3, 4–7, 8–15, ...: a list of ``{"from", "to", "count"}``."""
     counts = counts[counts > 0]
     if not len(counts):
         return []
@@ -52,7 +52,7 @@ def histogram(counts: Longs) -> list[dict[str, int]]:
 
 
 def cold_share(log: Interactions, q: float = COLD_QUANTILE) -> dict[str, float] | None:
-    """What a model trained on the first ``q`` of the times would not know of the rest; None without times."""
+    """What a model trained on the first share ``q`` of the times would not know; None without times."""
     if log.times is None or not len(log):
         return None
     late = log.times >= np.quantile(log.times, q, method="higher")
@@ -123,7 +123,7 @@ def _times(log: Interactions) -> dict[str, Any]:
 
 
 def moment(seconds: int) -> str:
-    """Unix seconds as ISO-8601 in UTC, or the number where the calendar ends."""
+    """Unix seconds as ISO-8601 in UTC, or the number itself outside the calendar."""
     try:
         return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
     except OverflowError:

@@ -1,4 +1,4 @@
-"""The shape in which every format hands over its rows."""
+"""The shape in which every format delivers its rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that its format already refuses: too few fields, broken quotes, broken JSON."""
+    """A row that the format itself rejects: too few fields, broken quotes, broken JSON."""
 
     line: int
     column: str
@@ -29,16 +29,16 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows: the wanted columns as ``c0``, ``c1``, ... in the order asked for, and where each row stands."""
+    """Some rows: the wanted columns as ``c0``, ``c1``, ... in the order asked for, and the line of each row."""
 
     frame: pl.DataFrame
-    lines: Longs  # (rows,) true line numbers; row numbers where a format has no lines
-    raw: pl.Series | None = None  # the row as it was written
+    lines: Longs  # (rows,) line numbers, or row numbers if the format has no lines
+    raw: pl.Series | None = None  # each row as written
     bad: list[BadRow] = field(default_factory=list)
     share: float = 1.0  # how much of the source has been read
 
     def raw_row(self, row: int) -> str:
-        """The row as it was written, as JSON where a format has no text."""
+        """The row as written, or as JSON if the format has no text."""
         if self.raw is not None:
             return str(self.raw[row])
         import json
@@ -48,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Table:
-    """A source whose columns are known and whose rows can be read, a batch at a time."""
+    """A source with known columns, whose rows can be read a batch at a time."""
 
     source: Source
     path: Path | None
@@ -58,5 +58,5 @@ class Table:
 
 
 def numbered(first: int, rows: int) -> Longs:
-    """Line numbers of ``rows`` lines from ``first`` on."""
+    """The numbers of ``rows`` lines, starting at ``first``."""
     return np.arange(first, first + rows, dtype=np.int64)

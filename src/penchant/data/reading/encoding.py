@@ -1,4 +1,4 @@
-"""Which encoding a text is in, from its bytes."""
+"""Detecting the encoding of a text from its bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 
 
 def known(name: str) -> str:
-    """The codec's own name of an encoding; raises ``ParameterError`` for one that does not exist."""
+    """The canonical name of an encoding; raises ``ParameterError`` if it does not exist."""
     try:
         found = codecs.lookup(name).name
         "".encode(found)
@@ -23,8 +23,8 @@ def known(name: str) -> str:
 def sniff_encoding(head: bytes) -> str:
     """``utf-8-sig`` (UTF-8 with or without a mark), ``utf-16``, ``gb18030``, ``cp1252`` or ``latin-1``.
 
-    Bytes that are no UTF-8 are GB18030 where high bytes come in pairs and most pairs are punctuation or one of the
-    3,755 common characters of GB 2312, as in Chinese text; else Western European.
+    Bytes that are not UTF-8 are taken for GB18030 if high bytes come in pairs and most pairs are punctuation or one of
+    the 3,755 common characters of GB 2312; otherwise for Western European.
     """
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -46,7 +46,7 @@ def sniff_encoding(head: bytes) -> str:
 
 
 def mostly_utf8(head: bytes) -> bool:
-    """Whether most lines that hold more than ASCII are UTF-8."""
+    """Whether most lines with non-ASCII bytes are valid UTF-8."""
     lines = [line for line in head.split(b"\n") if not line.isascii()]
     good = sum(_decodes(line, "utf-8") for line in lines)
     return good > 0.5 * len(lines)

@@ -1,4 +1,4 @@
-"""Whether the last line of a text was cut off, which nothing but its length may show."""
+"""Detecting that the last line of a text was cut off, from its length alone."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 
 from penchant.data.reading.batches import BadRow, Batch
 
-ENOUGH = 20  # rows that have to agree before one that is shorter is odd
-REASON = "nothing ends this line, and its last field is shorter than that of all others: it was probably cut off"
+ENOUGH = 20  # rows that must agree before a shorter one is suspicious
+REASON = "this line has no line end, and its last field is shorter than that of all others: it was probably cut off"
 
 
 @dataclass
 class LastField:
-    """Watches the field at the end of each row, the wanted column number ``column``.
+    """Watches the last field of each row, the wanted column number ``column``.
 
-    A file that was cut may end in a row that looks whole: of the time 881250949 the start 8812 is a time, too. So the
-    last row counts as cut off if nothing ends its line and its last field is shorter than in all of at least 20 others.
+    A truncated file may end in a row that looks complete: the start 8812 of the time 881250949 is a time as well. So
+    the last row counts as cut off if its line has no line end and its last field is shorter than in all of at least 20
+    other rows.
     """
 
     column: int
@@ -25,7 +26,7 @@ class LastField:
     rows: int = 0
 
     def check(self, batch: Batch, *, unfinished: bool) -> Batch:
-        """The batch, its last row among the bad ones if it was cut off; ``unfinished``: nothing ends its last line."""
+        """The batch, with its last row rejected if it was cut off; ``unfinished``: its last line has no line end."""
         field = batch.frame.to_series(self.column)
         lengths = field.str.len_chars().fill_null(0).to_numpy().astype(np.int64)
         after = max((bad.line for bad in batch.bad), default=0)

@@ -1,4 +1,4 @@
-"""What reading itself notices, before anybody asks the doctor."""
+"""The findings of reading itself, before the doctor is asked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def at(report: ReadReport, seen: Seen, role: str) -> dict[str, object]:
-    """Where something was first met, as the keywords of a finding."""
+    """The location of the first occurrence, as keywords of a finding."""
     if seen.first is None:
         return {}
     source, line, value = seen.first
@@ -29,23 +29,23 @@ def at(report: ReadReport, seen: Seen, role: str) -> dict[str, object]:
 
 
 def column_name(report: ReadReport, source: int, role: str) -> str:
-    """The name that the owner of a source gave the column of a role."""
+    """The name of the column of a role in a source."""
     return report.sources[source].columns.get(role, role)
 
 
 def damage_finding(source: Source) -> Finding:
-    """That a file is damaged as a whole, and what became of it."""
+    """The finding that a file is damaged, and how much of it was read."""
     rows = many(source.rows, "row was", "rows were")
     if source.damage == CUT_OFF:
-        what, why = f"{rows} read, the rest is lost", "A model learns from what happens to stand in front"
+        what, why = f"{rows} read, the rest is lost", "A model would learn from the first part only"
     else:
-        what = f"{rows} read, and which of them are wrong cannot be told"
-        why = "Rows after the first wrong byte may be garbage, and a model learns from it"
+        what = f"{rows} read, and some of them may be wrong"
+        why = "Rows after the first wrong byte may be garbage"
     return Finding("damaged file", "error", f"{source.damage}: {what}", why, AGAIN, 1, source.name)
 
 
 def damage_error(source: Source) -> DataError:
-    """The same where nothing comes of such a file."""
+    """The same as an error, if nothing of the file can be used."""
     found = damage_finding(source)
     return DataError(found.what, file=found.file, fix=found.fix)
 
@@ -66,15 +66,15 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
         )
         check = "repeated header" if reason == "the header again" else "rejected rows"
         fix = (
-            "Take the line out"
+            "Remove the line"
             if reason == "the header again"
-            else "Mend the rows; they are in the file of rejected rows"
+            else "Correct the rows; they are in the file of rejected rows"
         )
         add(
             check,
             "warning",
             f"{many(count, 'row', 'rows')}: {reason}",
-            "Such a row cannot be used and was left out",
+            "These rows were skipped",
             fix,
             count,
             **where,
@@ -83,8 +83,8 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
         add(
             "impossible times",
             "warning",
-            many(cleaner.early.count, "time lies before 1970", "times lie before 1970"),
-            "Negative times are rarely meant; the events stay and are the oldest",
+            many(cleaner.early.count, "time is before 1970", "times are before 1970"),
+            "Negative times are rarely intended; the events are kept as the oldest",
             "Check the unit and the column of the times",
             cleaner.early.count,
             **at(report, cleaner.early, "time"),
@@ -93,9 +93,9 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
         add(
             "impossible times",
             "warning",
-            many(cleaner.late.count, "time lies after 2100", "times lie after 2100"),
-            "A time in the future moves the split and makes every other event old",
-            "Check the unit: seconds, milli-, micro- and nanoseconds are told apart by the median",
+            many(cleaner.late.count, "time is after 2100", "times are after 2100"),
+            "A time in the future moves the time split and makes all other events old",
+            "Check the unit: seconds, milli-, micro- and nanoseconds are distinguished by the median",
             cleaner.late.count,
             **at(report, cleaner.late, "time"),
         )
@@ -104,7 +104,7 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
             "missing times",
             "note",
             many(cleaner.timeless.count, "event has no time", "events have no time"),
-            "They come after the other events of their user, at the newest time known",
+            "They follow the other events of their user, at the newest known time",
             "Fill in the times",
             cleaner.timeless.count,
             **at(report, cleaner.timeless, "time"),
@@ -133,7 +133,7 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
                 "kinds",
                 "note",
                 f"events of kinds {', '.join(names)} all weigh 1",
-                "A purchase says more than a view",
+                "A purchase means more than a view",
                 f"Give them weights: {option('kinds', {names[0]: 1, names[1]: 3})}",
                 len(names),
             )
@@ -154,11 +154,11 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
             "note",
             many(
                 trace.n_unsorted,
-                "event stands after a later one of its user",
-                "events stand after a later one of their user",
+                "event follows a later one of its user",
+                "events follow a later one of their user",
             ),
-            "Reading sorts events by time; tools that trust the order of the file would see the future",
-            "Nothing to do here, or sort the file by time",
+            "Reading sorts events by time; tools that rely on the order of the file would see the future",
+            "Nothing to do, or sort the file by time",
             trace.n_unsorted,
             file=report.sources[source].name,
             line=line,

@@ -42,7 +42,7 @@ def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
         pl.when(pl.col("id").is_null() | (pl.col("id") == ""))
         .then(pl.lit("the id is missing"))
         .when(pl.col("id").str.contains(_CONTROL))
-        .then(pl.lit("the id holds a control character"))
+        .then(pl.lit("the id contains a control character"))
         .when(pl.col("id").str.len_bytes() > MAX_ID_BYTES)
         .then(pl.lit(f"the id is longer than {MAX_ID_BYTES} bytes"))
         .otherwise(pl.lit(None, dtype=pl.String))

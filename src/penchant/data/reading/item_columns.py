@@ -79,7 +79,7 @@ def _clean(text: str | None) -> str | None:
 
 
 def _attribute(column: pl.Series, name: str) -> list[Any]:
-    """Numbers as numbers, lists as lists, text as text; None where there is nothing."""
+    """Numbers as numbers, lists as lists, text as text; None for a missing value."""
     if column.dtype.is_temporal():
         return column.cast(pl.String).to_list()
     if column.dtype != pl.String:
@@ -91,7 +91,7 @@ def _attribute(column: pl.Series, name: str) -> list[Any]:
 
 
 def _numbers(cells: list[str | None]) -> list[Any] | None:
-    """Cells as numbers where all that are filled are numbers."""
+    """Cells as numbers if all that are filled are numbers; otherwise None."""
     text = pl.Series(cells, dtype=pl.String)
     for dtype in (pl.Int64, pl.Float64):
         numbers = text.cast(dtype, strict=False)
@@ -101,7 +101,7 @@ def _numbers(cells: list[str | None]) -> list[Any] | None:
 
 
 def _lists(cells: list[str | None]) -> list[Any] | None:
-    """Cells as lists where they are JSON lists, or where bars stand between their parts."""
+    """Cells as lists if they are JSON lists, or parts separated by bars; otherwise None."""
     filled = [cell for cell in cells if cell is not None]
     if filled and all(cell.startswith("[") for cell in filled):
         lists = [None if cell is None else _json_list(cell) for cell in cells]
@@ -131,7 +131,7 @@ def _gather_genres(attributes: dict[str, list[Any]]) -> None:
 
 
 def _flags(column: pl.Series) -> Bools | None:
-    """Which items are available; an item that the table does not hold is. None where the column says something else."""
+    """Which items are available; those missing from the table are. None if the column is not yes or no."""
     cells = column.cast(pl.String).str.strip_chars().str.to_lowercase()
     if not cells.drop_nulls().is_in([*_YES, *_NO]).all():
         return None
@@ -139,7 +139,7 @@ def _flags(column: pl.Series) -> Bools | None:
 
 
 def _vectors(column: pl.Series, name: str) -> Floats | None:
-    """Rows of numbers, zeros where an item has none; raises ``DataError`` for rows of different length."""
+    """Vectors, zeros for an item without one; raises ``DataError`` for vectors of different lengths."""
     rows: list[Any] = column.to_list()
     if column.dtype == pl.String:
         parsed = []
@@ -165,5 +165,5 @@ def _vectors(column: pl.Series, name: str) -> Floats | None:
             except (TypeError, ValueError):
                 return None
     if not np.isfinite(out).all():
-        raise DataError("vectors hold numbers that are not finite", column=name)
+        raise DataError("vectors contain numbers that are not finite", column=name)
     return out

@@ -26,14 +26,14 @@ MOVIELENS_GENRES = (
 
 @dataclass(frozen=True)
 class Items:
-    """An item table as it is and two columns more: ``ITEM_ID``, normalised, null if unusable, and ``ITEM_LINE``."""
+    """An item table with two more columns: ``ITEM_ID`` (normalised, null if unusable) and ``ITEM_LINE``."""
 
     table: Table
     frame: pl.DataFrame
     bad: list[BadRow]
 
     def note(self) -> str | None:
-        """What is to be said of rows that could not be used, None where all could."""
+        """A note about rows that could not be used; None if all could."""
         if not self.bad:
             return None
         first, name = self.bad[0], self.table.source.name
@@ -42,7 +42,7 @@ class Items:
 
 
 def read_items(source: Any, *, sep: str | None = None, encoding: str | None = None, column: str | None = None) -> Items:
-    """Read an item table; raises ``DataError`` where no column holds ids."""
+    """Read an item table; raises ``DataError`` if no column has ids."""
     source = expand([source])[0]
     table = open_source(source, sep=sep, encoding=encoding, named=[column] if column else [])
     names = _names(table)
@@ -54,7 +54,7 @@ def read_items(source: Any, *, sep: str | None = None, encoding: str | None = No
         found = [usual.index(name) for name in (*NAMES["item"], "id") if name in usual]
         if not found:
             raise DataError(
-                f"no column holds item ids among {', '.join(repr(n) for n in names[:20])}",
+                f"no column has item ids among {', '.join(repr(n) for n in names[:20])}",
                 file=table.source.name,
                 fix="Call it item or item_id",
             )
@@ -63,7 +63,7 @@ def read_items(source: Any, *, sep: str | None = None, encoding: str | None = No
     batches = list(table.batches(range(len(names))))
     table.source.rows = sum(batch.frame.height + len(batch.bad) for batch in batches)
     if not sum(batch.frame.height for batch in batches):
-        raise DataError("the item table holds no rows that can be used", file=table.source.name)
+        raise DataError("the item table has no usable rows", file=table.source.name)
     frame = pl.concat([batch.frame for batch in batches], how="vertical_relaxed")
     frame.columns = _distinct(names)
     ids, reasons = normalised(frame.to_series(at))

@@ -1,4 +1,4 @@
-"""Rows that could not be used: counted, named, and written beside the log, so that none is lost."""
+"""Rejected rows: counted, listed, and written to a file beside the log, so that none is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADER = ("file", "line", "column", "value", "reason", "row")
 
 
 def _marked_read_only(folder: Path) -> bool:
-    """Whether nobody may write into a folder: its owner means that, even where the superuser could."""
+    """Whether a folder is marked read-only; this is respected even if the superuser could write to it."""
     try:
         return not folder.stat().st_mode & 0o222
     except OSError:
@@ -27,10 +27,10 @@ def _marked_read_only(folder: Path) -> bool:
 
 @dataclass
 class RejectedRows:
-    """Collects bad rows in the report and in files; with ``strict`` the first is an error.
+    """Collects bad rows in the report and in files; with ``strict`` the first one is an error.
 
-    ``target`` is a path for all of them, True for a file beside each log (LOG.rejected.csv, in the working folder
-    where the log's own folder cannot be written), False for none.
+    ``target`` is a path for all of them, True for a file beside each log (LOG.rejected.csv; in the working folder if
+    the folder of the log cannot be written), or False for none.
     """
 
     report: ReadReport
@@ -41,7 +41,7 @@ class RejectedRows:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def add(self, name: str, path: Path | None, rows: list[BadRow]) -> None:
-        """Bad rows of one source; raises ``DataError`` for the first where reading is strict."""
+        """Add the bad rows of one source; raises ``DataError`` for the first if reading is strict."""
         if not rows:
             return
         if self.strict:
@@ -54,7 +54,7 @@ class RejectedRows:
                 line=row.line,
                 column=row.column or None,
                 value=row.value,
-                fix=f"Mend the row, or read without {option('strict', value=True)} to go on without it",
+                fix=f"Correct the row, or read without {option('strict', value=True)} to skip it",
             )
         report = self.report
         report.n_rejected += len(rows)

@@ -1,4 +1,4 @@
-"""What reading understood, refused and found, as plain data."""
+"""What reading understood, rejected and found, as plain data."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-KEPT_EXAMPLES = 1000  # rejected rows held in memory; all of them are in the file of rejected rows
+KEPT_EXAMPLES = 1000  # rejected rows kept in memory; the file of rejected rows has all of them
 
 Severity = Literal["error", "warning", "note"]
 
-LOUD = ("swapped columns", "catalogue does not match")  # checks of which every command tells warnings, too
+LOUD = ("swapped columns", "catalogue does not match")  # checks whose warnings every command prints
 
 
 def many(count: int, one: str, more: str) -> str:
-    """A number and the words that go with it: ``1 row repeats``, ``3 rows repeat``."""
+    """A number and its noun and verb: ``1 row repeats``, ``3 rows repeat``."""
     return f"{count:,} {one if count == 1 else more}"
 
 
@@ -23,7 +23,7 @@ class Rejected:
     """One row that was not used, and why."""
 
     file: str
-    line: int  # as an editor counts; for Parquet and tables in memory the row, from 1
+    line: int  # as in an editor; for Parquet and tables in memory the row, from 1
     column: str
     value: str
     reason: str
@@ -31,7 +31,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something the data doctor saw: what and where it is, why it matters and what to do about it."""
+    """A finding of the data doctor: what and where it is, why it matters and what to do."""
 
     check: str
     severity: Severity
@@ -51,13 +51,13 @@ class Source:
 
     name: str
     format: str
-    columns: dict[str, str] = field(default_factory=dict)  # role: column as its owner named it
-    ignored: list[str] = field(default_factory=list)  # columns that play no role
+    columns: dict[str, str] = field(default_factory=dict)  # role: name of the column
+    ignored: list[str] = field(default_factory=list)  # columns without a role
     separator: str | None = None
     encoding: str | None = None
     header: bool | None = None
     compression: str | None = None
-    layout: str | None = None  # "RecBole", "MovieLens", "Amazon reviews" where it was recognised
+    layout: str | None = None  # "RecBole", "MovieLens", "Amazon reviews" if it was recognised
     time_unit: str | None = None
     rows: int = 0
     damage: str | None = None  # what is wrong with the file as a whole
@@ -71,7 +71,7 @@ class Source:
 
 @dataclass
 class ReadReport:
-    """Rows read, kept and rejected, what each file was understood to be, and what the doctor found."""
+    """Rows read, kept and rejected, how each file was understood, and what the doctor found."""
 
     sources: list[Source] = field(default_factory=list)
     rows: int = 0
@@ -86,11 +86,11 @@ class ReadReport:
 
     @property
     def files(self) -> list[str]:
-        """Names of what was read."""
+        """The names of the sources."""
         return [source.name for source in self.sources]
 
     def place(self, file: str | None, line: int | None, column: str | None) -> str:
-        """Where something stands, as people say it."""
+        """A location in words: file, line or row, column."""
         words = {source.name: source.counts for source in self.sources}
         parts = [file or "", f"{words.get(file or '', 'line')} {line}" if line is not None else "", column or ""]
         return ", ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""What a text log looks like: its separator, whether it has a header, and what the columns of one without are."""
+"""Detecting the separator and the header of a text log, and the columns of a log without a header."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _REVIEWER = re.compile(r"^A[0-9A-Z]{8,}$")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the lines of a text become fields."""
+    """How the lines of a text are split into fields."""
 
     separator: str
     names: list[str]
-    header: str | None  # the header's line, None where there is none
+    header: str | None  # the line of the header; None if there is none
     header_lines: int
     n_fields: int
     sample: list[list[str]]
@@ -38,14 +38,14 @@ class Dialect:
 
 
 def separator_name(separator: str) -> str:
-    """A separator as people say it."""
+    """The name of a separator."""
     return {"\t": "tab", WHITESPACE: "white space", ",": "comma", ";": "semicolon", "|": "bar"}.get(
         separator, separator
     )
 
 
 def given_separator(sep: str) -> str:
-    """The separator that a caller means; raises ``ParameterError`` for one that cannot be used."""
+    """The separator that the caller names; raises ``ParameterError`` if it cannot be used."""
     sep = _NAMED.get(sep.lower(), sep)
     if not sep or any(ch in sep for ch in '\n\r"'):
         raise ParameterError(f"{sep!r} cannot separate columns")
@@ -53,7 +53,7 @@ def given_separator(sep: str) -> str:
 
 
 def records_of(lines: Sequence[str], separator: str) -> list[tuple[str, int]]:
-    """Whole records and the number of lines each takes, from the first lines of a text."""
+    """Complete records and their number of lines, from the first lines of a text."""
     out: list[tuple[str, int]] = []
     row = 0
     while row < len(lines) and len(out) < SAMPLE_LINES:
@@ -70,11 +70,11 @@ def records_of(lines: Sequence[str], separator: str) -> list[tuple[str, int]]:
 
 
 def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str] = ()) -> Dialect:
-    """The dialect of a text from its first lines; raises ``DataError`` where it has no columns.
+    """The dialect of a text from its first lines; raises ``DataError`` if it has no columns.
 
-    A separator is the one that gives most lines the same number of fields, at least two; among equals the one under
-    which the first line holds known names, then one under which the first line has as many fields as the others, then
-    the one with more fields. ``named`` are column names the caller uses.
+    The separator is the one that gives most lines the same number of fields, at least two. Ties are broken by known
+    names in the first line, then by a first line with as many fields as the others, then by more fields. ``named`` are
+    column names that the caller uses.
     """
     lines = list(lines)
     skipped = 0
@@ -82,7 +82,7 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
         lines.pop(0)
         skipped += 1
     if not lines:
-        raise DataError("the file holds only blank lines", file=file)
+        raise DataError("the file contains only blank lines", file=file)
     if sep is not None:
         choice = given_separator(sep)
         if not any(len(split_record(record, choice)) > 1 for record, _ in records_of(lines, choice)):
@@ -91,7 +91,7 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
         found = _likeliest(lines)
         if found is None:
             raise DataError(
-                "no separator gives these lines two columns or more",
+                "no separator splits these lines into two or more columns",
                 file=file,
                 line=1 + skipped,
                 value=lines[0],
@@ -107,7 +107,7 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
     if has_header:
         names = first
         if n_fields == len(first) + 1 and any(row[-1].strip() for row in body if len(row) == n_fields):
-            names = ["", *first]  # row names without a heading, as R writes them
+            names = ["", *first]  # row names without a header, as R writes them
         elif n_fields != len(first):
             n_fields = len(first)
     else:
@@ -126,7 +126,7 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
 
 
 def _likeliest(lines: Sequence[str]) -> str | None:
-    """The separator of a text, None where none gives two columns."""
+    """The most likely separator of a text; None if no separator gives two columns."""
     scored = [(_score(lines, candidate), -rank) for rank, candidate in enumerate(SEPARATORS)]
     best, rank = max(scored)
     return SEPARATORS[-rank] if best[0] else None
@@ -137,7 +137,7 @@ def _separates_nothing(lines: Sequence[str], file: str, sep: str) -> DataError:
     if other is None:
         return DataError(f"{sep!r} separates nothing here", file=file, value=lines[0], fix="Check that this is a log")
     name = separator_name(other) if other.isspace() else repr(other)
-    fix = f"Leave {option('sep')} out: the separator is found by itself"
+    fix = f"Leave {option('sep')} out: the separator is detected"
     return DataError(f"{sep!r} separates nothing here, {name} does", file=file, fix=fix)
 
 
@@ -157,7 +157,7 @@ def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]], named: Seque
     usual = {plain(cell) for cell in first}
     if any(_TYPED.search(cell) for cell in first):
         return True
-    # a known name that comes back below is a value: 'book' may be a heading or what the row is about
+    # a known name that occurs again below is a value: 'book' may be a header or a value
     names = [i for i, cell in enumerate(first) if plain(cell) in _KNOWN and not _comes_back(i, cell, first, rows)]
     if len(names) > 1 or (names and not any(_NUMBER.match(cell) for cell in first)):
         return True
@@ -170,16 +170,15 @@ def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]], named: Seque
 
 
 def _comes_back(column: int, cell: str, first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a cell of the first row stands in its column again, in a row that is not the first one repeated."""
+    """Whether a cell of the first row occurs again in its column, in a row that does not repeat the first one."""
     return any(len(row) > column and row[column].strip() == cell and row[0].strip() != first[0] for row in rows)
 
 
 def guess_roles(sample: Sequence[Sequence[str | None]], separator: str | None) -> tuple[dict[str, int], str | None]:
-    """Roles of the columns of a log without header, by position and value, and the layout where it is well known.
+    """Roles of the columns of a log without a header, by position and value, and the layout if it is well known.
 
-    User and item come first, in this order, unless the first column holds Amazon product ids and the second
-    reviewers; a column of large numbers or dates is the time, one of a few words the kind, one of small numbers the
-    rating.
+    User and item come first, in this order, unless the first column has Amazon product ids and the second reviewers.
+    A column of large numbers or dates is the time, one of a few words the kind, one of small numbers the rating.
     """
     width = len(sample[0]) if sample else 0
     if width < 2:

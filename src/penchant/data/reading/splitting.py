@@ -1,4 +1,4 @@
-"""Lines into fields: separators of any length, quotes, fields that run over several lines."""
+"""Splitting lines into fields: separators of any length, quotes, fields over several lines."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from penchant.data.reading.batches import BadRow, Batch, numbered
 from penchant.data.reading.report import many
 
 WHITESPACE = " "  # any run of blanks and tabs
-_UNIT = "\x1f"  # stands for a run of blanks once lines are made regular
-MAX_RECORD_LINES = 200  # a quoted field over more lines than this is a quote that was never closed
+_UNIT = "\x1f"  # replaces a run of blanks
+MAX_RECORD_LINES = 200  # a quoted field over more lines means a quote that is never closed
 
 
 def is_open(text: str, separator: str) -> bool:
-    """Whether a record ends inside a quoted field: a quote opens one only at a field's start."""
+    """Whether a record ends inside a quoted field; a quote opens one only at the start of a field."""
     return _quotes(text, separator)[0]
 
 
 def is_tidy(text: str, separator: str) -> bool:
-    """Whether every quoted field is closed right before a separator or the end."""
+    """Whether every quoted field closes right before a separator or the end."""
     return _quotes(text, separator) == (False, True)
 
 
 def _quotes(text: str, separator: str) -> tuple[bool, bool]:
-    """Whether a quoted field stays open, and whether all that are closed end where a field may end."""
+    """Whether a quoted field stays open, and whether all closed ones end at the end of a field."""
     at, size, tidy = 0, len(text), True
     while at <= size and '"' in text:
         if text.startswith('"', at):
@@ -52,7 +52,7 @@ def _quotes(text: str, separator: str) -> tuple[bool, bool]:
 
 
 def split_record(text: str, separator: str) -> list[str]:
-    """The fields of one record; quotes around a field are taken off and doubled ones inside it made single."""
+    """The fields of one record; removes quotes around a field and undoubles those inside."""
     if separator == WHITESPACE:
         text, separator = re.sub(r"[ \t]+", " ", text.strip(" \t")), " "
     if len(separator) == 1:
@@ -81,16 +81,16 @@ def split_record(text: str, separator: str) -> list[str]:
 
 @dataclass
 class Splitter:
-    """Splits blocks of lines into the wanted fields and keeps the start of a record whose end is in the next block."""
+    """Splits blocks of lines into the wanted fields; keeps a record that continues in the next block."""
 
     separator: str
     n_fields: int
     wanted: Sequence[int]
-    header: str | None = None  # the header's line, to be known again where files were joined
+    header: str | None = None  # the line of the header, to recognise it in concatenated files
     pending: list[str] = field(default_factory=list)
 
     def split(self, lines: pl.Series, first: int, *, final: bool, damaged: bool = False, share: float = 1.0) -> Batch:
-        """The rows of a block of lines whose first has the number ``first``."""
+        """The rows of a block of lines; ``first`` is the number of its first line."""
         if self.pending:
             first -= len(self.pending)
             lines = pl.concat([pl.Series(self.pending, dtype=pl.String), lines])
@@ -126,7 +126,7 @@ class Splitter:
         return pl.DataFrame({**chosen, "line": numbers, "raw": raw})
 
     def _plain(self, lines: pl.Series, numbers: np.ndarray, bad: list[BadRow], *, final: bool) -> pl.DataFrame:
-        """Lines without quotes; those with another number of fields become bad rows."""
+        """Lines without quotes; a wrong number of fields makes a bad row."""
         filled = lines.str.contains(r"\S")
         if not filled.all():
             lines, numbers = lines.filter(filled), numbers[filled.to_numpy()]
@@ -156,7 +156,7 @@ class Splitter:
         return self._frame(fields, numbers, lines)
 
     def _regular_quotes(self, lines: pl.Series, numbers: np.ndarray) -> pl.DataFrame | None:
-        """The quick way for a block in which every record is one line with all its fields; None if it is not."""
+        """The fast path for a block in which every record is one complete line; None if it does not apply."""
         if len(self.separator) != 1 or self.separator == WHITESPACE or not len(lines):
             return None
         even = (lines.str.count_matches('"', literal=True) % 2 == 0).all()
@@ -180,7 +180,7 @@ class Splitter:
     def _quoted(
         self, lines: pl.Series, numbers: np.ndarray, quoted: pl.Series, bad: list[BadRow], *, final: bool
     ) -> tuple[list[int], pl.DataFrame]:
-        """Records with quotes, one by one; also the rows of the lines that have none and belong to no record."""
+        """Records with quotes, one by one; and the row numbers of the lines without quotes."""
         texts, flags = lines.to_list(), quoted.to_list()
         plain: list[int] = []
         rows: list[list[str]] = []
@@ -217,7 +217,7 @@ class Splitter:
                 if len(fields) == self.n_fields:
                     reason = "a quote is opened and closed in the wrong place"
                 bad.append(BadRow(line, "", texts[row][:80], reason, texts[row]))
-                end = row + 1  # what looked like one record over several lines may hide good rows
+                end = row + 1  # good rows may hide in what looked like one record of several lines
             row = end
         columns = {
             f"c{i}": pl.Series([fields[column] for fields in rows], dtype=pl.String)

@@ -1,4 +1,4 @@
-"""What an option is called where the message is read: on the command line, or in Python."""
+"""How messages name an option: as on the command line, or as in Python."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
-_FLAGS = {"kinds": "kind"}  # options that the command line calls otherwise
+_FLAGS = {"kinds": "kind"}  # options with another name on the command line
 
 
 @contextmanager
 def command_line() -> Iterator[None]:
-    """Until it ends, options are named as one types them in a shell."""
+    """Within this context, messages name options as on the command line."""
     before = _COMMAND_LINE.set(True)
     try:
         yield
@@ -23,7 +23,7 @@ def command_line() -> Iterator[None]:
 
 
 def option(name: str, value: Mapping[str, object] | str | bool | None = None) -> str:
-    """An option as its user writes it, with a value or without: ``--sep ';'`` or ``sep=";"``."""
+    """An option as the user writes it, with or without a value: ``--sep ';'`` or ``sep=";"``."""
     if not _COMMAND_LINE.get():
         spoken = repr(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
         return name if value is None else f"{name}={spoken}"
