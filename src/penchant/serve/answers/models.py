@@ -24,7 +24,7 @@ from penchant.store.items import ItemChange
 
 MANIFEST = "manifest.json"
 LOADED = 2  # the active model and the one before it: its page tokens stay good, and a roll back is at once
-WARM_ANSWERS = 5
+WARM_ANSWERS, WARM_EVENTS = 5, 5  # answers, and events of the history of each
 UNREADABLE = (OSError, ValueError, RecursionError)
 
 
@@ -77,28 +77,34 @@ class ServedModel:
         return places(self.recommender.item_counts)
 
     def warm(self) -> None:
-        """Answer a few times, so that nothing is compiled, read or computed at the first request."""
+        """Answer a few times, so that the first request compiles, reads and computes nothing."""
         from penchant.recommender.explain import explain_items
 
         model = self.recommender.model
         mask = self.catalogue.select(None).mask[: model.n_items]
-        best = np.argsort(-model.item_counts, kind="stable")[: 5 * WARM_ANSWERS].astype(np.int32)
+        best = np.argsort(-model.item_counts, kind="stable")[: WARM_EVENTS * WARM_ANSWERS].tolist()
         spent = []
         for n in range(WARM_ANSWERS):
-            items = best[n::WARM_ANSWERS]
-            given = Histories(
-                np.array([0, len(items)]), items, model.n_items, times=np.arange(len(items), dtype=np.int64)
-            )
+            given = self._typical(best[n::WARM_ANSWERS])
             start = time.perf_counter()
             rank(model, given, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
             spent.append(time.perf_counter() - start)
         rank(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
         self.seconds = min(spent)
-        for _ in range(2 if len(items) else 0):  # the second time it is warm
+        for _ in range(2 if len(given.items) else 0):  # the second time it is warm
             start = time.perf_counter()
-            (told,) = explain_items(model, given, [int(items[0])])
-            self.reason_grows = told.method == "leave-one-out"
-            self.reason_seconds = (time.perf_counter() - start) / (len(items) if self.reason_grows else 1)
+            (explained,) = explain_items(model, given, [int(given.items[0])])
+            self.reason_grows = explained.method == "leave-one-out"
+            self.reason_seconds = (time.perf_counter() - start) / (len(given.items) if self.reason_grows else 1)
+
+    def _typical(self, positions: Sequence[int]) -> Histories:
+        """A history of these items as a person might have it: where the log has ratings, each has the typical one."""
+        value = None
+        if self.recipe.values_are == "rating":
+            value = self.recommender.fitted_on.get("typical_rating") or 1.0  # folders of old versions lack it
+        ids = self.recommender.vocab.ids
+        events = [{"item": ids[at], "value": value, "time": n} for n, at in enumerate(positions)]
+        return self.recommender.histories(events)[0]
 
 
 class Models:
