@@ -89,9 +89,9 @@ def work(entries: Iterator[Entry]) -> int:
 
 def measure(entry: Entry) -> dict[str, Any]:
     """One entry, in this process."""
+    from penchant.core.run import Run
     from penchant.evaluation.evaluate import evaluate
     from penchant.models import registry
-    from penchant.models.kinds.base import Run
 
     bench_set, choice = SETS[entry.set_name], entry.choice()
     model = registry.create(choice["model"], choice["params"])

@@ -31,9 +31,9 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bo
     nobody named: all that have parameters. ``runs``: instead of the set's own validation part, ``held_runs``. ``row``
     is what the file and the line in the tables are called.
     """
+    from penchant.core.run import Run
     from penchant.models import registry
     from penchant.models.blend import Blend, ascent, judged
-    from penchant.models.kinds.base import Run
 
     metric = SETS[set_name].metrics[0]
     if not metric.startswith("ndcg@"):

@@ -199,10 +199,10 @@ def work(sets: Sequence[str] = (), models: Sequence[str] = ()) -> None:
 
 def attempt(place: Place, params: dict[str, Any]) -> dict[str, Any]:
     """One trial: what it came to on validation and on test; both nothing where the model refuses the set."""
+    from penchant.core.run import Run
     from penchant.errors import PenchantError
     from penchant.evaluation.measure import measure, parse_metric
     from penchant.models import registry
-    from penchant.models.kinds.base import Run
 
     split, metric, run = load(place.set_name), parse_metric(METRIC), Run(seed=SEED)
     assert split.valid is not None

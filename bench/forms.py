@@ -54,7 +54,7 @@ def study(name: str) -> dict[str, dict[str, float]]:
     """NDCG of every form on both halves of what is held out, at the rate and epochs that the first half chooses."""
     from penchant import BPR
     from penchant.core.histories import Histories
-    from penchant.models.kinds.base import Run
+    from penchant.core.run import Run
 
     folder = WORK / "bpr-forms"
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,8 @@ import numpy as np
 
 import penchant as pc
 from penchant.models.kinds.base import hyper
-from penchant.models.kinds.linear import LinearModel, Weights
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.histories import Histories

@@ -47,7 +47,7 @@ def ours(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
     """The default solver; the first iteration, which loads the compiled kernels, is not counted."""
     from penchant import ALS
     from penchant.core.histories import Histories
-    from penchant.models.kinds.base import Run
+    from penchant.core.run import Run
 
     told: list[float] = []
     model = ALS(

@@ -171,7 +171,7 @@ def same_lists(folder: Path, theirs: Arrays, name: str, peer: str) -> float:
     """
     from penchant import rank
     from penchant.core.histories import Histories
-    from penchant.models.kinds.linear import Weights
+    from penchant.models.parts.weights import Weights
 
     indptr, items, n_items = _logs.read(folder, name)
     counts = np.maximum(np.bincount(items, minlength=n_items), 1)

@@ -39,7 +39,7 @@ def ours(folder: Path) -> Numbers:
     """Vectors learned for rows as implicit does; rows are then folded in, as ours keeps none of them."""
     from penchant import BPR
     from penchant.core.histories import Histories
-    from penchant.models.kinds.base import Run
+    from penchant.core.run import Run
 
     indptr, items, _, _, n_items = _held.parts(folder, "gowalla")
     train, told = Histories(indptr, items, n_items), [0.0]

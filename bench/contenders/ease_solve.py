@@ -48,8 +48,8 @@ def lapack(folder: Path) -> Numbers:
     """spotrf and spotri on a matrix of the same kind, in place, in column order."""
     from scipy.linalg.lapack import spotrf, spotri
 
+    from penchant.core.run import Run
     from penchant.models.ease import gram
-    from penchant.models.kinds.base import Run
 
     matrix = gram(_train(folder), Run())
     matrix[np.diag_indices(len(matrix))] += np.float32(REG)

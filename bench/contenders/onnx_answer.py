@@ -31,7 +31,7 @@ def prepare(folder: Path) -> None:
     from penchant import Recipe, Recommender, Vocab
     from penchant.core.histories import Histories
     from penchant.core.item_features import ItemFeatures
-    from penchant.models.kinds.base import Run
+    from penchant.core.run import Run
     from penchant.models.registry import create
 
     rng = np.random.default_rng(0)

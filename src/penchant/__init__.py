@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from penchant.core.histories import Histories as Histories
     from penchant.core.rank import rank as rank
+    from penchant.core.run import Run as Run
     from penchant.core.split import Split as Split
     from penchant.data.catalog import Catalog as Catalog
     from penchant.data.datasets import load_movielens_small as load_movielens_small
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from penchant.models.graph_filter import GraphFilter as GraphFilter
     from penchant.models.item_knn import ItemKNN as ItemKNN
     from penchant.models.kinds.base import Model as Model
-    from penchant.models.kinds.base import Run as Run
     from penchant.models.logistic_mf import LogisticMF as LogisticMF
     from penchant.models.neural.auto_rec import AutoRec as AutoRec
     from penchant.models.neural.gru4rec import GRU4Rec as GRU4Rec
@@ -90,7 +90,7 @@ _PUBLIC = {
     "tune": "penchant.training.tune",
     "Split": "penchant.core.split",
     "Model": "penchant.models.kinds.base",
-    "Run": "penchant.models.kinds.base",
+    "Run": "penchant.core.run",
     "rank": "penchant.core.rank",
 }
 

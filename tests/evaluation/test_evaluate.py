@@ -8,13 +8,13 @@ import pytest
 
 import penchant as pc
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.data.interactions import Interactions
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, NotFittedError, ParameterError, TrainingError
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
-from penchant.models.kinds.base import Run
 from tests.evaluation.small_logs import a_log, a_market
 from tests.evaluation.toy_models import Constant, Follows, Knob
 

@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 import penchant as pc
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.data.interactions import Interactions
 from penchant.evaluation.bootstrap import Estimate
 from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.result import Result
 from penchant.evaluation.verdict import BASELINES, Difference, Verdict, is_deep, judge
-from penchant.models.kinds.base import Run
 from tests.evaluation.small_logs import a_log, a_market
 from tests.evaluation.toy_models import Constant, Follows, Knob
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories
+from penchant.core.run import Run
 from penchant.errors import TrainingError
-from penchant.models.kinds.base import Model, Run, Space, hyper, learned
+from penchant.models.kinds.base import Model, Space, hyper, learned
 from penchant.models.kinds.rating import RatingModel
 
 if TYPE_CHECKING:

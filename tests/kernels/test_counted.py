@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
 from penchant.core.rank import places
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.linear import Weights
+from penchant.core.run import Run
 from penchant.models.parts import binary_counts as counted
-from penchant.models.parts.binary_counts import COUNTS, Counted
+from penchant.models.parts.binary_counts import COUNTS, BinaryCounts
 from penchant.models.parts.operators import nearest_items
 from penchant.models.parts.similarity import Measure, exponents
+from penchant.models.parts.weights import Weights
 
 
 def log(seed: int, rows: int, n: int, mean: float, skew: float = 2.0) -> Histories:
@@ -35,7 +35,7 @@ def _crowded_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def by_counts(measure: Measure, events: Histories, k: int, threads: int = 1) -> Weights:
     counts = events.counts()
-    found = Counted.of(measure, events, places(counts), counts, k)
+    found = BinaryCounts.of(measure, events, places(counts), counts, k)
     assert found is not None
     return found.near(k, Run(threads=threads))
 
@@ -120,11 +120,11 @@ def test_where_it_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     events = log(1, 200, 300, 5.0)
     counts = events.counts()
     place = places(counts)
-    assert Counted.of(Measure("cosine"), events, place, counts, 5) is not None
-    assert Counted.of(Measure("cosine"), events, place, counts, 0) is None  # all that is met
-    assert Counted.of(Measure("tf-idf"), events, place, counts, 5) is None  # values are not one
+    assert BinaryCounts.of(Measure("cosine"), events, place, counts, 5) is not None
+    assert BinaryCounts.of(Measure("cosine"), events, place, counts, 0) is None  # all that is met
+    assert BinaryCounts.of(Measure("tf-idf"), events, place, counts, 5) is None  # values are not one
     assert (
-        Counted.of(Measure("cosine", point_exponent=-0.5), events, place, counts, 5) is None
+        BinaryCounts.of(Measure("cosine", point_exponent=-0.5), events, place, counts, 5) is None
     )  # popular ones are nearer
     crowded = log(1, 200, 12, 30.0)
-    assert Counted.of(Measure("cosine"), crowded, places(crowded.counts()), crowded.counts(), 5) is None
+    assert BinaryCounts.of(Measure("cosine"), crowded, places(crowded.counts()), crowded.counts(), 5) is None

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.linear import Weights
-from penchant.models.kinds.pair_sums import Counted, PairSums, replaced
+from penchant.core.run import Run
+from penchant.models.kinds.pair_sums import PairSums, PairTerms, replaced
+from penchant.models.parts.weights import Weights
 
 N = 6
 Pair = tuple[int, int]
@@ -22,10 +22,10 @@ def empty() -> PairSums:
     )
 
 
-def counted(rows: list[list[int]], forward: np.ndarray, backward: np.ndarray) -> Counted:
+def counted(rows: list[list[int]], forward: np.ndarray, backward: np.ndarray) -> PairTerms:
     log = Histories.from_lists(rows, N)
     x = 1.0 + 0.5 * log.items
-    return Counted(log, x, 1.0 / log.lengths[log.rows], x, forward, backward)
+    return PairTerms(log, x, 1.0 / log.lengths[log.rows], x, forward, backward)
 
 
 def naive(rows: list[list[int]], forward: np.ndarray, backward: np.ndarray) -> dict[Pair, tuple[float, int]]:

@@ -11,9 +11,10 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
+from penchant.core.run import Run
 from penchant.errors import MissingExtraError
 from penchant.models import registry
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.rating import RatingModel
 from tests.models.planted import ITEMS, K, Planted, planted

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.models.als import ALS
-from penchant.models.kinds.base import Run
 from tests.models.planted import ITEMS, planted
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from penchant.core.histories import Histories
 from penchant.core.rank import places
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
 from penchant.models import registry
 from penchant.models.blend import Blend, _add, ascent, judged, normalised
 from penchant.models.content_knn import ContentKNN
 from penchant.models.ease import EASE
-from penchant.models.kinds.base import Run
 from penchant.models.popular import Popular
 from penchant.models.random import Random
 from penchant.models.transitions import Transitions

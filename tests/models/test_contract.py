@@ -15,11 +15,12 @@ import pytest
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
+from penchant.core.run import Run
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, NotFittedError
 from penchant.models import registry
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.popular import Popular
@@ -343,7 +344,7 @@ def test_refuses_what_it_cannot_use(name: str, model: Model, part: Planted) -> N
         model.score(Histories.from_lists([[0]], ITEMS + 1))
     with pytest.raises(DataError, match="nothing to learn from"):
         make(name).fit(Histories.from_lists([[], []], ITEMS), features=part.features)
-    if model.uses_catalog:
+    if model.needs_features:
         with pytest.raises(DataError, match="catalogue"):
             make(name).fit(part.train)
 

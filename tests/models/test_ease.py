@@ -7,10 +7,10 @@ import pytest
 
 from penchant.core import memory
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.errors import MemoryLimitError, ParameterError
 from penchant.models import ease
 from penchant.models.ease import EASE, gram
-from penchant.models.kinds.base import Run
 from tests.models.planted import ITEMS, planted
 
 

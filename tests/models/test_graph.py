@@ -11,7 +11,7 @@ from penchant.core.histories import Histories
 from penchant.errors import ParameterError
 from penchant.models.graph_filter import GraphFilter
 from penchant.models.item_knn import ItemKNN
-from penchant.models.kinds.linear import Weights
+from penchant.models.parts.weights import Weights
 from penchant.models.rp3beta import RP3beta
 from tests.models.planted import planted
 

@@ -7,9 +7,9 @@ import pytest
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
+from penchant.core.run import Run
 from penchant.errors import DataError
 from penchant.models.item_knn import ItemKNN
-from penchant.models.kinds.base import Run
 from penchant.models.parts.similarity import SIMILARITIES
 
 

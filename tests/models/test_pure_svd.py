@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penchant.models.kinds.base import Run
+from penchant.core.run import Run
 from penchant.models.pure_svd import PureSVD
 from tests.models.planted import ITEMS, planted
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
-from penchant.models.kinds.base import Run
+from penchant.core.run import Run
 from penchant.models.random import Random
 from tests.models.planted import planted
 

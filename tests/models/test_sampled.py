@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.models import registry
 from penchant.models.bpr import BPR
-from penchant.models.kinds.base import Run
 from tests.models.fitting import data
 from tests.models.planted import ITEMS
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.models.ease import EASE
-from penchant.models.kinds.base import Run
 from penchant.models.sparse_ease import SparseEASE
 from tests.models.planted import planted
 

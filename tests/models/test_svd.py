@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.errors import DataError
 from penchant.models.bias import Bias
-from penchant.models.kinds.base import Run
 from penchant.models.svd import SVD
 from penchant.models.svdpp import SVDpp
 from tests.models.fitting import data, rmse

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
-from penchant.models.kinds.base import Run
+from penchant.core.run import Run
 from penchant.models.transitions import Transitions
 from tests.models.planted import planted
 

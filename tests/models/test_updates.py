@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.data.interactions import Interactions
 from penchant.data.read import read_interactions
 from penchant.data.recipe import Recipe
@@ -22,10 +23,9 @@ from penchant.errors import DataError, FormatError, ParameterError
 from penchant.models import registry
 from penchant.models.ease import EASE
 from penchant.models.item_knn import ItemKNN
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.linear import Weights
 from penchant.models.kinds.pair_sums import PairModel
 from penchant.models.kinds.updatable import Updatable
+from penchant.models.parts.weights import Weights
 from penchant.models.popular import Popular
 from penchant.recommender.folder.load import verify
 from penchant.recommender.recommender import Recommender, load, save

@@ -5,8 +5,8 @@ import pytest
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
+from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
-from penchant.models.kinds.base import Run
 from penchant.models.user_knn import UserKNN
 
 COSINE = {"item_exponent": 0.0, "stored_exponent": 0.5, "candidate_exponent": 0.0}

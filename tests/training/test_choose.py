@@ -11,8 +11,9 @@ import pytest
 
 import penchant as pc
 from penchant.core.histories import Floats, Histories
+from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 from penchant.models.registry import MODELS
 from penchant.training import choose as choosing
 from penchant.training.attempts import Candidate

@@ -9,9 +9,10 @@ import pytest
 
 import penchant as pc
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError, TrainingError
 from penchant.evaluation.protocols import make_splits
-from penchant.models.kinds.base import Run, Space
+from penchant.models.kinds.base import Space
 from penchant.models.registry import MODELS, parse
 from penchant.training.trials import Trial, Tuned
 from penchant.training.tune import draw, search_spaces, tune

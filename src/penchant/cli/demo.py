@@ -39,9 +39,9 @@ def register(app: typer.Typer) -> None:
             return
         from penchant.cli.reasons import stacked
         from penchant.cli.resolve import resolve_items
+        from penchant.core.run import Run
         from penchant.data.datasets import load_movielens_small
         from penchant.evaluation.evaluate import evaluate
-        from penchant.models.kinds.base import Run
         from penchant.training.fit import fit
 
         start = time.perf_counter()

@@ -57,9 +57,9 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Fit models on the training part of a log and compare their lists with what people did next."""
+        from penchant.core.run import Run
         from penchant.evaluation.evaluate import evaluate as compare
         from penchant.evaluation.measure import parse_metrics
-        from penchant.models.kinds.base import Run
         from penchant.models.registry import parse
 
         if metrics is not None:

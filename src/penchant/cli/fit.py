@@ -66,8 +66,8 @@ def register(app: typer.Typer) -> None:
         """Fit a model on a log and save it as a folder; without -m, the model that is best on held-out data."""
         from pathlib import Path
 
+        from penchant.core.run import Run
         from penchant.evaluation.measure import parse_metric
-        from penchant.models.kinds.base import Run
         from penchant.models.registry import parse
         from penchant.recommender.folder.atomic import reachable_file, refuse
         from penchant.recommender.folder.manifest import MANIFEST
@@ -127,9 +127,10 @@ def _draw(model: Model, file: str) -> None:
     """Draw the learning curve of a model that is trained in epochs."""
     from pathlib import Path
 
+    from penchant.models.kinds.iterative import Iterative
     from penchant.models.neural.training.curve import learning_curve
 
-    history = getattr(model, "history", None)
+    history = model.history if isinstance(model, Iterative) else []
     if not history:
         note(f"{model.name} is not trained in epochs: there is no learning curve")
         return

@@ -30,13 +30,13 @@ def register(app: typer.Typer) -> None:
 def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJson = False) -> None:
     """List the training histories most similar to one, without their owners."""
     from penchant.core.rank import check_k
+    from penchant.models.kinds.neighbours import NeighbourModel
     from penchant.recommender.recommender import load
 
     check_k(k)
     recommender = load(folder)
     model = recommender.model
-    find = getattr(model, "neighbours", None)
-    if not (type(model).remembers_users and callable(find)):
+    if not isinstance(model, NeighbourModel):
         raise ParameterError(
             f"{type(model).name} does not store training histories, so it cannot show similar ones: "
             "fit a model that does, such as user-knn"
@@ -44,7 +44,7 @@ def similar_users(folder: Folder, history: Items = None, k: K = 10, as_json: AsJ
     if not history:
         raise ParameterError("give a history: --history ITEM, once per item")
     given, _ = recommender.histories(resolve(recommender, history))
-    near, similarities = find(given, k)
+    near, similarities = model.neighbours(given, k)
     ids = recommender.vocab.ids
     if as_json:
         found = [

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from penchant.models.kinds.base import Progress
+    from penchant.core.run import Progress
 
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one per core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]

@@ -41,8 +41,8 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Search hyper-parameters; the same command continues an interrupted search."""
+        from penchant.core.run import Run
         from penchant.evaluation.measure import parse_metric
-        from penchant.models.kinds.base import Run
         from penchant.models.registry import parse
         from penchant.recommender.folder.atomic import reachable_file
         from penchant.training.tune import tune as search

@@ -6,9 +6,11 @@ import time
 
 import numpy as np
 
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.evaluation.measure import ranked_lists
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
+from penchant.models.kinds.composite import Composite
 from penchant.recommender.folder.arrays import flatten
 
 TIMED = 15  # answers to one person each, whose median is the answer time
@@ -31,4 +33,4 @@ def answer_ms(model: Model, split: Split, run: Run) -> float:
 def size_bytes(model: Model) -> int:
     """What a saved folder holds of the model: its learned arrays and assets, those of its members as well."""
     own = sum(array.nbytes for array in flatten(model).values()) + sum(map(len, model.assets.values()))
-    return own + sum(map(size_bytes, getattr(model, "members", None) or ()))
+    return own + sum(map(size_bytes, model.members if isinstance(model, Composite) else ()))

@@ -14,6 +14,7 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.core.metrics import Doubles
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
@@ -26,7 +27,7 @@ from penchant.evaluation.protocols import is_ordered, make_splits
 from penchant.evaluation.report import SEGMENTS, Evaluation
 from penchant.evaluation.result import Result
 from penchant.evaluation.verdict import BASELINES, RATING_BASELINES, judge
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.registry import parse, to_json
 

@@ -11,10 +11,11 @@ import numpy as np
 from penchant.core.histories import Bools, Longs
 from penchant.core.metrics import ACCURACY, LOWER_IS_BETTER, OVERALL, Doubles, judge
 from penchant.core.rank import Ranked, rank
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import ParameterError
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 
 CASES_AT_ONCE = 4_096
 WITHOUT_K = ("auc", "rmse", "mae")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.run import Run
 from penchant.errors import ParameterError
-from penchant.models.kinds.base import Explanation, Run, Space, hyper, learned
-from penchant.models.kinds.self_tuned import Estimated, Estimating
+from penchant.models.kinds.base import Explanation, Space, hyper, learned
+from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.kinds.vector import VectorModel
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ TO_THE_END = 200  # steps that are more than enough: conjugate gradient stops by
 
 
 @dataclass(kw_only=True)
-class ALS(Estimating, VectorModel):
+class ALS(SelfTuned, VectorModel):
     """Matrix factorisation that fits every observed event to one and, lightly, every other pair to zero.
 
     min Σ_observed w(x·y_i − 1)² + unobserved · Σ_all (x·y_i)² + Σ_rows λ_x |x|² + Σ_items λ_i |y_i|²,
@@ -39,7 +40,7 @@ class ALS(Estimating, VectorModel):
     for conjugate gradient (two steps come as near as a Cholesky solve does), and leaves blocks of factors coupled by
     the row's own events alone (``blocks``: iALS++, Rendle et al. 2021). Rows of a few events are solved exactly by
     an n × n system. A ``reg`` and an ``unobserved`` of −1 are estimated by ``fit`` from the training histories, as
-    ``Estimating`` says: six fits on at most 100,000 events over 2,000 items.
+    ``SelfTuned`` says: six fits on at most 100,000 events over 2,000 items.
 
     Cost an epoch, for E events, R rows and f factors: cg O(E·f·(1 + cg_steps) + R·f²); blocks O(E·f·block +
     R·f·block²); exact O(E·f² + R·f³). Memory: 4·f bytes a training row and item, 16 bytes an event. An empty history
@@ -48,9 +49,9 @@ class ALS(Estimating, VectorModel):
 
     name: ClassVar[str] = "als"
 
-    estimated: ClassVar[dict[str, Estimated]] = {
-        "reg": Estimated(2.0, (1.0, 2.0, 4.0, 8.0)),  # of these λ, see ``meant``
-        "unobserved": Estimated(0.1, (0.03, 0.1, 0.3)),
+    estimated: ClassVar[dict[str, Grid]] = {
+        "reg": Grid(2.0, (1.0, 2.0, 4.0, 8.0)),  # of these λ, see ``meant``
+        "unobserved": Grid(0.1, (0.03, 0.1, 0.3)),
     }
 
     factors: int = hyper(192, "length of the item vectors", ge=1, space=Space(32, 512, log=True), other=5)

@@ -11,9 +11,11 @@ import numpy as np
 from penchant.core.histories import Bools, Floats, Histories, Ints
 from penchant.core.metrics import judge, ndcg
 from penchant.core.rank import BLOCK_BYTES, places, top_dense
+from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models import registry
-from penchant.models.kinds.base import Model, Run, hyper, learned
+from penchant.models.kinds.base import Model, hyper, learned
+from penchant.models.kinds.composite import Composite
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -30,7 +32,7 @@ POPULAR_ALONE = ({"model": "popular", "params": {}},)
 
 
 @dataclass(kw_only=True)
-class Blend(Model):
+class Blend(Composite):
     """Score = Σ over members of weight · normalised score.
 
     Scores are normalised a history: ``best`` divides them by the largest absolute one (zero stays zero: nothing known),
@@ -76,6 +78,11 @@ class Blend(Model):
     def uses_device(self) -> bool:  # type: ignore[override]  # of a blend it depends on the members
         """Whether any member is trained on a device."""
         return any(member.uses_device for member in self.members)
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether any member learns from item features."""
+        return any(member.needs_features for member in self.members)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         fresh = [registry.from_json(registry.to_json(member)) for member in self.members]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories
-from penchant.models.kinds.base import Run, Space, hyper
+from penchant.core.run import Run
+from penchant.models.kinds.base import Space, hyper
 from penchant.models.kinds.sampled import SampledModel, rising
 
 if TYPE_CHECKING:

@@ -10,9 +10,12 @@ import numpy as np
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.core.rank import places, top_dense
+from penchant.core.run import Run
 from penchant.errors import DataError
-from penchant.models.kinds.base import Run, Space, hyper
-from penchant.models.kinds.linear import LinearModel, Weights
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.extendable import Extendable
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -24,7 +27,7 @@ DEFAULT_RUN = Run()
 
 
 @dataclass(kw_only=True)
-class ContentKNN(LinearModel):
+class ContentKNN(LinearModel, Extendable):
     """Score = the sum of the likenesses between the items of a history and the candidate, by attributes and vectors.
 
     w(i → j) = (share · cos(a_i, a_j) + (1 − share) · cos(v_i, v_j)) · n_j^popularity
@@ -40,7 +43,6 @@ class ContentKNN(LinearModel):
     """
 
     name: ClassVar[str] = "content-knn"
-    uses_catalog: ClassVar[bool] = True
 
     neighbours: int = hyper(
         100, "like items kept for each history item; 0: all", ge=0, space=Space(20, 500, log=True), other=2
@@ -51,8 +53,13 @@ class ContentKNN(LinearModel):
     )
     popularity: float = hyper(0.0, "how far the training count of a candidate counts", space=Space(0, 1), other=1.0)
 
+    @property
+    def needs_features(self) -> bool:
+        """Always: it compares items by their features."""
+        return True
+
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        assert self.features is not None  # uses_catalog: fit has seen to it
+        assert self.features is not None  # needs_features: fit checks it
         self._relate(self.features, run)
 
     def extend(self, features: ItemFeatures, *, run: Run = DEFAULT_RUN) -> None:

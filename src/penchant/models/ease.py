@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.memory import require
+from penchant.core.run import Run
 from penchant.errors import FormatError, ParameterError
-from penchant.models.kinds.base import Run, Space, hyper
-from penchant.models.kinds.linear import LinearModel, Weights
-from penchant.models.kinds.self_tuned import RIDGE, Estimated, Estimating
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.self_tuned import RIDGE, Grid, SelfTuned
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.parts.operators import gram
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -44,7 +46,7 @@ class Gram:
 
 
 @dataclass(kw_only=True)
-class EASE(Updatable, Estimating, LinearModel):
+class EASE(Updatable, SelfTuned, LinearModel):
     """Each item predicted from all others by ridge regression without a diagonal, in closed form.
 
     min_W ‖X − XW‖² + Σ_i λ_i ‖W_i·‖² with W_ii = 0 is solved by W_ij = −P_ij / P_jj, P = (XᵀX + Λ)⁻¹, where
@@ -52,7 +54,7 @@ class EASE(Updatable, Estimating, LinearModel):
     Autoencoders for Sparse Data", WWW 2019); otherwise popular items are held back as if that share of events had been
     dropped at random (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020). X holds event
     weights; ratings count as ones. A ``reg`` of −1 is estimated by ``fit`` from the training histories, as
-    ``Estimating`` says: four fits over at most 2,000 items.
+    ``SelfTuned`` says: four fits over at most 2,000 items.
 
     Cost: n³ multiplications for n items in float32 and one n × n matrix, 4·n² bytes, in which everything is done in
     place; scoring reads one row of it an event. The Gram matrix is summed by our kernel on ``run.threads``, the
@@ -63,7 +65,7 @@ class EASE(Updatable, Estimating, LinearModel):
 
     name: ClassVar[str] = "ease"
 
-    estimated: ClassVar[dict[str, Estimated]] = {"reg": RIDGE}
+    estimated: ClassVar[dict[str, Grid]] = {"reg": RIDGE}
 
     reg: float = hyper(
         -1.0, "ridge penalty λ; -1: as training histories tell", gt=0, also=-1, space=Space(10, 10_000, log=True),

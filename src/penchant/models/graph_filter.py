@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories
+from penchant.core.run import Run
 from penchant.errors import ParameterError
-from penchant.models.kinds.base import Run, Space, hyper
-from penchant.models.kinds.linear import Weights
-from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.parts.operators import nearest_items, products
 from penchant.models.parts.spectral import leading
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -105,11 +106,11 @@ class GraphFilter(PairModel):
     def _inexact(self, train: Histories) -> str:
         return "with frequencies, which every history changes (rank 0 has none)" if self.rank else ""
 
-    def _counted(self, log: Histories) -> Counted:
+    def _terms(self, log: Histories) -> PairTerms:
         events = log.distinct().newest(self.max_history)
         of_history = np.maximum(events.lengths, 1.0)[events.rows] ** -self.user_exponent
         x, any_distance = events.weights().astype(np.float64), np.empty(0)
-        return Counted(events, x, of_history, np.ones(len(x)), any_distance, any_distance)
+        return PairTerms(events, x, of_history, np.ones(len(x)), any_distance, any_distance)
 
     def _formula(self, mass: Doubles, histories: int) -> Formula:
         count = np.maximum(mass, 1)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories
+from penchant.core.run import Run
 from penchant.errors import DataError
-from penchant.models.kinds.base import Run, Space, hyper, learned
-from penchant.models.kinds.linear import Weights
-from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
+from penchant.models.kinds.base import Space, hyper, learned
+from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.operators import nearest_items, normalised_rows
 from penchant.models.parts.rating_baseline import Baseline
 from penchant.models.parts.similarity import CORATED, SIMILARITIES, Keys, Measure, Vectors, exponents, weigh
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -137,7 +138,7 @@ class ItemKNN(PairModel, RatingModel):
             return f"under {self.similarity}, which compares with means over all histories"
         return ""
 
-    def _counted(self, log: Histories) -> Counted:
+    def _terms(self, log: Histories) -> PairTerms:
         events = log.distinct().newest(self.max_history)
         # the values of a history depend on nothing but itself: seen as vectors over the histories they are weighed
         counts = np.zeros(max(len(events), 1), dtype=np.int64)
@@ -147,7 +148,7 @@ class ItemKNN(PairModel, RatingModel):
         x = weigh(self._measure(), alone, keys)[0].astype(np.float64)
         of_history = np.maximum(events.lengths, 1.0)[events.rows] ** -self.user_exponent
         any_distance = np.empty(0)
-        return Counted(events, x, of_history, x**2, any_distance, any_distance)
+        return PairTerms(events, x, of_history, x**2, any_distance, any_distance)
 
     def _formula(self, mass: Doubles, histories: int) -> Formula:
         measure = self._measure()

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories
+from penchant.core.run import Run
 from penchant.errors import FormatError
-from penchant.models.kinds.base import Run, Space, hyper, learned
+from penchant.models.kinds.base import Space, hyper, learned
 from penchant.models.kinds.linear import SECONDS_A_DAY
 from penchant.models.kinds.updatable import Updatable
 

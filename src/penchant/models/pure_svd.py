@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Histories
-from penchant.models.kinds.base import Run, Space, hyper
-from penchant.models.kinds.linear import LinearModel, Weights
-from penchant.models.kinds.self_tuned import Estimated, Estimating
+from penchant.core.run import Run
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.parts.spectral import leading
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
 
 @dataclass(kw_only=True)
-class PureSVD(Estimating, LinearModel):
+class PureSVD(SelfTuned, LinearModel):
     """The best projection of histories on ``factors`` directions, missing pairs read as zeros.
 
     min ‖X D − X D V Vᵀ‖²,  VᵀV = 1,  D = diag(histories with the item)^(−popularity_exponent);  W = V Vᵀ
@@ -26,7 +28,7 @@ class PureSVD(Estimating, LinearModel):
     Cremonesi, Koren and Turrin 2010; the scaling D is that of EigenRec (Nikolakopoulos et al. 2019). V is found by
     subspace iteration from a random start (Halko, Martinsson and Tropp 2011): ``passes`` products with XᵀX, then the
     exact decomposition inside the subspace. ``factors`` of −1 are estimated by ``fit`` from the training histories, as
-    ``Estimating`` says, between 8 and 512: where items say little of each other, many do harm.
+    ``SelfTuned`` says, between 8 and 512: where items say little of each other, many do harm.
 
     Cost for E events, n items and f factors: O(passes · f · (E + n·f)), memory 4·f bytes a training row and 16·f an
     item. An empty history scores zero everywhere.
@@ -34,7 +36,7 @@ class PureSVD(Estimating, LinearModel):
 
     name: ClassVar[str] = "pure-svd"
 
-    estimated: ClassVar[dict[str, Estimated]] = {"factors": Estimated(256, (8, 16, 32, 64, 128, 256, 512))}
+    estimated: ClassVar[dict[str, Grid]] = {"factors": Grid(256, (8, 16, 32, 64, 128, 256, 512))}
 
     factors: int = hyper(
         -1, "directions kept; -1: as training histories tell", ge=1, also=-1, space=Space(16, 1024, log=True), other=5

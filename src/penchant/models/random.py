@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Longs
-from penchant.models.kinds.base import Model, Run, learned
+from penchant.core.run import Run
+from penchant.models.kinds.base import Model, learned
 
 if TYPE_CHECKING:
     from penchant.core.split import Split

@@ -132,7 +132,9 @@ def _from_value(value: Any) -> Any:
 
 
 def _to_value(value: Any) -> Any:
-    if hasattr(value, "hyper_parameters"):
+    from penchant.models.kinds.base import Model
+
+    if isinstance(value, Model):
         return to_json(value)
     if isinstance(value, dict):
         return {key: _to_value(part) for key, part in value.items()}

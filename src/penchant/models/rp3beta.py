@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Histories
-from penchant.models.kinds.base import Run, Space, hyper
-from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
+from penchant.core.run import Run
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.parts.operators import nearest_items, normalised_rows, products
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ class RP3beta(PairModel):
         )
         self.weights = normalised_rows(near) if self.aggregation == "normalised" else near
 
-    def _counted(self, log: Histories) -> Counted:
+    def _terms(self, log: Histories) -> PairTerms:
         events = log.distinct().newest(self.max_history)
         x = events.weights().astype(np.float64)
         of_history = np.bincount(events.rows, weights=x, minlength=len(events))[events.rows].astype(np.float64)
         any_distance = np.empty(0)
-        return Counted(events, x**self.alpha, of_history**-self.alpha, x, any_distance, any_distance)
+        return PairTerms(events, x**self.alpha, of_history**-self.alpha, x, any_distance, any_distance)
 
     def _formula(self, mass: Doubles, histories: int) -> Formula:
         mass = np.where(mass > 0, mass, 1)

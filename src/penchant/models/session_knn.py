@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
-from penchant.models.kinds.base import Model, Run, Space, Task, hyper, learned
+from penchant.core.run import Run
+from penchant.models.kinds.base import Model, Space, Task, hyper, learned
 from penchant.models.kinds.linear import SECONDS_A_DAY
 from penchant.models.parts.ragged import turned
 

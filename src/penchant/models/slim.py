@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
-from penchant.models.kinds.base import Run, Space, hyper
-from penchant.models.kinds.linear import LinearModel, Weights
-from penchant.models.parts.operators import Pairs
+from penchant.core.run import Run
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.parts.operators import GramMatrix
 from penchant.models.parts.ragged import flipped
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -44,13 +46,13 @@ class SLIM(LinearModel):
     tolerance: float = hyper(1e-4, "a column is done when no weight moves by more", gt=0, other=0.2)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        pairs = Pairs.of(train.distinct(), run, who=self.name)
+        pairs = GramMatrix.of(train.distinct(), run, who=self.name)
         targets = np.arange(train.n_items, dtype=np.int32)
         indptr, items, values = solve(pairs, targets, self, run)
         self.weights = Weights(*flipped(indptr, items, values, train.n_items))
 
 
-def solve(pairs: Pairs, targets: Ints, model: SLIM, run: Run) -> tuple[Longs, Ints, Floats]:
+def solve(pairs: GramMatrix, targets: Ints, model: SLIM, run: Run) -> tuple[Longs, Ints, Floats]:
     """The columns of ``targets``: for each its items and weights, ragged."""
     from penchant.kernels.elastic import elastic_columns
     from penchant.kernels.threads import over_blocks

@@ -9,7 +9,8 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints
 from penchant.core.memory import require
-from penchant.models.kinds.base import Run, Space, Task, hyper, learned
+from penchant.core.run import Run
+from penchant.models.kinds.base import Space, Task, hyper, learned
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.rating_baseline import Baseline, rated
 

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.memory import fits
+from penchant.core.run import Run
 from penchant.errors import ParameterError
-from penchant.models.kinds.base import Run, Space, hyper
-from penchant.models.kinds.linear import LinearModel, Weights, times_dense
-from penchant.models.kinds.self_tuned import RIDGE, Estimated, Estimating
+from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.self_tuned import RIDGE, Grid, SelfTuned
 from penchant.models.parts.operators import crowded, squares, whole_gram
 from penchant.models.parts.ragged import flipped
 from penchant.models.parts.spectral import leading
+from penchant.models.parts.weights import Weights, times_dense
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -28,7 +30,7 @@ BLOCKS = 2_000  # at most: each clears arrays as long as the catalogue
 
 
 @dataclass(kw_only=True)
-class SparseEASE(Estimating, LinearModel):
+class SparseEASE(SelfTuned, LinearModel):
     """EASE's own regressions, each solved on the ``neighbours`` that explain most of an item and ``rank`` directions.
 
     min ‖X_j − X w‖² + Σ_i λ_i w_i²  over w = s + V c with w_j = 0 and s zero outside N_j and j;  G = XᵀX
@@ -50,7 +52,7 @@ class SparseEASE(Estimating, LinearModel):
 
     name: ClassVar[str] = "sparse-ease"
 
-    estimated: ClassVar[dict[str, Estimated]] = {"reg": RIDGE}
+    estimated: ClassVar[dict[str, Grid]] = {"reg": RIDGE}
 
     reg: float = hyper(
         -1.0, "ridge penalty λ; -1: as training histories tell", gt=0, also=-1, space=Space(1, 3_000, log=True),

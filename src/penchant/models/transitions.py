@@ -9,9 +9,10 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.rank import places
-from penchant.models.kinds.base import Run, Space, Task, hyper
-from penchant.models.kinds.linear import Weights
-from penchant.models.kinds.pair_sums import Counted, Doubles, Formula, PairModel
+from penchant.core.run import Run
+from penchant.models.kinds.base import Space, Task, hyper
+from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
+from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -70,7 +71,7 @@ class Transitions(PairModel):
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.weights = followers(self, self.bounded(train, self.max_history), run)
 
-    def _counted(self, log: Histories) -> Counted:
+    def _terms(self, log: Histories) -> PairTerms:
         events = log.newest(self.max_history)
         longest = max(int(events.lengths.max(initial=1)) - 1, 0)
         distance = np.arange(min(self.reach or longest, longest) + 1, dtype=np.float64)
@@ -78,7 +79,7 @@ class Transitions(PairModel):
         decay = distance**-self.distance_exponent
         of_history = np.maximum(events.lengths, 1.0)[events.rows] ** -self.user_exponent
         x = events.weights().astype(np.float64)
-        return Counted(events, x, of_history, x, decay * self.forward, decay * self.backward)
+        return PairTerms(events, x, of_history, x, decay * self.forward, decay * self.backward)
 
     def _formula(self, mass: Doubles, histories: int) -> Formula:
         mass = np.where(mass > 0, mass, 1)

@@ -11,8 +11,10 @@ import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.rank import Ranked, empty_lists
+from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
-from penchant.models.kinds.base import Explanation, Run, Space, hyper, learned
+from penchant.models.kinds.base import Explanation, Space, hyper, learned
+from penchant.models.kinds.neighbours import NeighbourModel
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.rating_baseline import Baseline
 from penchant.models.parts.similarity import CORATED, SIMILARITIES, Found, Measure, Vectors, weigh
@@ -26,7 +28,7 @@ ROWS_AT_ONCE = 8192  # histories whose neighbours are held at once
 
 
 @dataclass(kw_only=True)
-class UserKNN(RatingModel):
+class UserKNN(RatingModel, NeighbourModel):
     """Score = the sum over the most similar training histories v of their similarity · what they did with the item.
 
     s(u, v) = n_uv / (n_uv + shrink) · Σ_i x_ui·x_vi·n_i^(−item_exponent) / (|u|^history_exponent · |v|^stored_exponent)

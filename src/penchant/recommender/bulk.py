@@ -14,8 +14,9 @@ import numpy as np
 
 from penchant.core.histories import Bools, Histories
 from penchant.core.rank import Ranked, rank
+from penchant.core.run import Progress
 from penchant.errors import ParameterError
-from penchant.models.kinds.base import Model, Progress
+from penchant.models.kinds.base import Model
 from penchant.recommender.answer import Recommendations
 
 if TYPE_CHECKING:

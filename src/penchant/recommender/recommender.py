@@ -12,11 +12,13 @@ import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
 from penchant.core.rank import Ranked, Scored, check_k, places, rank
+from penchant.core.run import Progress
 from penchant.data.one_history import Events, read_events
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
-from penchant.models.kinds.base import Explanation, Model, Progress
+from penchant.models.kinds.base import Explanation, Model
+from penchant.models.kinds.extendable import Extendable
 from penchant.recommender import bulk
 from penchant.recommender.answer import Part, Recommendation, Recommendations, Why
 from penchant.recommender.explain import explain_items
@@ -181,8 +183,7 @@ class Recommender:
         from penchant.data.catalog import Catalog
         from penchant.data.reading.items import item_ids, read_items
 
-        extend = getattr(self.model, "extend", None)
-        if extend is None:
+        if not isinstance(self.model, Extendable):
             raise ParameterError(f"{self.model.name} knows items by behaviour alone: fit it again to know new ones")
         vocab = Vocab(self.vocab.ids, integers=self.vocab.integers)
         fresh = item_ids(read_items(items, **reading))
@@ -195,7 +196,7 @@ class Recommender:
                 f"the item table lacks {len(lost):,} items that are known, {min(lost)!r} among them",
                 fix="Give the whole table, the items known before and the new ones.",
             )
-        extend(catalog.features())
+        self.model.extend(catalog.features())
         before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
         vars(self).pop("version", None)  # it is another one now
         return [vocab.external(index) for index in range(before, len(vocab))]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from penchant.core.item_features import ItemFeatures
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import MissingExtraError, PenchantError
 from penchant.evaluation.costs import answer_ms
 from penchant.evaluation.measure import Measured, Metric, measure
-from penchant.models.kinds.base import Run
 from penchant.models.registry import create
 
 AT_ONCE = 500  # cases between two looks at the clock

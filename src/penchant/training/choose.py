@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.bootstrap import Estimate, by_group, estimates, not_worse, resample
@@ -21,7 +22,7 @@ from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Metric, parse_metric, truth_sizes
 from penchant.evaluation.protocols import choose as choose_split
 from penchant.evaluation.protocols import is_ordered, make_splits, training_rows
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 from penchant.models.registry import create
 from penchant.training.attempts import Attempt, Candidate, LogShape, attempt_all
 

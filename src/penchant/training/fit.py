@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.described import features_of
 from penchant.evaluation.protocols import training_rows
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import parse
 from penchant.recommender.recommender import Recommender
@@ -53,7 +54,7 @@ def fit(
     used, left_out = training_rows(log)
     if len(used) == 0:
         raise DataError("nothing to learn from: the log holds no training rows")
-    features = features if chosen.uses_catalog else None
+    features = features if chosen.needs_features else None
     start = time.perf_counter()
     if isinstance(chosen, Updatable):
         chosen.fit(used.histories(), run=run, features=features, updatable=updatable)

@@ -21,13 +21,14 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.candidates import read_candidates
 from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Metric, measure, parse_metric, truth_sizes
 from penchant.evaluation.protocols import make_splits, with_candidates
-from penchant.models.kinds.base import Model, Run, Space
+from penchant.models.kinds.base import Model, Space
 from penchant.models.registry import parse, to_json
 from penchant.training.trials import Trial, Tuned, earlier_trials, write
 

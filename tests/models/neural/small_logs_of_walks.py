@@ -8,8 +8,8 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
+from penchant.core.run import Run
 from penchant.models import registry
-from penchant.models.kinds.base import Run
 from penchant.models.neural.kinds.base import NeuralModel
 
 ITEMS = 23

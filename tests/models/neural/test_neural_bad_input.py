@@ -10,8 +10,8 @@ import pytest
 import penchant as pc
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
+from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
-from penchant.models.kinds.base import Run
 from tests.models.neural.small_logs_of_walks import ITEMS, NAMES, ONE, asked, fitted, small, walks
 
 LONG = [int(item) for item in np.arange(10_000) % ITEMS]

@@ -92,7 +92,7 @@ def test_sums_of_bags_are_sums_with_their_gradients():
     rows, items = torch.tensor([0, 0, 2, 2, 2, 4]), torch.tensor([3, 3, 10, 0, 5, 3])  # two bags hold nothing
     weight = torch.rand(6)
     plain = torch.zeros(5, 4).index_add(0, rows, table[items] * weight[:, None])
-    mine = summing.bagged(table, rows, items, weight, 5)
+    mine = summing.segment_sum(table, rows, items, weight, 5)
     torch.testing.assert_close(mine, plain)
     outer = torch.randn(5, 4)
     wanted = torch.autograd.grad(plain, table, outer)[0]

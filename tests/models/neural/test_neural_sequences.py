@@ -71,21 +71,21 @@ def test_a_state_is_that_of_the_history_alone_and_the_encoder_says_the_same(name
     model = small(name, dropout=0.0, **params)
     log = walks(30)
     model.item_counts = log.counts()
-    model._prepare(log)
+    model.prepare(log)
     rng = np.random.default_rng(0)
-    weights = {key: torch.from_numpy(value) for key, value in model._start(rng).items()}
+    weights = {key: torch.from_numpy(value) for key, value in model.start_weights(rng).items()}
     if "times" in weights:
         weights["times"] = torch.randn_like(weights["times"])
     if "distances" in weights:
         weights["distances"] = torch.randn_like(weights["distances"])
     part = model._sequences.take(np.arange(len(model._sequences)))
     states = model._states(weights, part)
-    table = model._tables({key: value.numpy() for key, value in weights.items()})
+    table = model.tables_of({key: value.numpy() for key, value in weights.items()})
     inputs = table[0] if table[2] is None else table[2]
     for row in (0, 7, 19):
         for last in range(1, int(part.lengths[row]) + 1):  # nothing after ``last`` may matter
             alone = Histories.from_lists(
                 [log.row(row)[:last].tolist()], ITEMS, times=[log.times[log.indptr[row] :][:last].tolist()]
             )
-            said = model._encode(weights, *(torch.from_numpy(x) for x in model._inputs(alone, inputs).values()))
+            said = model.encode(weights, *(torch.from_numpy(x) for x in model.encoder_inputs(alone, inputs).values()))
             torch.testing.assert_close(said[0], states[part.indptr[row] + last - 1], rtol=1e-4, atol=1e-5)

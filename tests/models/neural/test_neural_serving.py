@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from penchant.core.run import Run
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.errors import FormatError, MissingExtraError
-from penchant.models.kinds.base import Run
 from penchant.models.neural.training import export as exporter
 from penchant.recommender.folder import onnx
 from penchant.recommender.recommender import Recommender, load, save
@@ -50,10 +50,10 @@ def test_the_exported_encoder_says_what_torch_says(name, params, monkeypatch):
     weights = {key: torch.from_numpy(value) for key, value in kept.items()}
     given = asked(model, walks(25, seed=5, shortest=2, longest=70))
     table = model.item_vectors if model.input_vectors is None else model.input_vectors
-    vectors = np.zeros((len(given), model._width), np.float32)
+    vectors = np.zeros((len(given), model.vector_width), np.float32)
     for rows, inputs in model.batches(given, table):
-        vectors[rows] = model._encode(weights, *(torch.from_numpy(x) for x in inputs.values())).numpy()
-    by_torch, by_onnx = model._against_items(vectors), model.score(given)
+        vectors[rows] = model.encode(weights, *(torch.from_numpy(x) for x in inputs.values())).numpy()
+    by_torch, by_onnx = model.score_vectors(vectors), model.score(given)
     spread = np.ptp(by_torch, axis=1, keepdims=True)
     assert (spread > 0).all()
     assert (np.abs(by_torch - by_onnx) / spread).max() < 1e-4

@@ -16,9 +16,9 @@ import torch
 
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
+from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, FormatError, TrainingError
-from penchant.models.kinds.base import Run
 from penchant.models.neural.training import checkpoints, loop, optimisers
 from penchant.models.neural.training.allocation import kept_memory
 from tests.models.neural.small_logs_of_walks import ITEMS, ONE, small, walks
@@ -27,7 +27,7 @@ HERE = Path(__file__).parents[3]
 CHILD = """
 import sys
 from tests.models.neural.small_logs_of_walks import small, walks
-from penchant.models.kinds.base import Run
+from penchant.core.run import Run
 def told(record):
     print(record["epoch"], flush=True)
     if record["epoch"] == int(sys.argv[2]):
@@ -61,7 +61,7 @@ DYING = """
 import os, signal, sys
 import safetensors.numpy
 from tests.models.neural.small_logs_of_walks import small, walks
-from penchant.models.kinds.base import Run
+from penchant.core.run import Run
 from penchant.models.neural.training import loop
 calls, save, factor = [], safetensors.numpy.save_file, loop.optimisers.factor
 def die():
@@ -180,18 +180,18 @@ def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
 def test_after_a_loss_that_is_no_number_the_last_good_checkpoint_is_there(tmp_path, monkeypatch):
     from penchant.models.neural.sasrec import SASRec
 
-    real, epochs = SASRec._loss, []
+    real, epochs = SASRec.step_loss, []
 
     def broken(self, weights, step):
         loss, events = real(self, weights, step)
         return (loss * float("nan") if len(epochs) == 2 else loss), events
 
-    monkeypatch.setattr(SASRec, "_loss", broken)
+    monkeypatch.setattr(SASRec, "step_loss", broken)
     run = Run(threads=1, checkpoints=str(tmp_path), watch=lambda record: epochs.append(record["epoch"]))
     with pytest.raises(TrainingError, match=r"step 1 of pass 3: .*The last good weights are in") as told:
         small("sasrec", epochs=5).fit(walks(), run=run)
     assert str(tmp_path) in str(told.value)
-    monkeypatch.setattr(SASRec, "_loss", real)
+    monkeypatch.setattr(SASRec, "step_loss", real)
     resumed = small("sasrec", epochs=5).fit(walks(), run=Run(threads=1, checkpoints=str(tmp_path), resume=True))
     whole = small("sasrec", epochs=5).fit(walks(), run=ONE)
     np.testing.assert_array_equal(resumed.item_vectors, whole.item_vectors)
@@ -279,8 +279,8 @@ def test_while_training_freed_memory_stays():
 @pytest.mark.parametrize("batch", [1, 37, 10**6])
 def test_steps_over_histories_hold_each_once_and_equally_many(batch):
     model = small("mult-vae", batch=batch)
-    model._prepare(walks(60))
-    steps = model._steps(np.random.default_rng(0))
+    model.prepare(walks(60))
+    steps = model.pass_steps(np.random.default_rng(0))
     sizes = {len(step) for step in steps}
     assert 0 not in sizes and max(sizes) - min(sizes) <= 1
     assert sorted(np.concatenate(steps).tolist()) == list(range(60))

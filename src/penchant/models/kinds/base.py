@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -14,43 +14,13 @@ import numpy as np
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.core.rank import BLOCK_BYTES, Ranked, empty_lists, top_dense
+from penchant.core.run import Run
 from penchant.errors import DataError, NotFittedError, ParameterError
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
 Task = Literal["ranking", "rating", "sequence"]
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """How to run, never what to learn: the same hyper-parameters and seed give the same model.
-
-    Bit for bit on the same processor; networks may differ in the last digits on another one.
-    """
-
-    seed: int = 0
-    threads: int = 0  # 0: all cores
-    device: str = "cpu"
-    progress: Progress | None = (
-        None  # progress(stage, done, total); what follows " · " in a stage is news, not its name
-    )
-    checkpoints: str | None = None  # folder where a model that trains in passes writes down where it stands
-    resume: bool = False  # go on from there
-    log: str | None = None  # file that gets one line of JSON a pass
-    watch: Callable[[dict[str, Any]], None] | None = None  # called with what that line says
-
-    def rng(self) -> np.random.Generator:
-        """A fresh random stream of this run's seed."""
-        return np.random.default_rng(self.seed)
-
-    def report(self, stage: str) -> Callable[[int, int], None] | None:
-        """``(done, total)`` callback for one named stage, or None when nobody listens."""
-        progress = self.progress
-        if progress is None:
-            return None
-        return lambda done, total: progress(stage, done, total)
 
 
 @dataclass(frozen=True)
@@ -102,7 +72,6 @@ class Model(ABC):
     learns: ClassVar[bool] = True  # False: not expected to beat popularity (popular, random, bias)
     remembers_users: ClassVar[bool] = False  # True: keeps anonymous training rows
     uses_negatives: ClassVar[bool] = False  # True: sees every event, not only the positives
-    uses_catalog: ClassVar[bool] = False  # True: learns from item features, which fit must be given
     uses_device: ClassVar[bool] = False  # True: trained on ``run.device``
     assets_needed: ClassVar[tuple[str, ...]] = ()  # files that are saved beside its arrays
 
@@ -130,6 +99,11 @@ class Model(ABC):
         return {f.name: getattr(self, f.name) for f in self.hyper_parameters()}
 
     @property
+    def needs_features(self) -> bool:
+        """Whether this model, with its parameters, learns from item features, which ``fit`` must then be given."""
+        return False
+
+    @property
     def n_items(self) -> int:
         """How many items the model knows."""
         self._check_fitted()
@@ -152,7 +126,7 @@ class Model(ABC):
         train: Histories,
         *,
         valid: Split | None = None,
-        run: Run = Run(),
+        run: Run = Run(),  # noqa: B008  # frozen
         features: ItemFeatures | None = None,
     ) -> Self:
         """Learn from histories and return self; fitting again starts afresh.
@@ -161,9 +135,9 @@ class Model(ABC):
         Raises ``DataError`` when ``train`` holds no usable event, or when features are needed and missing or over other
         items.
         """
-        if features is None and self.uses_catalog:
+        if features is None and self.needs_features:
             raise DataError(f"{self.name} recommends by item features: give it a catalogue with attributes or vectors")
-        if features is not None and self.uses_catalog and features.vectors is None and not features.names:
+        if features is not None and self.needs_features and features.vectors is None and not features.names:
             raise DataError(f"{self.name}: the catalogue holds neither attributes nor vectors of any item")
         if features is not None and features.n_items != train.n_items:
             raise DataError(f"the item features describe {features.n_items} items, the histories {train.n_items}")

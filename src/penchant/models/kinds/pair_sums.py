@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.rank import places
+from penchant.core.run import Run
 from penchant.errors import FormatError
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.linear import LinearModel, Weights
+from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.parts.ragged import turned
+from penchant.models.parts.weights import Weights
 
 Doubles = NDArray[np.float64]
 PAIRS_A_BLOCK = 2**21
@@ -25,7 +26,7 @@ USUAL_EVENTS = 16.0  # an item
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
+class PairTerms:
     """What is summed over the pairs of a log: x · x · of_history · (forward or backward by distance)."""
 
     events: Histories
@@ -91,7 +92,7 @@ class PairSums:
         ):
             raise FormatError(f"the statistics are not sums of pairs of {n_items} items")
 
-    def add(self, counted: Counted, signs: Ints, run: Run) -> Longs:
+    def add(self, counted: PairTerms, signs: Ints, run: Run) -> Longs:
         """Add the pairs of a log, a history with sign -1 taken out; the items concerned."""
         from penchant.kernels.pairs import merge_rows
 
@@ -119,7 +120,7 @@ class PairSums:
         return rows
 
 
-def _pairs_of(counted: Counted, signs: Ints, rows: Longs, run: Run) -> tuple[Longs, Ints, Doubles, Ints]:
+def _pairs_of(counted: PairTerms, signs: Ints, rows: Longs, run: Run) -> tuple[Longs, Ints, Doubles, Ints]:
     """The sums of the rows, ragged."""
     from penchant.kernels.pairs import pair_rows
     from penchant.kernels.threads import over_blocks
@@ -186,7 +187,7 @@ class PairModel(Updatable, LinearModel):
         return found
 
     @abstractmethod
-    def _counted(self, log: Histories) -> Counted:
+    def _terms(self, log: Histories) -> PairTerms:
         """What to sum over the pairs of a log."""
 
     @abstractmethod
@@ -197,7 +198,7 @@ class PairModel(Updatable, LinearModel):
         n = train.n_items
         empty = (np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(0, np.int32))
         sums = PairSums(*empty, np.empty(0), np.empty(0, np.int32), np.zeros(n), np.zeros(n, np.int64), len(train), 0)
-        counted = self._counted(train)
+        counted = self._terms(train)
         sums.add(counted, np.ones(len(counted.events.items), np.int32), run)
         return sums
 
@@ -206,7 +207,7 @@ class PairModel(Updatable, LinearModel):
         assert sums is not None  # checked by update
         touched = []
         for change, sign in ((added, 1), (removed, -1)):
-            counted = self._counted(change)
+            counted = self._terms(change)
             touched.append(sums.add(counted, np.full(len(counted.events.items), sign, np.int32), run))
             sums.histories += sign * len(change)
         formula = self._formula(sums.mass, sums.histories)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
-from penchant.models.kinds.base import Run, Space, hyper
+from penchant.core.run import Run
+from penchant.models.kinds.base import Space, hyper
 from penchant.models.kinds.vector import VectorModel
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
+from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
-from penchant.models.kinds.base import Model, Run
+from penchant.models.kinds.base import Model
 
 if TYPE_CHECKING:
     from penchant.core.split import Split

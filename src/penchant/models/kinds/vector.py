@@ -1,9 +1,10 @@
-"""Vector models: a history becomes one vector, and a score is its inner product with each item's."""
+"""Vector models: a history becomes one vector, and a score is its inner product with each item's vector."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +13,24 @@ from penchant.core.histories import Bools, Floats, Histories, Ints
 from penchant.core.rank import Ranked, empty_lists, top_dense
 from penchant.models.kinds.base import Model, learned
 
-COARSE_ITEMS = 2**18  # from so many on, lists of few rows begin with a pass over vectors of one byte a number
-COARSE_ROWS = 8  # more rows than that share one product of matrices
-ROOM = 2**16  # candidates that a pass may leave; past it, everything is scored
+COARSE_ITEMS = 2**18  # with at least so many items, lists of few rows start with a coarse pass of one byte a number
+COARSE_ROWS = 8  # more rows than this share one matrix product instead
+ROOM = 2**16  # candidates that the coarse pass may leave; with more, every item is scored
 ITEMS_A_BLOCK = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """Item vectors as one byte a number, with what that may cost: see ``kernels/coarse.py``."""
+    """Item vectors rounded to one byte a number, with bounds on the rounding error: see ``kernels/coarse.py``."""
 
-    of: Floats  # the vectors that they stand for
+    of: Floats  # the exact vectors
     coarse: NDArray[np.int8]
     step: Floats
     error: Floats
 
     @classmethod
     def make(cls, vectors: Floats, threads: int) -> Coarse:
-        """In a quarter of the memory of the vectors."""
+        """Takes a quarter of the memory of the vectors."""
         from penchant.kernels.coarse import quantise
         from penchant.kernels.threads import over_blocks
 
@@ -42,7 +43,7 @@ class Coarse:
         return made
 
     def reach(self, vector: Floats, bias: Floats | None, banned: Bools, k: int) -> Ints | None:
-        """The items that may be among the k best for a vector, surely holding them; None if that is too many."""
+        """Items that include the k best for a vector, and perhaps others; None where these are too many."""
         from penchant.kernels.coarse import candidates
 
         slack = 1.0001 * float(np.linalg.norm(vector.astype(np.float64)))
@@ -56,10 +57,11 @@ class Coarse:
 
 @dataclass(kw_only=True)
 class VectorModel(Model):
-    """score(history) = embed(history) @ item_vectors.T (+ item_bias).
+    """score(history) = embed(history) @ item_vectors.T (+ item_bias) (+ score_offset).
 
-    Lists of few rows over very many items begin with item vectors of one byte a number: a first pass finds what may be
-    among the best, by a bound that rounding cannot cross, and only that is scored exactly. The list is the same.
+    Lists of few rows over very many items start with a coarse pass over item vectors of one byte a number. It finds
+    every item that may be among the best, by a bound that rounding cannot cross, and only those are scored exactly. The
+    list is the same. A model that overrides ``score_vectors`` scores every item instead.
     """
 
     item_vectors: Floats = learned()  # (n_items, factors)
@@ -70,19 +72,31 @@ class VectorModel(Model):
     def embed(self, given: Histories) -> Floats:
         """The vectors of histories, ``(len(given), factors)``; an empty history gives zeros unless said otherwise."""
 
-    def _score(self, given: Histories) -> Floats:
-        scores = self.embed(given) @ self.item_vectors.T
+    @property
+    def score_offset(self) -> float:
+        """A constant that every score includes, such as the mean rating; it changes no list."""
+        return 0.0
+
+    def score_vectors(self, vectors: Floats) -> Floats:
+        """Scores of all items for vectors of histories, ``(rows, n_items)``."""
+        scores = vectors @ self.item_vectors.T
         if self.item_bias is not None:
             np.add(scores, self.item_bias, out=scores)
+        if self.score_offset:
+            scores += self.score_offset
         return np.asarray(scores, dtype=np.float32)
+
+    @final
+    def _score(self, given: Histories) -> Floats:
+        return self.score_vectors(self.embed(given))
 
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
     ) -> Ranked:
         """As in ``Model``; few rows over very many items take the coarse pass first."""
         self._check_given(given)
-        plain = type(self)._score is VectorModel._score  # noqa: SLF001  # whether it scores in a way of its own
-        if not plain or self.n_items < COARSE_ITEMS or len(given) > COARSE_ROWS or k > ROOM // 8:
+        products = type(self).score_vectors is VectorModel.score_vectors
+        if not products or self.n_items < COARSE_ITEMS or len(given) > COARSE_ROWS or k > ROOM // 8:
             return super().top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
         if self._coarse is None or self._coarse.of is not self.item_vectors:
             self._coarse = Coarse.make(self.item_vectors, threads)
@@ -92,12 +106,13 @@ class VectorModel(Model):
             banned = np.zeros(self.n_items, dtype=np.bool_) if allow is None else ~allow
             banned[exclude[row : row + 1].items] = True
             near = self._coarse.reach(vector, self.item_bias, banned, k) if vector.any() else None
-            if near is None:  # too much is too alike
+            if near is None:  # too many items have nearly the same score
                 only = slice(row, row + 1)
                 best = super().top(given[only], k, exclude=exclude[only], allow=allow, place=place, threads=threads)
             else:
                 exact = self.item_vectors[near] @ vector
                 exact = exact if self.item_bias is None else exact + self.item_bias[near]
+                exact = exact + np.float32(self.score_offset) if self.score_offset else exact
                 nothing = Histories(np.zeros(2, np.int64), np.empty(0, np.int32), len(near))
                 best = top_dense(exact[None], k, exclude=nothing, allow=None, place=place[near])
                 best = Ranked(np.where(best.items >= 0, near[best.items], -1).astype(np.int32), best.scores)

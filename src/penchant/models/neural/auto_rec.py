@@ -10,8 +10,9 @@ import numpy as np
 from penchant.core.histories import Floats, Histories, Longs
 from penchant.models.kinds.base import Task, learned
 from penchant.models.kinds.rating import RatingModel
-from penchant.models.neural.kinds.base import Arrays, Weights, normal
-from penchant.models.neural.kinds.set_model import BagModel, pooled
+from penchant.models.neural.kinds.base import normal
+from penchant.models.neural.kinds.set_model import SetModel, pooled
+from penchant.models.neural.training.trainable import Arrays, Tensors
 from penchant.models.parts.rating_baseline import rated
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class AutoRec(BagModel, RatingModel):
+class AutoRec(SetModel, RatingModel):
     """rating(i) = mean + h·o_i + b_i, h = σ-like layer over the history's ratings above the mean, Σ (r_j − mean) w_j.
 
     loss = mean of (rating − predicted)² over events, part of which ``dropout`` hides from the input.
@@ -37,13 +38,13 @@ class AutoRec(BagModel, RatingModel):
 
     scale: Floats = learned()  # (3,): mean, lowest and highest rating
 
-    def _prepare(self, train: Histories) -> int:
+    def prepare(self, train: Histories) -> int:
         events = train.distinct()
         ratings = rated(events)
         self.scale = np.array([ratings.mean(), ratings.min(), ratings.max()], dtype=np.float32)
-        return super()._prepare(train)
+        return super().prepare(train)
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         n, d = self.n_items, self.factors
         return {
             "inputs": normal(rng, n, d, scale=0.3 * d**-0.5),
@@ -52,11 +53,11 @@ class AutoRec(BagModel, RatingModel):
             "items.b": np.zeros(n, dtype=np.float32),
         }
 
-    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+    def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
         import torch.nn.functional as F
 
-        bag = self._bag(step, weights["items"].device)
+        bag = self._batch_of(step, weights["items"].device)
         assert bag.values is not None
         above = bag.values - float(self.scale[0])
         read = F.dropout(above, self.dropout) / bag.lengths.sqrt()[bag.rows]
@@ -65,8 +66,8 @@ class AutoRec(BagModel, RatingModel):
         said = (x[bag.rows] * F.embedding(bag.items, weights["items"])).sum(1) + weights["items.b"][bag.items]
         return F.mse_loss(said, above), len(bag.items)
 
-    def _inputs(self, given: Histories, table: Floats) -> Arrays:
-        found = super()._inputs(given, table)
+    def encoder_inputs(self, given: Histories, table: Floats) -> Arrays:
+        found = super().encoder_inputs(given, table)
         longest = int(given.lengths.max())
         above = np.zeros((len(given), longest), dtype=np.float32)
         if given.values is not None:  # the exporter asks with histories that have none
@@ -79,18 +80,18 @@ class AutoRec(BagModel, RatingModel):
         found: Floats = super().embed(given)
         return found
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         import torch
 
         return torch.tanh(pooled(inputs, 0.5) + weights["inputs.b"])
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         return weights["items"], weights["items.b"], weights["inputs"]
 
-    def _against_items(self, vectors: Floats) -> Floats:
-        scores: Floats = super()._against_items(vectors)
-        scores += self.scale[0]
-        return scores
+    @property
+    def score_offset(self) -> float:
+        """The mean rating."""
+        return float(self.scale[0])
 
     def _predict(self, given: Histories, items: Histories) -> Floats:
         vectors, rows = self.embed(given), items.rows

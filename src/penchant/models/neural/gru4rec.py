@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Longs
-from penchant.models.neural.kinds.base import Arrays, Weights, normal
+from penchant.models.neural.kinds.base import normal
 from penchant.models.neural.kinds.sequence import NextItemModel
 from penchant.models.neural.parts.passages import Passages
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ class GRU4Rec(NextItemModel):
 
     name: ClassVar[str] = "gru4rec"
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         d, bound = self.factors, self.factors**-0.5
         found: Arrays = {
             "items": normal(rng, self.n_items, d, scale=d**-0.5),
@@ -41,7 +42,7 @@ class GRU4Rec(NextItemModel):
             found[name] = rng.uniform(-bound, bound, shape).astype(np.float32)
         return found
 
-    def _states(self, weights: Weights, passages: Passages) -> Tensor:
+    def _states(self, weights: Tensors, passages: Passages) -> Tensor:
         import torch
         import torch.nn.functional as F
 
@@ -57,7 +58,7 @@ class GRU4Rec(NextItemModel):
         x, _ = torch.gru(x, sizes, state, self._gates(weights), True, 1, 0.0, True, False)
         return drop(x[torch.from_numpy(at).to(device)], self.dropout)
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         import torch
 
         vectors, lengths = inputs
@@ -65,10 +66,10 @@ class GRU4Rec(NextItemModel):
         x, _ = torch.gru(vectors, state, self._gates(weights), True, 1, 0.0, False, False, True)
         return x.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, self.factors))[:, 0]
 
-    def _gates(self, weights: Weights) -> list[Tensor]:
+    def _gates(self, weights: Tensors) -> list[Tensor]:
         return [weights[name] for name in ("in", "state", "in.b", "state.b")]
 
-    def _tables(self, weights: Arrays) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    def tables_of(self, weights: Arrays) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         return weights["items"], weights["items.b"], None
 
 

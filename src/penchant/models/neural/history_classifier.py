@@ -12,8 +12,9 @@ from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError
 from penchant.models.kinds.base import Task, hyper, learned
-from penchant.models.neural.kinds.base import Arrays, Weights, glorot
+from penchant.models.neural.kinds.base import glorot
 from penchant.models.neural.kinds.dense import DenseModel
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,12 +34,16 @@ class HistoryClassifier(DenseModel):
 
     name: ClassVar[str] = "history-classifier"
     task: ClassVar[Task] = "ranking"
-    uses_catalog: ClassVar[bool] = True
 
     attribute: str = hyper("", "the attribute whose values are the classes; none: the first of text", other="decade")
 
     _belongs: Any = field(init=False, default=None, repr=False, compare=False)  # (n_items, classes), while training
     class_names: NDArray[np.uint8] = learned()  # the names, UTF-8, a line each
+
+    @property
+    def needs_features(self) -> bool:
+        """Always: the classes are values of an attribute."""
+        return True
 
     @property
     def classes(self) -> list[str]:
@@ -51,7 +56,7 @@ class HistoryClassifier(DenseModel):
         self._check_given(given)
         return self.embed(given)
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         assert self.features is not None
         names, belongs = members(self.features, self.attribute, self.name)
         self.class_names = np.frombuffer("\n".join(names).encode(), dtype=np.uint8)
@@ -59,7 +64,7 @@ class HistoryClassifier(DenseModel):
         size = len(names)
         return self._body(rng) | {"classes": glorot(rng, self.hidden, size), "classes.b": np.zeros(size, np.float32)}
 
-    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+    def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
         import torch.nn.functional as F
 
@@ -70,15 +75,15 @@ class HistoryClassifier(DenseModel):
         said = F.log_softmax(states @ weights["classes"] + weights["classes.b"], 1)
         return -(said * target).sum() / target.sum().clamp(min=1), len(target)
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
-        return (super()._encode(weights, *inputs) @ weights["classes"] + weights["classes.b"]).softmax(1)
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
+        return (super().encode(weights, *inputs) @ weights["classes"] + weights["classes.b"]).softmax(1)
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         weight = (self._belongs > 0) * (self.item_counts + 1e-3)[:, None]
         return (weight / np.maximum(weight.sum(0), 1e-12)).astype(np.float32), None, weights["embedding"]
 
-    def _release(self) -> None:
-        super()._release()
+    def release(self) -> None:
+        super().release()
         self._belongs = None
 
 

@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats
-from penchant.models.neural.kinds.base import Arrays, normal
+from penchant.models.neural.kinds.base import normal
 from penchant.models.neural.kinds.dense import DenseModel
 from penchant.models.neural.kinds.sequence import NextItemModel
+from penchant.models.neural.training.trainable import Arrays
 
 
 @dataclass(kw_only=True)
@@ -28,11 +29,11 @@ class HistoryMLP(DenseModel, NextItemModel):
 
     name: ClassVar[str] = "history-mlp"
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         return self._body(rng) | {
             "items": normal(rng, self.n_items, self.hidden, scale=0.02),
             "items.b": np.zeros(self.n_items, dtype=np.float32),
         }
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         return weights["items"], weights["items.b"], weights["embedding"]

@@ -10,16 +10,18 @@ import numpy as np
 from penchant.core.histories import Floats, Longs
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Space, hyper
-from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal, unit
-from penchant.models.neural.kinds.set_model import BagModel, pooled
-from penchant.models.neural.parts.precision import PreciseModel, dense
+from penchant.models.neural.kinds.base import glorot, normal, unit
+from penchant.models.neural.kinds.precision import PreciseModel
+from penchant.models.neural.kinds.set_model import SetModel, pooled
+from penchant.models.neural.parts.precision import dense
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(kw_only=True)
-class MultVAE(PreciseModel, BagModel):
+class MultVAE(PreciseModel, SetModel):
     """score(i) = h·o_i + b_i, h = tanh of a layer over z, z = the mean of q(z | history).
 
     loss = −Σ_{i in the history} w_i log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
@@ -72,7 +74,7 @@ class MultVAE(PreciseModel, BagModel):
         if not (self.kept or self.dropout):
             raise ParameterError("mult-vae: with kept=0 and dropout=0 no item is left to learn from: raise one of them")
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         h, z, n = self.hidden, self.factors, self.n_items
         wide = z if self.decoder == "linear" else h
         found: Arrays = {
@@ -87,21 +89,21 @@ class MultVAE(PreciseModel, BagModel):
             found[f"{name}.b"] = np.zeros(size, dtype=np.float32)
         return found
 
-    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+    def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
         import torch.nn.functional as F
 
-        from penchant.models.neural.parts.dropout import survivors
-        from penchant.models.neural.parts.segment_sum import bagged
+        from penchant.models.neural.parts.dropout import keep_mask
+        from penchant.models.neural.parts.segment_sum import segment_sum
         from penchant.models.neural.training import losses
 
         device = weights["items"].device
-        bag = self._bag(step, device)
-        read, raised = survivors(len(bag.items), self.dropout)
+        bag = self._batch_of(step, device)
+        read, raised = keep_mask(len(bag.items), self.dropout)
         read = read.to(device)
         seen = read.nonzero()[:, 0]  # the others would be read only to be multiplied by nothing
         rows = bag.rows[seen]
-        x = bagged(weights["inputs"], rows, bag.items[seen], (raised / bag.lengths.sqrt())[rows], len(bag.lengths))
+        x = segment_sum(weights["inputs"], rows, bag.items[seen], (raised / bag.lengths.sqrt())[rows], len(bag.lengths))
         short = self._short(device)
         mean, spread = self._latent(weights, x, short)
         z = mean + torch.randn_like(mean) * torch.exp(spread / 2)
@@ -118,25 +120,25 @@ class MultVAE(PreciseModel, BagModel):
             short=short,
         )  # fmt: skip
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
-        beta = self.beta * min(1.0, self._done / self.anneal if self.anneal else 1.0)
+        beta = self.beta * min(1.0, self.passes_done / self.anneal if self.anneal else 1.0)
         return said + beta * divergence / len(bag.items), len(bag.items)
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         return self._decode(weights, self._latent(weights, pooled(inputs, 0.5), short=False)[0], short=False)
 
-    def _latent(self, weights: Weights, x: Tensor, short: bool) -> tuple[Tensor, Tensor]:
+    def _latent(self, weights: Tensors, x: Tensor, short: bool) -> tuple[Tensor, Tensor]:
         """Mean of z, and the log of its variance."""
         x = (x + weights["inputs.b"]).tanh()
         mean, spread = dense(x, weights["latent"], weights["latent.b"], short).split(self.factors, 1)
         return mean, spread
 
-    def _decode(self, weights: Weights, z: Tensor, short: bool) -> Tensor:
+    def _decode(self, weights: Tensors, z: Tensor, short: bool) -> Tensor:
         """What the item vectors are multiplied by."""
         import torch.nn.functional as F
 
         h = z if self.decoder == "linear" else dense(z, weights["out"], weights["out.b"], short).tanh()
         return F.normalize(h, dim=1) / self.temperature if self.temperature else h
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         table = unit(weights["items"]) if self.temperature else weights["items"]
         return table, weights["items.b"], weights["inputs"]

@@ -9,8 +9,9 @@ import numpy as np
 
 from penchant.core.histories import Floats, Longs
 from penchant.models.kinds.base import Space, hyper, learned
-from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal
-from penchant.models.neural.kinds.set_model import BagModel, pooled
+from penchant.models.neural.kinds.base import glorot, normal
+from penchant.models.neural.kinds.set_model import SetModel, pooled
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +21,7 @@ SIDES = ("gmf", "mlp")
 
 
 @dataclass(kw_only=True)
-class NeuMF(BagModel):
+class NeuMF(SetModel):
     """score(i) = Σ_f p_f g_if + w·ReLU(ReLU(A q + V m_i + b) W + c) + b_i, p and q the mean vectors of the history.
 
     He et al. 2017, with GMF and MLP parts as there; the user's own embedding is replaced by the pooled history, so that
@@ -46,7 +47,7 @@ class NeuMF(BagModel):
     second_bias: Floats = learned()  # (hidden // 2,) c
     last: Floats = learned()  # (hidden // 2,) w
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         n, d, h = self.n_items, self.factors, self.hidden
         found: Arrays = {"items.b": np.zeros(n, np.float32), "first.b": np.zeros(h, np.float32)}
         for side in SIDES:
@@ -55,11 +56,11 @@ class NeuMF(BagModel):
         found |= {"second": glorot(rng, h, h // 2), "second.b": np.zeros(h // 2, np.float32)}
         return found | {"last": glorot(rng, h // 2, 1)[:, 0]}
 
-    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+    def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
         import torch.nn.functional as F
 
-        bag = self._bag(step, weights["second"].device)
+        bag = self._batch_of(step, weights["second"].device)
         others = bag.lengths[bag.rows] - 1
         use = torch.nonzero(others > 0)[:, 0]
         if len(use) == 0:
@@ -77,7 +78,7 @@ class NeuMF(BagModel):
             return F.softplus(false - true).mean(), len(bag.items)
         return (F.softplus(-true).sum() + F.softplus(false).sum()) / len(use), len(bag.items)
 
-    def _pairs(self, w: Weights, p: Tensor, q: Tensor, items: Tensor) -> Tensor:
+    def _pairs(self, w: Tensors, p: Tensor, q: Tensor, items: Tensor) -> Tensor:
         """Scores of pairs, ``(events, items an event)``."""
         import torch.nn.functional as F
 
@@ -85,25 +86,25 @@ class NeuMF(BagModel):
         first = F.relu(q @ w["first.user"] + F.embedding(items, w["item.mlp"]) @ w["first.item"] + w["first.b"])
         return product + F.relu(first @ w["second"] + w["second.b"]) @ w["last"] + w["items.b"][items]
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         import torch
 
         x = pooled(inputs, 1.0)
         return torch.cat([x[:, : self.factors], x[:, self.factors :] @ weights["first.user"]], 1)
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         self.item_hidden = weights["item.mlp"] @ weights["first.item"] + weights["first.b"]
         self.second, self.second_bias, self.last = weights["second"], weights["second.b"], weights["last"]
         inputs = np.concatenate([weights["in.gmf"], weights["in.mlp"]], axis=1)
         return weights["item.gmf"], weights["items.b"], inputs
 
     @property
-    def _width(self) -> int:
+    def vector_width(self) -> int:
         return int(self.item_vectors.shape[1] + self.item_hidden.shape[1])
 
-    def _against_items(self, vectors: Floats) -> Floats:
+    def score_vectors(self, vectors: Floats) -> Floats:
         d, known = self.item_vectors.shape[1], vectors.any(axis=1)
-        scores = super()._against_items(vectors[:, :d])
+        scores = super().score_vectors(vectors[:, :d])
         step = max(1, CELLS // self.item_hidden.size)
         for lo in range(0, len(vectors), step):
             first = np.maximum(vectors[lo : lo + step, None, d:] + self.item_hidden, 0)

@@ -12,10 +12,11 @@ from penchant.core.histories import Floats, Histories
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Space, hyper
-from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal, unit
-from penchant.models.neural.kinds.item_features import DescribedModel
+from penchant.models.neural.kinds.base import glorot, normal, unit
+from penchant.models.neural.kinds.item_features import ItemFeatureModel
 from penchant.models.neural.kinds.sequence import NextItemModel
 from penchant.models.neural.parts.passages import Passages, by_length
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ FAR = -1e9  # a logit nobody looks at
 
 
 @dataclass(kw_only=True)
-class SASRec(NextItemModel, DescribedModel):
+class SASRec(NextItemModel, ItemFeatureModel):
     """score(i) = state(last event)·v_i, the states from a stack of causal self-attention blocks over the items' own v.
 
     Kang and McAuley 2018 (SASRec), trained with a softmax over all items or a sampled one (Klenitskiy and Vasilev
@@ -48,7 +49,6 @@ class SASRec(NextItemModel, DescribedModel):
     """
 
     name: ClassVar[str] = "sasrec"
-    uses_times: ClassVar[bool] = True
 
     layers: int = hyper(2, "blocks", ge=1, space=Space(1, 3), other=1)
     heads: int = hyper(2, "heads of attention; they share the factors", ge=1, space=Space(choices=(1, 2, 4)), other=1)
@@ -67,11 +67,16 @@ class SASRec(NextItemModel, DescribedModel):
             raise ParameterError(f"sasrec: {self.heads} heads cannot share {self.factors} factors evenly")
 
     @property
-    def uses_catalog(self) -> bool:  # type: ignore[override]  # here a hyper-parameter decides
-        """Whether ``fit`` must be given item features."""
+    def reads_times(self) -> bool:
+        """Whether ``times`` are read."""
+        return self.times
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether ``attributes`` are read."""
         return self.attributes
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         d, wide = self.factors, max(1, round(self.factors * self.inner))
         found: Arrays = {
             "items": normal(rng, self.n_items, d, scale=0.02),
@@ -92,12 +97,12 @@ class SASRec(NextItemModel, DescribedModel):
                 found[f"{n}.{name}.b"] = np.zeros(size, dtype=np.float32)
         for name in [f"{n}.norm{half}" for n in range(self.layers) for half in (1, 2)] + ["norm"]:
             found |= {f"{name}.w": np.ones(d, np.float32), f"{name}.b": np.zeros(d, np.float32)}
-        return found | (self._describing(rng, 0.02) if self.attributes else {})
+        return found | (self._feature_weights(rng, 0.02) if self.attributes else {})
 
-    def _items(self, weights: Weights) -> Tensor:
-        return self._describe(weights, weights["items"]) if self.attributes else weights["items"]
+    def _items(self, weights: Tensors) -> Tensor:
+        return self._add_features(weights, weights["items"]) if self.attributes else weights["items"]
 
-    def _states(self, weights: Weights, passages: Passages) -> Tensor:
+    def _states(self, weights: Tensors, passages: Passages) -> Tensor:
         import torch
         import torch.nn.functional as F
 
@@ -122,8 +127,8 @@ class SASRec(NextItemModel, DescribedModel):
         unit = unit or self.temperature > 0
         return super()._item_loss(states, table, target, bias, unit=unit)
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
-        vectors, lengths, ages = inputs  # as _inputs orders them
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
+        vectors, lengths, ages = inputs  # as encoder_inputs orders them
         rows, length, d = vectors.shape
         used = ages.reshape(-1) if "times" in weights else None
         places = weights["places"][:length].repeat(rows, 1) if self.order == "start" else None
@@ -131,8 +136,8 @@ class SASRec(NextItemModel, DescribedModel):
         last = (lengths - 1)[:, None, None].expand(-1, 1, d)
         return x.view(rows, length, d).gather(1, last)[:, 0]
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
-        table: Floats = weights["items"] + self._remember(weights) if self.attributes else weights["items"]
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+        table: Floats = weights["items"] + self._keep_features(weights) if self.attributes else weights["items"]
         return (unit(table), None, table) if self.temperature else (table, None, None)
 
     def extend(self, features: ItemFeatures) -> None:
@@ -142,13 +147,13 @@ class SASRec(NextItemModel, DescribedModel):
             raise ParameterError("sasrec knows items by behaviour alone: train it with attributes=true")
         super().extend(features)
 
-    def _gain(self, gained: Floats) -> None:
-        super()._gain(unit(gained) if self.temperature else gained)
+    def _add_items(self, gained: Floats) -> None:
+        super()._add_items(unit(gained) if self.temperature else gained)
         if self.input_vectors is not None:
             self.input_vectors = np.concatenate([self.input_vectors, gained])
 
-    def _inputs(self, given: Histories, table: Floats) -> Arrays:
-        found = super()._inputs(given, table)
+    def encoder_inputs(self, given: Histories, table: Floats) -> Arrays:
+        found = super().encoder_inputs(given, table)
         longest = int(given.lengths.max())
         ages = np.full((len(given), longest), -1, dtype=np.float32)  # unknown
         if given.times is not None:
@@ -158,7 +163,7 @@ class SASRec(NextItemModel, DescribedModel):
 
     def _blocks(
         self,
-        w: Weights,
+        w: Tensors,
         x: Tensor,  # (places, factors)
         shapes: list[tuple[int, int]],  # rows and length of the blocks that the places are
         places: Tensor | None,  # (places, factors)
@@ -214,7 +219,7 @@ class SASRec(NextItemModel, DescribedModel):
         x = x if self.block == "post" else norm(x, "norm")
         return F.normalize(x, dim=1) / self.temperature if self.temperature else x
 
-    def _bias(self, w: Weights, rows: int, length: int, ages: Tensor | None) -> Tensor:
+    def _bias(self, w: Tensors, rows: int, length: int, ages: Tensor | None) -> Tensor:
         """What is added to the logits of a block, ``(rows or 1, heads or 1, from, to)``."""
         import torch
         import torch.nn.functional as F

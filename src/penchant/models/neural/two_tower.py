@@ -9,17 +9,18 @@ import numpy as np
 
 from penchant.core.histories import Floats, Longs
 from penchant.models.kinds.base import Space, hyper
-from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal
-from penchant.models.neural.kinds.item_features import DescribedModel
+from penchant.models.neural.kinds.base import glorot, normal
+from penchant.models.neural.kinds.item_features import ItemFeatureModel
 from penchant.models.neural.kinds.retrieval import RetrievalModel
-from penchant.models.neural.kinds.set_model import BagModel, pooled
+from penchant.models.neural.kinds.set_model import SetModel, pooled
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(kw_only=True)
-class TwoTower(BagModel, RetrievalModel, DescribedModel):
+class TwoTower(SetModel, RetrievalModel, ItemFeatureModel):
     """score(i) = u·v_i, v_i = e_i + mean w_a of i's attributes + V x_i, u = dense ReLU layers over a history's mean v.
 
     Yi et al. 2019, trained on each event with the others of its history as the user. ``cold`` is the share of items
@@ -32,26 +33,30 @@ class TwoTower(BagModel, RetrievalModel, DescribedModel):
     """
 
     name: ClassVar[str] = "two-tower"
-    uses_catalog: ClassVar[bool] = True
 
     hidden: int = hyper(128, "width of the dense layer of the history tower", ge=1, space=Space(64, 256), other=7)
     cold: float = hyper(0.2, "share of items that a step knows by their features alone", ge=0, le=1, other=0.9)
 
-    def _start(self, rng: np.random.Generator) -> Arrays:
+    @property
+    def needs_features(self) -> bool:
+        """Always: item vectors are made from features."""
+        return True
+
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
         d = self.factors
         return {
             "own": normal(rng, self.n_items, d, scale=d**-0.5),
-            **self._describing(rng, 0.1 * d**-0.5),
+            **self._feature_weights(rng, 0.1 * d**-0.5),
             "up": glorot(rng, d, self.hidden),
             "up.b": np.zeros(self.hidden, dtype=np.float32),
             "down": glorot(rng, self.hidden, d) * np.float32(0.1),
         }
 
-    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+    def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
         import torch.nn.functional as F
 
-        bag = self._bag(step, weights["own"].device)
+        bag = self._batch_of(step, weights["own"].device)
         table = self._items(weights, self.cold)
         x = F.embedding(bag.items, table)
         total = x.new_zeros(len(step), self.factors).index_add(0, bag.rows, x)
@@ -63,20 +68,20 @@ class TwoTower(BagModel, RetrievalModel, DescribedModel):
         states = self._tower(weights, F.dropout(context, self.dropout))
         return self._item_loss(states, table, bag.items[use]), len(bag.items)
 
-    def _items(self, weights: Weights, cold: float) -> Tensor:
+    def _items(self, weights: Tensors, cold: float) -> Tensor:
         """The item tower for all items."""
         import torch
 
         keep = (torch.rand(self.n_items, 1) >= cold).to(weights["own"].device)
-        return self._describe(weights, weights["own"] * keep)
+        return self._add_features(weights, weights["own"] * keep)
 
-    def _tower(self, weights: Weights, x: Tensor) -> Tensor:
+    def _tower(self, weights: Tensors, x: Tensor) -> Tensor:
         import torch.nn.functional as F
 
         return x + F.relu(x @ weights["up"] + weights["up.b"]) @ weights["down"]
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         return self._tower(weights, pooled(inputs, 1.0))
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
-        return weights["own"] + self._remember(weights), None, None
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+        return weights["own"] + self._keep_features(weights), None, None

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.linear import Weights
+from penchant.core.run import Run
 from penchant.models.parts.similarity import Measure, exponents
+from penchant.models.parts.weights import Weights
 
 COUNTS = ("cosine", "asymmetric-cosine", "conditional", "lift", "jaccard", "dice")  # of values that are one
 MOST = 2**15  # histories of an item, and pairs that an item is in for every item there is: what has to be held for one
@@ -20,7 +20,7 @@ ITEMS_A_BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
+class BinaryCounts:
     """Sizes of items, the most popular first, as a similarity of counts sees them."""
 
     measure: Measure
@@ -31,7 +31,7 @@ class Counted:
     right: Floats  # (n_items + 8,)
 
     @classmethod
-    def of(cls, measure: Measure, events: Histories, place: Ints, counts: Longs, k: int) -> Counted | None:
+    def of(cls, measure: Measure, events: Histories, place: Ints, counts: Longs, k: int) -> BinaryCounts | None:
         """None where the kernel of counts does not apply, or is not the faster one."""
         n, lengths = events.n_items, events.lengths
         if measure.similarity not in COUNTS or measure.key_exponent > 0 or not 0 < k <= MOST_NEIGHBOURS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from penchant.core.histories import Histories, Ints, Longs
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.self_tuned import FEWEST, LIST, NEWEST, chosen
+from penchant.core.run import Run
+from penchant.models.parts.held_back import FEWEST, LIST, NEWEST, choose_value
 from penchant.models.parts.ragged import turned
 
 HALF_LIVES = (0.0, 15.0, 8.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.75, 0.5)  # 0: none
@@ -37,7 +37,7 @@ def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
     if len(long_enough) < FEWEST:
         return None, ""
     gains = _gains(events, long_enough, run)
-    means, best = gains.mean(axis=0), chosen(gains, USUAL)
+    means, best = gains.mean(axis=0), choose_value(gains, USUAL)
     asked = f"the last of {len(gains):,} training histories"
     if HALF_LIVES[best] == 0:
         return 0.0, f"no half-life: newer events foretell {asked} no better than older ones"

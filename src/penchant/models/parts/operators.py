@@ -9,11 +9,11 @@ import numpy as np
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.memory import require
 from penchant.core.rank import places
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.linear import Weights
-from penchant.models.parts.binary_counts import Counted
+from penchant.core.run import Run
+from penchant.models.parts.binary_counts import BinaryCounts
 from penchant.models.parts.ragged import turned
 from penchant.models.parts.similarity import Index, Measure, Vectors
+from penchant.models.parts.weights import Weights
 
 ITEMS_A_BLOCK = 64
 DENSE = 0.5  # the Gram matrix is held dense when so many pairs are counted for each of its entries
@@ -39,7 +39,7 @@ def nearest_items(
     counts = events.counts()  # of distinct events
     place = places(counts)
     if asked is None and not by_score and (values == 1).all():
-        counted = Counted.of(measure, events, place, counts, k)
+        counted = BinaryCounts.of(measure, events, place, counts, k)
         if counted is not None:
             return counted.near(k, run)
     points = Vectors(events.indptr, place[events.items], values).turned(events.n_items)
@@ -121,7 +121,7 @@ def squares(events: Histories) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class GramMatrix:
     """The Gram matrix XᵀX, dense or by rows without its diagonal, whichever the data call for."""
 
     diagonal: Floats
@@ -131,7 +131,7 @@ class Pairs:
     data: Floats
 
     @classmethod
-    def of(cls, events: Histories, run: Run, *, who: str) -> Pairs:
+    def of(cls, events: Histories, run: Run, *, who: str) -> GramMatrix:
         """Of distinct events; raises ``MemoryLimitError`` where it does not fit."""
         n, diagonal = events.n_items, squares(events)
         if crowded(events):

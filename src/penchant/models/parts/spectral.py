@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from penchant.core.histories import Floats, Histories
-from penchant.models.kinds.base import Run
-from penchant.models.kinds.linear import times_dense
+from penchant.core.run import Run
 from penchant.models.parts.ragged import flipped
+from penchant.models.parts.weights import times_dense
 
 EXTRA = 16  # directions carried beyond those kept: they take the error of the last ones
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penchant.errors import FormatError
 from penchant.models.kinds.base import Model
+from penchant.models.kinds.updatable import Updatable
 
 
 def flatten(model: Model) -> dict[str, NDArray[Any]]:
@@ -71,7 +72,8 @@ def fill(model: Model, arrays: Mapping[str, NDArray[Any]], n_items: int) -> None
 def flatten_statistics(model: Model) -> dict[str, NDArray[Any]]:
     """The statistics of a model that was fitted updatable, by name; nothing where it holds none."""
     found: dict[str, NDArray[Any]] = {}
-    _flatten("statistics", getattr(model, "statistics", None), found)
+    if isinstance(model, Updatable):
+        _flatten("statistics", model.statistics, found)
     return found
 
 
@@ -166,7 +168,7 @@ def _dtype(kind: Any) -> np.dtype[Any] | None:
 
 def _check_operators(model: Model, n_items: int) -> None:
     """Item→item operators go to kernels that trust them: their indexes must lie inside."""
-    from penchant.models.kinds.linear import Weights
+    from penchant.models.parts.weights import Weights
 
     for name in _fields(model):
         weights = getattr(model, name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.models.kinds.base import Model
+from penchant.models.kinds.composite import Composite
 from penchant.models.registry import to_json
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten
@@ -47,7 +48,7 @@ def content_hash(vocab: Vocab, recipe: Recipe, model: Model) -> str:
 
 def members_of(model: Model) -> list[Model]:
     """The fitted members of a composite, in order; empty for any other model."""
-    return list(getattr(model, "members", None) or ())
+    return list(model.members) if isinstance(model, Composite) else []
 
 
 def with_members(model: Model) -> Iterator[Model]:

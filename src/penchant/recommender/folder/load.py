@@ -11,6 +11,7 @@ import numpy as np
 from penchant.data.recipe import Recipe
 from penchant.errors import DataError, FormatError
 from penchant.models.kinds.base import Model
+from penchant.models.kinds.composite import Composite
 from penchant.models.registry import from_json, model_class
 from penchant.recommender.folder import onnx, tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics
@@ -138,7 +139,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Mode
             raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
         members.append(_read_model(inner_folder, inner, n_items))
     if members:
-        if not hasattr(model, "members"):
+        if not isinstance(model, Composite):
             raise FormatError(f"{MANIFEST} says {count} members, the model {spec['model']!r} takes none")
         model.members = members
     return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,28 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories
+from penchant.core.run import Run
 from penchant.errors import MissingExtraError
-from penchant.models.kinds.base import Run, Space, hyper, learned
+from penchant.models.kinds.base import Space, hyper, learned
+from penchant.models.kinds.iterative import Iterative
 from penchant.models.kinds.vector import VectorModel
 from penchant.models.neural.parts.encoder import ENCODER, Encoder
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from penchant.core.split import Split
 
-Weights = Mapping[str, "Tensor"]
-Arrays = dict[str, NDArray[Any]]
 CELLS = 2**22  # numbers of history vectors handed to the encoder at once: 16 MiB
 
 
 @dataclass(kw_only=True)
-class NeuralModel(VectorModel):
-    """Weights learned by gradient steps; score = encoder(vectors of the history) @ item_vectors.T (+ item_bias)."""
+class NeuralModel(VectorModel, Iterative):
+    """Tensors learned by gradient steps; score = encoder(vectors of the history) @ item_vectors.T (+ item_bias)."""
 
     uses_device: ClassVar[bool] = True
     assets_needed: ClassVar[tuple[str, ...]] = (ENCODER,)
-    window: ClassVar[int] = 0  # newest events the encoder looks at; 0: all
 
     factors: int = hyper(64, "length of the item vectors", ge=1, space=Space(32, 128, log=True), other=6)
     dropout: float = hyper(
@@ -59,7 +59,7 @@ class NeuralModel(VectorModel):
     history: list[dict[str, Any]] = field(
         init=False, default_factory=list, repr=False, compare=False
     )  # a record a pass
-    _done: float = field(init=False, default=0.0, repr=False, compare=False)  # passes trained, while training
+    passes_done: float = field(init=False, default=0.0, repr=False, compare=False)  # passes trained, while training
     input_vectors: Floats | None = (
         learned()
     )  # (n_items, width) what the encoder is given of an item; None: item_vectors
@@ -67,29 +67,29 @@ class NeuralModel(VectorModel):
     # -- what a model writes ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _start(self, rng: np.random.Generator) -> Arrays:
-        """Weights before the first step, float32."""
+    def start_weights(self, rng: np.random.Generator) -> Arrays:
+        """Tensors before the first step, float32."""
 
     @abstractmethod
-    def _steps(self, rng: np.random.Generator) -> Sequence[Any]:
+    def pass_steps(self, rng: np.random.Generator) -> Sequence[Any]:
         """One pass over the training events, as what each step is about."""
 
     @abstractmethod
-    def _loss(self, weights: Weights, step: Any) -> tuple[Tensor, int]:
+    def step_loss(self, weights: Tensors, step: Any) -> tuple[Tensor, int]:
         """The mean loss of a step, and over how many events."""
 
     @abstractmethod
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
-        """What is exported: vectors ``(rows, width of item_vectors)`` from what ``_inputs`` gives, in that order."""
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
+        """The exported encoder: vectors ``(rows, vector_width)`` from the ``encoder_inputs``, in their order."""
 
     @abstractmethod
-    def _prepare(self, train: Histories) -> int:
+    def prepare(self, train: Histories) -> int:
         """Look the training events over; how many there are to learn from in a pass."""
 
-    def _release(self) -> None:
-        """Let go of what ``_prepare`` keeps."""
+    def release(self) -> None:
+        """Let go of what ``prepare`` keeps."""
 
-    def _inputs(self, given: Histories, table: Floats) -> Arrays:
+    def encoder_inputs(self, given: Histories, table: Floats) -> Arrays:
         """What the encoder takes, the longest history of the batch deciding the shape; every row has an event.
 
         ``vectors`` (rows, length, width), zeros after a row's last event, and ``lengths`` (rows,).
@@ -99,9 +99,19 @@ class NeuralModel(VectorModel):
         vectors[np.arange(vectors.shape[1]) < lengths[:, None]] = table[given.items]
         return {"vectors": vectors, "lengths": lengths}
 
-    def _tables(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
+    def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         """item_vectors, item_bias and input_vectors out of the weights."""
         return weights["items"], None, None
+
+    @property
+    def encoder_window(self) -> int:
+        """Newest events that the encoder reads; 0: all."""
+        return 0
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether training stops by the RMSE of ratings instead of NDCG."""
+        return self.task == "rating"
 
     # -- training ---------------------------------------------------------------------------------------------------
 
@@ -113,14 +123,14 @@ class NeuralModel(VectorModel):
         self.assets, self.history = {}, []
         try:
             weights = learn(self, train, valid, run)
-            self._keep(weights)
+            self.set_tables(weights)
         finally:
-            self._release()
+            self.release()
         self.assets = {ENCODER: export(self, weights)}
 
-    def _keep(self, weights: Arrays) -> None:
+    def set_tables(self, weights: Arrays) -> None:
         """Set the learned tables."""
-        tables = (None if table is None else np.ascontiguousarray(table) for table in self._tables(weights))
+        tables = (None if table is None else np.ascontiguousarray(table) for table in self.tables_of(weights))
         self.item_vectors, self.item_bias, self.input_vectors = tables  # type: ignore[assignment]  # the first is there
 
     # -- answers ----------------------------------------------------------------------------------------------------
@@ -130,35 +140,25 @@ class NeuralModel(VectorModel):
 
         Raises ``MissingExtraError`` where ONNX Runtime is not installed.
         """
-        out = np.zeros((len(given), self._width), dtype=np.float32)
+        out = np.zeros((len(given), self.vector_width), dtype=np.float32)
         table = self.item_vectors if self.input_vectors is None else self.input_vectors
         for rows, inputs in self.batches(given, table):
             out[rows] = self._encoder().run(inputs)
         return out
 
     @property
-    def _width(self) -> int:
+    def vector_width(self) -> int:
         """How long the encoder's vectors are."""
         return int(self.item_vectors.shape[1])
 
-    def _score(self, given: Histories) -> Floats:
-        return self._against_items(self.embed(given))
-
-    def _against_items(self, vectors: Floats) -> Floats:
-        """Scores of all items for vectors of histories, ``(rows, n_items)``."""
-        scores = vectors @ self.item_vectors.T
-        if self.item_bias is not None:
-            np.add(scores, self.item_bias, out=scores)
-        return np.asarray(scores, dtype=np.float32)
-
     def batches(self, given: Histories, table: Floats) -> list[tuple[NDArray[np.int64], Arrays]]:
         """Rows with an event, those of similar length together, and what the encoder takes of them."""
-        given = given.newest(self.window)
+        given = given.newest(self.encoder_window)
         rows = np.flatnonzero(given.lengths > 0)
         rows = rows[np.argsort(given.lengths[rows], kind="stable")]
         cells = np.cumsum(given.lengths[rows]) * table.shape[1] // CELLS
         parts = np.split(rows, np.flatnonzero(np.diff(cells)) + 1) if len(rows) else []
-        return [(part, self._inputs(given[part], table)) for part in parts]
+        return [(part, self.encoder_inputs(given[part], table)) for part in parts]
 
     def _encoder(self) -> Encoder:
         return Encoder.of(self.assets[ENCODER])

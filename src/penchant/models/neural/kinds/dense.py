@@ -9,9 +9,10 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories
 from penchant.models.kinds.base import Space, hyper
-from penchant.models.neural.kinds.base import Arrays, Weights, glorot, normal
+from penchant.models.neural.kinds.base import glorot, normal
 from penchant.models.neural.kinds.sequence import SequenceModel
 from penchant.models.neural.parts.passages import Passages
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ class DenseModel(SequenceModel):
     layers: int = hyper(1, "dense layers", ge=1, space=Space(1, 3), other=2)
 
     def _body(self, rng: np.random.Generator) -> Arrays:
-        """Weights below the output layer."""
+        """Tensors below the output layer."""
         d, h = self.factors, self.hidden
         found: Arrays = {
             "embedding": normal(rng, self.n_items, d, scale=d**-0.5),
@@ -40,7 +41,7 @@ class DenseModel(SequenceModel):
             found |= {f"dense{n}": glorot(rng, h, h), f"dense{n}.b": np.zeros(h, dtype=np.float32)}
         return found
 
-    def _states(self, weights: Weights, passages: Passages) -> Tensor:
+    def _states(self, weights: Tensors, passages: Passages) -> Tensor:
         import torch
         import torch.nn.functional as F
 
@@ -54,7 +55,7 @@ class DenseModel(SequenceModel):
             x = x.index_add(0, at, embedded[at - back] @ weights["first"][back])
         return self._rest(weights, x, self.dropout)
 
-    def _rest(self, weights: Weights, x: Tensor, dropout: float) -> Tensor:
+    def _rest(self, weights: Tensors, x: Tensor, dropout: float) -> Tensor:
         import torch.nn.functional as F
 
         x = F.relu(x)
@@ -62,12 +63,12 @@ class DenseModel(SequenceModel):
             x = F.relu(F.dropout(x, dropout, bool(dropout)) @ weights[f"dense{n}"] + weights[f"dense{n}.b"])
         return F.dropout(x, dropout, bool(dropout))
 
-    def _encode(self, weights: Weights, *inputs: Tensor) -> Tensor:
+    def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         (vectors,) = inputs
         first = weights["first"].reshape(-1, self.hidden)
         return self._rest(weights, vectors.reshape(-1, first.shape[0]) @ first + weights["first.b"], 0.0)
 
-    def _inputs(self, given: Histories, table: Floats) -> Arrays:
+    def encoder_inputs(self, given: Histories, table: Floats) -> Arrays:
         vectors = np.zeros((len(given), self.window, table.shape[1]), dtype=np.float32)
         vectors[given.rows, given.ages()] = table[given.items]  # newest first, so a place means an age
         return {"vectors": vectors}

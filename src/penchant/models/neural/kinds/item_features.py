@@ -12,14 +12,16 @@ from penchant.core.histories import Floats, Ints, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError
 from penchant.models.kinds.base import learned
-from penchant.models.neural.kinds.base import Arrays, NeuralModel, Weights, normal
+from penchant.models.kinds.extendable import Extendable
+from penchant.models.neural.kinds.base import NeuralModel, normal
+from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(kw_only=True)
-class DescribedModel(NeuralModel):
+class ItemFeatureModel(NeuralModel, Extendable):
     """Adds to an item's own vector: the mean of w_a over its attributes a, each times its value, and V x_i.
 
     x_i is the item's vector in the catalogue. An attribute that only one item has would be a second vector of its own
@@ -33,7 +35,7 @@ class DescribedModel(NeuralModel):
 
     _known: Any = field(init=False, default=None, repr=False, compare=False)
 
-    def _describing(self, rng: np.random.Generator, scale: float) -> Arrays:
+    def _feature_weights(self, rng: np.random.Generator, scale: float) -> Arrays:
         """The weights of it before the first step."""
         assert self.features is not None
         d, dimensions = self.factors, 0 if self.features.vectors is None else self.features.vectors.shape[1]
@@ -42,7 +44,7 @@ class DescribedModel(NeuralModel):
             "projection": normal(rng, dimensions, d, scale=scale * d**0.5 * max(dimensions, 1) ** -0.5),
         }
 
-    def _describe(self, weights: Weights, own: Tensor) -> Tensor:
+    def _add_features(self, weights: Tensors, own: Tensor) -> Tensor:
         """The vectors of all items from their own ones, ``(n_items, factors)``."""
         import torch
         import torch.nn.functional as F
@@ -59,18 +61,18 @@ class DescribedModel(NeuralModel):
             own = own + F.embedding_bag(indices, weights["attributes"], starts, mode="sum", per_sample_weights=data)
         return own if vectors is None else own + vectors @ weights["projection"]
 
-    def _release(self) -> None:
-        super()._release()
+    def release(self) -> None:
+        super().release()
         self._known = None
 
-    def _remember(self, weights: Arrays) -> Floats:
+    def _keep_features(self, weights: Arrays) -> Floats:
         """Set what ``extend`` needs, and say what the catalogue gives to every item, ``(n_items, factors)``."""
         assert self.features is not None
         self.attribute_vectors, self.projection = weights["attributes"], weights["projection"]
         self.attribute_names = np.frombuffer("\n".join(_shared(self.features)).encode(), dtype=np.uint8)
-        return self._described(self.features)
+        return self._from_features(self.features)
 
-    def _described(self, features: ItemFeatures) -> Floats:
+    def _from_features(self, features: ItemFeatures) -> Floats:
         """What the catalogue alone says of every item, ``(n_items, factors)``."""
         import scipy.sparse as sp
 
@@ -98,9 +100,9 @@ class DescribedModel(NeuralModel):
         assert learned_from is not None
         if width not in {0, len(learned_from)}:
             raise DataError(f"{self.name} learned from vectors of length {len(learned_from)}, not {width}")
-        self._gain(self._described(features)[self.n_items :])
+        self._add_items(self._from_features(features)[self.n_items :])
 
-    def _gain(self, gained: Floats) -> None:
+    def _add_items(self, gained: Floats) -> None:
         """Take in the vectors of new items."""
         self.item_vectors = np.concatenate([self.item_vectors, gained])
         self.item_counts = np.concatenate([self.item_counts, np.zeros(len(gained), dtype=np.int64)])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penchant.models.kinds.base import Space, hyper
-from penchant.models.neural.parts.precision import PreciseModel
+from penchant.models.neural.kinds.precision import PreciseModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,8 +41,8 @@ class RetrievalModel(PreciseModel):
 
     _drawing: Any = field(init=False, default=None, repr=False, compare=False)
 
-    def _release(self) -> None:
-        super()._release()
+    def release(self) -> None:
+        super().release()
         self._drawing = None
 
     def _item_loss(
@@ -62,7 +62,7 @@ class RetrievalModel(PreciseModel):
             return losses.softmax(states, table, target, bias, short=short)
         if self._drawing is None:
             counts = torch.from_numpy(self.item_counts)
-            if not self.uses_catalog:  # nothing else would ever move an item without events: it would outlive the rest
+            if not self.needs_features:  # otherwise nothing moves the vector of an item without events
                 counts = counts.clamp(min=1)
             self._drawing = losses.Negatives(counts, self.sampling, self.negatives)
         drawing = self._drawing

@@ -11,9 +11,10 @@ import numpy as np
 
 from penchant.core.histories import Histories, Longs
 from penchant.models.kinds.base import Space, Task, hyper
-from penchant.models.neural.kinds.base import NeuralModel, Weights
+from penchant.models.neural.kinds.base import NeuralModel
 from penchant.models.neural.kinds.retrieval import RetrievalModel
 from penchant.models.neural.parts.passages import Passages, Sequences
+from penchant.models.neural.training.trainable import Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,28 +25,35 @@ class SequenceModel(NeuralModel):
     """Every event of a passage has a state that knows it and what came before; a subclass says what the states are."""
 
     task: ClassVar[Task] = "sequence"
-    uses_times: ClassVar[bool] = False
-
-    window: int = hyper(50, "newest events it looks at", ge=1, space=Space(10, 200, log=True), other=2)  # type: ignore[misc]  # a field here
+    window: int = hyper(50, "newest events it looks at", ge=1, space=Space(10, 200, log=True), other=2)
 
     _sequences: Sequences | None = field(init=False, default=None, repr=False, compare=False)
 
+    @property
+    def encoder_window(self) -> int:
+        """Newest events that the encoder reads."""
+        return self.window
+
+    @property
+    def reads_times(self) -> bool:
+        """Whether the network is given the times of events."""
+        return False
+
     @abstractmethod
-    def _states(self, weights: Weights, passages: Passages) -> Tensor:
+    def _states(self, weights: Tensors, passages: Passages) -> Tensor:
         """The state after every event, ``(events, width)``, with dropout."""
 
-    def _prepare(self, train: Histories) -> int:
-        times = self.uses_times and train.times is not None and getattr(self, "times", True)
-        self._sequences = Sequences(train, self.window, times=times)
+    def prepare(self, train: Histories) -> int:
+        self._sequences = Sequences(train, self.window, times=self.reads_times and train.times is not None)
         if len(self._sequences) == 0:
             self.notes.append("no history holds two events, so nothing follows anything: it knows nothing")
         return self._sequences.positions
 
-    def _release(self) -> None:
-        super()._release()
+    def release(self) -> None:
+        super().release()
         self._sequences = None
 
-    def _steps(self, rng: np.random.Generator) -> Sequence[Longs]:
+    def pass_steps(self, rng: np.random.Generator) -> Sequence[Longs]:
         assert self._sequences is not None
         return self._sequences.steps(rng, self.batch)
 
@@ -54,11 +62,11 @@ class SequenceModel(NeuralModel):
 class NextItemModel(SequenceModel, RetrievalModel):
     """Every event of a passage predicts the next item; ``items`` among the weights are the items' vectors."""
 
-    def _items(self, weights: Weights) -> Tensor:
+    def _items(self, weights: Tensors) -> Tensor:
         """The vectors of all items, ``(n_items, factors)``: as they are learned, unless a model makes them of more."""
         return weights["items"]
 
-    def _loss(self, weights: Weights, step: Longs) -> tuple[Tensor, int]:
+    def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
 
         assert self._sequences is not None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Bag:
+class SetBatch:
     """Some histories as tensors: which row each event is of, its item, and its value where there are values."""
 
     rows: Tensor  # (events,)
@@ -26,7 +26,7 @@ class Bag:
 
 
 @dataclass(kw_only=True)
-class BagModel(NeuralModel):
+class SetModel(NeuralModel):
     """Whole histories a step, in random order: as many as hold ``batch`` events on the average.
 
     Their number is the same in every step or one less: a product of matrices whose shape is new costs a compilation.
@@ -34,28 +34,28 @@ class BagModel(NeuralModel):
 
     _train: Histories | None = field(init=False, default=None, repr=False, compare=False)
 
-    def _prepare(self, train: Histories) -> int:
+    def prepare(self, train: Histories) -> int:
         events = train.distinct()
         self._train = events[np.flatnonzero(events.lengths > 0)]
         return len(self._train.items)
 
-    def _release(self) -> None:
-        super()._release()
+    def release(self) -> None:
+        super().release()
         self._train = None
 
-    def _steps(self, rng: np.random.Generator) -> Sequence[Longs]:
+    def pass_steps(self, rng: np.random.Generator) -> Sequence[Longs]:
         assert self._train is not None
         order = rng.permutation(len(self._train))
         steps = max(1, round(len(self._train.items) / self.batch))
         return np.array_split(order, min(steps, len(order)))
 
-    def _bag(self, step: Longs, device: object) -> Bag:
+    def _batch_of(self, step: Longs, device: object) -> SetBatch:
         import torch
 
         assert self._train is not None
         part = self._train[step]
         values = None if part.values is None else torch.from_numpy(part.values).to(device)
-        return Bag(
+        return SetBatch(
             torch.from_numpy(part.rows).to(device),
             torch.from_numpy(part.items).long().to(device),
             torch.from_numpy(part.lengths.astype(np.float32)).to(device),

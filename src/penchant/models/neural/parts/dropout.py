@@ -16,11 +16,11 @@ def drop(y: Tensor, share: float) -> Tensor:
         return y
     if y.device.type != "cpu":
         return F.dropout(y, share)
-    kept, raised = survivors(y.numel(), share)
+    kept, raised = keep_mask(y.numel(), share)
     return y * kept.view(y.shape).to(y.dtype).mul_(raised)
 
 
-def survivors(count: int, share: float) -> tuple[Tensor, float]:
+def keep_mask(count: int, share: float) -> tuple[Tensor, float]:
     """Which of ``count`` numbers on the processor stay, and what those are multiplied by to keep the mean."""
     cut = max(1, round(share * 256)) if share else 0
     words = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None)

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def bagged(table: Tensor, rows: Tensor, items: Tensor, weight: Tensor, count: int) -> Tensor:
+def segment_sum(table: Tensor, rows: Tensor, items: Tensor, weight: Tensor, count: int) -> Tensor:
     """Weighted sums of rows of ``table``, ``(count, width)``; ``rows`` (rising) says which sum an item belongs to."""
-    found: Tensor = _Bagged.apply(table, rows, items, weight, count)
+    found: Tensor = _SegmentSum.apply(table, rows, items, weight, count)
     return found
 
 
-class _Bagged(torch.autograd.Function):
+class _SegmentSum(torch.autograd.Function):
     """Backwards it is a sum of the same kind with its sides changed."""
 
     @staticmethod

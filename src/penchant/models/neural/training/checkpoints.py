@@ -15,19 +15,18 @@ import torch
 from torch import Tensor
 
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.errors import DataError, FormatError, TrainingError
-from penchant.models.kinds.base import Run
 from penchant.models.neural.training import optimisers
+from penchant.models.neural.training.state import State
 
 if TYPE_CHECKING:
-    from penchant.models.neural.kinds.base import NeuralModel
     from penchant.models.neural.training.held_out import Cases
-    from penchant.models.neural.training.loop import State
-
+    from penchant.models.neural.training.trainable import Trainable
 FILE = "checkpoint.safetensors"
 
 
-def mark(model: NeuralModel, train: Histories, cases: Cases | None, run: Run) -> str:
+def mark(model: Trainable, train: Histories, cases: Cases | None, run: Run) -> str:
     """A fingerprint of model, parameters, seed and data: what a checkpoint has to agree with."""
     said = hashlib.sha256(json.dumps([model.name, model.params(), run.seed, train.n_items], sort_keys=True).encode())
     for part in [train, *([] if cases is None else [cases.given, cases.truth])]:
@@ -89,8 +88,6 @@ def read(folder: Path, fingerprint: str, weights: dict[str, Tensor], optimiser: 
     Raises ``FormatError`` for a damaged file and ``DataError`` for one of another model, other parameters or data.
     """
     from safetensors import SafetensorError, safe_open
-
-    from penchant.models.neural.training.loop import State
 
     path = folder / FILE
     if not path.exists():

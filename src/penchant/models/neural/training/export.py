@@ -1,4 +1,4 @@
-"""From torch to an encoder file: the graph of ``_encode`` with its weights, opset 18, standard operators only."""
+"""From torch to an encoder file: the graph of ``encode`` with its weights, opset 18, standard operators only."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import torch
 from torch import Tensor
 
 from penchant.core.histories import Histories
-from penchant.models.neural.kinds.base import Arrays, NeuralModel
+from penchant.models.neural.training.trainable import Arrays, Trainable
 
 OPSET = 18
 
 
 class _Graph(torch.nn.Module):
-    """``_encode`` with fixed weights, as a module for the exporter."""
+    """``encode`` with fixed weights, as a module for the exporter."""
 
-    def __init__(self, model: NeuralModel, weights: dict[str, Tensor]) -> None:
+    def __init__(self, model: Trainable, weights: dict[str, Tensor]) -> None:
         super().__init__()
         self.model, self.weights = model, weights
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.model._encode(self.weights, *inputs)  # noqa: SLF001  # the exporter is part of the model
+        return self.model.encode(self.weights, *inputs)
 
 
-def export(model: NeuralModel, weights: Arrays) -> bytes:
+def export(model: Trainable, weights: Arrays) -> bytes:
     """The encoder as the bytes of an ONNX file; rows and lengths stay free, item vectors stay outside."""
     table = model.item_vectors if model.input_vectors is None else model.input_vectors
     few = Histories.from_lists([[0], [0, 0, 0]], len(table), times=[[0], [0, 1, 2]])
-    inputs = model._inputs(few.newest(model.window), table)  # noqa: SLF001  # the same
+    inputs = model.encoder_inputs(few.newest(model.encoder_window), table)
     graph = _Graph(model, {name: torch.from_numpy(np.asarray(array)) for name, array in weights.items()})
     free: dict[str, Any] = {
         name: {axis: ("rows", "length")[axis] for axis in range(min(2, array.ndim))} for name, array in inputs.items()

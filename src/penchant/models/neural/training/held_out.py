@@ -13,7 +13,7 @@ from penchant.core.histories import Histories, Ints
 from penchant.core.metrics import judge, ndcg
 from penchant.core.rank import Scored, places, rank
 from penchant.errors import DataError
-from penchant.models.neural.kinds.base import NeuralModel
+from penchant.models.neural.training.trainable import Trainable
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -34,22 +34,22 @@ class Cases:
     place: Ints
     metric: str = f"ndcg@{K}"
 
-    def measure(self, model: NeuralModel, weights: dict[str, Tensor]) -> float:
+    def measure(self, model: Trainable, weights: dict[str, Tensor]) -> float:
         """The mean over the cases, by torch itself: nothing is exported for it."""
-        model._keep({name: weight.detach().cpu().numpy() for name, weight in weights.items()})  # noqa: SLF001  # part of the model
+        model.set_tables({name: weight.detach().cpu().numpy() for name, weight in weights.items()})
         table, found = model.item_vectors, []
         device = next(iter(weights.values())).device
-        vectors = np.zeros((len(self.given), model._width), dtype=np.float32)  # noqa: SLF001  # the same
+        vectors = np.zeros((len(self.given), model.vector_width), dtype=np.float32)
         with torch.no_grad():
             for rows, arrays in model.batches(
                 self.given, table if model.input_vectors is None else model.input_vectors
             ):
                 said = (torch.from_numpy(array).to(device) for array in arrays.values())
-                vectors[rows] = model._encode(weights, *said).cpu().numpy()  # noqa: SLF001  # the same
+                vectors[rows] = model.encode(weights, *said).cpu().numpy()
         step = max(1, BLOCK // len(table))
         for lo in range(0, len(vectors), step):
             part = slice(lo, min(lo + step, len(vectors)))
-            scores = model._against_items(vectors[part])  # noqa: SLF001  # the same
+            scores = model.score_vectors(vectors[part])
             truth = self.truth[part]
             if self.metric == "-rmse":
                 assert truth.values is not None
@@ -64,7 +64,7 @@ class Cases:
         return -(mean**0.5) if self.metric == "-rmse" else mean
 
 
-def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) -> tuple[Cases | None, Histories]:
+def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) -> tuple[Cases | None, Histories]:
     """The cases, and what is left to train on: without ``valid`` one history in ten gives its last event.
 
     None where the model never stops early, or where no history has an event to give. Raises ``DataError`` for a
@@ -72,7 +72,7 @@ def cases(model: NeuralModel, train: Histories, valid: Split | None, seed: int) 
     """
     if not model.patience:
         return None, train
-    place, rates = places(model.item_counts), model.task == "rating"
+    place, rates = places(model.item_counts), model.predicts_ratings
     metric = "-rmse" if rates else f"ndcg@{K}"
     if valid is not None:
         given, truth = valid.given, valid.truth

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,13 @@ import torch
 from torch import Tensor
 
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.errors import ParameterError, TrainingError
-from penchant.models.kinds.base import Run
-from penchant.models.neural.kinds.base import Arrays, NeuralModel
 from penchant.models.neural.training import checkpoints, optimisers
 from penchant.models.neural.training import held_out as heldout
 from penchant.models.neural.training.allocation import kept_memory
+from penchant.models.neural.training.state import State
+from penchant.models.neural.training.trainable import Arrays, Trainable
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
@@ -30,25 +30,14 @@ if TYPE_CHECKING:
 LOOKS = 30  # times at most that the held-out metric is taken, spread evenly: it may cost as much as a pass
 
 
-@dataclass
-class State:
-    """Where training stands after a pass: all that the next one depends on."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best: float = -math.inf
-    best_weights: Arrays = field(default_factory=dict)
-    records: list[dict[str, Any]] = field(default_factory=list)
-
-
-def learn(model: NeuralModel, train: Histories, valid: Split | None, run: Run) -> Arrays:
+def learn(model: Trainable, train: Histories, valid: Split | None, run: Run) -> Arrays:
     """Train ``model`` from its start and return the best weights; the records go to ``model.history``."""
     device = _device(run.device)
     if run.checkpoints and not run.resume:
         checkpoints.refuse(Path(run.checkpoints))
     cases, train = heldout.cases(model, train, valid, run.seed)
-    positions = model._prepare(train)  # noqa: SLF001  # the loop is part of the model
-    start = model._start(np.random.default_rng([run.seed, 0]))  # noqa: SLF001  # the same
+    positions = model.prepare(train)
+    start = model.start_weights(np.random.default_rng([run.seed, 0]))
     if positions == 0:
         return {name: np.zeros_like(array) for name, array in start.items()}
     with _torch(run, device), kept_memory():
@@ -74,18 +63,18 @@ def learn(model: NeuralModel, train: Histories, valid: Split | None, run: Run) -
         return state.best_weights
 
 
-def _stalled(model: NeuralModel, state: State) -> bool:
+def _stalled(model: Trainable, state: State) -> bool:
     looked = state.epoch - state.epoch % _every(model)
     return bool(model.patience and state.best_epoch and looked - state.best_epoch >= model.patience)
 
 
-def _every(model: NeuralModel) -> int:
+def _every(model: Trainable) -> int:
     """Passes from one look at the held-out metric to the next."""
     return -(-model.epochs // LOOKS)
 
 
 def _pass(
-    model: NeuralModel,
+    model: Trainable,
     weights: dict[str, Tensor],
     optimiser: torch.optim.Optimizer,
     cases: heldout.Cases | None,
@@ -97,7 +86,7 @@ def _pass(
     began = time.perf_counter()
     rng = np.random.default_rng([run.seed, state.epoch])  # a pass has its own random numbers: it can be done again
     torch.manual_seed(int(rng.integers(2**62)))
-    steps = model._steps(rng)  # noqa: SLF001  # the same
+    steps = model.pass_steps(rng)
     total = count = 0.0
     whole = model.optimiser == "gd"
     optimiser.zero_grad()
@@ -105,8 +94,8 @@ def _pass(
         done = state.epoch - 1 + (0 if whole else number / len(steps))
         for group in optimiser.param_groups:
             group["lr"] = model.rate * optimisers.factor(done, model.epochs, warmup=model.warmup, decay=model.decay)
-        model._done = done  # noqa: SLF001  # the same
-        loss, events = model._loss(weights, step)  # noqa: SLF001  # the same
+        model.passes_done = done
+        loss, events = model.step_loss(weights, step)
         (loss * (events / positions) if whole else loss).backward()
         said = float(loss.detach())
         if not math.isfinite(said):
@@ -139,7 +128,7 @@ def _pass(
     _tell(model, cases, record, run)
 
 
-def _tell(model: NeuralModel, cases: heldout.Cases | None, record: dict[str, Any], run: Run) -> None:
+def _tell(model: Trainable, cases: heldout.Cases | None, record: dict[str, Any], run: Run) -> None:
     """To the log, the watcher and the progress bar."""
     if run.log:
         try:

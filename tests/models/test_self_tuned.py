@@ -11,10 +11,12 @@ import pytest
 
 import penchant as pc
 from penchant.core.histories import Histories
+from penchant.core.run import Run
 from penchant.errors import ParameterError
-from penchant.models.kinds import self_tuned as estimates
-from penchant.models.kinds.base import Model, Run
-from penchant.models.kinds.self_tuned import HeldBack, chosen
+from penchant.models.kinds import self_tuned
+from penchant.models.kinds.base import Model
+from penchant.models.parts import held_back
+from penchant.models.parts.held_back import HeldBack, choose_value
 
 ESTIMATING = [pc.EASE(), pc.SparseEASE(neighbours=9, rank=4), pc.PureSVD(), pc.ALS(factors=6, epochs=4)]
 
@@ -31,52 +33,52 @@ def test_one_event_of_each_is_held_back_and_the_newest_where_there_is_an_order()
     for ordered in (True, False):
         held = HeldBack.of(replace(log, ordered=ordered), Run())
         assert held is not None
-        assert len(held.asked) == len(held.learned) == len(log)
-        assert len(held.learned.items) == len(log.items) - len(held.asked)
-        rows = {tuple(held.learned.row(r).tolist()): item for r, item in zip(held.asked, held.true, strict=True)}
+        assert len(held.rows) == len(held.train) == len(log)
+        assert len(held.train.items) == len(log.items) - len(held.rows)
+        rows = {tuple(held.train.row(r).tolist()): item for r, item in zip(held.rows, held.items, strict=True)}
         last = sum(tuple(log.row(r)[:-1].tolist()) in rows for r in range(len(log)))
         assert all(rows.get(tuple(log.row(r)[:-1].tolist()), -1) == log.row(r)[-1] for r in range(20)) == ordered
         assert (last == len(log)) == ordered
 
 
 def test_the_sample_is_bounded_and_follows_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimates, "EVENTS", 2_100)
-    monkeypatch.setattr(estimates, "ITEMS", 50)
-    monkeypatch.setattr(estimates, "ASKED", 210)
+    monkeypatch.setattr(held_back, "EVENTS", 2_100)
+    monkeypatch.setattr(held_back, "ITEMS", 50)
+    monkeypatch.setattr(held_back, "CASES", 210)
     one, same, other = (HeldBack.of(groups(rows=900, of=5), Run(seed=seed)) for seed in (0, 0, 1))
     assert one is not None and same is not None and other is not None
-    assert len(one.learned) == 300
-    assert one.learned.n_items == 50
-    assert len(one.asked) == 210
-    assert not np.isin(one.true + 50 * one.asked, one.learned.items + 50 * one.learned.rows).any()
-    np.testing.assert_array_equal(one.true, same.true)
-    np.testing.assert_array_equal(one.learned.items, same.learned.items)
-    assert not np.array_equal(one.learned.items, other.learned.items)
+    assert len(one.train) == 300
+    assert one.train.n_items == 50
+    assert len(one.rows) == 210
+    assert not np.isin(one.items + 50 * one.rows, one.train.items + 50 * one.train.rows).any()
+    np.testing.assert_array_equal(one.items, same.items)
+    np.testing.assert_array_equal(one.train.items, same.train.items)
+    assert not np.array_equal(one.train.items, other.train.items)
     assert HeldBack.of(groups(rows=199), Run()) is None
 
 
 @pytest.mark.parametrize("at_once", [2**22, 1_000])
 def test_gains_are_those_of_the_naive_twin(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimates, "SCORES", at_once)
+    monkeypatch.setattr(self_tuned, "SCORES", at_once)
     held = HeldBack.of(groups(), Run())
     assert held is not None
     model = pc.EASE(reg=5.0, half_life=0.0)
-    gains = held.gains(model, Run())
-    for n in range(0, len(held.asked), 7):
-        given = held.learned[held.asked[n : n + 1]]
+    gains = self_tuned.gains(model, held, Run())
+    for n in range(0, len(held.rows), 7):
+        given = held.train[held.rows[n : n + 1]]
         score = model.score(given)[0]
         score[given.items] = -np.inf
-        ahead = sum(score[i] >= score[held.true[n]] for i in range(len(score)) if i != held.true[n])
+        ahead = sum(score[i] >= score[held.items[n]] for i in range(len(score)) if i != held.items[n])
         assert gains[n] == pytest.approx(1 / math.log2(ahead + 2) if ahead < 10 else 0.0)
 
 
 def test_the_usual_stands_unless_another_is_clearly_better() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(1_000, 3))
-    assert chosen(noise * [0.1, 0, 0.1] + [0.501, 0.5, 0.501], 1) == 1  # within the error
-    assert chosen(noise * [0.01, 0, 0.01] + [0.4, 0.5, 0.6], 1) == 2
-    assert chosen(noise * [0.01, 0, 0.01] + [0.6, 0.5, 0.4], 1) == 0
-    assert chosen(noise * [0.0001, 0.0001, 0] + [0.6, 0.601, 0.5], 2) == 1  # the nearest of those as good
+    assert choose_value(noise * [0.1, 0, 0.1] + [0.501, 0.5, 0.501], 1) == 1  # within the error
+    assert choose_value(noise * [0.01, 0, 0.01] + [0.4, 0.5, 0.6], 1) == 2
+    assert choose_value(noise * [0.01, 0, 0.01] + [0.6, 0.5, 0.4], 1) == 0
+    assert choose_value(noise * [0.0001, 0.0001, 0] + [0.6, 0.601, 0.5], 2) == 1  # the nearest of those as good
 
 
 def test_directions_are_as_many_as_there_are_groups_to_tell() -> None:
@@ -101,7 +103,7 @@ def test_the_model_is_the_one_of_what_was_found(model: Model, tmp_path: Path) ->
 @pytest.mark.parametrize("model", ESTIMATING)
 def test_few_histories_tell_nothing(model: Model) -> None:
     few = replace(model).fit(groups(rows=150))
-    usual = {name: one.usual for name, one in model.estimated.items()}  # type: ignore[attr-defined]
+    usual = {name: one.default for name, one in model.estimated.items()}  # type: ignore[attr-defined]
     found = {name: pytest.approx(few.value(name)) for name in usual}
     assert few.meant(usual, groups(rows=150)) == found
     assert any("fewer than 200 histories" in note for note in few.notes)
@@ -109,7 +111,7 @@ def test_few_histories_tell_nothing(model: Model) -> None:
 
 def test_where_updates_are_exact_the_usual_stands_and_is_told() -> None:
     model = pc.EASE().fit(groups(), updatable=True)
-    assert model.value("reg") == pc.EASE.estimated["reg"].usual == 60
+    assert model.value("reg") == pc.EASE.estimated["reg"].default == 60
     assert sum("allows no exact update" in note for note in model.notes) == 2  # reg, and the half-life
     model.update(added=groups(rows=3, seed=1))
     lists = [log.row(r).tolist() for log in (groups(), groups(rows=3, seed=1)) for r in range(len(log))]

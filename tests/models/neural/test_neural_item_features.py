@@ -9,7 +9,7 @@ import torch
 import penchant as pc
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import DataError, ParameterError
-from penchant.models.neural.kinds.item_features import DescribedModel, _entries, _shared
+from penchant.models.neural.kinds.item_features import ItemFeatureModel, _entries, _shared
 from tests.models.neural.small_logs_of_walks import ONE, small
 
 ITEMS = 24
@@ -35,9 +35,9 @@ def test_the_part_of_the_catalogue_is_the_mean_over_attributes_that_others_have_
     values = rng.random(len(lists.data)).astype(np.float32)
     features = ItemFeatures(ITEMS, lists.indptr, lists.indices, values, lists.names, vectors)
     model = small("sasrec", attributes=True)
-    assert isinstance(model, DescribedModel)
+    assert isinstance(model, ItemFeatureModel)
     model.features = features
-    weights = model._describing(rng, 0.3)
+    weights = model._feature_weights(rng, 0.3)
     assert not any("only" in name for name in _shared(features)) and len(weights["attributes"]) == 4
     expected = np.zeros((ITEMS, 8), dtype=np.float32)
     for item in range(ITEMS):
@@ -45,9 +45,9 @@ def test_the_part_of_the_catalogue_is_the_mean_over_attributes_that_others_have_
         found = [(features.names[features.indices[n]], features.data[n]) for n in at]
         known = [(weights["attributes"][_shared(features).index(n)], x) for n, x in found if "only" not in n]
         expected[item] = sum(x * vector for vector, x in known) / len(known) + vectors[item] @ weights["projection"]
-    np.testing.assert_allclose(model._remember(weights), expected, atol=1e-6)
+    np.testing.assert_allclose(model._keep_features(weights), expected, atol=1e-6)
     own = torch.from_numpy(rng.standard_normal((ITEMS, 8)).astype(np.float32))
-    said = model._describe({name: torch.from_numpy(array) for name, array in weights.items()}, own)
+    said = model._add_features({name: torch.from_numpy(array) for name, array in weights.items()}, own)
     np.testing.assert_allclose(said.numpy(), own.numpy() + expected, atol=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_a_transformer_places_new_items_by_their_attributes(temperature: float) 
     model = small("sasrec", attributes=True, temperature=temperature, epochs=25, rate=0.02, layers=1)
     model.fit(walks(np.random.default_rng(1)), run=ONE, features=things(ITEMS))
     before = model.score(pc.Histories.from_lists([[0, 3]], ITEMS))
-    assert isinstance(model, DescribedModel)
+    assert isinstance(model, ItemFeatureModel)
     model.extend(things(ITEMS + 3))
     asked = pc.Histories.from_lists([[0, 3, 6], [1, 4], [2, 5], [ITEMS], [ITEMS + 1]], ITEMS + 3)
     scores = model.score(asked)
@@ -77,6 +77,6 @@ def test_without_attributes_it_says_what_it_lacks() -> None:
     with pytest.raises(DataError, match="catalogue"):
         small("sasrec", attributes=True).fit(log, run=ONE)
     plain = small("sasrec", epochs=1).fit(log, run=ONE)
-    assert isinstance(plain, DescribedModel)
+    assert isinstance(plain, ItemFeatureModel)
     with pytest.raises(ParameterError, match="attributes=true"):
         plain.extend(things(ITEMS + 1))
