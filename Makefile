@@ -1,5 +1,5 @@
-# Everything that is run here. `make demo` and `make test` need Python 3.11 or newer and make, nothing else: they create
-# .venv and install what they need at the versions of constraints.txt; run again, they start at once.
+# All the commands of this project. `make demo` and `make test` need only Python 3.11 or newer and make. The first run
+# creates .venv and installs the versions pinned in constraints.txt; later runs start at once.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -11,64 +11,64 @@ ARGS ?=
 
 .PHONY: help architecture demo demo-serve test test-slow test-browser test-bounds coverage check format bench transcript screenshots constraints clean
 
-help:  ## this list
+help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-demo: $(VENV)/.runtime  ## every model compared on real data, and recommendations for a stranger
+demo: $(VENV)/.runtime  ## compare all models on real data and recommend for a new user
 	@$(BIN)/penchant demo $(ARGS)
 
-demo-serve: $(VENV)/.serve  ## the live service and its pages on the same films
+demo-serve: $(VENV)/.serve  ## run the live service and its pages on the same films
 	@$(BIN)/penchant demo --serve $(ARGS)
 
-test: $(VENV)/.dev  ## the whole suite but the slow part and the browser's; ARGS go to pytest
+test: $(VENV)/.dev  ## run the tests, except slow and browser tests; ARGS go to pytest
 	$(BIN)/python -m pytest -m 'not slow and not browser' $(ARGS)
 
-test-slow: $(VENV)/.dev  ## the slow part
+test-slow: $(VENV)/.dev  ## run the slow tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-browser: $(VENV)/.dev  ## the pages in Chromium (apt-get install chromium); screenshots in build/screenshots
+test-browser: $(VENV)/.dev  ## test the pages in Chromium (apt-get install chromium); screenshots go to build/screenshots
 	PENCHANT_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -m browser tests/serve $(ARGS)
 
-test-bounds: $(VENV)/.dev  ## the kernels once more, every array access checked
+test-bounds: $(VENV)/.dev  ## test the kernels with bounds checks on every array access
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/.numba-bounds $(BIN)/python -m pytest tests/kernels $(ARGS)
 
-coverage: $(VENV)/.dev  ## the suite with its coverage, line by line in htmlcov/
+coverage: $(VENV)/.dev  ## run the tests and report line coverage in htmlcov/
 	$(BIN)/python -m pytest -m 'not slow and not browser' --cov --cov-report=term --cov-report=html $(ARGS)
 
-check: $(VENV)/.dev  ## lint, format, types, and who imports whom
+check: $(VENV)/.dev  ## check lint, format, types and import contracts
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.dev  ## put the format right, and what the linter can put right
+format: $(VENV)/.dev  ## format the code and apply the linter's automatic fixes
 	$(BIN)/python -m ruff check --fix-only
 	$(BIN)/python -m ruff format
 
-bench: $(VENV)/.dev  ## the benchmarks that have no result yet, then docs/benchmarks.md
+bench: $(VENV)/.dev  ## run the benchmarks that have no result yet, then write docs/benchmarks.md
 	$(BIN)/python -m bench all $(ARGS)
 
-transcript: $(VENV)/.runtime  ## a fresh transcript of the demo in README.md
+transcript: $(VENV)/.runtime  ## refresh the transcript of the demo in README.md
 	$(BIN)/python .ci/transcript.py
 
-screenshots: $(VENV)/.dev  ## the pictures of docs/pages.md, taken of the demo in Chromium
+screenshots: $(VENV)/.dev  ## take the screenshots in docs/pages.md from the demo in Chromium
 	$(BIN)/python .ci/screenshots.py
 
-architecture: $(VENV)/.dev  ## the picture of the architecture, drawn from the imports
+architecture: $(VENV)/.dev  ## draw the architecture diagram from the imports
 	$(BIN)/python .ci/architecture.py
 
-constraints:  ## pin what .venv holds now: how versions are raised
+constraints:  ## pin the versions now in .venv, after an upgrade
 	$(BIN)/python .ci/pins.py > constraints.new && mv constraints.new constraints.txt
 
-clean:  ## remove whatever these commands made
+clean:  ## remove everything these commands created
 	rm -rf $(VENV) bench/.envs bench/.work build dist htmlcov .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@echo "Making $(VENV) with $(PYTHON); the first time takes a minute or two." >&2
-	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make virtual environments;" \
+	@test -n "$(PYTHON)" || { echo "make: found no Python 3.11 or newer; pass its path: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Creating $(VENV) with $(PYTHON); the first time takes a minute or two." >&2
+	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot create virtual environments;" \
 		"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 

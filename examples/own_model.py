@@ -1,6 +1,6 @@
-"""A model of one's own: a dataclass that learns an item→item operator gets lists, reasons and saving for nothing.
+"""Write your own model: a dataclass that learns an item→item operator gets ranking, explanations and saving for free.
 
-This one recommends what was liked by the same number of people: a strange idea, and the comparison says so.
+This model recommends items about as popular as those in the history. It is a poor idea, as the comparison shows.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class SameFame(LinearModel):
-    """w(i → j) = exp(−sharpness · |log n_i − log n_j|), n = histories that hold the item; dense, n_items² floats."""
+    """w(i → j) = exp(−sharpness · |log n_i − log n_j|), n = histories with the item; dense, n_items² floats."""
 
     name: ClassVar[str] = "same-fame"
-    sharpness: float = hyper(1.0, "how fast the likeness of two items falls with the ratio of their fames", ge=0)
+    sharpness: float = hyper(1.0, "how fast the similarity of two items falls with the ratio of their popularity", ge=0)
 
     def _fit(self, train: Histories, valid: pc.Split | None, run: pc.Run) -> None:
         fame = np.log1p(train.counts()).astype(np.float32)
@@ -32,7 +32,7 @@ class SameFame(LinearModel):
 
 
 def main() -> None:
-    """Compare it with the yardsticks."""
+    """Compare the model with the baselines."""
     log, _ = pc.load_movielens_small(positive="value>=3.5")
     models = [pc.Random(), pc.Popular(), SameFame(), pc.ItemKNN()]
     print(pc.evaluate(log, models, split="leave-last", metrics="ndcg,hit"))

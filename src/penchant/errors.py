@@ -1,19 +1,19 @@
-"""Everything Penchant raises on purpose, so that one ``except PenchantError`` catches it all.
+"""The exceptions that Penchant raises; ``except PenchantError`` catches them all.
 
 ::
 
     PenchantError
-    ├── InputError                what the caller gave is wrong: the command line exits with 2
-    │   ├── DataError             a file, table or array holds something unusable
-    │   │   └── LeakError         the answers of a split can be read from its training part
-    │   ├── ParameterError        a hyper-parameter, an option or a model name is wrong
-    │   └── UnknownItemError      an item that the catalogue does not hold
-    │       └── AmbiguousItemError    a title's part that several items share
-    ├── FormatError               a saved folder is damaged, foreign or from the future
-    ├── NotFittedError            the model has not learned anything yet
-    ├── MemoryLimitError          the work would not fit into the memory that is free
+    ├── InputError                invalid input from the caller; the command line exits with 2
+    │   ├── DataError             invalid data in a file, table or array
+    │   │   └── LeakError         a split's training part reveals its held-out items
+    │   ├── ParameterError        an invalid hyper-parameter, option or model name
+    │   └── UnknownItemError      an item that is not in the catalogue
+    │       └── AmbiguousItemError    part of a title that matches several items
+    ├── FormatError               a saved folder is damaged, foreign, or of a newer format
+    ├── NotFittedError            the model has not been fitted
+    ├── MemoryLimitError          the work needs more memory than is free
     ├── MissingExtraError         an optional dependency is not installed
-    └── TrainingError             training went wrong: a loss that is not a number, a full disk
+    └── TrainingError             training failed, for example on a NaN loss or a full disk
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from collections.abc import Sequence
 
 
 class PenchantError(Exception):
-    """The root of all errors of this package."""
+    """The base class of all errors that Penchant raises."""
 
 
 class InputError(PenchantError, ValueError):
-    """What the caller gave is wrong."""
+    """Invalid input from the caller."""
 
 
 class DataError(InputError):
-    """Data that cannot be used; says where it is as exactly as is known."""
+    """Invalid data; the message gives its location as exactly as known."""
 
     def __init__(
         self,
@@ -50,22 +50,22 @@ class DataError(InputError):
 
 
 class LeakError(DataError):
-    """The answers of a split can be read from its training part."""
+    """A split's training part reveals its held-out items."""
 
 
 class ParameterError(InputError):
-    """A hyper-parameter, an option or a model name is wrong."""
+    """An invalid hyper-parameter, option or model name."""
 
 
 class UnknownItemError(InputError, KeyError):
-    """An item that the catalogue does not hold."""
+    """An item that is not in the catalogue."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 class AmbiguousItemError(UnknownItemError):
-    """A title's part that several items share; ``matches`` lists ``(id, title)``."""
+    """Part of a title that matches several items; ``matches`` lists them as ``(id, title)``."""
 
     def __init__(self, what: str, matches: Sequence[tuple[str, str]]) -> None:
         super().__init__(what)
@@ -73,15 +73,15 @@ class AmbiguousItemError(UnknownItemError):
 
 
 class FormatError(PenchantError):
-    """A saved folder is damaged, foreign or from the future."""
+    """A saved folder is damaged, was not written by Penchant, or has a newer format."""
 
 
 class NotFittedError(PenchantError):
-    """The model has not learned anything yet."""
+    """The model has not been fitted."""
 
 
 class MemoryLimitError(PenchantError):
-    """The work would not fit into the memory that is free."""
+    """The work needs more memory than is free."""
 
 
 class MissingExtraError(PenchantError, ImportError):
@@ -93,4 +93,4 @@ class MissingExtraError(PenchantError, ImportError):
 
 
 class TrainingError(PenchantError):
-    """Training went wrong: a loss that is not a number, a full disk."""
+    """Training failed, for example on a NaN loss or a full disk."""
