@@ -68,10 +68,7 @@ def test_a_model_that_does_not_exist_is_named_before_the_output_that_does(run, s
 def test_a_device_without_use_is_a_note(run, shop: Path, tmp_path: Path) -> None:
     said = run("fit", shop / "log.csv", "-m", "popular", "--device", "cuda", "-o", tmp_path / "m")
     assert said.code == 0
-    assert (
-        said.err
-        == "penchant: popular uses no device: it was fitted on the processor, and 'cuda' is for neural models\n"
-    )
+    assert said.err == "penchant: popular was fitted on the CPU: only neural models use the device 'cuda'\n"
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_log_too_small_to_compare_on_says_so(run, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user,item\na,x\n")
     said = run("fit", tmp_path / "log.csv", "-o", tmp_path / "m")
     assert said.code == 0
-    assert "popular is taken: nothing can be held out" in " ".join(said.out.split())
+    assert "popular is chosen: no part of this log can be held out" in " ".join(said.out.split())
     assert pc.load(tmp_path / "m").model == pc.Popular()
 
 

@@ -65,8 +65,8 @@ def test_what_is_named_in_vain_is_counted_with_an_example(tmp_path: Path, text: 
     ("text", "said"),
     [
         ("a,b\n1,2\n", "no column names the user"),
-        ("user,b\nu0,2\n", "no column of items"),
-        ("user,item\nx,y\n", "no row names a user and an item"),
+        ("user,b\nu0,2\n", "no column holds items"),
+        ("user,item\nx,y\n", "no row holds a user and an item"),
         ("", "cannot be read"),
     ],
 )
@@ -76,5 +76,5 @@ def test_files_of_no_use_are_named(tmp_path: Path, text: str, said: str) -> None
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.csv: there is no such file of candidates$"):
+    with pytest.raises(DataError, match=r"none\.csv: the file of candidates does not exist$"):
         read_candidates(tmp_path / "none.csv", LOG)

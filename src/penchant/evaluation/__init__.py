@@ -1,1 +1,1 @@
-"""Evaluation: protocols cut a log, metrics judge lists, and models are compared on the same cases."""
+"""Evaluation: protocols split a log, metrics judge lists, and models are compared on the same cases."""

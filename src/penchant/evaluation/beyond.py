@@ -1,4 +1,4 @@
-"""Beyond the hits: how new and how varied lists are, how well all items are ordered, how far off ratings are."""
+"""Metrics beyond accuracy of the top k: novelty, diversity, AUC, and the errors of predicted ratings."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PAIRS_AT_ONCE = 2_000_000  # events of the columns that diversity compares in on
 
 
 def novelty(items: Ints, counts: Longs, n_users: int, k: int) -> Doubles:
-    """Mean −log2 of the share of training users who had the items of a list's first k places, one value a case.
+    """Mean −log2 of the share of training users who had an item, over the first k items of each list.
 
-    An item that nobody had counts as had by one. An empty list is NaN (Zhou et al., 2010).
+    One value per case. An item without a training user counts as having one. An empty list is NaN (Zhou et al., 2010).
     """
     shown = items[:, :k]
     surprise = -np.log2(np.maximum(counts, 1) / max(1, n_users))
@@ -30,10 +30,11 @@ def novelty(items: Ints, counts: Longs, n_users: int, k: int) -> Doubles:
 
 
 def diversity(items: Ints, train: Histories, k: int) -> Doubles:
-    """1 − the mean cosine between the training columns of the items in a list's first k places, one value a case.
+    """1 − the mean cosine between the training columns of the first k items of each list.
 
-    An item without training column resembles nothing. A list of fewer than two items is NaN (Ziegler et al., 2005).
-    Each pair of items is compared once, however many lists hold it: the cost is the length of their columns.
+    One value per case. An item without training events resembles nothing. A list of fewer than two items is NaN
+    (Ziegler et al., 2005). Each pair of items is compared once, however many lists contain it. Cost: the length of the
+    columns of every pair.
     """
     shown = items[:, :k]
     width = shown.shape[1]
@@ -59,7 +60,7 @@ def _cosines(left: Longs, right: Longs, train: Histories) -> Doubles:
     columns = csr_array((ones, (events.items, events.rows)), shape=(train.n_items, max(1, len(train))))
     counts = np.diff(columns.indptr).astype(np.float64)
     both = np.zeros(len(left))
-    # the pairs are cut where the columns they read add up to a block, so that memory stays bounded
+    # a block of pairs ends where the columns it reads reach a limit, so that memory stays bounded
     block = (np.cumsum(counts[left] + counts[right]) // PAIRS_AT_ONCE).astype(np.int64)
     edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(left)]
     for start, stop in itertools.pairwise(edges):
@@ -71,11 +72,11 @@ def _cosines(left: Longs, right: Longs, train: Histories) -> Doubles:
 
 
 def auc(model: Model, split: Split) -> Doubles:
-    """How often a true item stands before one that is neither true nor seen, over all items, one value a case.
+    """The share of pairs of a true item and an item neither true nor seen in which the true item ranks higher.
 
-    The order is that of the lists: score, then training count, then index, so there are no ties. A true item that the
-    lists may not hold comes last. Only given candidates are ordered where the split has them. A case without truth,
-    or without any other item, is NaN.
+    One value per case, over all items. The order is that of the lists: score, then training count, then index, so there
+    are no ties. A true item that a list must not contain ranks last. Where the split has candidates, only these are
+    ranked. A case without truth, or without any other item, is NaN.
     """
     truth, n = split.truth.distinct(), split.truth.n_items
     unknown = np.zeros(len(split), dtype=np.int64) if split.unknown_truth is None else split.unknown_truth
@@ -100,7 +101,7 @@ def auc(model: Model, split: Split) -> Doubles:
             won = 0.0
             for item in true[row[true] > -np.inf]:
                 below = int(np.searchsorted(ordered, row[item], side="left"))
-                if np.searchsorted(ordered, row[item], side="right") > below:  # the place decides between equals
+                if np.searchsorted(ordered, row[item], side="right") > below:  # popularity decides between equal scores
                     below += int((place[others[row[others] == row[item]]] > place[item]).sum())
                 won += below / len(others)
             out[r] = won / (len(true) + unknown[r])
@@ -108,9 +109,9 @@ def auc(model: Model, split: Split) -> Doubles:
 
 
 def rating_errors(model: Model, split: Split) -> tuple[Doubles, Doubles, Longs] | None:
-    """Summed squared and absolute errors of the predicted ratings, and their number, each one value a case.
+    """Summed squared and absolute errors of the predicted ratings, and their number, one value each per case.
 
-    None where the model does not predict or nothing was rated.
+    None where the model predicts no ratings, or the split holds none.
     """
     from penchant.models.kinds.rating import RatingModel
 

@@ -1,4 +1,4 @@
-"""How sure a mean is: percentile bootstrap over users, with the same draws for every model, so that models pair up."""
+"""Confidence intervals of means: percentile bootstrap over users, with the same draws for every model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCK_NUMBERS = 4_000_000  # drawn at once
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and its 95 % interval; None where there is nothing to average or no interval is defined."""
+    """A mean and its 95 % interval; None where there is nothing to average, or no interval is defined."""
 
     mean: float | None
     low: float | None = None
@@ -27,11 +27,11 @@ class Estimate:
 
 
 def resample(sums: Doubles, counts: Doubles, *, draws: int = DRAWS, seed: int = 0) -> Doubles:
-    """Bootstrap means, ``(draws, columns)``: each draw takes as many groups as there are, with replacement.
+    """Bootstrap means, ``(draws, columns)``: each draw resamples all groups with replacement.
 
     ``sums`` and ``counts`` (groups, columns) hold what each group adds to the numerator and the denominator of each
-    column's mean. The groups drawn depend on their number and ``seed`` only, so that columns are paired. A draw
-    without anything to divide by is NaN. Cost: draws × groups random numbers and one matrix product a block of draws.
+    column's mean. The groups drawn depend only on their number and ``seed``, so columns are paired. A draw whose
+    denominator is zero is NaN. Cost: draws × groups random numbers, and one matrix product per block of draws.
     """
     groups = len(sums)
     out = np.full((draws, sums.shape[1]), np.nan)
@@ -60,7 +60,7 @@ def by_group(values: Doubles, group: Longs) -> Doubles:
 
 
 def estimates(sums: Doubles, counts: Doubles, means: Doubles, *, roots: Sequence[bool] | None = None) -> list[Estimate]:
-    """Means of columns with the 2.5th and 97.5th percentile of their bootstrap ``means``; of roots where asked."""
+    """Column means with the 2.5th and 97.5th percentile of their bootstrap ``means``; square roots where ``roots``."""
     out = []
     for column in range(sums.shape[1]):
         total = counts[:, column].sum()
@@ -78,7 +78,7 @@ def estimates(sums: Doubles, counts: Doubles, means: Doubles, *, roots: Sequence
 
 
 def not_worse(means: Doubles, best: Doubles, *, lower_is_better: bool = False) -> bool:
-    """Whether the 95 % interval of the paired difference to the best includes 0 (or the model is even above it)."""
+    """Whether the 95 % interval of the paired difference to the best includes 0, or lies above it."""
     difference = (best - means) if not lower_is_better else (means - best)
     difference = difference[~np.isnan(difference)]
     return len(difference) == 0 or bool(np.percentile(difference, 2.5) <= 0)

@@ -1,4 +1,4 @@
-"""Given candidates: a file that says which items are ranked for each user."""
+"""Candidate files: which items are ranked for each user."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ LISTS = ("items", "candidates", "negatives", "negativeitems", "candidateitems", 
 
 
 def read_candidates(path: str | Path, log: Interactions, tell: Callable[[str], None] | None = None) -> Histories:
-    """The candidates of every user of a log, a row a user, from a file.
+    """Read the candidates of every user of a log from a file; one row per user.
 
-    CSV, TSV, Parquet or JSON lines, with a user (or session) column and either one item a row, or a list of items a row
-    (a column ``items``, ``candidates`` or ``negatives``; in text separated by space, ``|`` or ``;``). An item column
-    beside a list is a candidate too. Users whom the log does not name and items that it does not hold are left out:
-    nothing could be ranked there; ``tell`` hears how many, with an example. Raises ``DataError`` for a file that cannot
-    be read so, or that fits no user.
+    The file is CSV, TSV, Parquet or JSON lines. It has a user (or session) column, and either one item per row or a
+    list of items per row (a column ``items``, ``candidates`` or ``negatives``; in text, separated by space, ``|`` or
+    ``;``). An item column beside a list is a candidate too. Users and items that the log does not contain are left out;
+    ``tell`` is called with their number and an example. Raises ``DataError`` for a file that cannot be read this way,
+    or that names no user of the log.
     """
     frame = _read(Path(path))
     user = _column(frame, ("user", "session"), str(path))
     lists = [name for name in frame.columns if plain(name) in LISTS]
     single = [name for name in frame.columns if plain(name) in NAMES["item"] and name != user and name not in lists]
     if not lists and not single:
-        raise DataError("no column of items or of lists of items", file=str(path), fix="Name one 'item' or 'items'.")
+        raise DataError("no column holds items or lists of items", file=str(path), fix="Name one 'item' or 'items'.")
     pairs = [_exploded(frame, user, name, as_list=name in lists) for name in [*lists[:1], *single[:1]]]
     named = [value for pair in pairs for value in pair[user].to_list()]
     listed = [value for pair in pairs for value in pair["candidate"].to_list()]
     users, items = _rows_of(log, named), log.vocab.encode(listed)
     known = (users >= 0) & (items >= 0)
     if not known.any():
-        raise DataError("no row names a user and an item of the log", file=str(path))
+        raise DataError("no row holds a user and an item of the log", file=str(path))
     if tell is not None:
         unit = "candidates" if lists else "rows"
         who = "sessions" if log.sessions else "users"
@@ -66,7 +66,7 @@ def _read(path: Path) -> pl.DataFrame:
     import polars as pl
 
     if not path.is_file():
-        raise DataError("there is no such file of candidates", file=str(path))
+        raise DataError("the file of candidates does not exist", file=str(path))
     try:
         suffix = path.suffix.lower()
         if suffix in {".parquet", ".pq"}:
@@ -101,12 +101,12 @@ def _exploded(frame: pl.DataFrame, user: str, name: str, *, as_list: bool) -> pl
         words = pl.col("candidate").str.replace_all(r"[\[\]\"',;|\s]+", " ").str.strip_chars().str.split(" ")
         pairs = pairs.with_columns(words)
     elif not isinstance(pairs.schema["candidate"], (pl.List, pl.Array)):
-        return pairs.drop_nulls()  # a column called items that holds one item a row
+        return pairs.drop_nulls()  # a column called items with one item per row
     return pairs.explode("candidate").drop_nulls()
 
 
 def _rows_of(log: Interactions, ids: list[Any]) -> np.typing.NDArray[np.int64]:
-    """The row of every user id, -1 where the log does not name it."""
+    """The row of every user id, -1 where the log does not contain it."""
     from penchant.data.vocab import normalise_id
 
     rows = {user_id: row for row, user_id in enumerate(log.user_ids)}

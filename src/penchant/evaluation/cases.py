@@ -1,4 +1,4 @@
-"""Cases out of histories: which events are given, which are true, and what each case has seen before."""
+"""From histories to test cases: which events are given, which are true, and what each case has seen before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Longs
 from penchant.core.split import Split, contained
 
-MAX_PREFIX = 500  # events of a session's prefix that are given: a session's cost would else be the square of its length
+MAX_PREFIX = 500  # events given of a session's prefix; without a limit, cost grows with the square of its length
 
 
 def build(
@@ -26,7 +26,7 @@ def build(
     valid: Split | None = None,
     notes: Sequence[str] = (),
 ) -> Split:
-    """A split whose cases are the rows ``cases`` of the log; ``given`` and ``held`` (events,) say what is what."""
+    """A split whose cases are the rows ``cases`` of the log; the masks ``given`` and ``held`` are over its events."""
     rows = np.flatnonzero(cases)
     keys = log.rows * np.int64(log.n_items) + log.items
     true = held & positive_events(log)
@@ -39,7 +39,7 @@ def build(
     said = list(notes)
     if again.any():
         said.append(
-            f"{int(again.sum()):,} held-out rows repeat an item that their user had before: no answers, "
+            f"{int(again.sum()):,} held-out rows repeat an item that their user had before: they are no answers "
             "unless repeats are allowed"
         )
     rated = log.values_are == "rating"
@@ -60,7 +60,7 @@ def prefixes(
     valid: Split | None = None,
     known: Bools | None = None,
 ) -> Split:
-    """Every prefix of a held-out session is one case: all earlier events are given, the next positive is the truth."""
+    """Every prefix of a held-out session is a case: all earlier events are given, the next positive is the truth."""
     used = np.ones(len(log.items), dtype=np.bool_) if known is None else known
     held = held[used]
     log = pick(log, used)
@@ -85,7 +85,7 @@ def prefixes(
         n = np.int64(log.n_items)
         seen = contained(truth.rows * n + truth.items, given.rows * n + given.items)
         truth = truth.where(~seen)
-        notes.append(f"{int(seen.sum()):,} next items stood earlier in their session: no answers")
+        notes.append(f"{int(seen.sum()):,} next items occurred earlier in their session: they are no answers")
     rows = log.rows[targets]
     return Split(name, train, given, truth, group=rows, warm=warm[rows], repeat=repeat, valid=valid, notes=notes)
 
@@ -97,7 +97,7 @@ def pick(log: Histories, keep: Bools, rows: Longs | None = None) -> Histories:
 
 
 def only_filled(log: Histories) -> Histories:
-    """The rows that hold an event."""
+    """The rows that are not empty."""
     filled = log.lengths > 0
     return log if filled.all() else log[filled]
 
@@ -112,15 +112,17 @@ def positive_events(log: Histories) -> Bools:
 
 
 def as_truth(log: Histories, true: Bools) -> Histories:
-    """The events ``true`` as answers, each item once a row. Ratings are grades, unless a rule says what a positive is:
-    then, as with weights, every answer is worth the same."""
+    """The events ``true`` as answers, each item once per row.
+
+    Ratings are grades of relevance, unless a rule defines positives: then, as with weights, all answers are equal.
+    """
     graded = log.values_are == "rating" and log.liked is None
     answers = replace(log.where(true), now=None, times=None, liked=None)
     return (answers if graded else replace(answers, values=None, values_are="none")).distinct()
 
 
 def counted_before(log: Histories, marked: Bools) -> Longs:
-    """How many marked events of its row stand before each event."""
+    """How many marked events of its row precede each event."""
     running = np.concatenate([[0], np.cumsum(marked, dtype=np.int64)])
     return np.asarray(running[:-1] - np.repeat(running[log.indptr[:-1]], log.lengths))
 

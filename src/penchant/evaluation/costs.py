@@ -1,4 +1,4 @@
-"""What a fitted model costs whoever serves it: the time of one answer, and its size."""
+"""What a fitted model costs to serve: the time of one answer, and its size."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import Composite
 from penchant.recommender.folder.arrays import flatten
 
-TIMED = 15  # answers to one person each, whose median is the answer time
-ENOUGH = 1.0  # seconds after which no further one is timed
+TIMED = 15  # answers for one person each; their median is the answer time
+ENOUGH = 1.0  # seconds after which no more are timed
 
 
 def answer_ms(model: Model, split: Split, run: Run) -> float:
-    """The median time of a list of ten for one person, in milliseconds: the first cases are asked one by one."""
+    """The median time of a list of ten for one person, in milliseconds, over the first cases one by one."""
     times: list[float] = []
     for case in range(min(TIMED, len(split))):
         one = split.cases(np.array([case]))
@@ -31,6 +31,6 @@ def answer_ms(model: Model, split: Split, run: Run) -> float:
 
 
 def size_bytes(model: Model) -> int:
-    """What a saved folder holds of the model: its learned arrays and assets, those of its members as well."""
+    """The size of the model in a saved folder: its learned arrays and assets, with those of its members."""
     own = sum(array.nbytes for array in flatten(model).values()) + sum(map(len, model.assets.values()))
     return own + sum(map(size_bytes, model.members if isinstance(model, Composite) else ()))

@@ -1,8 +1,11 @@
-"""How histories are cut into training, given and truth: one function a protocol, on plain histories.
+"""Splitting histories into training, given and truth: one function per protocol, on plain histories.
 
-All of them follow the same rules. ``train`` and ``given`` keep every row with its value; ``truth`` holds positives,
-each item once a case; an item that a case has seen before is not an answer unless ``repeat``, and what was taken out
-for that reason is counted in the notes. Of session logs every prefix is a case of its own.
+All functions follow the same rules:
+
+- ``train`` and ``given`` keep every row with its value.
+- ``truth`` holds positives, each item once per case.
+- An item that a case has seen before is not an answer unless ``repeat``; the notes count the answers removed.
+- In session logs, every prefix is a case.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from penchant.evaluation.cases import build, counted_before, only_filled, pick, 
 
 
 def leave_last(log: Histories, *, repeat: bool = False, refit: bool = False) -> Split:
-    """The last positive of every history is the test, the last but one the validation, all before it training.
+    """The last positive of every history is the test item, the one before it the validation item, the rest training.
 
-    Histories of fewer than three positives are training only. What is given in the test includes the validation
-    item; ``refit`` trains on it as well. Raises ``DataError`` where no history is long enough.
+    Histories of fewer than three positives are training only. A test case is given the validation item; ``refit``
+    trains on it as well. Raises ``DataError`` where no history is long enough.
     """
     liked = positive_events(log)
     position = np.arange(len(log.items))
@@ -51,14 +54,14 @@ def leave_last(log: Histories, *, repeat: bool = False, refit: bool = False) -> 
 def time_cut(
     log: Histories, q: float = 0.8, *, repeat: bool = False, sessions: bool = False, with_valid: bool = True
 ) -> Split:
-    """Rows before T, the ``q``-quantile of all times, are training; what comes after is the truth.
+    """Rows before T, the ``q``-quantile of all times, are training; later rows are the truth.
 
-    A history with rows on both sides is a ``warm`` case. One that begins after T is a new person: the first half of
-    it, at least one row, is given, the rest is the truth. The validation cuts the training rows in the same way.
-    Raises ``DataError`` without times or when one side would be empty.
+    A history with rows on both sides is a ``warm`` case. One that begins after T is a new person: its first half, at
+    least one row, is given, and the rest is the truth. Validation splits the training rows in the same way. Raises
+    ``DataError`` where there are no times, or one side would be empty.
     """
     if log.times is None:
-        raise DataError("a split by time needs times, and the log has none", fix="Use leave-last or users.")
+        raise DataError("a split by time needs times; the log has none", fix="Use leave-last or users.")
     if not 0 < q < 1:
         raise ParameterError(f"time:q takes a share between 0 and 1, got {q}")
     moment = int(np.quantile(log.times, q, method="higher")) if len(log.times) else 0
@@ -71,7 +74,7 @@ def time_cut(
         try:
             valid = time_cut(train, q, repeat=repeat, sessions=sessions, with_valid=False)
         except DataError:
-            valid = None  # too few moments to cut twice: there is nothing to choose parameters on
+            valid = None  # too few distinct times for a second split: no validation part
     has_early = np.bincount(log.rows[early], minlength=len(log)) > 0
     is_case = np.bincount(log.rows[~early], minlength=len(log)) > 0
     if sessions:
@@ -83,7 +86,7 @@ def time_cut(
     split = build("time", log, train, given, ~given, is_case, has_early, repeat=repeat, valid=valid)
     newest = split.given.moments()
     assert newest is not None  # there are times
-    asked_at = np.maximum(np.int64(moment), newest)  # a new person asks at the newest of their given events
+    asked_at = np.maximum(np.int64(moment), newest)  # a new person asks at their newest given event
     return replace(split, given=replace(split.given, now=asked_at))
 
 
@@ -97,10 +100,10 @@ def leave_users(
     sessions: bool = False,
     with_valid: bool = True,
 ) -> Split:
-    """A share of the users leaves training altogether; the first 80 % of their history is given, the rest is the truth.
+    """A share of the users is held out of training; the first 80 % of their history is given, the rest is the truth.
 
-    Without an order (``ordered=False``) a random 80 % is given. The validation takes as many users again out of those
-    who stay. Raises ``DataError`` when nobody would be left to learn from.
+    Without an order (``ordered=False``) a random 80 % is given. Validation holds out as many of the other users. Raises
+    ``DataError`` where no user would be left to learn from.
     """
     if not 0 < share < 1:
         raise ParameterError(f"users:f takes a share between 0 and 1, got {share}")
@@ -127,7 +130,7 @@ def leave_users(
 
 
 def random_folds(log: Histories, k: int, *, seed: int = 0, repeat: bool = False, sessions: bool = False) -> list[Split]:
-    """``k`` folds over the rows of the log: each row is held out exactly once; of session logs, each session.
+    """``k`` folds over the rows of the log: each row is held out exactly once; in session logs, each session.
 
     Raises ``ParameterError`` for fewer than two folds and ``DataError`` for fewer rows than folds.
     """
@@ -152,10 +155,10 @@ def hold_out(
     refit: bool = False,
     sessions: bool = False,
 ) -> Split:
-    """The rows ``held`` (events,) are the truth, all others are given and training.
+    """The rows ``held`` (events,) are the truth; all others are given, and are training.
 
-    ``valid_rows`` are the validation part: the test is given them, training leaves them out unless ``refit``. Without
-    them, 10 % of each user's training rows (seed 0) serve while parameters are chosen, and training has all rows.
+    ``valid_rows`` are the validation part: test cases are given them, training leaves them out unless ``refit``.
+    Without them, validation uses 10 % of each user's training rows (seed 0), and training has all rows.
     """
     used = ~held if left_out is None else ~held & ~left_out
     if not used.any() or not held.any():
@@ -186,7 +189,7 @@ def _held_rows(
 
 
 def _tenth(log: Histories, used: Bools, *, sessions: bool) -> Bools:
-    """10 % of each user's used rows, to the nearest row, seed 0; of session logs 10 % of the sessions."""
+    """10 % of each user's used rows, to the nearest row, seed 0; in session logs 10 % of the sessions."""
     rng = np.random.default_rng(0)
     if sessions:
         drawn = rng.permutation(len(log)) < max(1, (len(log) + 5) // 10)

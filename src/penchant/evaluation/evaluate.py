@@ -1,4 +1,4 @@
-"""Fit models and hold their lists against the truth: the same cases for all, with intervals and a paired comparison."""
+"""Fit models and compare their lists with the truth, on the same cases, with intervals and paired differences."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def evaluate(
 ) -> Evaluation:
     """Fit every model on the training part and measure it on the same cases.
 
-    ``log`` is a log, cut by ``split`` (``leave-last``, ``time:.8``, ``users:.1``, ``random:5``, ``column:NAME``; None
-    chooses and says why), or one split, or several whose cases are taken together (folds). Models are given as objects,
-    which stay unfitted, or as text (``"item-knn:neighbours=100"``). ``metrics`` are names, cut at ``k`` unless they
-    say otherwise (``"ndcg@20,recall@20"``). ``candidates``, a file or a row a user, are the only items ranked.
+    ``log`` is a log, split by ``split`` (``leave-last``, ``time:.8``, ``users:.1``, ``random:5``, ``column:NAME``; with
+    None one is chosen, and the notes say why). It may also be one finished split, or several whose cases are pooled
+    (folds). Models are objects, which stay unfitted, or text (``"item-knn:neighbours=100"``). ``metrics`` are names,
+    cut at ``k`` unless they have a cut (``"ndcg@20,recall@20"``). Only ``candidates``, a file or one row per user, are
+    ranked where given.
     ``catalog`` describes the items for models that use attributes or vectors.
     ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
 
-    Means run over cases, ratings over rows; intervals are 95 % percentile bootstraps over users (of session logs:
-    sessions). The best is chosen by NDCG where it is among the metrics, else by the first of them, and by it the
-    ``verdict`` says which models beat the strong classical ones, and which deep ones are not worth their cost. A model
-    that refuses this log, or the memory that there is, ends nothing but its own row, which says why; where all do, the
-    first refusal is raised. Raises ``ParameterError`` for names it does not know, and for models that have none of the
-    metrics, and ``DataError`` where nothing is left to answer.
+    Means are over cases, errors of ratings over rows; intervals are 95 % percentile bootstraps over users (in session
+    logs: sessions). The primary metric is NDCG where asked for, else the first metric. It decides which model is best,
+    and the ``verdict`` uses it to say which model beats which. A model that fails on this log only loses its own row,
+    which says why; where all fail, the first error is raised. Raises ``ParameterError`` for unknown names and for
+    models that have none of the metrics, and ``DataError`` where no case has an answer.
     """
     from penchant.data.interactions import Interactions
 
@@ -89,7 +89,7 @@ def evaluate(
     sizes = [truth_sizes(part) for part in splits]
     if all(not metric.of_ratings for metric in wanted) and not any((size > 0).any() for size in sizes):
         raise DataError(
-            f"split {splits[0].name}: no case has a true item", fix="Take another split, or allow repeats (--repeat)."
+            f"split {splits[0].name}: no case has a true item", fix="Use another split, or allow repeats (--repeat)."
         )
     trials: list[_Trial] = []
     refused: dict[int, PenchantError | MemoryError] = {}
@@ -117,11 +117,11 @@ def evaluate(
 
 
 def _need_ratings(metrics: list[Metric], labels: list[str], rated: bool, predicts: list[bool]) -> None:
-    """Raises where no model can have any of these metrics of ratings."""
+    """Raise where no model can have any of these metrics of ratings."""
     if not rated:
         raise DataError(f"{_listed(metrics)}: the log holds no ratings", fix="Read it with its column of ratings")
     if not any(predicts):
-        raise ParameterError(f"{', '.join(labels)}: {NO_RATINGS}, and nothing but {_listed(metrics)} was asked for")
+        raise ParameterError(f"{', '.join(labels)}: {NO_RATINGS}; {_listed(metrics)} needs a model that does")
 
 
 def _listed(metrics: list[Metric]) -> str:
@@ -183,11 +183,11 @@ def _try(
 
 
 def _once(notes: list[str]) -> list[str]:
-    """Each note once: of those that differ in their numbers alone, from fold to fold, the first."""
+    """Each note once: of notes that differ only in their numbers, from fold to fold, the first."""
     alike: dict[str, list[str]] = {}
     for note in notes:
         alike.setdefault(_NUMBER.sub("", note), []).append(note)
-    so_on = " (in the first fold; so in the others)"
+    so_on = " (first fold; similar in the others)"
     return [same[0] + (so_on if len(set(same)) > 1 else "") for same in alike.values()]
 
 
@@ -251,7 +251,7 @@ def _estimate(
     sums: list[Doubles], counts: list[Doubles], group: Longs, members: Bools, metrics: list[Metric],
     roots: list[bool], seed: int, draws: int,
 ) -> tuple[list[dict[str, Estimate]], Doubles]:  # fmt: skip
-    """Estimates of every model over some of the cases, and the bootstrap means ``(draws, models, metrics)``."""
+    """Estimates of every model over the cases ``members``, and the bootstrap means ``(draws, models, metrics)``."""
     width = len(metrics)
     above = by_group(np.hstack(sums)[members], group[members])
     below = by_group(np.hstack(counts)[members], group[members])
@@ -263,7 +263,7 @@ def _estimate(
 
 
 def _mark_best(results: list[Result], primary: Metric, of_case: list[Metric], drawn: Doubles) -> list[Result]:
-    """The best by the primary metric, and who is not worse than it on the same draws."""
+    """Mark the best by the primary metric, and the models that are not worse on the same draws."""
     known = [(n, result.metrics[str(primary)].mean) for n, result in enumerate(results)]
     sign = -1.0 if primary.lower_is_better else 1.0
     values = [(sign * mean, -n) for n, mean in known if mean is not None]
@@ -283,14 +283,14 @@ def _mark_best(results: list[Result], primary: Metric, of_case: list[Metric], dr
 
 
 def _groups(splits: list[Split]) -> Longs:
-    """Which cases are drawn together: those of one user, across folds as well."""
+    """Which cases are drawn together: those of one user, across all folds."""
     if all(split.group is not None for split in splits):
         return np.concatenate([split.group for split in splits if split.group is not None])
     return np.arange(sum(len(split) for split in splits), dtype=np.int64)
 
 
 def _cold(splits: list[Split]) -> tuple[int, int]:
-    """True items that nobody had in training, and all true items."""
+    """The number of true items without a training event, and of all true items."""
     cold = total = 0
     for split in splits:
         known = split.train.positives().counts() > 0
@@ -338,7 +338,7 @@ def _splits(
 
 
 def _labels(given: list[Model | str], built: list[Model]) -> list[str]:
-    """What each model is called in the table: as it was written, or its name with what differs from the defaults."""
+    """The label of each model: as it was written, or its name and the parameters that are not defaults."""
     labels: list[str] = []
     for as_given, model in zip(given, built, strict=True):
         label = as_given if isinstance(as_given, str) else label_of(model)
@@ -350,7 +350,7 @@ def _labels(given: list[Model | str], built: list[Model]) -> list[str]:
 
 
 def label_of(model: Model) -> str:
-    """The name of a model and its hyper-parameters that are not the defaults, as on the command line."""
+    """The name of a model and its hyper-parameters that are not defaults, as on the command line."""
     params = to_json(model)["params"]
     changed = [f"{f.name}={params[f.name]}" for f in model.hyper_parameters() if getattr(model, f.name) != f.default]
     return type(model).name + (":" + ",".join(changed) if changed else "")

@@ -1,4 +1,4 @@
-"""One fitted model on one split: what every case adds to every metric."""
+"""Measure one fitted model on one split: what every case adds to every metric."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Metric:
 
     @property
     def overall(self) -> bool:
-        """One number over all lists, without interval."""
+        """Whether it is one number over all lists, without an interval."""
         return self.name in OVERALL
 
     @property
@@ -49,10 +49,10 @@ class Metric:
 
 
 def parse_metric(text: str, k: int = 10) -> Metric:
-    """``ndcg@20``, ``ndcg`` (cut at ``k``) or ``rmse``; raises ``ParameterError`` that lists what there is."""
+    """``ndcg@20``, ``ndcg`` (cut at ``k``) or ``rmse``; raises ``ParameterError`` that lists the metrics."""
     found = re.fullmatch(r"\s*([a-z]+)(?:@(\d+))?\s*", text.lower())
     if found is None or found[1] not in NAMES:
-        raise ParameterError(f"there is no metric {text.strip()!r}: use {', '.join(NAMES)}, with a cut such as ndcg@10")
+        raise ParameterError(f"unknown metric {text.strip()!r}: use {', '.join(NAMES)}, with a cut such as ndcg@10")
     name, cut = found[1], found[2]
     if name in WITHOUT_K:
         if cut:
@@ -65,7 +65,7 @@ def parse_metric(text: str, k: int = 10) -> Metric:
 
 
 def parse_metrics(metrics: str | Iterable[str] | None, k: int = 10, *, ratings: bool = False) -> list[Metric]:
-    """Metrics from text with commas or from names; None: the usual ones, of ``ratings`` rmse and mae too."""
+    """Metrics from text with commas, or from names; None: the usual ones, with rmse and mae for ``ratings``."""
     if metrics is None:
         metrics = [*USUAL, *(("rmse", "mae") if ratings else ())]
     names = metrics.split(",") if isinstance(metrics, str) else list(metrics)
@@ -77,7 +77,7 @@ def parse_metrics(metrics: str | Iterable[str] | None, k: int = 10, *, ratings: 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What the cases of a split add to each metric; the metric's mean is Σ sums / Σ counts (rmse: its root)."""
+    """What the cases of a split add to each metric. The mean is Σ sums / Σ counts; for rmse, its root."""
 
     sums: Doubles  # (cases, metrics)
     counts: Doubles  # (cases, metrics)
@@ -85,7 +85,7 @@ class Measured:
     fallback: Bools  # (cases with truth,) whose list is the popularity list
 
     def mean(self, metric: Metric, metrics: list[Metric]) -> float:
-        """The mean of one of the metrics that were measured, NaN where nothing counts."""
+        """The mean of one of the measured metrics; NaN where no case counts."""
         if metric.overall:
             return self.overall.get(metric, float("nan"))
         column = metrics.index(metric)
@@ -95,7 +95,7 @@ class Measured:
 
 
 def truth_sizes(split: Split) -> Longs:
-    """How many distinct true items each case has, those outside the vocabulary included."""
+    """How many distinct true items each case has, including those outside the vocabulary."""
     sizes = split.truth.distinct().lengths
     return sizes if split.unknown_truth is None else sizes + split.unknown_truth
 
@@ -103,7 +103,7 @@ def truth_sizes(split: Split) -> Longs:
 def ranked_lists(
     model: Model, split: Split, k: int, *, threads: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> Ranked:
-    """The lists of all cases under the split's rule about seen items and candidates, in blocks of bounded memory."""
+    """Rank all cases by the split's rules about seen items and candidates, in blocks of bounded memory."""
     items, scores = [], []
     for lo in range(0, len(split), CASES_AT_ONCE):
         part = slice(lo, min(lo + CASES_AT_ONCE, len(split)))
@@ -124,7 +124,7 @@ def ranked_lists(
 def measure(
     model: Model, split: Split, metrics: list[Metric], *, run: Run, progress: bool = True, label: str = ""
 ) -> Measured:
-    """Rank every case that has a truth, and predict what was rated; cases without truth add nothing."""
+    """Rank every case with a truth, and predict the held-out ratings; cases without truth add nothing."""
     sums, counts = np.zeros((len(split), len(metrics))), np.zeros((len(split), len(metrics)))
     overall: dict[Metric, float] = {}
     answerable = np.flatnonzero(truth_sizes(split) > 0)

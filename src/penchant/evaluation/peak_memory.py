@@ -1,4 +1,4 @@
-"""How much memory some work takes at its peak, beside what the process held before."""
+"""The peak memory of a piece of work, above what the process held before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATUS = Path("/proc/self/status")
 
 
 def resident() -> tuple[int, int]:
-    """Bytes the process holds now, and the most it ever held; without /proc both are the most it ever held."""
+    """Bytes the process holds now, and its record; without /proc both are the record."""
     try:
         lines = STATUS.read_text(encoding="ascii").splitlines()
     except OSError:
@@ -27,17 +27,17 @@ def _most_by_resource() -> int:
 
     try:
         import resource
-    except ImportError:  # Windows: unknown, shown as none
+    except ImportError:  # Windows: unknown, shown as 0
         return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
 
 class PeakMemory:
-    """``with PeakMemory() as peak: ...``; afterwards ``peak.bytes`` is by how much the process grew at most.
+    """``with PeakMemory() as peak: ...``; afterwards ``peak.bytes`` is the most by which the process grew.
 
-    Exact where the work sets a new record of the process, otherwise sampled every few milliseconds by a thread, which
-    sees what code holds while it runs without the interpreter's lock.
+    Exact where the work sets a new record of the process. Otherwise a thread samples every few milliseconds, also
+    while compiled code runs without the interpreter's lock.
     """
 
     def __init__(self) -> None:

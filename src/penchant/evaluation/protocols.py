@@ -1,4 +1,4 @@
-"""From a log and the name of a protocol to the splits that evaluation and the tuner work on."""
+"""From a log and the name of a protocol to the splits that evaluation and tuning use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PART_NAMES = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
     "test": "test", "testing": "test", "false": "train", "true": "test",
 }  # fmt: skip
-WARM_ENOUGH = 0.3  # share of warm test users from which a split by time is chosen by itself
+WARM_ENOUGH = 0.3  # share of warm test users above which a split by time is the default
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Protocol:
 
     @classmethod
     def parse(cls, text: str) -> Protocol:
-        """Read one; raises ``ParameterError`` that lists what there is."""
+        """Parse one; raises ``ParameterError`` that lists the protocols."""
         kind, colon, rest = text.strip().partition(":")
         defaults = {"leave-last": 0.0, "time": 0.8, "users": 0.1, "random": 5.0, "column": 0.0}
         if kind not in defaults or (kind == "leave-last" and colon) or (colon and not rest):
             raise ParameterError(
-                f"there is no split {text!r}: use leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]"
+                f"unknown split {text!r}: use leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]"
             )
         if kind == "column":
             return cls(kind, column=rest or None)
@@ -57,9 +57,9 @@ class Protocol:
             raise ParameterError(f"split {text!r}: {rest!r} should be a number")
         number = float(found[1])
         if kind == "random" and not (number.is_integer() and number >= 2):
-            raise ParameterError(f"split {text!r}: the number of folds is a whole number from 2")
+            raise ParameterError(f"split {text!r}: the number of folds must be a whole number, at least 2")
         if kind in {"time", "users"} and not 0 < number < 1:
-            raise ParameterError(f"split {text!r}: the share lies between 0 and 1")
+            raise ParameterError(f"split {text!r}: the share must be between 0 and 1")
         return cls(kind, number)
 
 
@@ -73,11 +73,11 @@ def make_splits(
     refit: bool = False,
     candidates: Histories | None = None,
 ) -> list[Split]:
-    """The splits of a log: one, or one a fold; each with ``valid``, on which parameters may be chosen.
+    """The splits of a log: one, or one per fold; each with ``valid``, a part for choosing parameters.
 
-    ``spec`` None chooses by itself and says in the notes which protocol and why. ``repeat`` None: seen items may be
-    answers in session logs only. ``candidates``, a row a user of the log, are items to which each case is limited
-    (its true items are added). Raises ``LeakError`` where a presplit log holds a test row among its training rows and
+    With ``spec`` None a protocol is chosen; the notes say which and why. With ``repeat`` None, seen items may be
+    answers in session logs only. ``candidates``, one row per user of the log, limit the items of each case (its true
+    items are added). Raises ``LeakError`` where a presplit log has a test row among its training rows, and
     ``DataError`` where no row is a positive.
     """
     log.need_positives()
@@ -101,7 +101,7 @@ def make_splits(
     else:
         if log.parts is None:
             raise DataError(
-                "the log has no column that says which row is training and which is test",
+                "the log has no column that marks training and test rows",
                 fix="Name it: --columns split=NAME or --split column:NAME.",
             )
         names = (log.user_ids, log.vocab.ids)
@@ -116,7 +116,7 @@ def make_splits(
 
 
 def choose(log: Interactions) -> tuple[str, str]:
-    """The protocol for a log of which nothing was said, and the reason in words."""
+    """The default protocol for a log, and the reason in words."""
     presplit = "; the log's own split column is used with --split column" if log.parts is not None else ""
     histories = log.histories()
     reason = "the log has no times"
@@ -141,7 +141,7 @@ def choose(log: Interactions) -> tuple[str, str]:
 
 
 def training_rows(log: Interactions) -> tuple[Interactions, int]:
-    """The log without the rows that it marks as ``test``, and how many those are."""
+    """The log without the rows marked ``test``, and their number."""
     if log.parts is None:
         return log, 0
     test = np.asarray(log.parts == "test")
@@ -149,7 +149,7 @@ def training_rows(log: Interactions) -> tuple[Interactions, int]:
 
 
 def is_ordered(log: Interactions) -> bool:
-    """Whether the log says what came first: by times, or by a column of positions."""
+    """Whether the log has an order of events: times, or a column of positions."""
     return log.times is not None or "position" in log.report.columns
 
 
@@ -162,10 +162,10 @@ def column(
     sessions: bool = False,
     names: tuple[Sequence[str], Sequence[str]] | None = None,
 ) -> list[Split]:
-    """The split that a column gives: train, valid and test, or numbers of folds, each held out once.
+    """The split that a column defines: train, valid and test, or fold numbers, each held out once.
 
-    Rows without a part are left out. ``names`` are user and item ids for messages. Raises ``DataError`` for parts it
-    does not know, ``LeakError`` when a held-out row also stands among the rows that are given.
+    Rows without a part are left out. ``names`` are user and item ids for messages. Raises ``DataError`` for unknown
+    parts, and ``LeakError`` where a held-out row is also among the given rows.
     """
     labels, inverse = np.unique(np.asarray(parts).astype(str), return_inverse=True)
     plain = [label.strip().lower() for label in labels.tolist()]
@@ -196,7 +196,7 @@ def column(
         shown = ", ".join(sorted(set(kept))[:6]) or "nothing"
         raise DataError(
             f"the split column holds {shown}",
-            fix="It should hold train, (valid,) test, or the numbers of at least two folds.",
+            fix="Use train, (valid,) test, or the numbers of at least two folds.",
         )
     return [replace(split, notes=[*notes, *split.notes]) for split in splits]
 
@@ -204,9 +204,9 @@ def column(
 def _refuse_copies(
     log: Histories, held: Bools, given: Bools, names: tuple[Sequence[str], Sequence[str]] | None, *, repeat: bool
 ) -> None:
-    """A held-out row that stands, to the letter, among the given rows of its user is a leak, not a repeat.
+    """Refuse held-out rows that are exact copies of given rows of their user: leaks, not repeats.
 
-    With times, a copy has the same time; where seen items may be answers, only times can tell a copy from a repeat.
+    With times, a copy has the same time; where seen items may be answers, only times tell a copy from a repeat.
     """
     if repeat and log.times is None:
         return
@@ -229,14 +229,13 @@ def _refuse_copies(
     user, item = int(log.rows[event]), int(log.items[event])
     who = f"user {names[0][user]!r} and item {names[1][item]!r}" if names else f"row {user} and item {item}"
     raise LeakError(
-        f"{len(copies):,} of {int(held.sum()):,} held-out rows also stand among the rows that are given, "
-        f"for example {who}",
-        fix="Remove the copies" + ("." if repeat else ", or say that seen items may be answers (--repeat)."),
+        f"{len(copies):,} of {int(held.sum()):,} held-out rows are also among the given rows, for example {who}",
+        fix="Remove the copies" + ("." if repeat else ", or allow seen items as answers (--repeat)."),
     )
 
 
 def keep_known(split: Split) -> Split:
-    """The split with only those true items that its training rows hold; the same for its validation part."""
+    """The split without true items that its training rows lack; its validation part likewise."""
     known = split.train.positives().counts() > 0
     keep = known[split.truth.items]
     notes = [*split.notes, f"known items only: {int((~keep).sum()):,} true items were dropped"]
@@ -245,10 +244,10 @@ def keep_known(split: Split) -> Split:
 
 
 def with_candidates(split: Split, candidates: Histories) -> Split:
-    """The split with each case limited to its own candidates and its true items; its name then says *sampled*.
+    """The split with each case limited to its candidates and its true items; its name then says *sampled*.
 
-    ``candidates`` has a row a user of the log, or a row a case. Cases without candidates lose their truth, which
-    leaves them out. Raises ``DataError`` when rows match neither.
+    ``candidates`` has one row per user of the log, or one per case. Cases without candidates are left out: they lose
+    their truth. Raises ``DataError`` where the rows match neither.
     """
     users = split.group
     by_user = users is not None and (len(users) == 0 or int(users.max()) < len(candidates))
@@ -261,7 +260,10 @@ def with_candidates(split: Split, candidates: Histories) -> Split:
     rows, items = np.divmod(keys, max(1, own.n_items))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(split)))])
     truth = split.truth.where(np.repeat(~empty, split.truth.lengths))
-    notes = [*split.notes, "sampled: only given candidates are ranked, such numbers compare with their like only"]
+    notes = [
+        *split.notes,
+        "sampled: only the given candidates are ranked; compare these numbers only with others of this kind",
+    ]
     if empty.any():
         notes.append(f"{int(empty.sum()):,} cases have no candidates and are left out")
     limited = Histories(indptr, items, own.n_items)

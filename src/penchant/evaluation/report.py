@@ -1,4 +1,4 @@
-"""What an evaluation found: numbers with their intervals, as one JSON document and as a table."""
+"""The result of an evaluation: numbers with their intervals, as a JSON document and as a table."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SEGMENTS = ("warm", "new")
-WIDTH = 100  # characters of a printed line where there is no terminal
+WIDTH = 100  # characters per line where there is no terminal
 COSTS = ("fallback", "fit s", "score s", "MiB")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Models side by side on the same cases; ``primary`` is the metric by which the best was chosen."""
+    """Models compared on the same cases; ``primary`` is the metric that decides which is best."""
 
     split: str
     cases: int
@@ -34,7 +34,7 @@ class Evaluation:
     left_out: int = 0  # cases without any true item
     notes: Sequence[str] = ()
     seed: int = 0
-    verdict: Verdict | None = None  # None where the best is not chosen by a metric of lists that every case has
+    verdict: Verdict | None = None  # None where the primary metric has no value per case
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of ``penchant evaluate --json``."""
@@ -60,14 +60,14 @@ class Evaluation:
         return found[0]
 
     def headline(self) -> str:
-        """What was asked of how many, in one line."""
+        """The split and its cases, in one line."""
         parts = [f"{self.split}: {self.cases:,} cases"]
         if self.warm and self.new:
             parts[0] += f" ({self.warm:,} warm, {self.new:,} new)"
         if self.left_out:
             parts.append(f"{self.left_out:,} without a true item left out")
-        parts.append(f"seen items {'may be' if self.repeat else 'are no'} answers")
-        parts.append(f"{self.cold_truth_share:.1%} of the truth never seen in training")
+        parts.append("seen items may be answers" if self.repeat else "seen items are not answers")
+        parts.append(f"{self.cold_truth_share:.1%} of true items not in training")
         return ", ".join(parts)
 
     def table(self) -> RenderableType:

@@ -11,7 +11,7 @@ from penchant.evaluation.bootstrap import Estimate
 
 @dataclass(frozen=True)
 class Result:
-    """One model: its estimates over all cases and, where both occur, over warm and new people apart."""
+    """One model: its estimates over all cases and, where both occur, over warm and new people separately."""
 
     label: str
     name: str
@@ -22,12 +22,12 @@ class Result:
     fit_seconds: float = 0.0
     score_seconds: float = 0.0
     peak_mib: float = 0.0
-    answer_ms: float | None = None  # median of single answers; None where no lists were asked for
-    size_mib: float = 0.0  # of what is saved of the model
+    answer_ms: float | None = None  # median of single answers; None where only ratings are predicted
+    size_mib: float = 0.0  # of the saved model
     best: bool = False
     not_worse_than_best: bool = False
-    notes: Sequence[str] = ()  # what fit had to report
-    error: str | None = None  # why there are no numbers
+    notes: Sequence[str] = ()  # what fit reports
+    error: str | None = None  # why the model has no numbers
 
     def to_json(self) -> dict[str, Any]:
         metrics = {}

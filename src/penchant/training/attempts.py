@@ -1,4 +1,4 @@
-"""Models tried one after the other on the same cases under one budget of time, which only some may overrun."""
+"""Try models one after the other on the same cases, within a budget of time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from penchant.evaluation.costs import answer_ms
 from penchant.evaluation.measure import Measured, Metric, measure
 from penchant.models.registry import create
 
-AT_ONCE = 500  # cases between two looks at the clock
+AT_ONCE = 500  # cases between two checks of the clock
 
 
 @dataclass(frozen=True)
 class LogShape:
-    """What decides which candidates there are, and what they cost."""
+    """What decides which candidates apply, and what they cost."""
 
     events: int
     items: int
@@ -33,7 +33,7 @@ class LogShape:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that may be tried: for which logs, and the seconds it needs at least where that is known beforehand."""
+    """A model that may be tried: for which logs, and the seconds it needs where that can be estimated."""
 
     name: str
     fits: Callable[[LogShape], bool] | None = None
@@ -42,7 +42,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """What a model came to on the cases; ``error`` says why it came to nothing."""
+    """The result of a model on the cases; ``error`` says why there is none."""
 
     name: str
     measured: Measured | None = None
@@ -52,12 +52,12 @@ class Attempt:
 
 
 class _LateError(Exception):
-    """Raised from within the progress of a model that has no time left."""
+    """Raised from the progress callback of a model that has no time left."""
 
 
 @dataclass
 class _Clock:
-    """When everything has to be done; without ``strict`` nothing is late."""
+    """The deadline; without ``strict`` there is none."""
 
     budget: float
     strict: bool = False
@@ -93,7 +93,7 @@ def attempt_all(
 
 @contextmanager
 def _watched(run: Run, stage: str, number: int, total: int, clock: _Clock) -> Iterator[Run]:
-    """The run of one candidate: its progress is news of one bar for all, and a look at the clock."""
+    """The run of one candidate: its progress goes to one bar for all, and each call checks the clock."""
 
     def tell(news: str, done: int) -> None:
         if run.progress is not None:

@@ -1,9 +1,9 @@
-"""Which model for a log of which nothing is said: the strong ones, held against each other on a part held out.
+"""The automatic choice of a model: the strong models are compared on a held-out part of the log.
 
-The candidates stand in the order in which they are tried and preferred: cheap and easily explained ones first. A budget
-of seconds bounds the comparison: ``popular`` and ``item-knn`` always finish, a later one is cut off when it is spent.
-The best by the metric is chosen, or the first of those that are within noise of it. With the same seed the result is
-the same, unless time cut something off, which is said.
+Candidates are listed in order of preference: simple models, which explain themselves, come first. A budget of seconds
+limits the comparison: ``popular`` and ``item-knn`` always finish, a later model is stopped when the budget is spent.
+The best by the metric is chosen, or the first in the list that is within noise of it. The same seed gives the same
+result, unless the budget ran out; the notes say so.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 BUDGET = 60.0  # seconds
 METRIC = "ndcg@10"
-CASES = 4_000  # asked, drawn with the seed
-FEW = 100  # cases below which the noise is mentioned
+CASES = 4_000  # at most, drawn with the seed
+FEW = 100  # cases below which a note mentions noise
 CLOSE = {"rmse": 0.002, "mae": 0.002}  # how far from the best, relatively, a simpler model may be
-CLOSE_LISTS = 0.02  # the same for metrics of lists
+CLOSE_LISTS = 0.02  # the same for list metrics
 MULTIPLIED = 5e10  # multiplications a second that a solver can be counted on for
-TAUGHT = 5_000.0  # events a second that a transformer learns from on a processor
-ENOUGH = 20_000  # events below which it has too little to learn from
+TAUGHT = 5_000.0  # events per second that a transformer trains on with a CPU
+ENOUGH = 20_000  # events below which a transformer has too little data
 LEGEND = (
-    "★ chosen; ≈ not worse than the best: the 95 % interval of the paired difference includes 0; simpler models stand "
-    "higher"
+    "★ chosen; ≈ not worse than the best: the 95 % interval of the paired difference includes 0; simpler models come "
+    "first"
 )
 DEFAULT_RUN = Run()
 
@@ -66,12 +66,12 @@ LISTS = (
     ),
 )
 RATINGS = tuple(map(Candidate, ("bias", "item-knn", "svd", "slope-one", "user-knn", "svdpp", "nmf")))
-ALWAYS = 2  # the first so many have no limit of time
+ALWAYS = 2  # so many candidates have no time limit
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A candidate with its value on the cases; ``error`` says why it has none."""
+    """A candidate with its value on the cases; ``error`` says why there is none."""
 
     name: str
     value: Estimate
@@ -92,7 +92,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Choice:
-    """The model that was chosen, what it was compared with, and why it was chosen."""
+    """The chosen model, the candidates it was compared with, and the reason."""
 
     model: Model
     metric: Metric
@@ -111,7 +111,7 @@ class Choice:
         }  # fmt: skip
 
     def table(self) -> RenderableType:
-        """A table for ``rich``: every candidate with its interval and times, or why it has none; then the reason."""
+        """A table for ``rich``: every candidate with its interval and times, or its error; then the reason."""
         from penchant.evaluation.table import Wide, plain_group
 
         compared = [tried for tried in self.tried if tried.error is None]
@@ -143,18 +143,18 @@ def choose(
     budget: float = BUDGET,
     run: Run = DEFAULT_RUN,
 ) -> Choice:
-    """Compare the candidates for a log on a part of it that is held out, and choose one; nothing is fitted on all.
+    """Compare the candidates on a held-out part of a log, and choose one; no model is fitted on the whole log.
 
-    The split is the one that ``evaluate`` takes by itself: by time, the last event, or users left out; for ratings
-    without an order a fifth of the rows, drawn. Rows marked ``test`` are not looked at. With ``metric`` ``rmse`` or
-    ``mae`` the candidates are those that predict ratings. Raises ``ParameterError`` for a metric that has no value a
-    case and ``DataError`` where no row is a positive or there are no ratings.
+    The split is the default of ``evaluate``: by time, the last event, or users left out; for ratings without an order,
+    a random fifth of the rows. Rows marked ``test`` are not used. With ``metric`` ``rmse`` or ``mae`` the candidates
+    are the models that predict ratings. Raises ``ParameterError`` for a metric without a value per case, and
+    ``DataError`` where no row is a positive, or the log holds no ratings.
     """
     wanted = parse_metric(metric)
     if wanted.overall:
-        raise ParameterError(f"{wanted} has no value a case: choose by an accuracy metric")
+        raise ParameterError(f"{wanted} has no value per case: choose by an accuracy metric")
     if not budget > 0:
-        raise ParameterError("the budget is more than zero seconds")
+        raise ParameterError("the budget must be more than zero seconds")
     log.need_positives()
     used = training_rows(log)[0]
     if wanted.of_ratings and used.values_are != "rating":
@@ -163,7 +163,7 @@ def choose(
         split, notes = _held_out(used, wanted, run.seed)
     except DataError as wrong:
         name = (RATINGS if wanted.of_ratings else LISTS)[0].name
-        why = f"{name} is taken: nothing can be held out of this log to compare models on ({wrong})"
+        why = f"{name} is chosen: no part of this log can be held out to compare models on ({wrong})"
         return Choice(create(name), wanted, "none", 0, (), why, budget)
     features = features_of(catalog, log)
     if features is not None and not features.names and features.vectors is None:
@@ -178,12 +178,12 @@ def choose(
             candidates, shape, split, wanted, budget=budget, always=ALWAYS, features=features, run=run
         )
     if compiled and any(attempt.error is not None for attempt in attempts):
-        notes.append("part of the budget went into compiling, which only a first run does: run it again to compare all")
+        notes.append("part of the budget went into compiling, which happens once per machine: run again to compare all")
     return _decide(attempts, split, wanted, budget, notes, run)
 
 
 def _held_out(log: Interactions, metric: Metric, seed: int) -> tuple[Split, list[str]]:
-    """The part to compare on, at most ``CASES`` of it, and what is to be said of it."""
+    """The held-out part, at most ``CASES`` cases of it, and notes on it."""
     spec, why = choose_split(log)
     if metric.of_ratings and spec == "users":
         spec, why = "random:5", "split random:5, its first fold: rows have no order"
@@ -194,13 +194,13 @@ def _held_out(log: Interactions, metric: Metric, seed: int) -> tuple[Split, list
         raise DataError("no case has a true item")
     notes = [why, *split.notes]
     if log.values_are == "rating" and not metric.of_ratings and log.liked is None:
-        notes.append("every rating counts as a positive; what is liked is said with --positive 'value>=4'")
+        notes.append("every rating counts as a positive; define positives with --positive 'value>=4'")
     if asked.sum() > CASES:
         group = np.arange(len(split)) if split.group is None else np.unique(split.group, return_inverse=True)[1]
         place = np.random.default_rng(seed).permutation(int(group.max()) + 1)
         before = np.cumsum(np.bincount(place[group[asked]], minlength=len(place)))
         few = asked & (before <= max(CASES, int(before[before > 0][0])))[place[group]]
-        notes.append(f"{int(few.sum()):,} of {int(asked.sum()):,} cases are asked, drawn with seed {seed}")
+        notes.append(f"{int(few.sum()):,} of {int(asked.sum()):,} cases are used, drawn with seed {seed}")
         asked = few
     elif asked.sum() < FEW:
         notes.append(f"{int(asked.sum())} cases are few: other cases might choose another model")
@@ -208,7 +208,7 @@ def _held_out(log: Interactions, metric: Metric, seed: int) -> tuple[Split, list
 
 
 def _decide(attempts: list[Attempt], split: Split, metric: Metric, budget: float, notes: list[str], run: Run) -> Choice:
-    """The best, or the first in the list that is within noise of it and near it."""
+    """The best, or the first in the list that is close to it and within noise of it."""
     there = [n for n, attempt in enumerate(attempts) if attempt.measured is not None]
     if not there:
         raise DataError(f"no model could be compared: {attempts[0].name}: {attempts[0].error}")
@@ -238,9 +238,9 @@ def _decide(attempts: list[Attempt], split: Split, metric: Metric, budget: float
         )  # fmt: skip
     chosen, first = attempts[there[near[0]]].name, attempts[there[best]].name
     if chosen == first and (means == means[best]).all() and len(means) > 1:
-        why = f"{chosen} is chosen: by {metric} the cases tell nothing apart, and it is the simplest"
+        why = f"{chosen} is chosen: all models have the same {metric}, and it is the simplest"
     elif chosen == first:
-        why = f"{chosen} is chosen: it is the best by {metric}, and no simpler one comes near it"
+        why = f"{chosen} is chosen: it is the best by {metric}, and no simpler model is close to it"
     else:
         gap = abs(means[near[0]] - means[best]) / abs(means[best])
         why = (

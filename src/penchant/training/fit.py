@@ -32,34 +32,35 @@ def fit(
     updatable: bool = False,
     budget: float | None = None,
 ) -> Recommender:
-    """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return what recommends.
+    """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return a recommender.
 
-    Without a model the strong ones are compared first, for about ``budget`` seconds (60 unless given), as ``choose``
-    does it; what was compared and why one was chosen stands in ``fitted_on["choice"]``.
+    Without a model, ``choose`` compares the strong models first, for about ``budget`` seconds (default 60);
+    ``fitted_on["choice"]`` records the comparison and the reason.
 
-    Rows that the log marks as ``test`` are left out; ``fitted_on`` says how many, and what else fit saw. The catalogue
-    adds titles and item features. With ``updatable`` the statistics are kept from which ``recommender.model.update``
-    learns and forgets histories exactly. Raises ``DataError`` where nothing is left to learn from, or no row is a
-    positive, and ``ParameterError`` for a model that has no exact update, and for a budget beside a model.
+    Rows marked ``test`` are left out; ``fitted_on`` holds their number and other facts about the training data. The
+    catalogue adds titles and item features. With ``updatable`` the model keeps statistics from which
+    ``recommender.model.update`` adds and removes histories exactly. Raises ``DataError`` where no row is left to learn
+    from, or none is a positive, and ``ParameterError`` for a model that has no exact update, and for a budget beside a
+    model.
     """
     _check(log, model)
     features = features_of(catalog, log)
     if model is None:
         model = choose(log, catalog=catalog, budget=BUDGET if budget is None else budget, run=run)
     elif budget is not None:
-        raise ParameterError("the budget is of the comparison that there is without a model: leave out one of the two")
+        raise ParameterError("budget applies only when no model is given: leave out one of the two")
     choice, chosen = (model, model.model) if isinstance(model, Choice) else (None, model)
     chosen = parse(chosen) if isinstance(chosen, str) else chosen
     log.need_positives()
     used, left_out = training_rows(log)
     if len(used) == 0:
-        raise DataError("nothing to learn from: the log holds no training rows")
+        raise DataError("the log holds no training rows")
     features = features if chosen.needs_features else None
     start = time.perf_counter()
     if isinstance(chosen, Updatable):
         chosen.fit(used.histories(), run=run, features=features, updatable=updatable)
     elif updatable:
-        raise ParameterError(f"{chosen.name} has no exact update: leave out updatable, and fit it again when it is due")
+        raise ParameterError(f"{chosen.name} has no exact update: leave out updatable, and fit it again instead")
     else:
         chosen.fit(used.histories(), run=run, features=features)
     seconds = time.perf_counter() - start
@@ -73,13 +74,13 @@ def _check(log: object, model: object) -> None:
     from penchant.data.interactions import Interactions
 
     if not isinstance(log, Interactions):
-        raise DataError(f"a log is what read_interactions gives, not {type(log).__name__}: read the table first")
+        raise DataError(f"log must be Interactions, not {type(log).__name__}: read the table with read_interactions")
     if isinstance(model, type):
-        raise ParameterError(f"{model.__name__} is a class: give one of it, {model.__name__}(), or its name as text")
+        raise ParameterError(f"{model.__name__} is a class: pass an instance, {model.__name__}(), or its name as text")
 
 
 def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: float) -> dict[str, Any]:
-    """What a saved recommender remembers of its training: sizes and times, nobody's id."""
+    """What a saved recommender records about its training data: sizes and times, no ids."""
     positives = used.histories().positives()
     seen: dict[str, Any] = {
         "events": len(used),
@@ -103,10 +104,10 @@ def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: fl
 
 
 def _idle(model: Model, device: str) -> list[str]:
-    """That a device was asked for which the model has no use for."""
+    """A note where the model does not use the requested device."""
     if device == "cpu" or model.uses_device:
         return []
-    return [f"{model.name} uses no device: it was fitted on the processor, and {device!r} is for neural models"]
+    return [f"{model.name} was fitted on the CPU: only neural models use the device {device!r}"]
 
 
 def _day(times: Any, which: Any) -> str | None:

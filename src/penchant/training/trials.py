@@ -1,4 +1,4 @@
-"""The trials of a search, and the parameter file that holds them."""
+"""The trials of a search, and the parameter file that stores them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from penchant.evaluation.measure import Metric
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of hyper-parameters: its mean after each step, and what became of it."""
+    """One set of hyper-parameters: its mean after each step, and its outcome."""
 
     number: int
     params: dict[str, Any]
@@ -43,24 +43,24 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found; ``to_json`` is the parameter file, which ``-m @FILE.json`` reads."""
+    """The result of a search; ``to_json`` is the parameter file that ``-m @FILE.json`` reads."""
 
     model: str
     metric: Metric
     split: str
     seed: int
     trials: list[Trial]
-    data: str  # fingerprint of what was trained on and asked
+    data: str  # fingerprint of the training data and the cases
     fixed: dict[str, Any]
     command: str = ""
 
     @property
     def best(self) -> Trial:
-        """The finished trial with the best value, the earliest of equals; ``PenchantError`` when there is none."""
+        """The finished trial with the best value, the earliest of equals; ``PenchantError`` where none finished."""
         finished = [trial for trial in self.trials if trial.value is not None]
         if not finished:
-            failed = next((trial.error for trial in self.trials if trial.error), "nothing was tried")
-            raise PenchantError(f"tune {self.model}: no trial came to an end: {failed}")
+            failed = next((trial.error for trial in self.trials if trial.error), "no trial was made")
+            raise PenchantError(f"tune {self.model}: no trial finished: {failed}")
         sign = -1 if self.metric.lower_is_better else 1
         return max(finished, key=lambda trial: (sign * (trial.value or 0.0), -trial.number))
 
@@ -84,7 +84,7 @@ class Tuned:
 
 
 def earlier_trials(file: Path, now: Tuned) -> list[Trial]:
-    """The trials of the same search that a file already holds."""
+    """The trials of the same search in an existing file."""
     try:
         held = json.loads(file.read_bytes())
         trials = [Trial.from_json(trial) for trial in held["curve"]]
@@ -92,9 +92,9 @@ def earlier_trials(file: Path, now: Tuned) -> list[Trial]:
         asked |= {"fixed": now.fixed, "data": now.data}
         differs = [key for key, value in asked.items() if held.get(key) != json.loads(json.dumps(value))]
     except OSError as wrong:
-        raise DataError(f"is there and cannot be read ({wrong.strerror})", file=str(file)) from None
+        raise DataError(f"exists but cannot be read ({wrong.strerror})", file=str(file)) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataError("is there and holds no search", file=str(file), fix="Name another file.") from None
+        raise DataError("exists but is not a parameter file", file=str(file), fix="Name another file.") from None
     if differs:
         words = {"data": "other data or another split", "fixed": "other fixed parameters"}
         said = ", ".join(words.get(key, f"{key} {held.get(key)!r}") for key in differs)
@@ -103,7 +103,7 @@ def earlier_trials(file: Path, now: Tuned) -> list[Trial]:
 
 
 def write(file: Path, found: Tuned) -> None:
-    """Replace the file at once, so that an interruption leaves the last whole one; raises ``OSError`` that names it."""
+    """Replace the file atomically; an interruption leaves the previous one. Raises ``OSError`` with the file's name."""
     beside = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
 """Random search for hyper-parameters, with median stopping, on the validation part of a split.
 
-Trial 0 is the model as it stands; trial t draws from the spaces declared beside the fields, with a random stream of
-(seed, t) alone. So a search that was interrupted goes on where it stopped and ends with the same result.
+Trial 0 is the model as given; trial t draws from the spaces declared with the fields, with a random stream that depends
+only on (seed, t). An interrupted search therefore continues where it stopped, with the same result.
 
-A trial is fitted on the training part of the validation and scored step by step: on 10 %, 30 % and all of the first
-fold's cases, then on each further fold. After every step but the last it is dropped when its mean so far is worse than
-the median of the earlier trials at that step (Golovin et al., Google Vizier, 2017), which saves the rest of its work.
+A trial is fitted on the training part of the validation split and scored step by step: on 10 %, 30 % and all of the
+first fold's cases, then on each further fold. After every step but the last it is dropped where its mean so far is
+worse than the median of the earlier trials at that step (Golovin et al., Google Vizier, 2017).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
 
 STEPS = (0.1, 0.3, 1.0)  # shares of the first fold's cases
-FEWEST_CASES = 30  # a step below the last has at least so many cases
-EARLIER = 4  # trials that a step must have seen before anybody is dropped at it
-OFF_SHARE = 0.5  # how often a default that lies outside its own range (0 for "off") is kept
+FEWEST_CASES = 30  # of a step before the last
+EARLIER = 4  # trials that must have reached a step before one is dropped there
+OFF_SHARE = 0.5  # how often a default outside its own range (0 for "off") is kept
 DEFAULT_RUN = Run()
 
 
@@ -60,26 +60,26 @@ def tune(
     on_trial: Callable[[Trial, Tuned], None] | None = None,
     run: Run = DEFAULT_RUN,
 ) -> Tuned:
-    """Search hyper-parameters of a model on the validation part of a split, under a budget of trials and minutes.
+    """Search hyper-parameters of a model on the validation part of a split, within a budget of trials and minutes.
 
-    ``model`` is a name, or a name with parameters that stay as they are (``"item-knn:similarity=cosine"``); of a model
-    object, every field that differs from its default stays. ``minutes`` bounds the time of all trials together; the
-    one that is running is finished. ``repeat``, ``candidates`` and ``catalog`` are those of
+    ``model`` is a name, or a name with parameters to keep (``"item-knn:similarity=cosine"``); of a model object, every
+    field that differs from its default is kept. ``minutes`` limits the time of all trials together; the trial that is
+    running is finished. ``repeat``, ``candidates`` and ``catalog`` are those of
     ``evaluate``. With ``file`` the
-    parameter file is written after every trial, and a search that is found there goes on; ``run.seed`` is every
-    model's. Raises ``ParameterError`` where there is nothing to search, ``DataError`` without validation cases and
-    for a file of another search.
+    parameter file is written after every trial, and a search found there is continued. ``run.seed`` is the seed of
+    every model. Raises ``ParameterError`` where there is nothing to search, and ``DataError`` without validation cases
+    and for the file of another search.
     """
     start = parse(model) if isinstance(model, str) else model
     wanted = parse_metric(metric)
     if wanted.name in {"coverage", "gini"}:
-        raise ParameterError(f"tune: {wanted} has no value a case: choose an accuracy metric")
+        raise ParameterError(f"tune: {wanted} has no value per case: choose an accuracy metric")
     if trials < 1 or (minutes is not None and minutes <= 0):
-        raise ParameterError("tune: the budget is at least one trial and more than zero minutes")
+        raise ParameterError("tune: the budget must be at least one trial and more than zero minutes")
     fixed = _fixed(model, start)
     spaces = {name: space for name, space in search_spaces(type(start)).items() if name not in fixed}
     if not spaces and trials > 1:
-        raise ParameterError(f"{type(start).name}: there is nothing to tune, no free field declares a space")
+        raise ParameterError(f"{type(start).name}: there is nothing to tune: no free field declares a space")
     splits = _validation(log, split, seed, repeat, candidates)
     found = Tuned(type(start).name, wanted, splits[0].name, seed, [], _fingerprint(splits), fixed, command)
     if file is not None and Path(file).exists():
@@ -98,12 +98,12 @@ def tune(
             on_trial(trial, found)
         if report is not None:
             report(len(found.trials), trials)
-    assert found.best is not None  # says what went wrong where no trial came to an end
+    assert found.best is not None  # raises where no trial finished
     return found
 
 
 def search_spaces(cls: type[Model]) -> dict[str, Space]:
-    """The spaces declared beside the fields of a model."""
+    """The search spaces declared with the fields of a model."""
     return {
         f.name: meta["space"]
         for f in cls.hyper_parameters()
@@ -130,7 +130,7 @@ def _draw_one(space: Space, default: Any, rng: np.random.Generator) -> Any:
     value = float(np.exp(rng.uniform(np.log(low), np.log(high)))) if space.log else float(rng.uniform(low, high))
     if isinstance(default, int) and not isinstance(default, bool):
         return round(value)
-    return float(f"{value:.4g}")  # four digits are all that a search of this kind can tell apart
+    return float(f"{value:.4g}")  # a random search cannot tell more than four digits apart
 
 
 def _is_off(space: Space, default: Any) -> bool:
@@ -151,7 +151,7 @@ def _fixed(given: Model | str, start: Model) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """Cases that are scored next; ``fold`` says on whose training rows."""
+    """The cases of one step; ``fold`` says whose training rows were used."""
 
     fold: int
     train: Split
@@ -179,7 +179,7 @@ def _validation(
     if isinstance(candidates, Histories):
         valid = [with_candidates(part, candidates) for part in valid]
     if not valid or not any(truth_sizes(part).any() for part in valid):
-        raise DataError("tune: the split has no validation cases to choose parameters on", fix="Take another split.")
+        raise DataError("tune: the split has no validation cases", fix="Use another split.")
     return valid
 
 
@@ -226,7 +226,7 @@ def _try(
                 return replace(trial, steps=seen, seconds=time.perf_counter() - began)
     except PenchantError as failed:
         if number == 0:
-            raise  # the model as it stands does not work: nor will the search
+            raise  # the model does not work as given: neither will the search
         return replace(trial, steps=seen, seconds=time.perf_counter() - began, error=str(failed))
     return replace(trial, steps=seen, value=seen[-1][1], seconds=time.perf_counter() - began)
 
