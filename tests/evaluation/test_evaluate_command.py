@@ -73,7 +73,7 @@ def test_tune_writes_a_file_that_evaluate_reads(
     assert "trial 2:" in said.err and f"@{file}" in said.out
     assert main([*asked, "--json"]) == 0
     said = capsys.readouterr()
-    assert json.loads(said.out)["trials"] == 3 and "went on" in said.err
+    assert json.loads(said.out)["trials"] == 3 and "earlier trials" in said.err
     assert json.loads(file.read_text())["command"].startswith("penchant ")
     assert main(["evaluate", str(market), "-m", f"@{file}", "--split", "leave-last", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["models"][0]["label"] == f"@{file}"
