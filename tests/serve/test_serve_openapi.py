@@ -23,6 +23,43 @@ EXAMPLES = {GenerationMode.POSITIVE: 30, GenerationMode.NEGATIVE: 15}  # request
 CHECKS = (not_a_server_error, response_schema_conformance, status_code_conformance)
 
 
+ANN = {"id": "ann"}
+LISTED = {"query": {"k": 3}}
+CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (  # every operation of /v1, in an order in which each succeeds
+    ("POST", "/v1/events", {"body": {"events": [{"user": "ann", "item": "i00", "context": {"mood": "calm"}, "id": "1"},
+                                                {"session": "s", "item": "i11", "kind": "cart", "value": 2.0},
+                                                {"item": "i12"}]}}),
+    ("PATCH", "/v1/users/{id}", {"path_parameters": {"id": "new"}, "body": {"attributes": {"n": 1, "x": "y"}}}),
+    ("GET", "/v1/users/{id}", {"path_parameters": {"id": "new"}}),
+    ("GET", "/v1/users/{id}/recommendations", {"path_parameters": ANN, "query": {"k": 3, "why": True}}),
+    ("POST", "/v1/users/{id}/recommendations", {"path_parameters": {"id": "new"}, "body": {"why": True}}),
+    ("GET", "/v1/sessions/{id}/recommendations", {"path_parameters": {"id": "s"}, "query": {"why": True}}),
+    ("POST", "/v1/sessions/{id}/recommendations", {"path_parameters": {"id": "s"}, "body": {}}),
+    ("POST", "/v1/recommendations", {"body": {"history": ["i00", "unknown"], "why": True}}),
+    ("GET", "/v1/users/{id}/events", {"path_parameters": ANN}),
+    ("GET", "/v1/sessions/{id}/events", {"path_parameters": {"id": "s"}, "query": {"k": 1}}),
+    ("GET", "/v1/users/{id}/export", {"path_parameters": ANN}),
+    ("PUT", "/v1/items/{id}", {"path_parameters": {"id": "fresh"},
+                               "body": {"title": "Fresh", "expires": 4e9, "attributes": {"genre": ["noir", 1, True]}}}),
+    ("PATCH", "/v1/items/{id}", {"path_parameters": {"id": "fresh"}, "body": {"domain": "film", "title": None}}),
+    ("GET", "/v1/items/{id}", {"path_parameters": {"id": "i00"}}),
+    ("GET", "/v1/items/{id}/similar", {"path_parameters": {"id": "fresh"}}),
+    ("GET", "/v1/items", {"query": {"q": "title"}}),
+    ("POST", "/v1/items", {"body": {"put": [{"item": "more"}], "patch": [{"item": "i01"}], "delete": ["more"]}}),
+    ("DELETE", "/v1/items/{id}", {"path_parameters": {"id": "fresh"}}),
+    ("GET", "/v1/popular", {"query": {"days": 1}}),
+    ("GET", "/v1/trending", LISTED),
+    ("GET", "/v1/latest", LISTED),
+    ("GET", "/v1/onboarding", LISTED),
+    ("POST", "/v1/users/{id}/merge", {"path_parameters": ANN, "body": {"session": "s"}}),
+    ("DELETE", "/v1/users/{id}", {"path_parameters": ANN}),
+    ("DELETE", "/v1/sessions/{id}", {"path_parameters": {"id": "s"}}),
+    ("GET", "/v1/models", {}),
+    ("POST", "/v1/models/{name}/activate", {"path_parameters": {"name": "knn"}}),
+    ("POST", "/v1/models/rollback", {}),
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def api(knn: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     process = Process(knn, tmp_path_factory.mktemp("openapi") / "store.db")
@@ -41,6 +78,37 @@ def test_no_request_makes_it_fail(api: Any) -> None:
                 _try(operation, mode, statuses)
     assert statuses[200] > 100
     assert statuses[422] > 300
+
+
+def test_every_answer_is_as_its_model_says(api: Any) -> None:
+    for method, path, parts in CALLS:
+        case = api[path][method].Case(**parts)
+        response = case.call()
+        expected = 409 if path.endswith("rollback") else 200  # there is only one model
+        assert response.status_code == expected, (method, path, response.text)
+        case.validate_response(response, checks=CHECKS)
+    called = {(method, path) for method, path, _ in CALLS}
+    operations = (operation.ok() for operation in api.get_all_operations())
+    assert called == {(one.method.upper(), one.path) for one in operations if one.path.startswith("/v1/")}
+
+
+def test_every_answer_has_a_model_that_lists_its_fields(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values() if path.startswith("/v1/") else ():
+            for status, response in operation["responses"].items():
+                if status == "200":
+                    (media, content), *others = response["content"].items()
+                    assert media == "application/json", path
+                    assert not others, path
+                    model = schemas[content["schema"]["$ref"].rpartition("/")[2]]
+                    assert model["properties"], path
+                    assert model["additionalProperties"] is False, path
+                else:
+                    assert response["content"] == problem, (path, status)
+                    assert response["description"], (path, status)
 
 
 def _try(operation: Any, mode: GenerationMode, statuses: Counter[int]) -> None:

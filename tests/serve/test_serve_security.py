@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from penchant.errors import ParameterError
 from penchant.serve.common.logs import JsonLines
 from penchant.serve.common.settings import Settings
-from penchant.serve.http.scopes import Needs
+from penchant.serve.http.scopes import RequiredScope
 from penchant.serve.run import open_service
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
@@ -71,8 +71,9 @@ def test_every_route_of_v1_needs_a_scope(client: Client) -> None:
     routes = list(_routes(client.app.app.routes))  # type: ignore[attr-defined]  # the gate holds the application
     assert len(routes) > 30
     for route in routes:
-        needs = [dependency.call for dependency in route.dependant.dependencies if isinstance(dependency.call, Needs)]
-        assert needs or route.path in public or route.path.startswith("/ui") or route.path == "/", route.path
+        calls = [dependency.call for dependency in route.dependant.dependencies]
+        required = any(isinstance(call, RequiredScope) for call in calls)
+        assert required or route.path in public or route.path.startswith("/ui") or route.path == "/", route.path
 
 
 def _routes(routes: Any) -> Any:

@@ -17,7 +17,8 @@ from penchant.errors import InputError
 from penchant.serve.common.problems import Problem, from_validation
 from penchant.serve.http.middleware import Middleware
 from penchant.serve.http.routes import answers, events, items, models, people, system
-from penchant.serve.http.schemas import Events
+from penchant.serve.http.schemas.events import Events
+from penchant.serve.http.schemas.system import ProblemDocument
 from penchant.serve.pages import site
 from penchant.serve.pages.live_metrics import LiveMetrics
 from penchant.serve.service import Service
@@ -56,13 +57,14 @@ def make_app(service: Service) -> Middleware:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the body of events, which is read one event at a time and not by the framework."""
+    """The OpenAPI document, completed by the models that the framework does not see itself."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        body = Events.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas = document["components"]["schemas"]
-        schemas.update(body.pop("$defs"))
-        schemas["Events"] = body
+        for model in (Events, ProblemDocument):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs"))
+            schemas[model.__name__] = schema
         app.openapi_schema = document
     return app.openapi_schema
 

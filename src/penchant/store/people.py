@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, delete, select, update
 
@@ -20,6 +20,22 @@ def subject(person: str) -> dict[str, str]:
     return {"user" if person.startswith("u:") else "session": person[2:]}
 
 
+class KeptEvent(NamedTuple):
+    """Everything that is stored of one event; ``seq`` is its place in the order of acceptance."""
+
+    seq: int
+    item: str
+    kind: str | None
+    value: float | None
+    time: int  # unix seconds
+    context: str | None  # JSON
+    id: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As answers and exports show it."""
+        return {**self._asdict(), "context": self.context and json.loads(self.context)}
+
+
 class People:
     """Everything about one person at a time; ``person`` is "u:" + user or "s:" + session."""
 
@@ -27,7 +43,7 @@ class People:
         self.store = store
         make, e, a = store.database.compile, events.c, attributes.c
         person, source = bindparam("person", type_=Text()), bindparam("source", type_=Text())
-        listed = select(e.seq, e.item, e.kind, e.value, e.time, e.context, e.id).where(e.person == person)
+        listed = select(*(e[name] for name in KeptEvent._fields)).where(e.person == person)
         self._listed = make(listed.where(e.seq <= bindparam("upto")).order_by(e.seq.desc()).limit(bindparam("most")))
         self._said = make(delete(attributes).where(a.person == person, a.name == bindparam("name")))
         fresh = store.database.insert(attributes).values(
@@ -48,19 +64,17 @@ class People:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def events(self, person: str, k: int, upto: int = FOREVER) -> list[dict[str, Any]]:
+    def events(self, person: str, k: int, upto: int = FOREVER) -> list[KeptEvent]:
         """The newest k events up to one, newest accepted first."""
-        names = ("seq", "item", "kind", "value", "time", "context", "id")
         rows = self.store.database.read(self._listed, person=person, upto=upto, most=k)
-        found = [dict(zip(names, row, strict=True)) for row in rows]
-        return [{**event, "context": event["context"] and json.loads(event["context"])} for event in found]
+        return list(map(KeptEvent._make, rows))
 
     def export(self, person: str) -> dict[str, Any]:
         """Everything that is kept of a person, events in the order they were accepted."""
         return {
             **subject(person),
             "attributes": self.store.attributes(person),
-            "events": self.events(person, FOREVER)[::-1],
+            "events": [event.to_json() for event in self.events(person, FOREVER)[::-1]],
             "exported_at": int(time.time()),
         }
 

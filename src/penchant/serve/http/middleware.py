@@ -253,7 +253,7 @@ def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", None) or "(none)")
 
 
-def need(scope: Scope, wanted: str) -> None:
+def require_scope(scope: Scope, wanted: str) -> None:
     """Raises ``Problem`` unless the caller has a scope: 401 for nobody, 403 for a key that has not."""
     caller: Caller = scope.get("penchant.caller") or Caller()
     if caller.allows(wanted):

@@ -1,18 +1,20 @@
-"""Which scope a route needs, declared where the route is, so that the OpenAPI document says it too."""
+"""The scope that a route requires, declared at the route, so that the OpenAPI document states it too."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from penchant.serve.http.middleware import need
-from penchant.serve.http.schemas import ProblemDocument
+from penchant.serve.common.problems import MEDIA_TYPE
+from penchant.serve.http.middleware import require_scope
 from penchant.serve.service import Service
 
 
-class Needs(SecurityBase):
-    """A dependency that lets a request pass only with a scope."""
+class RequiredScope(SecurityBase):
+    """A dependency that refuses a request without the scope."""
 
     def __init__(self, wanted: str, *, unless_local: bool = False) -> None:
         self.wanted, self.unless_local = wanted, unless_local
@@ -23,21 +25,40 @@ class Needs(SecurityBase):
         """Raises ``Problem`` 401 or 403."""
         if self.unless_local and request.scope.get("penchant.local"):
             return
-        need(request.scope, self.wanted)
+        require_scope(request.scope, self.wanted)
 
 
-COLLECT = Depends(Needs("collect"))
-READ = Depends(Needs("read"))
-ADMIN = Depends(Needs("admin"))
-OPERATOR = Depends(Needs("admin", unless_local=True))  # metrics and documentation
+COLLECT = Depends(RequiredScope("collect"))
+READ = Depends(RequiredScope("read"))
+ADMIN = Depends(RequiredScope("admin"))
+OPERATOR = Depends(RequiredScope("admin", unless_local=True))  # metrics and documentation
 
-PROBLEM = {"model": ProblemDocument, "content": {"application/problem+json": {}}}
+PROBLEMS = {
+    400: "The body is not JSON.",
+    401: "There is no key, or it is not valid.",
+    403: "The key does not have the scope, or its origin or host is not allowed.",
+    404: "There is no such item, model or path.",
+    409: "The model cannot be served, or there is no earlier one.",
+    410: "The list has changed or its model is gone: ask for the first page.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    422: "A field is invalid; `errors` names it.",
+    429: "Too many requests; wait as long as `Retry-After` says.",
+    500: "The service failed; the error is in its log.",
+    503: "The store cannot be read or written, or is busy; `Retry-After` says when to try again.",
+}
+COMMON = (400, 401, 403, 413, 415, 422, 429, 500, 503)
+_SCHEMA = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+_RETRY = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}}}
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """The refusals of a route, for the OpenAPI document; every route may also refuse the key, the rate and the body."""
-    common = (400, 401, 403, 413, 415, 422, 429, 500, 503)
-    return {status: dict(PROBLEM) for status in sorted({*common, *statuses})}
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route for the OpenAPI document: its own, and those that every route has."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({*COMMON, *statuses}):
+        headers = {"headers": _RETRY} if status in {429, 503} else {}
+        documented[status] = {"description": PROBLEMS[status], "content": _SCHEMA, **headers}
+    return documented
 
 
 def service_of(request: Request) -> Service:

@@ -55,12 +55,18 @@ async def show(request: Request) -> Response:
     events = await service.read(service.people.events, who, SHOWN)
     said = await service.read(service.store.attributes, who)
     told = await service.thread(service.personal.for_person, who, Query(K, why=True))
-    shade_of = shades([event["item"] for event in events[::-1]])
+    shade_of = shades([event.item for event in events[::-1]])
     if len(shade_of) > SHADES:
         shade_of = {}
-    shown = [{**event, **describe(active, event["item"]), "shade": shade_of.get(event["item"], 0)} for event in events]
-    for event in shown:
-        event["against"] = active.is_against(event["kind"])
+    shown = [
+        {
+            **event.to_json(),
+            **describe(active, event.item),
+            "shade": shade_of.get(event.item, 0),
+            "against": active.is_against(event.kind),
+        }
+        for event in events
+    ]
     entries = [{**entry, **describe(active, entry["item"])} for entry in all_told(told["items"], shade_of)]
     return page(
         request,

@@ -14,7 +14,7 @@ from penchant.serve.answers.ranking import Query
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.catalogue.search import MOST, search
 from penchant.serve.common.problems import invalid
-from penchant.serve.http.schemas import check_id
+from penchant.serve.http.schemas.fields import check_id
 from penchant.serve.pages.html import PageRoute, by_htmx, page
 from penchant.serve.pages.reasons import all_told, shades
 from penchant.serve.pages.sessions import TRY, Form, from_here, read_form, visitor_of

@@ -8,10 +8,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from penchant.serve.common.problems import Problem, invalid, place, said
-from penchant.serve.http.schemas import Collected, Event
+from penchant.serve.http.responses import ready
+from penchant.serve.http.schemas.events import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
 from penchant.store.events import NewEvent
 
@@ -41,8 +42,7 @@ async def collect(request: Request) -> Response:
         named = [{"field": f"events.{e['index']}.{e['field']}", "detail": e["detail"]} for e in errors]
         detail = f"no event was accepted; {named[0]['field']}: {named[0]['detail']}"
         raise Problem(422, detail, kind="invalid", errors=named)
-    document = {"accepted": accepted, "duplicates": duplicates, "errors": errors}
-    return Response(to_json(document), media_type="application/json")
+    return ready({"accepted": accepted, "duplicates": duplicates, "errors": errors})
 
 
 def _events(body: bytes, most: int) -> list[Any]:

@@ -1,118 +1,137 @@
-"""Items: look, search, put, patch, delete; similar, popular, trending, latest, onboarding."""
+"""Items: read, search, put, patch, delete; similar, popular, trending, latest, onboarding."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from penchant.serve.answers import lists
 from penchant.serve.catalogue.filters import parse
 from penchant.serve.catalogue.search import search
-from penchant.serve.common.problems import invalid, not_found
-from penchant.serve.http.schemas import Id, Item, ItemBatch, K, NamedItem, PathId, WhereText
+from penchant.serve.common.problems import invalid
+from penchant.serve.http.responses import ready
+from penchant.serve.http.schemas.fields import Id, K, PathId, WhereText
+from penchant.serve.http.schemas.items import (
+    Item,
+    ItemBatch,
+    ItemDeleted,
+    ItemDescription,
+    ItemList,
+    ItemsChanged,
+    ItemsFound,
+    NamedItem,
+    PopularItems,
+    SimilarItems,
+    TrendingItems,
+)
 from penchant.serve.http.scopes import ADMIN, READ, problems, service_of
+from penchant.serve.service import Service
 
 router = APIRouter(tags=["items"])
-Days = Annotated[float, Query(gt=0, le=3650, allow_inf_nan=False, description="how far back")]
-Exclude = Annotated[list[Id], Query(max_length=1000, description="items not wanted; may be given again")]
+Days = Annotated[float, Query(gt=0, le=3650, allow_inf_nan=False, description="length of the period")]
+Exclude = Annotated[list[Id], Query(max_length=1000, description="items to leave out; repeatable")]
 Words = Annotated[str, Query(alias="q", max_length=200, description="part of a title, or an id")]
 
 
-@router.get("/v1/items", dependencies=[READ], responses=problems())
-async def find(request: Request, words: Words = "", k: K = 20) -> dict[str, Any]:
-    """Search the catalogue: every word somewhere in the title, or the id; without words the most popular."""
+@router.get("/v1/items", dependencies=[READ], response_model=ItemsFound, responses=problems())
+async def find(request: Request, words: Words = "", k: K = 20) -> Response:
+    """Search the catalogue: items whose title contains every word, or whose id is given. Without words: the most
+    popular items."""
     service = service_of(request)
-    active = service.models.active
-    found = await service.thread(search, active.catalogue, words, k)
-    return {"items": [active.catalogue.describe(at) for at in found]}
+    catalogue = service.models.active.catalogue
+    found = await service.thread(search, catalogue, words, k)
+    return ready({"items": [catalogue.describe(at) for at in found]})
 
 
-@router.post("/v1/items", dependencies=[ADMIN], responses=problems())
-async def change(request: Request, batch: ItemBatch) -> dict[str, Any]:
-    """Put, patch and delete items, all or none; acts at once."""
+@router.post("/v1/items", dependencies=[ADMIN], response_model=ItemsChanged, responses=problems())
+async def change(request: Request, batch: ItemBatch) -> Response:
+    """Put, patch and delete items, all or none. Changes take effect at once."""
     service = service_of(request)
     size = len(batch.put) + len(batch.patch) + len(batch.delete)
     if not 1 <= size <= service.settings.max_batch:
         raise invalid("put", f"a batch has 1 to {service.settings.max_batch:,} items, not {size:,}")
-    await service.change_items(put=_said(batch.put), patch=_said(batch.patch), delete=batch.delete)
-    return {"put": len(batch.put), "patched": len(batch.patch), "deleted": len(batch.delete)}
+    await service.change_items(put=_documents(batch.put), patch=_documents(batch.patch), delete=batch.delete)
+    return ready({"put": len(batch.put), "patched": len(batch.patch), "deleted": len(batch.delete)})
 
 
-def _said(items: list[NamedItem]) -> list[dict[str, Any]]:
+def _documents(items: list[NamedItem]) -> list[dict[str, Any]]:
     return [item.model_dump(exclude_unset=True) for item in items]
 
 
-@router.get("/v1/items/{id}", dependencies=[READ], responses=problems(404))
-async def look(request: Request, id: PathId) -> dict[str, Any]:
-    """What is known about an item."""
-    catalogue = service_of(request).models.active.catalogue
-    return catalogue.describe(lists.known(catalogue, id))
+@router.get("/v1/items/{id}", dependencies=[READ], response_model=ItemDescription, responses=problems(404))
+async def look(request: Request, id: PathId) -> Response:
+    """Everything that is known about an item."""
+    return _described(service_of(request), id)
 
 
-@router.put("/v1/items/{id}", dependencies=[ADMIN], responses=problems())
-async def put(request: Request, id: PathId, item: Item) -> dict[str, Any]:
-    """Say what an item is, in place of what was said before; acts at once."""
+@router.put("/v1/items/{id}", dependencies=[ADMIN], response_model=ItemDescription, responses=problems())
+async def put(request: Request, id: PathId, item: Item) -> Response:
+    """Set an item; earlier changes are dropped. Takes effect at once."""
     service = service_of(request)
     await service.change_items(put=[{"item": id, **item.model_dump(exclude_unset=True)}])
-    catalogue = service.models.active.catalogue
-    return catalogue.describe(lists.known(catalogue, id))
+    return _described(service, id)
 
 
-@router.patch("/v1/items/{id}", dependencies=[ADMIN], responses=problems(404))
-async def patch(request: Request, id: PathId, item: Item) -> dict[str, Any]:
-    """Change what is said of an item; null takes something away; acts at once."""
+@router.patch("/v1/items/{id}", dependencies=[ADMIN], response_model=ItemDescription, responses=problems(404))
+async def patch(request: Request, id: PathId, item: Item) -> Response:
+    """Change some fields of an item; null removes a value. Takes effect at once."""
     service = service_of(request)
     lists.known(service.models.active.catalogue, id)
     await service.change_items(patch=[{"item": id, **item.model_dump(exclude_unset=True)}])
-    catalogue = service.models.active.catalogue
-    return catalogue.describe(lists.known(catalogue, id))
+    return _described(service, id)
 
 
-@router.delete("/v1/items/{id}", dependencies=[ADMIN], responses=problems(404))
-async def remove(request: Request, id: PathId) -> dict[str, Any]:
-    """Take an item off the shelf; acts at once."""
+@router.delete("/v1/items/{id}", dependencies=[ADMIN], response_model=ItemDeleted, responses=problems(404))
+async def remove(request: Request, id: PathId) -> Response:
+    """Remove an item from the catalogue. Takes effect at once."""
     service = service_of(request)
     lists.known(service.models.active.catalogue, id)
     await service.change_items(delete=[id])
-    return {"item": id, "deleted": True}
+    return ready({"item": id, "deleted": True})
 
 
-@router.get("/v1/items/{id}/similar", dependencies=[READ], responses=problems(404))
+def _described(service: Service, item: str) -> Response:
+    catalogue = service.models.active.catalogue
+    return ready(catalogue.describe(lists.known(catalogue, item)))
+
+
+# -- lists ------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/v1/items/{id}/similar", dependencies=[READ], response_model=SimilarItems, responses=problems(404))
 async def similar(
     request: Request, id: PathId, k: K = 10, where: WhereText = None, exclude: Exclude = [],  # noqa: B006  # never changed
-) -> dict[str, Any]:  # fmt: skip
-    """The items most like one: by the model, or by content where the model does not know it."""
+) -> Response:  # fmt: skip
+    """The items most similar to one: by the model, or by content where the model does not know it."""
     service = service_of(request)
-    if id not in service.models.active.catalogue.position:
-        raise not_found("id", "there is no such item")
-    return await service.thread(lists.similar, service.models.active, id, k, parse(where), exclude)
+    return ready(await service.thread(lists.similar, service.models.active, id, k, parse(where), exclude))
 
 
-@router.get("/v1/popular", dependencies=[READ], responses=problems())
+@router.get("/v1/popular", dependencies=[READ], response_model=PopularItems, responses=problems())
 async def popular(
     request: Request, k: K = 10, where: WhereText = None, days: Annotated[float | None, Query(gt=0, le=3650)] = None
-) -> dict[str, Any]:
-    """The most popular items: in what the model learned from, or among the people of the last days."""
+) -> Response:
+    """The most popular items: in the training data, or among the people of the last days."""
     service = service_of(request)
-    return await service.thread(lists.popular, service.models.active, service.trends, k, parse(where), days)
+    return ready(await service.thread(lists.popular, service.models.active, service.trends, k, parse(where), days))
 
 
-@router.get("/v1/trending", dependencies=[READ], responses=problems())
-async def trending(request: Request, k: K = 10, where: WhereText = None, days: Days = 7.0) -> dict[str, Any]:
-    """Items that more people than before do something with."""
+@router.get("/v1/trending", dependencies=[READ], response_model=TrendingItems, responses=problems())
+async def trending(request: Request, k: K = 10, where: WhereText = None, days: Days = 7.0) -> Response:
+    """The items whose number of people rose most."""
     service = service_of(request)
-    return await service.thread(lists.trending, service.models.active, service.trends, k, parse(where), days)
+    return ready(await service.thread(lists.trending, service.models.active, service.trends, k, parse(where), days))
 
 
-@router.get("/v1/latest", dependencies=[READ], responses=problems())
-async def latest(request: Request, k: K = 10, where: WhereText = None) -> dict[str, Any]:
+@router.get("/v1/latest", dependencies=[READ], response_model=ItemList, responses=problems())
+async def latest(request: Request, k: K = 10, where: WhereText = None) -> Response:
     """The items that were added last."""
-    return lists.latest(service_of(request).models.active, k, parse(where))
+    return ready(lists.latest(service_of(request).models.active, k, parse(where)))
 
 
-@router.get("/v1/onboarding", dependencies=[READ], responses=problems())
-async def onboarding(request: Request, k: K = 10, where: WhereText = None) -> dict[str, Any]:
-    """Popular items that differ from each other, for someone new to pick from."""
+@router.get("/v1/onboarding", dependencies=[READ], response_model=ItemList, responses=problems())
+async def onboarding(request: Request, k: K = 10, where: WhereText = None) -> Response:
+    """Popular items that differ from each other, for a new person to choose from."""
     service = service_of(request)
-    return await service.thread(lists.onboarding, service.models.active, k, parse(where))
+    return ready(await service.thread(lists.onboarding, service.models.active, k, parse(where)))

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from penchant.serve.common.problems import Problem
+from penchant.serve.http.responses import ready as response
+from penchant.serve.http.schemas.system import Alive, Ready
 from penchant.serve.http.scopes import OPERATOR, problems, service_of
 
 router = APIRouter(tags=["system"])
@@ -16,22 +18,22 @@ BEACON = "\n".join(line.strip() for line in _SCRIPT.splitlines()).encode()  # wi
 
 
 @router.head("/livez", include_in_schema=False)
-@router.get("/livez")
-async def live() -> dict[str, str]:
+@router.get("/livez", response_model=Alive)
+async def live() -> Response:
     """The process answers."""
-    return {"status": "alive"}
+    return response({"status": "alive"})
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz", responses=problems(503))
-async def ready(request: Request) -> dict[str, str]:
+@router.get("/readyz", response_model=Ready, responses=problems(503))
+async def ready(request: Request) -> Response:
     """A model is loaded and warm, and the store can be read."""
     service = service_of(request)
     if not service.ready:
         raise Problem(503, "no model is ready")
     await service.read(service.store.clock)
     active = service.models.active
-    return {"status": "ready", "model": type(active.recommender.model).name, "version": active.version}
+    return response({"status": "ready", "model": type(active.recommender.model).name, "version": active.version})
 
 
 @router.get("/metrics", dependencies=[OPERATOR], response_class=Response, responses=problems())

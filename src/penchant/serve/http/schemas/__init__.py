@@ -1,0 +1,1 @@
+"""The JSON of requests and responses; the OpenAPI document is made from these models."""

@@ -1,0 +1,119 @@
+"""Recommendations: what a client asks for, and the list with its reasons."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictStr
+
+from penchant.serve.answers.ranking import MOST
+from penchant.serve.common.values import Scalar
+from penchant.serve.http.schemas.fields import Filter, Finite, Id, Kind, Request, Response, Time
+
+# -- requests ---------------------------------------------------------------------------------------------------------
+
+
+class Ask(Request):
+    """What to recommend."""
+
+    k: int = Field(default=10, ge=1, le=MOST, strict=True)
+    page: Annotated[StrictStr, Field(max_length=2048)] | None = Field(
+        default=None, description="the token of the previous page, to continue after it"
+    )
+    exclude: Annotated[list[Id], Field(default_factory=list, max_length=1000)]
+    where: Filter = None
+    why: StrictBool = False
+    repeat: StrictBool = Field(default=False, description="include items the person has seen")
+
+
+class AskByQuery(BaseModel):
+    """What to recommend, as query parameters."""
+
+    k: int = Field(default=10, ge=1, le=MOST, description="number of items")
+    page: str | None = Field(default=None, max_length=2048, description="the token of the previous page")
+    exclude: list[Id] = Field(default_factory=list, max_length=1000, description="items to leave out; repeatable")
+    where: str | None = Field(
+        default=None, max_length=20_000, description="a filter as JSON; POST takes it as an object"
+    )
+    why: bool = False
+    repeat: bool = Field(default=False, description="include items the person has seen")
+
+
+class Past(Request):
+    """An event of a history in the request; it is not stored."""
+
+    item: Id
+    kind: Kind | None = None
+    value: Finite | None = None
+    time: Time | None = None
+
+
+def _past(given: Any) -> Any:
+    return {"item": given} if isinstance(given, str) else given
+
+
+class AskAnonymous(Ask):
+    """What to recommend for the history in the request."""
+
+    history: Annotated[
+        list[Annotated[Past, BeforeValidator(_past, json_schema_input_type=Id | Past)]],
+        Field(max_length=5000, description="oldest first; an event, or only its item"),
+    ]
+
+
+# -- responses --------------------------------------------------------------------------------------------------------
+
+
+class ModelName(Response):
+    """The model that answered."""
+
+    name: str
+    version: str
+
+
+class Part(Response):
+    """What one past event contributed to a score."""
+
+    item: str
+    title: str | None
+    contribution: float
+
+
+class Why(Response):
+    """Reasons. ``exact``: score = base + Σ contributions. ``leave-one-out``: score minus that without the event."""
+
+    method: Literal["exact", "leave-one-out"]
+    base: float
+    parts: list[Part]
+
+
+class RecommendedItem(Response):
+    """One recommended item."""
+
+    item: str
+    title: str | None
+    score: float
+    why: Why | None = None
+
+
+class SegmentName(Response):
+    """A segment of people: those who share the value of an attribute."""
+
+    attribute: str
+    value: Scalar
+    people: int
+
+
+class Recommended(Response):
+    """A recommendation list, best first."""
+
+    user: str | None
+    session: str | None = None
+    items: list[RecommendedItem]
+    fallback: bool = Field(description="the model knows nothing about this history: popular items")
+    unknown: list[str] = Field(description="items of the history that the model does not know")
+    model: ModelName
+    degraded: str | None = Field(description="why the answer is incomplete or of lower quality; null if it is not")
+    removed: dict[str, int] = Field(description="number of items that each filter removed")
+    next: str | None = Field(description="the token of the next page; null at the end")
+    segment: SegmentName | None = Field(default=None, description="the segment whose popular items these are")

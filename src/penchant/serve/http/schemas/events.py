@@ -1,0 +1,61 @@
+"""Events: the batch that a client sends, and the outcome."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StrictStr
+
+from penchant.serve.common.values import named
+from penchant.serve.http.schemas.fields import Finite, Id, Kind, Request, Response, Time
+
+CONTEXT_BYTES = 4096
+
+
+def _context(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value is not None:
+        if len(json.dumps(value)) > CONTEXT_BYTES:
+            raise ValueError(f"a context has at most {CONTEXT_BYTES} bytes of JSON")
+        for inner in value.values():
+            within = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+            if any(isinstance(part, (dict, list)) for part in within):
+                raise ValueError("a context is nested at most two levels deep")
+    return value
+
+
+class Event(Request):
+    """A person did something with an item."""
+
+    item: Id
+    user: Id | None = None
+    session: Id | None = None
+    kind: Kind | None = Field(default=None, examples=["view", "cart", "dislike"])
+    value: Finite | None = Field(default=None, description="a rating or a weight")
+    time: Time | None = Field(default=None, description="unix seconds or ISO-8601; default: now")
+    context: Annotated[dict[str, Any], AfterValidator(_context)] | None = None
+    id: Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(named)] | None = Field(
+        default=None, description="an event with a known id is counted once, so a request may be sent again"
+    )
+
+
+class Events(Request):
+    """A batch of events. The response names the invalid ones; the others are stored."""
+
+    events: list[Event] = Field(min_length=1)
+
+
+class EventError(Response):
+    """Why one event was not stored."""
+
+    index: int
+    field: str
+    detail: str
+
+
+class Collected(Response):
+    """The outcome of a batch. Every accepted event is on disk."""
+
+    accepted: int
+    duplicates: int
+    errors: list[EventError]

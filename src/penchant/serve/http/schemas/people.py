@@ -1,0 +1,106 @@
+"""People: stored events, attributes, export, merge and erasure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from penchant.serve.common.values import Scalar
+from penchant.serve.http.schemas.fields import ATTRIBUTES, Id, Name, Request, Response
+
+# -- requests ---------------------------------------------------------------------------------------------------------
+
+
+class Attributes(Request):
+    """Attributes of a person; they choose the segment for someone without events. ``null`` removes one."""
+
+    attributes: Annotated[dict[Name, Scalar | None], Field(max_length=ATTRIBUTES)]
+
+
+class Merge(Request):
+    """Whose events to take over: a session of this user, or the same person under another id."""
+
+    user: Id | None = None
+    session: Id | None = None
+
+
+# -- responses --------------------------------------------------------------------------------------------------------
+
+
+class KeptEvent(Response):
+    """A stored event; ``seq`` is its place in the order of acceptance."""
+
+    seq: int
+    item: str
+    kind: str | None
+    value: float | None
+    time: int = Field(description="unix seconds")
+    context: dict[str, Any] | None
+    id: str | None
+
+
+class _EventPage(Response):
+    events: list[KeptEvent]
+    next: int | None = Field(description="``before`` of the next page; null at the end")
+
+
+class UserEvents(_EventPage):
+    """The newest events of a user."""
+
+    user: str
+
+
+class SessionEvents(_EventPage):
+    """The newest events of a session."""
+
+    session: str
+
+
+class UserAttributes(Response):
+    """The attributes of a user."""
+
+    user: str
+    attributes: dict[str, Scalar]
+
+
+class Export(Response):
+    """Everything that is stored about a user, events in the order of acceptance."""
+
+    user: str
+    attributes: dict[str, Scalar]
+    events: list[KeptEvent]
+    exported_at: int = Field(description="unix seconds")
+
+
+class Person(Response):
+    """A user or a session."""
+
+    user: str | None = None
+    session: str | None = None
+
+
+class Merged(Response):
+    """The outcome of a merge."""
+
+    source: Person = Field(alias="from")
+    target: Person = Field(alias="to")
+    events: int
+    attributes: int
+    refused: int = Field(description="events dated before an erasure of the target")
+
+
+class Removed(Response):
+    """The number of rows that an erasure removed."""
+
+    events: int
+    attributes: int
+
+
+class Receipt(Person):
+    """The receipt of an erasure: what was removed, and what is left."""
+
+    erased_at: int = Field(description="unix seconds")
+    removed: Removed
+    kept: str
+    hash: str
