@@ -180,11 +180,17 @@ def test_sessions_are_drawn_whole_and_repeats_are_allowed() -> None:
 
 
 def test_fallback_is_counted() -> None:
-    rows = [[0, 1, 2], [0, 1, 2], [3, 4, 5], [6, 0, 1]]
-    found = pc.evaluate(a_log(rows), Follows(), split="leave-last", metrics="hit")
-    fitted = Follows().fit(leave_last(a_log(rows).histories()).train)
-    zero = (fitted.score(leave_last(a_log(rows).histories()).given) == 0).all(axis=1)
-    assert found.models[0].fallback_share == pytest.approx(zero.mean()) and zero.any()
+    """A case without a positive event is ranked by popularity; one that the model knows nothing about is not."""
+    train = Histories.from_lists([[0, 1], [1, 2], [1, 3], [2, 3]], 6)
+    weights = [[1.0], [-1.0], [1.0], []]
+    given = Histories.from_lists([[0], [0], [5], []], 6, values=weights, values_are="weight")
+    truth = Histories.from_lists([[1], [1], [1], [4]], 6)
+    split, metrics = Split("four", train, given, truth), parse_metrics("hit@1,auc")
+    found = measure(Follows().fit(train), split, metrics, run=Run())
+    assert found.fallback.tolist() == [False, True, False, True]
+    popular = measure(pc.Popular().fit(train), split, metrics, run=Run())
+    np.testing.assert_array_equal(found.sums[found.fallback], popular.sums[found.fallback])
+    assert found.sums[1].tolist() == [1.0, 1.0]
 
 
 def test_labels_are_unique_and_find_their_results() -> None:

@@ -24,6 +24,7 @@ from penchant.models.kinds.base import Model
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.popular import Popular
+from penchant.recommender.fallback import rank_or_popular
 from penchant.recommender.recommender import Recommender, load, save
 from tests.models.fitting import (
     arrays,
@@ -250,6 +251,22 @@ def test_permuted_items_permute_scores(name: str, model: Model, part: Planted) -
             assert rmse(other, there) == pytest.approx(rmse(model, part), rel=0.05)
         else:
             assert hit_rate(other, there) == pytest.approx(hit_rate(model, part), abs=0.05)
+
+
+def test_without_a_positive_event_the_list_is_that_of_popularity(model: Model, part: Planted) -> None:
+    """The recommender decides that, not the model."""
+    recommender = Recommender(Vocab([f"item {n}" for n in range(ITEMS)]), model)
+    popular = [f"item {n}" for n in np.lexsort((np.arange(ITEMS), -model.item_counts))]
+    empty = recommender.recommend(part.given[:1].without_events(), 9)
+    assert empty.fallback and empty.ids == popular[:9] and {entry.score for entry in empty} == {0}
+    unknown = recommender.recommend(["nothing that was learned"], 9, exclude=popular[:2])
+    assert unknown.fallback and unknown.ids == popular[2:11] and unknown.unknown == ["nothing that was learned"]
+    known = recommender.recommend(part.given[:1], 9)
+    assert not known.fallback
+    both = rank_or_popular(model, part.given.where(part.given.rows != 1)[:3], 9)
+    assert both.fallback.tolist() == [False, True, False]
+    assert [f"item {n}" for n in both.items[1]] == popular[:9]
+    assert [f"item {n}" for n in both.items[0]] == known.ids
 
 
 def test_nothing_given_is_changed(name: str, model: Model, part: Planted) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,12 +24,6 @@ class Ranked:
 
     def __len__(self) -> int:
         return len(self.items)
-
-    @property
-    def fallback(self) -> Bools:
-        """Rows ``(rows,)`` about which the model knew nothing: its best score is exactly zero, so that the training
-        count decided and the list is the popularity list."""
-        return np.asarray((self.scores[:, 0] == 0) & (self.items[:, 0] >= 0), dtype=np.bool_)
 
 
 def check_k(k: object) -> None:
@@ -147,6 +142,30 @@ def top_dense(
 
     over_blocks(work, len(scores), size=64, threads=threads)
     return Ranked(items, best)
+
+
+def top_in_blocks(
+    score: Callable[[Histories], Floats],
+    given: Histories,
+    k: int,
+    *,
+    exclude: Histories,
+    allow: Bools | None,
+    place: Ints,
+    threads: int,
+    arrays: int = 1,
+) -> Ranked:
+    """The k best of the dense scores that ``score`` gives for some rows, in blocks of bounded memory.
+
+    ``arrays`` is how many dense arrays ``score`` holds at once.
+    """
+    size = max(1, int(BLOCK_BYTES // (4 * arrays * max(1, given.n_items))))
+    items, scores = empty_lists(len(given), k)
+    for lo in range(0, len(given), size):
+        part = slice(lo, min(lo + size, len(given)))
+        best = top_dense(score(given[part]), k, exclude=exclude[part], allow=allow, place=place, threads=threads)
+        items[part], scores[part] = best.items, best.scores
+    return Ranked(items, scores)
 
 
 def empty_lists(rows: int, k: int) -> tuple[Ints, Floats]:

@@ -14,6 +14,7 @@ from penchant.core.split import Split
 
 if TYPE_CHECKING:
     from penchant.models.kinds.base import Model
+from penchant.recommender.fallback import needs_fallback
 
 PAIRS_AT_ONCE = 2_000_000  # events of the columns that diversity compares in one step
 
@@ -76,7 +77,8 @@ def auc(model: Model, split: Split) -> Doubles:
 
     One value per case, over all items. The order is that of the lists: score, then training count, then index, so there
     are no ties. A true item that a list must not contain ranks last. Where the split has candidates, only these are
-    ranked. A case without truth, or without any other item, is NaN.
+    ranked. A history without a positive event gets the order of popularity. A case without truth, or without any other
+    item, is NaN.
     """
     truth, n = split.truth.distinct(), split.truth.n_items
     unknown = np.zeros(len(split), dtype=np.int64) if split.unknown_truth is None else split.unknown_truth
@@ -84,7 +86,9 @@ def auc(model: Model, split: Split) -> Doubles:
     out = np.full(len(split), np.nan)
     size = max(1, BLOCK_BYTES // (16 * max(1, n)))
     for lo in range(0, len(split), size):
-        scores = model.score(split.given[lo : lo + size])
+        given = split.given[lo : lo + size]
+        scores = model.score(given)
+        scores[needs_fallback(given)] = 0  # popularity decides
         for r, row in enumerate(scores, start=lo):
             allowed = np.ones(n, dtype=np.bool_)
             if split.candidates is not None:

@@ -10,12 +10,12 @@ import numpy as np
 
 from penchant.core.histories import Bools, Longs
 from penchant.core.metrics import ACCURACY, LOWER_IS_BETTER, OVERALL, Doubles, judge
-from penchant.core.rank import Ranked, rank
 from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import ParameterError
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
 from penchant.models.kinds.base import Model
+from penchant.recommender.fallback import Lists, rank_or_popular
 
 CASES_AT_ONCE = 4_096
 WITHOUT_K = ("auc", "rmse", "mae")
@@ -102,23 +102,26 @@ def truth_sizes(split: Split) -> Longs:
 
 def ranked_lists(
     model: Model, split: Split, k: int, *, threads: int = 0, progress: Callable[[int, int], None] | None = None
-) -> Ranked:
+) -> Lists:
     """Rank all cases by the split's rules about seen items and candidates, in blocks of bounded memory."""
-    items, scores = [], []
+    found = []
     for lo in range(0, len(split), CASES_AT_ONCE):
         part = slice(lo, min(lo + CASES_AT_ONCE, len(split)))
         seen = None if split.repeat or split.seen is None else split.seen[part]
         candidates = None if split.candidates is None else split.candidates[part]
-        best = rank(
+        best = rank_or_popular(
             model, split.given[part], k, exclude=seen, repeat=split.repeat, candidates=candidates, threads=threads
         )
-        items.append(best.items)
-        scores.append(best.scores)
+        found.append(best)
         if progress is not None:
             progress(part.stop, len(split))
-    if not items:
-        return Ranked(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
-    return Ranked(np.concatenate(items), np.concatenate(scores))
+    if not found:
+        return Lists(np.empty((0, k), np.int32), np.empty((0, k), np.float32), np.empty(0, np.bool_))
+    return Lists(
+        np.concatenate([part.items for part in found]),
+        np.concatenate([part.scores for part in found]),
+        np.concatenate([part.fallback for part in found]),
+    )
 
 
 def measure(

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories
-from penchant.core.rank import Ranked, rank
 from penchant.core.run import Progress
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Model
 from penchant.recommender.answer import Recommendations
+from penchant.recommender.fallback import Lists, rank_or_popular
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,7 +34,7 @@ class Block:
     """The lists of users that follow each other in a log."""
 
     users: Sequence[str]
-    ranked: Ranked
+    ranked: Lists
     unknown: Sequence[Sequence[str]]  # per user: ids that the recommender does not know
     done: int
     total: int
@@ -59,7 +59,7 @@ def blocks(
     size = max(1, memory // (16 * model.n_items + _ENTRY_BYTES * k))
     for lo in range(0, len(given), size):
         hi = min(lo + size, len(given))
-        ranked = rank(model, given[lo:hi], k, repeat=repeat, allow=allow)
+        ranked = rank_or_popular(model, given[lo:hi], k, repeat=repeat, allow=allow)
         yield Block(users[lo:hi], ranked, unknown[lo:hi], hi, len(given))
 
 
@@ -116,7 +116,7 @@ def _parquet(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, scrat
         parts.append(part)
     whole = scratch / "lists.parquet"
     if not parts:
-        empty = Ranked(np.empty((0, 1), np.int32), np.empty((0, 1), np.float32))
+        empty = Lists(np.empty((0, 1), np.int32), np.empty((0, 1), np.float32), np.empty(0, np.bool_))
         _frame(Block([], empty, [], 0, 0), vocab, catalog).write_parquet(whole, compression="zstd")
     elif len(parts) == 1:
         return parts[0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
-from penchant.core.rank import Ranked, Scored, check_k, places, rank
+from penchant.core.rank import Scored, check_k, places, rank
 from penchant.core.run import Progress
 from penchant.data.one_history import Events, read_events
 from penchant.data.recipe import Recipe
@@ -22,6 +22,7 @@ from penchant.models.kinds.extendable import Extendable
 from penchant.recommender import bulk
 from penchant.recommender.answer import Part, Recommendation, Recommendations, Why
 from penchant.recommender.explain import explain_items
+from penchant.recommender.fallback import Lists, rank_or_popular
 from penchant.recommender.folder.contents import Contents, content_hash, with_members
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Recommender:
         check_k(k)
         given, unknown = self.histories(history, now=now)
         mask = self._mask(allow, exclude)
-        ranked = rank(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
+        ranked = rank_or_popular(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
         chosen = ranked.items[0][ranked.items[0] >= 0]
         reasons = self._why(given, chosen.tolist()) if why else None
         return self._answer(ranked, 0, unknown=unknown, reasons=reasons)
@@ -129,7 +130,7 @@ class Recommender:
         scored = Scored(self.model.similar(index)[None, :], self.item_counts)
         ranked = rank(scored, itself, k, allow=self._mask(allow, exclude), place=self._place)
         ranked.items[ranked.scores <= 0] = -1
-        return replace(self._answer(ranked, 0), fallback=False)
+        return self._answer(Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_)), 0)
 
     # -- a whole log ----------------------------------------------------------------------------------------------
 
@@ -317,7 +318,7 @@ class Recommender:
     # -- answers --------------------------------------------------------------------------------------------------
 
     def _answer(
-        self, ranked: Ranked, row: int, *, unknown: Sequence[str] = (), reasons: Sequence[Why] | None = None
+        self, ranked: Lists, row: int, *, unknown: Sequence[str] = (), reasons: Sequence[Why] | None = None
     ) -> Recommendations:
         scores = ranked.scores[row].tolist()
         entries = [

@@ -13,7 +13,7 @@ import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
-from penchant.core.rank import BLOCK_BYTES, Ranked, empty_lists, top_dense
+from penchant.core.rank import Ranked, top_in_blocks
 from penchant.core.run import Run
 from penchant.errors import DataError, NotFittedError, ParameterError
 
@@ -166,17 +166,9 @@ class Model(ABC):
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
     ) -> Ranked:
-        """Top k of every row, in blocks of bounded memory; ``topk.rank`` is the door to it."""
+        """Top k of every row, in blocks of bounded memory; ``core.rank.rank`` is the door to it."""
         self._check_given(given)
-        size = max(1, int(BLOCK_BYTES // (4 * max(1, given.n_items))))
-        items, scores = empty_lists(len(given), k)
-        for lo in range(0, len(given), size):
-            part = slice(lo, min(lo + size, len(given)))
-            best = top_dense(
-                self.score(given[part]), k, exclude=exclude[part], allow=allow, place=place, threads=threads
-            )
-            items[part], scores[part] = best.items, best.scores
-        return Ranked(items, scores)
+        return top_in_blocks(self.score, given, k, exclude=exclude, allow=allow, place=place, threads=threads)
 
     def similar(self, item: int) -> Floats:
         """How much each item resembles ``item``, shape ``(n_items,)``: the scores of a history of that one item."""

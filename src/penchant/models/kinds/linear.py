@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints
-from penchant.core.rank import BLOCK_BYTES, Ranked, empty_lists, top_dense
+from penchant.core.rank import Ranked, empty_lists, top_in_blocks
 from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Explanation, Model, Space, hyper, learned
@@ -118,7 +118,9 @@ class LinearModel(Model):
         Dislikes (weights below zero) count against similar items: their scores are subtracted.
         """
         if given.has_dislikes:
-            return self._top_net(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+            return top_in_blocks(
+                self.net_score, given, k, exclude=exclude, allow=allow, place=place, threads=threads, arrays=2
+            )
         if not self.weights.only_sparse or len(given) == 1:
             return super().top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
         from penchant.kernels.select import sparse_top
@@ -142,17 +144,9 @@ class LinearModel(Model):
         over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
         return Ranked(items, scores)
 
-    def _top_net(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
-    ) -> Ranked:
-        size = max(1, int(BLOCK_BYTES // (8 * max(1, given.n_items))))
-        items, scores = empty_lists(len(given), k)
-        for lo in range(0, len(given), size):
-            part = slice(lo, min(lo + size, len(given)))
-            net = self.score(given[part]) - self.score(given[part].dislikes())
-            best = top_dense(net, k, exclude=exclude[part], allow=allow, place=place, threads=threads)
-            items[part], scores[part] = best.items, best.scores
-        return Ranked(items, scores)
+    def net_score(self, given: Histories) -> Floats:
+        """Scores minus the scores that the dislikes give."""
+        return self.score(given) - self.score(given.dislikes())
 
     def explain(self, given: Histories, item: int) -> Explanation:
         """Exact: each event gives its coefficient times ``W[its item, item]``; events outside the window give zero."""

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from penchant.core.histories import Histories, Ints
-from penchant.core.rank import places, rank
+from penchant.core.rank import places
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.errors import DataError, ParameterError, PenchantError
+from penchant.recommender.fallback import rank_or_popular
 from penchant.recommender.folder.load import verify
 from penchant.recommender.recommender import Recommender, load
 from penchant.serve.catalogue.live import LiveCatalogue
@@ -87,9 +88,9 @@ class ServedModel:
         for n in range(WARM_ANSWERS):
             given = self._typical(best[n::WARM_ANSWERS])
             start = time.perf_counter()
-            rank(model, given, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+            rank_or_popular(model, given, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
             spent.append(time.perf_counter() - start)
-        rank(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+        rank_or_popular(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
         self.seconds = min(spent)
         for _ in range(2 if len(given.items) else 0):  # the second time it is warm
             start = time.perf_counter()

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints
-from penchant.core.rank import rank
 from penchant.recommender.explain import explain_items
+from penchant.recommender.fallback import rank_or_popular
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.history import PersonHistory
 from penchant.serve.answers.models import ServedModel
@@ -199,7 +199,7 @@ def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: in
 def _by_model(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int) -> _List:
     allow = mask[: served.catalogue.n_model]
     try:
-        ranked = rank(
+        ranked = rank_or_popular(
             served.recommender.model, history.given, wanted, exclude=served.nobody, allow=allow, place=served.place,
             threads=1,
         )  # fmt: skip

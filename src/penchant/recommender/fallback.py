@@ -1,0 +1,73 @@
+"""The one decision for the popularity list: a history without a known positive event gets it, whatever the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.core.histories import Bools, Histories, Ints, Longs
+from penchant.core.rank import Ranked, Ranker, rank, top_in_blocks
+from penchant.models.kinds.linear import LinearModel
+
+
+@dataclass(frozen=True, eq=False)
+class Lists(Ranked):
+    """Lists, and which of them are the popularity list."""
+
+    fallback: Bools  # (rows,)
+
+
+@dataclass(frozen=True, eq=False)
+class Popularity:
+    """The popularity list as something that ``rank`` can rank: all scores are zero, so the training count decides."""
+
+    item_counts: Longs  # (n_items,)
+
+    def top(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+    ) -> Ranked:
+        return top_in_blocks(
+            lambda part: np.zeros((len(part), part.n_items), dtype=np.float32), given, k, exclude=exclude, allow=allow,
+            place=place, threads=threads,
+        )  # fmt: skip
+
+
+def needs_fallback(given: Histories) -> Bools:
+    """Rows ``(rows,)`` without a positive event: there is nothing in them to recommend from."""
+    return np.asarray(given.positives().lengths == 0, dtype=np.bool_)
+
+
+def rank_or_popular(
+    model: Ranker,
+    given: Histories,
+    k: int,
+    *,
+    exclude: Histories | None = None,
+    repeat: bool = False,
+    allow: Bools | None = None,
+    candidates: Histories | None = None,
+    place: Ints | None = None,
+    threads: int = 0,
+) -> Lists:
+    """``core.rank.rank``, with the popularity list for every history without a positive event, whatever the model.
+
+    The popularity list follows the same masks and candidates; its scores are zero. Where a history holds only dislikes,
+    a linear model still lowers the items that resemble them.
+    """
+    fallback = needs_fallback(given)
+    plain = fallback
+    if isinstance(model, LinearModel) and given.has_dislikes:
+        plain = fallback & (given.negatives().lengths == 0)  # it scores nothing but dislikes: popularity, less these
+    items = np.full((len(given), min(k, given.n_items) or 1), -1, dtype=np.int32)
+    scores = np.full(items.shape, -np.inf, dtype=np.float32)
+    for ranker, rows in ((model, ~plain), (Popularity(model.item_counts), plain)):
+        if not rows.any():
+            continue
+        some = slice(None) if rows.all() else rows
+        ranked = rank(
+            ranker, given[some], k, exclude=None if exclude is None else exclude[some], repeat=repeat, allow=allow,
+            candidates=None if candidates is None else candidates[some], place=place, threads=threads,
+        )  # fmt: skip
+        items[rows], scores[rows] = ranked.items, ranked.scores
+    return Lists(items, scores, fallback)
