@@ -67,3 +67,25 @@ def test_lists_are_those_of_all_scores(monkeypatch: pytest.MonkeyPatch, biased: 
         exact = Model.top(model, given_items, 20, exclude=given_items, allow=mask, place=place, threads=1)
         np.testing.assert_array_equal(ours.items, exact.items)
         np.testing.assert_allclose(ours.scores, exact.scores, rtol=1e-5, atol=1e-5)
+
+
+def test_the_bound_is_no_wider_than_rounding_needs_and_no_narrower() -> None:
+    """Two items whose rounding goes as far as it can, in opposite directions: a bound of half the size loses one."""
+    f, lost = 17, 0.49  # the first number sets the step to one; all others are rounded by ``lost`` in one direction
+    query = np.ones(f, dtype=np.float32)
+    query[0] = 0  # Cauchy and Schwarz is then an equation
+
+    def item(steps: list[int], rounded: float) -> np.ndarray:
+        return np.array([127, *(step + rounded for step in steps)], dtype=np.float32)
+
+    seems_better = item([11] * 12 + [10] * 4, -lost)  # 172 as rounded, 164.2 in truth
+    is_better = item([10] * 16, lost)  # 160 as rounded, 167.8 in truth
+    vectors = np.stack([seems_better] * 3 + [is_better])
+    exact = vectors @ query
+    assert exact[3] > exact[0]
+    coarse = Coarse.make(vectors, 1)
+    assert (coarse.coarse @ query)[0] > (coarse.coarse @ query)[3]
+    near = coarse.reach(query, None, np.zeros(4, dtype=np.bool_), 1)
+    assert near is not None and 3 in near
+    far = Coarse.make(np.stack([is_better, item([8] * 16, lost)]), 1).reach(query, None, np.zeros(2, np.bool_), 1)
+    assert far is not None and far.tolist() == [0]  # 32 steps apart, twice what rounding can hide

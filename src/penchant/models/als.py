@@ -9,8 +9,7 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.run import Run
-from penchant.errors import ParameterError
-from penchant.models.kinds.base import Explanation, Space, hyper, learned
+from penchant.models.kinds.base import Explanation, Space, events_used, hyper, learned
 from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.kinds.vector import VectorModel
 
@@ -170,27 +169,26 @@ class ALS(SelfTuned, VectorModel):
         self._solve(x, self.item_vectors, side, self.spectrum, typical, few, steps, self.factors, 0)
         return x
 
-    def explain(self, given: Histories, item: int) -> Explanation:
+    def _explain(self, given: Histories, items: Longs) -> list[Explanation]:
         """Exact: with A the history's ridge matrix, event j gives w_j · y_item·A⁻¹y_j, and the base is zero.
 
-        Of a repeated item the newest event stands for all.
+        The newest event of a repeated item gets the contribution of all of them.
         """
-        if len(given) != 1:
-            raise ParameterError(f"explain takes one history, got {len(given)}")
-        self._check_given(given)
-        parts = np.zeros(len(given.items), dtype=np.float32)
+        nothing = np.zeros(len(given.items), dtype=np.float32)
         events = given.positives().distinct()
         if len(events.items) == 0:
-            return Explanation("exact", 0.0, 0.0, parts)
+            return [Explanation("exact", 0.0, 0.0, nothing) for _ in items]
         w, y = events.weights().astype(np.float64), self.item_vectors[events.items].astype(np.float64)
         unobserved = self.value("unobserved")
         reg = self.value("reg") * (len(events.items) + unobserved * self.n_items) ** self.reg_exponent
         a = (y.T * w) @ y + np.diag(unobserved * self.spectrum.astype(np.float64) + reg)
-        gave = w * (y @ np.linalg.solve(a, self.item_vectors[item].astype(np.float64)))
-        liked = given.liked if given.liked is not None else given.weights() > 0
-        newest = {int(of): event for event, of in enumerate(given.items) if liked[event]}
-        parts[[newest[int(of)] for of in events.items]] = gave
-        return Explanation("exact", float(gave.sum()), 0.0, parts)
+        event, out = events_used(given, events), []
+        for item in items.tolist():
+            gave = w * (y @ np.linalg.solve(a, self.item_vectors[item].astype(np.float64)))
+            parts = nothing.copy()
+            parts[event] = gave
+            out.append(Explanation("exact", float(gave.sum()), 0.0, parts))
+        return out
 
 
 @dataclass(frozen=True, eq=False)

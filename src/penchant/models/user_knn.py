@@ -13,7 +13,7 @@ from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.rank import Ranked, empty_lists
 from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
-from penchant.models.kinds.base import Explanation, Space, hyper, learned
+from penchant.models.kinds.base import Explanation, Space, events_used, hyper, learned
 from penchant.models.kinds.neighbours import NeighbourModel
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.rating_baseline import Baseline
@@ -174,7 +174,7 @@ class UserKNN(RatingModel, NeighbourModel):
             scores = (scores / np.bincount(row, weights=scores, minlength=len(sizes))[row]).astype(np.float32)
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), rows, scores
 
-    def _said(self) -> Sparse:
+    def _operator(self) -> Sparse:
         """Stored history → items with what they count: the operator of the votes."""
         events = self._side(rated=False).events
         if self._data is None:
@@ -187,9 +187,9 @@ class UserKNN(RatingModel, NeighbourModel):
         from penchant.kernels.threads import over_blocks
 
         indptr, rows, scores = self._votes(self.recent(given), 1)
-        said, out = self._said(), np.zeros((len(given), given.n_items), dtype=np.float32)
+        operator, out = self._operator(), np.zeros((len(given), given.n_items), dtype=np.float32)
         over_blocks(
-            lambda lo, hi: sparse_scores(lo, hi, indptr, rows, scores, *said, out), len(given), size=64, threads=1
+            lambda lo, hi: sparse_scores(lo, hi, indptr, rows, scores, *operator, out), len(given), size=64, threads=1
         )
         return out
 
@@ -203,35 +203,37 @@ class UserKNN(RatingModel, NeighbourModel):
         items, scores = empty_lists(len(given), k)
         by_place = np.argsort(place).astype(np.int32)
         mask = np.empty(0, np.bool_) if allow is None else allow
-        said = self._said()
+        operator = self._operator()
         for start in range(0, len(given), ROWS_AT_ONCE):
             part = slice(start, min(start + ROWS_AT_ONCE, len(given)))
             votes = self._votes(self.recent(given[part]), threads)
             banned = exclude[part]
             rest = (place, by_place, banned.indptr, banned.items, mask, items[part], scores[part])
-            over_blocks(partial(_top_of_votes, votes, said, rest), len(banned), size=64, threads=threads)
+            over_blocks(partial(_top_of_votes, votes, operator, rest), len(banned), size=64, threads=threads)
         return Ranked(items, scores)
 
-    def explain(self, given: Histories, item: int) -> Explanation:
-        """Exact: what each neighbour gives is shared among the events it has in common with the history, by their part
-        in the similarity (of similarities that are no sums: equally)."""
-        if len(given) != 1:
-            raise ParameterError(f"explain takes one history, got {len(given)}")
-        self._check_given(given)
-        parts = np.zeros(len(given.items), dtype=np.float64)
+    def _explain(self, given: Histories, items: Longs) -> list[Explanation]:
+        """Exact: the contribution of each neighbour is divided among the events it has in common with the history.
+
+        Each event gets its part of their similarity; where a similarity is not a sum, all get the same.
+        """
         recent = self.recent(given)
+        event = events_used(given, recent)
         _, rows, votes = self._votes(recent, 1)
-        indptr, items, data = self._said()
-        newest = {int(i): event for event, i in enumerate(given.items)}
-        for row, vote in zip(rows, votes, strict=True):
-            of = slice(indptr[row], indptr[row + 1])
-            gave = float(data[of][items[of] == item].sum()) * float(vote)
-            common = np.flatnonzero(np.isin(recent.items, items[of]))
-            if gave and len(common):
-                share = self._share(recent, int(row), common)
-                for event, part in zip(recent.items[common], share / share.sum(), strict=True):
-                    parts[newest[int(event)]] += gave * part
-        return Explanation("exact", float(parts.sum()), 0.0, parts.astype(np.float32))
+        indptr, stored, data = self._operator()
+        out = []
+        for item in items.tolist():
+            parts = np.zeros(len(given.items), dtype=np.float64)
+            for row, vote in zip(rows, votes, strict=True):
+                of = slice(indptr[row], indptr[row + 1])
+                gave = float(data[of][stored[of] == item].sum()) * float(vote)
+                common = np.flatnonzero(np.isin(recent.items, stored[of]))
+                if gave and len(common):
+                    share = self._share(recent, int(row), common)
+                    for at, part in zip(event[common], share / share.sum(), strict=True):
+                        parts[at] += gave * part
+            out.append(Explanation("exact", float(parts.sum()), 0.0, parts.astype(np.float32)))
+        return out
 
     def _share(self, recent: Histories, row: int, common: Longs) -> Floats:
         """The parts that the common events have in the similarity with one stored history."""
@@ -265,7 +267,7 @@ class UserKNN(RatingModel, NeighbourModel):
         return self.baseline.clip(self.baseline.of(known, items) + out)
 
 
-def _top_of_votes(votes: Sparse, said: Sparse, rest: tuple[Any, ...], lo: int, hi: int) -> None:
+def _top_of_votes(votes: Sparse, operator: Sparse, rest: tuple[Any, ...], lo: int, hi: int) -> None:
     from penchant.kernels.select import sparse_top
 
-    sparse_top(lo, hi, *votes, *said, *rest)
+    sparse_top(lo, hi, *votes, *operator, *rest)

@@ -13,7 +13,7 @@ import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
-from penchant.core.rank import Ranked, top_in_blocks
+from penchant.core.rank import BLOCK_BYTES, Ranked, top_in_blocks
 from penchant.core.run import Run
 from penchant.errors import DataError, NotFittedError, ParameterError
 
@@ -119,6 +119,23 @@ class Model(ABC):
     def _score(self, given: Histories) -> Floats:
         """Scores ``(len(given), n_items)``, float32; zeros for an empty row unless the model knows better."""
 
+    def _explain(self, given: Histories, items: Longs) -> list[Explanation]:
+        """Explanations of items for one history; leave-one-out unless the model knows the exact contributions."""
+        total: Floats = self.score(given)[0, items]
+        events = len(given.items)
+        without = np.empty((events, len(items)), dtype=np.float32)
+        size = max(1, int(BLOCK_BYTES // (4 * max(1, given.n_items) + 32 * max(1, events))))
+        for lo in range(0, events, size):
+            hi = min(lo + size, events)
+            keep = np.ones((hi - lo, events), dtype=np.bool_)
+            keep[np.arange(hi - lo), np.arange(lo, hi)] = False
+            shortened = given[np.zeros(hi - lo, dtype=np.int64)].where(keep.ravel())
+            without[lo:hi] = self.score(shortened)[:, items]
+        return [
+            Explanation("leave-one-out", float(total[n]), 0.0, (total[n] - without[:, n]).astype(np.float32))
+            for n in range(len(items))
+        ]
+
     # -- what everyone calls --------------------------------------------------------------------------------------
 
     def fit(
@@ -176,20 +193,20 @@ class Model(ABC):
         return scores
 
     def explain(self, given: Histories, item: int) -> Explanation:
-        """Why ``item`` scores what it does for the one history ``given``: one contribution an event, oldest first.
+        """Why ``item`` scores what it does for the one history ``given``: one contribution per event, oldest first."""
+        return self.explain_items(given, [item])[0]
 
-        Here each contribution is the score minus the score without that event; models whose score is a sum of
-        contributions answer exactly.
+    def explain_items(self, given: Histories, items: Sequence[int]) -> list[Explanation]:
+        """Why each of ``items`` scores what it does for the one history ``given``: one contribution per event of it.
+
+        Models whose score is a sum over events answer exactly. For the others a contribution is the score minus the
+        score without that event: every shortened history is scored once for all items, in blocks of bounded memory.
+        Raises ``ParameterError`` unless ``given`` is one history.
         """
         if len(given) != 1:
-            raise ParameterError(f"explain takes one history, got {len(given)}")
-        events = len(given.items)
-        without = np.ones(events * events, dtype=np.bool_)
-        without[:: events + 1] = False
-        repeated = given[np.zeros(events, dtype=np.int64)].where(without) if events else given
-        total = float(self.score(given)[0, item])
-        parts = total - self.score(repeated)[:, item] if events else np.empty(0, np.float32)
-        return Explanation("leave-one-out", total, 0.0, parts.astype(np.float32))
+            raise ParameterError(f"an explanation is for one history, got {len(given)}")
+        self._check_given(given)
+        return self._explain(given, np.asarray(items, dtype=np.int64))
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
@@ -211,6 +228,23 @@ class Explanation:
     score: float
     base: float
     parts: Floats  # (events,)
+
+
+def events_used(given: Histories, used: Histories) -> Longs:
+    """Which event of the one history ``given`` each event of ``used`` is, its positives without some of the repeats.
+
+    Of a repeated item the newest positive event is taken, then the one before it, as often as ``used`` holds the item.
+    """
+    positive = np.ones(len(given.items), dtype=np.bool_)
+    if given.liked is not None:
+        positive = given.liked
+    elif given.values_are == "weight" and given.values is not None:
+        positive = given.values > 0
+    newest_first: dict[int, list[int]] = {}
+    for event in np.flatnonzero(positive)[::-1].tolist():
+        newest_first.setdefault(int(given.items[event]), []).append(event)
+    found = [newest_first[item].pop(0) for item in used.items[::-1].tolist()]
+    return np.array(found[::-1], dtype=np.int64)
 
 
 def _check(model: str, parameter: dataclasses.Field[Any], value: Any) -> None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from penchant.core.histories import Bools, Floats, Histories, Ints
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.rank import Ranked, empty_lists, top_in_blocks
 from penchant.core.run import Run
-from penchant.errors import ParameterError
-from penchant.models.kinds.base import Explanation, Model, Space, hyper, learned
+from penchant.models.kinds.base import Explanation, Model, Space, events_used, hyper, learned
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.parts.half_life import estimate_half_life
 from penchant.models.parts.weights import Weights
@@ -148,18 +147,13 @@ class LinearModel(Model):
         """Scores minus the scores that the dislikes give."""
         return self.score(given) - self.score(given.dislikes())
 
-    def explain(self, given: Histories, item: int) -> Explanation:
+    def _explain(self, given: Histories, items: Longs) -> list[Explanation]:
         """Exact: each event gives its coefficient times ``W[its item, item]``; events outside the window give zero."""
-        if len(given) != 1:
-            raise ParameterError(f"explain takes one history, got {len(given)}")
-        self._check_given(given)
-        parts = np.zeros(len(given.items), dtype=np.float32)
         recent = self.recent(given if self.uses_negatives else given.positives())
-        gave = self.coefficients(recent) * self.weights.column(item, recent.items)
-        # an event keeps its place: of a repeated item, the newest positive stands for all where repeats are merged
-        left: dict[int, list[int]] = {}
-        for event in range(len(given.items) - 1, -1, -1):
-            left.setdefault(int(given.items[event]), []).append(event)
-        for value, of in zip(gave[::-1], recent.items[::-1], strict=True):
-            parts[left[int(of)].pop(0)] = value
-        return Explanation("exact", float(parts.sum()), 0.0, parts)
+        coefficients, event = self.coefficients(recent), events_used(given, recent)
+        out = []
+        for item in items.tolist():
+            parts = np.zeros(len(given.items), dtype=np.float32)
+            parts[event] = coefficients * self.weights.column(item, recent.items)
+            out.append(Explanation("exact", float(parts.sum()), 0.0, parts))
+        return out

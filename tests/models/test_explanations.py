@@ -1,0 +1,80 @@
+"""Which event of a history gets which contribution, and that explaining several items is explaining each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import penchant as pc
+from penchant.core.histories import Histories
+from penchant.core.run import Run
+from penchant.errors import ParameterError
+from penchant.models.kinds import base
+from penchant.models.kinds.base import Model
+
+ITEMS = 14
+ONE = Run(threads=1)
+
+
+def with_weights(items: list[int], weights: list[float], n_items: int = ITEMS) -> Histories:
+    return Histories.from_lists([items], n_items, values=[weights], values_are="weight")
+
+
+@pytest.fixture(scope="module")
+def train() -> Histories:
+    """Every item met every other one, in both orders."""
+    rng = np.random.default_rng(0)
+    return Histories.from_lists([rng.permutation(ITEMS)[:5].tolist() for _ in range(311)], ITEMS)
+
+
+@pytest.mark.parametrize(
+    "model", [pc.ItemKNN(half_life=0.0), pc.EASE(reg=9.0, half_life=0.0), pc.ALS(factors=4, epochs=2), pc.UserKNN()]
+)
+def test_the_newest_liked_event_of_an_item_gets_the_contribution_of_all(model: Model, train: Histories) -> None:
+    model.fit(train, run=ONE)
+    merged = model.explain(with_weights([8, 4], [1.0, 2.0]), 12)
+    assert merged.parts.all()
+    # item 4 twice, then disliked; item 8 stays the oldest
+    given = with_weights([4, 8, 4, 4], [1.0, 1.0, 1.0, -1.0])
+    np.testing.assert_allclose(model.explain(given, 12).parts, [0, merged.parts[0], merged.parts[1], 0], rtol=1e-6)
+
+
+def test_every_repeat_has_its_own_contribution_where_order_counts(train: Histories) -> None:
+    model = pc.Transitions(half_life=1.0).fit(train, run=ONE)
+    given = Histories.from_lists([[4, 8, 4, 4]], ITEMS)
+    w = model.weights.column(12, given.items)
+    assert (w > 0).all() and w[0] != w[1]
+    np.testing.assert_allclose(model.explain(given, 12).parts, w * [0.125, 0.25, 0.5, 1.0], rtol=1e-6)
+    windowed = pc.Transitions(half_life=1.0, window=2).fit(train, run=ONE).explain(given, 12)
+    np.testing.assert_allclose(windowed.parts, w * [0, 0, 0.5, 1.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "model", [pc.ItemKNN(), pc.ALS(factors=4, epochs=2), pc.UserKNN(), pc.Popular(), pc.BPR(epochs=2)]
+)
+def test_several_items_are_explained_as_each_alone(
+    model: Model, train: Histories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.fit(train, run=ONE)
+    given, items = Histories.from_lists([[4, 8, 5, 4, 9]], ITEMS), [12, 3, 12]
+    together = model.explain_items(given, items)
+    monkeypatch.setattr(base, "BLOCK_BYTES", 1)  # one shortened history at a time
+    for one, item in zip(together, items, strict=True):
+        alone = model.explain(given, item)
+        assert (one.method, one.base) == (alone.method, alone.base)
+        assert one.score == pytest.approx(alone.score, rel=1e-6)
+        np.testing.assert_allclose(one.parts, alone.parts, rtol=1e-5, atol=1e-6)
+
+
+def test_leave_one_out_is_the_difference_to_the_history_without_the_event(train: Histories) -> None:
+    model = pc.BPR(epochs=2, form="items").fit(train, run=ONE)
+    told = model.explain(Histories.from_lists([[4, 8, 5]], ITEMS), 12)
+    without = [model.score(Histories.from_lists([rest], ITEMS))[0, 12] for rest in ([8, 5], [4, 5], [4, 8])]
+    assert told.method == "leave-one-out"
+    np.testing.assert_allclose(told.parts, told.score - np.array(without), atol=1e-6)
+
+
+def test_an_explanation_is_for_one_history(train: Histories) -> None:
+    model = pc.ItemKNN().fit(train, run=ONE)
+    with pytest.raises(ParameterError, match="one history, got 2"):
+        model.explain_items(Histories.from_lists([[1], [2]], ITEMS), [3])
