@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import penchant as pc
+from penchant.data.read import read_interactions
 from penchant.store.database import StoreError
-from tests.serve.conftest import ITEMS, Client, Make
+from penchant.training.fit import fit
+from tests.serve.conftest import ITEMS, Client, Make, rows
 
 DRAMA = ITEMS[:10]
 
@@ -195,10 +199,6 @@ def test_a_like_after_a_dislike_shows_the_item_again(client: Client) -> None:
 
 
 def test_dislikes_work_where_training_knew_none(make: Make, tmp_path: Path) -> None:
-    from penchant.data.read import read_interactions
-    from penchant.training.fit import fit
-    from tests.serve.conftest import rows
-
     log = read_interactions(rows().select("user", "item"))
     fit(log, pc.ItemKNN()).save(tmp_path / "plain")
     client = make(folder=str(tmp_path / "plain"))
@@ -305,17 +305,33 @@ def test_a_segment_stands_in_for_someone_without_events(make: Make) -> None:
     assert "segment" not in client.get("/v1/users/lone/recommendations").json()
 
 
-def test_lists_that_are_nobodys(client: Client) -> None:
+def test_non_personalised_lists(client: Client) -> None:
     popular = client.get("/v1/popular?k=29").json()
     counts = [entry["score"] for entry in popular["items"]]
     assert counts == sorted(counts, reverse=True)
     similar = client.get("/v1/items/i00/similar?k=5").json()
     assert similar["method"] == "model"
     assert {entry["item"] for entry in similar["items"]} <= set(DRAMA)
-    onboarding = client.ids("/v1/onboarding", k=3)
-    assert {ITEMS.index(item) // 10 for item in onboarding} == {0, 1, 2}  # one of each genre
     history(client, "ann", "i20")
     history(client, "bob", "i20", "i21")
     assert client.ids("/v1/trending", k=2) == ["i20", "i21"]
     assert client.ids("/v1/popular", k=2, days=1) == ["i20", "i21"]
     assert client.get("/v1/items/none/similar").status_code == 404
+
+
+def test_onboarding_leaves_popular_items_out_that_resemble_the_others(make: Make, tmp_path: Path) -> None:
+    dice = random.Random(5)
+    genre_of = [0] * 60 + [1] * 20 + [2] * 10  # most people keep to the first genre, so its items are the popular ones
+    events = [
+        {"user": f"t{user}", "item": ITEMS[genre * 10 + n]}
+        for user, genre in enumerate(genre_of)
+        for n in dice.sample(range(10), 5)
+    ]
+    fit(read_interactions(pl.DataFrame(events)), "item-knn").save(tmp_path / "skewed")
+    client = make(folder=str(tmp_path / "skewed"))
+
+    def genres(path: str) -> set[int]:
+        return {ITEMS.index(item) // 10 for item in client.ids(path, k=3)}
+
+    assert genres("/v1/popular") == {0}
+    assert genres("/v1/onboarding") == {0, 1, 2}

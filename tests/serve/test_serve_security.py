@@ -68,7 +68,7 @@ def test_a_scope_opens_its_routes_and_no_others(make: Make, ring: Keyring, scope
 
 def test_every_route_of_v1_needs_a_scope(client: Client) -> None:
     public = {"/livez", "/readyz", "/beacon.js"}  # and the pages, which guard themselves: test_serve_pages.py
-    routes = list(_routes(client.app.app.routes))  # type: ignore[attr-defined]  # the gate holds the application
+    routes = list(_routes(client.app.app.routes))  # type: ignore[attr-defined]  # the middleware holds the application
     assert len(routes) > 30
     for route in routes:
         calls = [dependency.call for dependency in route.dependant.dependencies]
