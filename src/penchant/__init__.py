@@ -57,8 +57,9 @@ if TYPE_CHECKING:
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP
-    from penchant.recommender.answer import Recommendation as Recommendation
-    from penchant.recommender.answer import Recommendations as Recommendations
+    from penchant.recommender.answer import Answer as Answer
+    from penchant.recommender.answer import Item as Item
+    from penchant.recommender.answer import Why as Why
     from penchant.recommender.folder.load import verify as verify
     from penchant.recommender.recommender import Recommender as Recommender
     from penchant.recommender.recommender import load as load
@@ -78,8 +79,9 @@ _PUBLIC = {
     "Recipe": "penchant.data.recipe",
     "load_movielens_small": "penchant.data.datasets",
     "Recommender": "penchant.recommender.recommender",
-    "Recommendations": "penchant.recommender.answer",
-    "Recommendation": "penchant.recommender.answer",
+    "Answer": "penchant.recommender.answer",
+    "Item": "penchant.recommender.answer",
+    "Why": "penchant.recommender.answer",
     "fit": "penchant.training.fit",
     "choose": "penchant.training.choose",
     "Choice": "penchant.training.choose",

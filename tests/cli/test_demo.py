@@ -9,7 +9,7 @@ import pytest
 from penchant.cli import demo
 from penchant.cli.reasons import stacked
 from penchant.cli.render import show
-from penchant.recommender.answer import Part, Recommendation, Recommendations, Why, bar
+from penchant.recommender.answer import Answer, Item, Part, Why, bar
 
 
 @pytest.fixture(autouse=True)
@@ -56,5 +56,5 @@ def test_bars_are_as_long_as_they_should(share: float, drawn: str) -> None:
 
 def test_a_film_that_nothing_speaks_for_gets_words_instead_of_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
     against = Why("leave-one-out", 0.0, [Part("a", "Alien", -0.5)])
-    show(stacked(Recommendations([Recommendation("b", "Heat", 1.0, against)]), [("a", "Alien")]))
+    show(stacked(Answer([Item("b", "Heat", 1.0, against)]), [("a", "Alien")]))
     assert "nothing in the history" in capsys.readouterr().out

@@ -144,8 +144,8 @@ def test_an_item_of_the_history_is_explained_as_one(run, shop: Path) -> None:
     asked = ["explain", shop / "model", "--history", "Emma", "--item", "b7"]
     said = run(*asked)
     assert "\nEmma is already in the history, so it would not be recommended.\n" in said.out
-    assert "\nNothing in this history speaks for it or against it.\n" in said.out  # in one line, without a table
-    assert "gives" not in said.out
+    assert "\nNothing in this history counts for or against it.\n" in said.out  # in one line, without a table
+    assert "contributes" not in said.out
     said = run(*asked, "--json")
     assert "Emma is already in the history" in said.err
     assert json.loads(said.out)["item"] == "b7"
@@ -168,7 +168,7 @@ def test_a_sentence_is_as_wide_as_the_page_however_narrow_the_table(run, shop: P
     log = tmp_path / "other.csv"
     log.write_text("user,item\nu1,strange\n")
     said = run("recommend", tmp_path / "bare", "--user", "u1", "--log", log, "-k", 2)
-    assert "\nThe model knows nothing about this history: this is the popularity list.\n" in said.out
+    assert "\nThere is no known positive event in this history: this is the popularity list.\n" in said.out
     assert "\nNot in the catalogue, left out: strange\n" in said.out
 
 

@@ -98,6 +98,15 @@ def test_a_longer_list_begins_with_the_shorter(rec: Recommender, items: list[int
     assert rec.recommend(history, 4).ids == rec.recommend(history, 12).ids[:4]
 
 
+def test_similar_items_leave_out_what_is_excluded_or_not_allowed(rec: Recommender) -> None:
+    every = rec.similar("item 03", ITEMS).ids
+    assert len(every) > 4 and "item 03" not in every
+    left = rec.similar("item 03", ITEMS, exclude=[every[0], every[2], "unknown"]).ids
+    assert left == [item_id for item_id in every if item_id not in (every[0], every[2])]
+    assert rec.similar("item 03", ITEMS, allow=every[1:3]).ids == every[1:3]
+    assert rec.similar("item 03", 1, exclude=every[:1]).ids == every[1:2]
+
+
 @pytest.mark.parametrize("k", [0, -1, 1.5, "3", True, None])
 def test_k_is_a_whole_number_from_one(rec: Recommender, k: object) -> None:
     for ask in (rec.recommend, rec.recommend_all):
@@ -296,7 +305,7 @@ def test_integer_ids_come_back_as_integers_and_as_text_in_json() -> None:
     document = json.loads(json.dumps(answer.to_json()))
     assert [entry["item"] for entry in document["items"]] == [str(item) for item in answer.ids]
     assert all(isinstance(part["item"], str) for entry in document["items"] for part in entry["why"]["parts"])
-    assert answer.to_polars().schema["item"] == pl.Int64
+    assert answer.to_frame().schema["item"] == pl.Int64
 
 
 # -- conversions ------------------------------------------------------------------------------------------------------
@@ -321,14 +330,14 @@ def test_recommendations_print_and_convert(rec: Recommender) -> None:
     assert all(entry.label in text for entry in answer)
     assert "nobody" in text
     assert "popularity list" in str(rec.recommend([]))
-    frame, table, rows = answer.to_polars(), answer.to_pandas(), answer.to_list()
+    frame, table, rows = answer.to_frame(), answer.to_pandas(), answer.to_list()
     assert frame["item"].to_list() == answer.ids == list(table["item"]) == [row["item"] for row in rows]
     assert frame["rank"].to_list() == [1, 2, 3, 4, 5]
     assert isinstance(table, pd.DataFrame)
     assert answer[0] == next(iter(answer))
     assert answer[:2] == list(answer)[:2]
     empty = rec.recommend([], allow=[])
-    assert empty.to_polars().shape == (0, 4)
+    assert empty.to_frame().shape == (0, 4)
     assert list(empty.to_pandas().columns) == ["rank", "item", "title", "score"]
 
 
@@ -440,7 +449,7 @@ def test_an_explanation_prints_as_a_table(rec: Recommender) -> None:
     told = rec.explain(["item 00", "item 03"], "item 06")
     text = str(told)
     assert text.startswith(f"{told.label}: score ")
-    assert "because of" in text and "gives" in text and "█" in text
+    assert "because of" in text and "contributes" in text and "█" in text
     assert all(part.label in text for part in told.why.parts)
     bare = rec.recommend(["item 00"], 1)[0]
     assert str(bare) == f"{bare.label}: score {bare.score:.4g}"

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from penchant.recommender.answer import Recommendation, Recommendations
+    from penchant.recommender.answer import Answer, Item
 
 _PAINTS = (("█", "cyan"), ("▓", "magenta"), ("▒", "yellow"), ("░", "green"))  # also distinct without colour
 
 
-def stacked(answer: Recommendations, liked: Sequence[tuple[str, str]]) -> RenderableType:
+def stacked(answer: Answer, liked: Sequence[tuple[str, str]]) -> RenderableType:
     """Recommendations with one bar each, divided by what each liked item contributes to the score.
 
     ``liked`` are ids and titles; all after the fourth share one colour.
@@ -43,11 +43,11 @@ def stacked(answer: Recommendations, liked: Sequence[tuple[str, str]]) -> Render
     return Group(legend, table)
 
 
-def _gained(entry: Recommendation) -> float:
+def _gained(entry: Item) -> float:
     return sum(part.contribution for part in entry.why.parts if part.contribution > 0) if entry.why else 0.0
 
 
-def _segments(entry: Recommendation, paints: dict[str, tuple[str, str]], longest: float) -> Text:
+def _segments(entry: Item, paints: dict[str, tuple[str, str]], longest: float) -> Text:
     from rich.text import Text
 
     if _gained(entry) == 0:

@@ -1,27 +1,40 @@
-"""What a recommender answers: a list that prints as a table, explains itself and converts."""
+"""The one answer of library, files and HTTP: a list that prints as a table, explains itself and converts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+
+import numpy as np
+
+from penchant.core.histories import Histories
+from penchant.models.kinds.base import Explanation
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     from rich.console import RenderableType
 
-REASONS_SHOWN = 3  # in a table; the object and JSON hold all
+REASONS_SHOWN = 3  # per item of a table; objects and JSON contain all
 NO_REASON = "nothing in the history"
 BAR = 24  # characters of the longest bar
 WIDTH = 100  # characters of a printed line
-NOTHING_LEFT = "Nothing is left to recommend: every item is in the history, excluded, unavailable or unlike all of it."
+NOTHING_LEFT = "Nothing is left to recommend: every item is in the history, excluded or unavailable."
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+class Names(Protocol):
+    """Where the ids and titles of item indexes come from: a recommender, or the live catalogue of a service."""
+
+    def item_id(self, index: int) -> str | int: ...
+
+    def title(self, index: int) -> str | None: ...
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one past event gave to a score: its item and its contribution, below zero where it spoke against."""
+    """The contribution of one past event to a score; below zero where the event counts against the item."""
 
     item: str | int
     title: str | None
@@ -35,15 +48,27 @@ class Part:
 
 @dataclass(frozen=True)
 class Why:
-    """Why an item scores what it does, the largest contributions first; events that gave nothing are left out.
+    """Why an item has its score: the contributions of the events, largest first. Events that contribute nothing are
+    left out.
 
-    ``exact``: score = base + sum of the contributions. ``leave-one-out``: each contribution is the score minus the
-    score without that event.
+    - ``exact``: score = base + Σ contributions.
+    - ``leave-one-out``: each contribution is the score minus the score without that event.
     """
 
     method: Literal["exact", "leave-one-out"]
     base: float
     parts: list[Part]
+
+    @classmethod
+    def of(cls, explanation: Explanation, given: Histories, names: Names) -> Why:
+        """An explanation of a model for the one history ``given``, with ids and titles."""
+        order = np.argsort(-explanation.parts, kind="stable")
+        parts = [
+            Part(names.item_id(item), names.title(item), float(explanation.parts[event]))
+            for event, item in zip(order.tolist(), given.items[order].tolist(), strict=True)
+            if explanation.parts[event] != 0
+        ]
+        return cls(explanation.method, float(explanation.base), parts)
 
     def to_json(self) -> dict[str, Any]:
         """As in every JSON answer; ids are strings."""
@@ -52,13 +77,26 @@ class Why:
 
 
 @dataclass(frozen=True)
-class Recommendation:
-    """One item of an answer, its score, and why if that was asked; printed, it shows what every event gave."""
+class Item:
+    """One item of an answer: its score and, if asked for, its reasons. Printed, it shows every contribution."""
 
     item: str | int
     title: str | None
     score: float
     why: Why | None = None
+
+    @classmethod
+    def listed(
+        cls, indexes: Iterable[int], scores: Iterable[float], names: Names, whys: Sequence[Why] | None = None
+    ) -> list[Item]:
+        """Items from their indexes and scores, with ids and titles."""
+        items = [
+            cls(names.item_id(index), names.title(index), float(score))
+            for index, score in zip(indexes, scores, strict=True)
+        ]
+        if whys is None:
+            return items
+        return [replace(item, why=why) for item, why in zip(items, whys, strict=True)]
 
     @property
     def label(self) -> str:
@@ -73,7 +111,7 @@ class Recommendation:
         return document
 
     def table(self, *notes: str) -> RenderableType:
-        """The score and what every event gave to it, as bars, what spoke against it in red; ``notes`` go below."""
+        """The score and the contribution of every event as bars, negative ones in red; ``notes`` follow below."""
         from rich import box
         from rich.console import Group
         from rich.table import Table
@@ -85,16 +123,16 @@ class Recommendation:
             return Group(title, *(Text(line) for line in below))
         grid = Table(box=box.SIMPLE_HEAD)
         grid.add_column("because of", overflow="fold")
-        grid.add_column("gives", justify="right")
+        grid.add_column("contributes", justify="right")
         grid.add_column("", no_wrap=True)
         longest = max((abs(part.contribution) for part in self.why.parts), default=0.0)
         for part in self.why.parts:
             drawn = Text(bar(abs(part.contribution) / longest), style="cyan" if part.contribution > 0 else "red")
             grid.add_row(Text(part.label), f"{part.contribution:+.4g}", drawn)
         if self.why.base:
-            grid.add_row(Text("whatever the history", style="dim"), f"{self.why.base:+.4g}", "")
+            grid.add_row(Text("any history", style="dim"), f"{self.why.base:+.4g}", "")
         if not self.why.parts:
-            below.append("Nothing in this history speaks for it or against it.")
+            below.append("Nothing in this history counts for or against it.")
         elif self.why.method == "leave-one-out":
             below.append("Each line is the score minus the score without that event.")
         return Group(title, *([grid] if grid.row_count else []), *(Text(line) for line in below))
@@ -107,31 +145,38 @@ class Recommendation:
 
 
 @dataclass(frozen=True, repr=False)
-class Recommendations(Sequence[Recommendation]):
-    """Best first. A sequence of ``Recommendation`` that prints as a table.
+class Answer(Sequence[Item]):
+    """A recommendation list, best first: a sequence of ``Item`` that prints as a table.
 
-    ``fallback``: the model knew nothing about this history, and the list is the popularity list. ``unknown``: ids of
-    the history that the catalogue does not hold; they were left out.
+    - ``fallback``: the history holds no positive event that the model knows, and this is the popularity list.
+    - ``unknown``: ids of the history that the model does not know; they were left out.
+    - ``removed``, ``degraded``, ``next`` and ``segment`` are set by the service: how many items each filter removed,
+      why the list is incomplete or of lower quality, the token of the next page, and the segment whose popular items
+      these are. Elsewhere ``removed`` is None, and the JSON object has none of them.
     """
 
-    items: list[Recommendation]
+    items: list[Item]
     fallback: bool = False
     unknown: list[str] = field(default_factory=list)
     model: str = ""
     version: str = ""
     user: str | None = None
+    removed: dict[str, int] | None = None
+    degraded: str | None = None
+    next: str | None = None
+    segment: dict[str, Any] | None = None
 
     @overload
-    def __getitem__(self, index: int) -> Recommendation: ...
+    def __getitem__(self, index: int) -> Item: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Recommendation]: ...
-    def __getitem__(self, index: int | slice) -> Recommendation | list[Recommendation]:
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
         return self.items[index]
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __iter__(self) -> Iterator[Recommendation]:
+    def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
 
     @property
@@ -140,23 +185,28 @@ class Recommendations(Sequence[Recommendation]):
         return [entry.item for entry in self.items]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that the command line and the service answer with; ids are strings."""
-        return {
+        """The JSON object of library, command line and service; ids are strings."""
+        document: dict[str, Any] = {
             "user": self.user,
             "items": [entry.to_json() for entry in self.items],
             "fallback": self.fallback,
             "unknown": list(self.unknown),
             "model": {"name": self.model, "version": self.version},
         }
+        if self.removed is not None:
+            document |= {"degraded": self.degraded, "removed": self.removed, "next": self.next}
+        if self.segment is not None:
+            document["segment"] = self.segment
+        return document
 
     def to_list(self) -> list[dict[str, Any]]:
-        """One dictionary an item: rank from 1, item, title, score."""
+        """One dictionary per item: rank from 1, item, title, score."""
         return [
             {"rank": rank, "item": entry.item, "title": entry.title, "score": entry.score}
             for rank, entry in enumerate(self.items, 1)
         ]
 
-    def to_polars(self) -> pl.DataFrame:
+    def to_frame(self) -> pl.DataFrame:
         """A polars table with the columns rank, item, title and score."""
         import polars as pl
 
@@ -175,7 +225,7 @@ class Recommendations(Sequence[Recommendation]):
         return pd.DataFrame(self.to_list(), columns=["rank", "item", "title", "score"])
 
     def table(self, title: str | None = None) -> RenderableType:
-        """For ``rich``: rank, title, score and, where it was asked, the reasons; a sentence where nothing is left."""
+        """For ``rich``: rank, title, score and, if asked for, the reasons; a sentence where the list is empty."""
         from rich.console import Group
         from rich.text import Text
 
@@ -208,7 +258,7 @@ class Recommendations(Sequence[Recommendation]):
     def _notes(self) -> list[str]:
         lines = []
         if self.fallback:
-            lines.append("The model knows nothing about this history: this is the popularity list.")
+            lines.append("There is no known positive event in this history: this is the popularity list.")
         if self.unknown:
             lines.append(f"Not in the catalogue, left out: {', '.join(self.unknown[:10])}")
         return lines
@@ -232,15 +282,15 @@ def _printed(shown: RenderableType) -> str:
 
 
 def bar(share: float, width: int = BAR) -> str:
-    """A bar of ``share`` (0 to 1) of ``width`` characters, to an eighth of one."""
+    """A bar of ``share`` (0 to 1) of ``width`` characters, to an eighth of a character."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
 def reasons(why: Why | None) -> str:
-    """The largest contributions in one line: ``Alien 62 %, Heat 38 %``, shares of what spoke for the item.
+    """The largest contributions in one line: ``Alien 62 %, Heat 38 %``, as shares of all positive contributions.
 
-    Where nothing did, the model can name no reason, and the line says that.
+    Without a positive contribution, the line says that nothing in the history is a reason.
     """
     if why is None:
         return ""

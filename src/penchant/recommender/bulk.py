@@ -16,7 +16,7 @@ from penchant.core.histories import Bools, Histories
 from penchant.core.run import Progress
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Model
-from penchant.recommender.answer import Recommendations
+from penchant.recommender.answer import Answer
 from penchant.recommender.fallback import Lists, rank_or_popular
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def blocks(
 def write(
     path: Path,
     made: Iterator[Block],
-    answers: Callable[[Block], Iterable[Recommendations]],
+    answers: Callable[[Block], Iterable[Answer]],
     vocab: Vocab,
     catalog: Catalog | None,
     progress: Progress | None = None,
@@ -97,7 +97,7 @@ def _reporting(made: Iterator[Block], progress: Progress) -> Iterator[Block]:
         progress("recommending", block.done, block.total)
 
 
-def _jsonl(made: Iterator[Block], answers: Callable[[Block], Iterable[Recommendations]], scratch: Path) -> Path:
+def _jsonl(made: Iterator[Block], answers: Callable[[Block], Iterable[Answer]], scratch: Path) -> Path:
     whole = scratch / "lists.jsonl"
     with whole.open("w", encoding="utf-8") as file:
         for block in made:

@@ -17,10 +17,10 @@ from penchant.data.one_history import Events, read_events
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
-from penchant.models.kinds.base import Explanation, Model
+from penchant.models.kinds.base import Model
 from penchant.models.kinds.extendable import Extendable
 from penchant.recommender import bulk
-from penchant.recommender.answer import Part, Recommendation, Recommendations, Why
+from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.explain import explain_items
 from penchant.recommender.fallback import Lists, rank_or_popular
 from penchant.recommender.folder.contents import Contents, content_hash, with_members
@@ -89,7 +89,7 @@ class Recommender:
         repeat: bool = False,
         why: bool = False,
         now: int | None = None,
-    ) -> Recommendations:
+    ) -> Answer:
         """The k best items for one history, never one that it holds unless ``repeat``, never a disliked one.
 
         ``exclude`` and ``allow`` are ids (or, for ``allow``, a mask over the items); unavailable items of the catalogue
@@ -102,15 +102,16 @@ class Recommender:
         mask = self._mask(allow, exclude)
         ranked = rank_or_popular(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
         chosen = ranked.items[0][ranked.items[0] >= 0]
-        reasons = self._why(given, chosen.tolist()) if why else None
-        return self._answer(ranked, 0, unknown=unknown, reasons=reasons)
+        whys = self._whys(given, chosen.tolist()) if why else None
+        return self._answer(ranked, 0, unknown=unknown, whys=whys)
 
-    def explain(self, history: History, item: object, *, now: int | None = None) -> Recommendation:
+    def explain(self, history: History, item: object, *, now: int | None = None) -> Item:
         """Why one item scores what it does for a history; raises ``UnknownItemError`` for an item not known."""
         given, _ = self.histories(history, now=now)
         index = self._known(item)
-        explanation = explain_items(self.model, given, [index])[0]
-        return self._entry(index, explanation.score, self._reasons(given, explanation))
+        (explanation,) = explain_items(self.model, given, [index])
+        (explained,) = Item.listed([index], [explanation.score], self, [Why.of(explanation, given, self)])
+        return explained
 
     def similar(
         self,
@@ -119,24 +120,28 @@ class Recommender:
         *,
         exclude: Iterable[object] = (),
         allow: Iterable[object] | Bools | None = None,
-    ) -> Recommendations:
+    ) -> Answer:
         """The k items most like one, without itself and without items that have nothing in common with it.
 
         Raises ``UnknownItemError`` for an item not known and ``ParameterError`` for k below 1.
         """
         check_k(k)
         index = self._known(item)
+        return self._answer(self.rank_similar(index, k, allow=self._mask(allow, exclude)), 0)
+
+    def rank_similar(self, index: int, k: int, *, allow: Bools | None = None) -> Lists:
+        """``similar`` for an item index: one list of item indexes, shorter than k where similarity ends."""
         itself = Histories.from_lists([[index]], self.model.n_items)
         scored = Scored(self.model.similar(index)[None, :], self.item_counts)
-        ranked = rank(scored, itself, k, allow=self._mask(allow, exclude), place=self._place)
+        ranked = rank(scored, itself, k, allow=allow, place=self._place, threads=1)
         ranked.items[ranked.scores <= 0] = -1
-        return self._answer(Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_)), 0)
+        return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))
 
     # -- a whole log ----------------------------------------------------------------------------------------------
 
     def recommend_all(
         self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY
-    ) -> Iterator[Recommendations]:
+    ) -> Iterator[Answer]:
         """``recommend`` for every user of a log, in its order, in blocks of at most ``memory`` bytes."""
         for block in self._blocks(log, k, repeat=repeat, memory=memory):
             yield from self._answers(block)
@@ -167,7 +172,7 @@ class Recommender:
             self.model, given, log.user_ids, unknown, k, repeat=repeat, allow=self.available(), memory=memory
         )
 
-    def _answers(self, block: bulk.Block) -> Iterator[Recommendations]:
+    def _answers(self, block: bulk.Block) -> Iterator[Answer]:
         """The lists of one block of users."""
         for row, user in enumerate(block.users):
             yield replace(self._answer(block.ranked, row, unknown=block.unknown[row]), user=user)
@@ -200,7 +205,7 @@ class Recommender:
         self.model.extend(catalog.features())
         before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
         vars(self).pop("version", None)  # it is another one now
-        return [vocab.external(index) for index in range(before, len(vocab))]
+        return [self.item_id(index) for index in range(before, len(vocab))]
 
     # -- keeping --------------------------------------------------------------------------------------------------
 
@@ -276,6 +281,10 @@ class Recommender:
         index = self.vocab.index(item_id)
         return index if index < self.model.n_items else -1
 
+    def item_id(self, index: int) -> str | int:
+        """The id of an item index, as the log spelled it."""
+        return self.vocab.external(index)
+
     def title(self, index: int) -> str | None:
         """The title of an item index, None where there is none."""
         return None if self.catalog is None else self.catalog.title(index)
@@ -318,31 +327,14 @@ class Recommender:
     # -- answers --------------------------------------------------------------------------------------------------
 
     def _answer(
-        self, ranked: Lists, row: int, *, unknown: Sequence[str] = (), reasons: Sequence[Why] | None = None
-    ) -> Recommendations:
-        scores = ranked.scores[row].tolist()
-        entries = [
-            self._entry(item, scores[n], None if reasons is None else reasons[n])
-            for n, item in enumerate(ranked.items[row].tolist())
-            if item >= 0
-        ]
-        fallback = bool(ranked.fallback[row])
-        return Recommendations(entries, fallback, list(unknown), type(self.model).name, self.version)
+        self, ranked: Lists, row: int, *, unknown: Sequence[str] = (), whys: Sequence[Why] | None = None
+    ) -> Answer:
+        found = ranked.items[row] >= 0
+        items = Item.listed(ranked.items[row][found].tolist(), ranked.scores[row][found].tolist(), self, whys)
+        return Answer(items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version)
 
-    def _entry(self, index: int, score: float, why: Why | None) -> Recommendation:
-        return Recommendation(self.vocab.external(index), self.title(index), float(score), why)
-
-    def _why(self, given: Histories, items: Sequence[int]) -> list[Why]:
-        return [self._reasons(given, explanation) for explanation in explain_items(self.model, given, items)]
-
-    def _reasons(self, given: Histories, explanation: Explanation) -> Why:
-        order = np.argsort(-explanation.parts, kind="stable")
-        parts = [
-            Part(self.vocab.external(item), self.title(item), float(explanation.parts[event]))
-            for event, item in zip(order.tolist(), given.items[order].tolist(), strict=True)
-            if explanation.parts[event] != 0
-        ]
-        return Why(explanation.method, float(explanation.base), parts)
+    def _whys(self, given: Histories, items: Sequence[int]) -> list[Why]:
+        return [Why.of(explanation, given, self) for explanation in explain_items(self.model, given, items)]
 
 
 def load(folder: str | Path, *, statistics: bool = False) -> Recommender:

@@ -1,13 +1,14 @@
-"""Lists that are nobody's: similar, popular, trending, latest, and popular items that differ from each other."""
+"""Non-personalised lists: similar, popular, trending, latest, and popular items that differ from each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from penchant.core.histories import Bools
+from penchant.recommender.answer import Item
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.models import ServedModel
 from penchant.serve.answers.ranking import popular as by_popularity
@@ -16,8 +17,8 @@ from penchant.serve.catalogue.live import LiveCatalogue, Selection
 from penchant.serve.common.problems import not_found
 from penchant.store.trends import Trends
 
-POOL = 30  # popular items that are looked at for each one picked
-ALIKE = 0.7  # how much likeness to what was picked counts against popularity
+POOL = 30  # popular items that are considered for each one chosen
+ALIKE = 0.7  # weight of the similarity to chosen items, against popularity
 
 
 def known(catalogue: LiveCatalogue, item: str) -> int:
@@ -28,22 +29,19 @@ def known(catalogue: LiveCatalogue, item: str) -> int:
     return at
 
 
-def _told(
-    served: ServedModel, selection: Selection, chosen: Iterable[tuple[int, float]], k: int, **more: Any
+def _document(
+    served: ServedModel, selection: Selection, chosen: Sequence[tuple[int, float]], k: int, **about: Any
 ) -> dict[str, Any]:
-    """The object of a list."""
-    ids, titles = served.catalogue.ids, served.catalogue.titles
-    items = [{"item": ids[at], "title": titles[at], "score": float(score)} for at, score in chosen]
+    """The answer as JSON, with what the list is ``about``."""
     degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
-    if len(items) < k:
-        degraded.append(f"only {len(items)} of {k} items")
-    model = {"name": type(served.recommender.model).name, "version": served.version}
-    told = {"items": items, "removed": selection.removed, "degraded": "; ".join(degraded) or None, "model": model}
-    return {**told, **more}
+    if len(chosen) < k:
+        degraded.append(f"only {len(chosen)} of {k} items")
+    items = Item.listed((at for at, _ in chosen), (score for _, score in chosen), served.catalogue)
+    return {**served.answer(items, selection.removed, degraded).to_json(), **about}
 
 
 def similar(served: ServedModel, item: str, k: int, where: Where | None, exclude: Sequence[str]) -> dict[str, Any]:
-    """By the scores of a history of that one item; by content where the model knows nothing alike."""
+    """By the model; by content where the model finds nothing similar."""
     catalogue = served.catalogue
     at = known(catalogue, item)
     excluded = [position for other in exclude if (position := catalogue.position.get(other, -1)) >= 0]
@@ -53,16 +51,15 @@ def similar(served: ServedModel, item: str, k: int, where: Where | None, exclude
     found: list[tuple[int, float]] = []
     method = "model"
     if at < catalogue.n_model:
-        scores = served.recommender.model.similar(at)
-        able = np.flatnonzero(mask[: catalogue.n_model] & (scores > 0))
-        order = able[np.lexsort((served.place[able], -scores[able]))][:k]
-        found = [(int(position), float(scores[position])) for position in order]
+        ranked = served.recommender.rank_similar(at, k, allow=mask[: catalogue.n_model])
+        kept = ranked.items[0] >= 0
+        found = list(zip(ranked.items[0][kept].tolist(), ranked.scores[0][kept].tolist(), strict=True))
     if not found:
         method = "content"
         alike = by_content(catalogue, [at])
-        ranked = sorted((-score, position) for position, score in alike.items() if mask[position])
-        found = [(position, -score) for score, position in ranked[:k]]
-    return _told(served, selection, found, k, item=item, method=method)
+        best = sorted((-score, position) for position, score in alike.items() if mask[position])[:k]
+        found = [(position, -score) for score, position in best]
+    return _document(served, selection, found, k, item=item, method=method)
 
 
 def popular(served: ServedModel, trends: Trends, k: int, where: Where | None, days: float | None) -> dict[str, Any]:
@@ -70,17 +67,17 @@ def popular(served: ServedModel, trends: Trends, k: int, where: Where | None, da
     selection = served.catalogue.select(where)
     if days is not None:
         counted = trends.popular(days)
-        return _told(served, selection, _shown(served.catalogue, selection.mask, counted)[:k], k, days=days)
+        return _document(served, selection, _shown(served.catalogue, selection.mask, counted)[:k], k, days=days)
     order, counts = by_popularity(served), served.recommender.item_counts
     chosen = order[selection.mask[: served.catalogue.n_model][order]][:k]
-    return _told(served, selection, [(int(at), float(counts[at])) for at in chosen], k, days=None)
+    return _document(served, selection, [(int(at), float(counts[at])) for at in chosen], k, days=None)
 
 
 def trending(served: ServedModel, trends: Trends, k: int, where: Where | None, days: float) -> dict[str, Any]:
     """By how many more people than before."""
     selection = served.catalogue.select(where)
     risen = trends.trending(days)
-    return _told(served, selection, _shown(served.catalogue, selection.mask, risen)[:k], k, days=days)
+    return _document(served, selection, _shown(served.catalogue, selection.mask, risen)[:k], k, days=days)
 
 
 def _shown(catalogue: LiveCatalogue, mask: Bools, counted: Sequence[tuple[str, float]]) -> list[tuple[int, float]]:
@@ -89,18 +86,17 @@ def _shown(catalogue: LiveCatalogue, mask: Bools, counted: Sequence[tuple[str, f
 
 
 def latest(served: ServedModel, k: int, where: Where | None) -> dict[str, Any]:
-    """By when an item was added; the items that came with the model stand behind those, in the order of the catalogue
-    from its end."""
+    """By the time when an item was added. The items of the model come last, in the reverse order of the catalogue."""
     selection = served.catalogue.select(where)
     able = np.flatnonzero(selection.mask)
     added = served.catalogue.added[able]
     order = able[np.lexsort((-able, -added))][:k]
-    return _told(served, selection, [(int(at), float(served.catalogue.added[at])) for at in order], k)
+    return _document(served, selection, [(int(at), float(served.catalogue.added[at])) for at in order], k)
 
 
 def onboarding(served: ServedModel, k: int, where: Where | None) -> dict[str, Any]:
-    """Greedy: of the popular items, always the one with the best log(1 + popularity) lessened by its greatest likeness
-    to what was picked (scaled to the most alike of each)."""
+    """Popular items that differ from each other. Greedy: each time the item with the highest log(1 + popularity) minus
+    its greatest similarity to the items chosen before, scaled to the most similar item of each."""
     catalogue, model = served.catalogue, served.recommender.model
     selection = catalogue.select(where)
     order = by_popularity(served)
@@ -119,4 +115,4 @@ def onboarding(served: ServedModel, k: int, where: Where | None) -> dict[str, An
         scores[pool[best]] = 0
         if (top := float(scores.max())) > 0:
             alike = np.maximum(alike, scores[pool] / top)
-    return _told(served, selection, chosen, k)
+    return _document(served, selection, chosen, k)

@@ -17,6 +17,7 @@ from penchant.core.histories import Histories, Ints
 from penchant.core.rank import places
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.errors import DataError, ParameterError, PenchantError
+from penchant.recommender.answer import Answer, Item
 from penchant.recommender.fallback import rank_or_popular
 from penchant.recommender.folder.load import verify
 from penchant.recommender.recommender import Recommender, load
@@ -76,6 +77,12 @@ class ServedModel:
     def place(self) -> Ints:
         """What decides between equal scores."""
         return places(self.recommender.item_counts)
+
+    def answer(self, items: list[Item], removed: dict[str, int], degraded: Sequence[str], **more: Any) -> Answer:
+        """A list of this model as an answer of the service."""
+        name = type(self.recommender.model).name
+        problem = "; ".join(degraded) or None
+        return Answer(items, model=name, version=self.version, removed=removed, degraded=problem, **more)
 
     def warm(self) -> None:
         """Answer a few times, so that the first request compiles, reads and computes nothing."""

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penchant.core.histories import Ints
+from penchant.recommender.answer import Answer
 from penchant.serve.answers.history import PersonHistory, history_of
 from penchant.serve.answers.models import Models, ServedModel
-from penchant.serve.answers.ranking import Answer, Page, Query, answer, gone
+from penchant.serve.answers.ranking import Page, Query, Ranking, gone, ranking
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
 from penchant.store.database import StoreError
@@ -56,12 +57,15 @@ class Personal:
             page = _first(served, rows[0].seq if rows else 0, segment, held)
         elif page.held != held:
             raise gone("what this list was made from was merged, erased or has aged out")
-        told = answer(served, self._history(served, rows, page.moment), query, page, order=_order(served, segment))
-        told.segment = None if segment is None else segment.to_json()
+        history = self._history(served, rows, page.moment)
+        ranked = ranking(served, history, query, page, order=_order(served, segment))
         if trouble is not None:
-            told.degraded.append(trouble)
-            told.more = False
-        return self._told(told, query, page, fingerprint, person)
+            ranked.degraded.append(trouble)
+            ranked.more = False
+        answer = self._answer(served, history, ranked, page, fingerprint)
+        if segment is not None:
+            answer = replace(answer, segment=segment.to_json())
+        return {**answer.to_json(), **subject(person)}
 
     def for_rows(self, rows: list[SentEvent], query: Query, by: ServedModel | None = None) -> dict[str, Any]:
         """The recommend object for a history that was sent along, oldest first.
@@ -72,8 +76,8 @@ class Personal:
         timed = [
             StoredEvent(item, kind, value, page.moment if when is None else when, 0) for item, kind, value, when in rows
         ]
-        told = answer(served, self._history(served, timed[::-1], page.moment), query, page)
-        return self._told(told, query, page, fingerprint, None)
+        history = self._history(served, timed[::-1], page.moment)
+        return self._answer(served, history, ranking(served, history, query, page), page, fingerprint).to_json()
 
     def _page(self, query: Query, fingerprint: str) -> tuple[ServedModel, Page | None]:
         if query.page is None:
@@ -94,15 +98,18 @@ class Personal:
         said = self.store.attributes(person)
         return self.trends.segment(said) if said else None
 
-    def _told(self, told: Answer, query: Query, page: Page, fingerprint: str, person: str | None) -> dict[str, Any]:
-        if told.more:
-            last = told.served.catalogue.ids[told.items[-1]]
-            onward = replace(page, offset=page.offset + len(told.items), after=last)
-            told.next = onward.token(self.store.secret, fingerprint)
-        kind = "degraded" if told.degraded else "fallback" if told.fallback else "personal"
+    def _answer(
+        self, served: ServedModel, history: PersonHistory, ranked: Ranking, page: Page, fingerprint: str
+    ) -> Answer:
+        """The answer with the token of the next page."""
+        token = None
+        if ranked.more:
+            last = str(served.catalogue.item_id(ranked.items[-1]))
+            onward = replace(page, offset=page.offset + len(ranked.items), after=last)
+            token = onward.token(self.store.secret, fingerprint)
+        kind = "degraded" if ranked.degraded else "fallback" if ranked.fallback else "personal"
         self.metrics.answers.labels(kind).inc()
-        document = told.to_json()
-        return document if person is None else {**document, **subject(person)}
+        return ranked.answer(served, history.unknown, next=token)
 
 
 def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 0) -> Page:

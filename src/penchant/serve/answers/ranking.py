@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints
+from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.explain import explain_items
 from penchant.recommender.fallback import rank_or_popular
 from penchant.serve.answers.content import by_content
@@ -82,53 +83,31 @@ class Page:
 
 
 @dataclass(eq=False)
-class Answer:
-    """Positions on the shelf, best first, with their scores, and everything there is to say about the list."""
+class Ranking:
+    """The items of one page, by position, before they become an ``Answer``."""
 
-    served: ServedModel
     items: list[int]
     scores: list[float]
-    fallback: bool = False
-    unknown: list[str] = field(default_factory=list)
-    removed: dict[str, int] = field(default_factory=dict)
-    degraded: list[str] = field(default_factory=list)
-    more: bool = False
-    next: str | None = None
-    whys: list[dict[str, Any]] | None = None
-    segment: dict[str, Any] | None = None
+    fallback: bool
+    removed: dict[str, int]
+    degraded: list[str]
+    more: bool  # whether another page follows
+    whys: list[Why] | None = None
 
-    def to_json(self, user: str | None = None) -> dict[str, Any]:
-        """The recommend object."""
-        ids, titles = self.served.catalogue.ids, self.served.catalogue.titles
-        items: list[dict[str, Any]] = [
-            {"item": ids[at], "title": titles[at], "score": score}
-            for at, score in zip(self.items, self.scores, strict=True)
-        ]
-        for entry, why in zip(items, self.whys or (), strict=self.whys is not None):
-            entry["why"] = why
-        document = {
-            "user": user,
-            "items": items,
-            "fallback": self.fallback,
-            "unknown": self.unknown,
-            "model": {"name": type(self.served.recommender.model).name, "version": self.served.version},
-            "degraded": "; ".join(self.degraded) or None,
-            "removed": self.removed,
-            "next": self.next,
-        }
-        if self.segment is not None:
-            document["segment"] = self.segment
-        return document
+    def answer(self, served: ServedModel, unknown: list[str], **more: Any) -> Answer:
+        """The answer, with the ids and titles of the live catalogue."""
+        items = Item.listed(self.items, self.scores, served.catalogue, self.whys)
+        return served.answer(items, self.removed, self.degraded, fallback=self.fallback, unknown=unknown, **more)
 
 
-def answer(
+def ranking(
     served: ServedModel, history: PersonHistory, query: Query, page: Page, *, order: Ints | None = None
-) -> Answer:
-    """The items of one page. ``order``, positions best first, takes the place of the model where it has nothing to say
-    (the popular items of a segment).
+) -> Ranking:
+    """The items of one page. ``order``, positions best first, replaces the model for a person without events (the
+    popular items of a segment).
 
-    A first page is never refused because the model fails: the popularity list stands in, and ``degraded`` says so. A
-    later page is: the list that it would go on is not there. Raises ``Problem`` 503 then.
+    If the model fails, a first page is the popularity list, and ``degraded`` says so. A later page cannot continue the
+    list then: raises ``Problem`` 503.
     """
     catalogue = served.catalogue
     excluded = [at for item in query.exclude if (at := catalogue.position.get(item, -1)) >= 0]
@@ -166,11 +145,9 @@ def answer(
         degraded.append("the model failed: this is the popularity list")
     if len(chosen) < query.k and start == 0:
         degraded.append(f"only {len(chosen)} of {query.k} items: no others may be shown")
-    told = Answer(served, chosen, ranked.scores[start:stop], ranked.fallback, history.unknown, removed, degraded)
-    told.more = not ranked.failed and len(ranked.items) > stop and page.offset + query.k < DEEPEST
-    if query.why:
-        told.whys = reasons(served, history.given, chosen)
-    return told
+    more = not ranked.failed and len(ranked.items) > stop and page.offset + query.k < DEEPEST
+    whys = reasons(served, history.given, chosen) if query.why else None
+    return Ranking(chosen, ranked.scores[start:stop], ranked.fallback, removed, degraded, more, whys)
 
 
 @dataclass(eq=False)
@@ -228,29 +205,16 @@ def popular(served: ServedModel) -> Ints:
     return served.kept["popular"]  # type: ignore[no-any-return]  # kept holds many kinds
 
 
-def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> list[dict[str, Any]]:
-    """What each event of the history gave to each item, the largest contributions first. Raises ``Slow`` on the event
-    loop where that takes long."""
-    ids, titles, n_model = served.catalogue.ids, served.catalogue.titles, served.catalogue.n_model
-    known = [at for at in positions if at < n_model]
+def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> list[Why]:
+    """The reasons of each item. Raises ``Slow`` on the event loop where computing them takes long."""
+    known = [at for at in positions if at < served.catalogue.n_model]
     times = len(given.items) if served.reason_grows else len(known)
     if times * served.reason_seconds > QUICK:
         off_the_event_loop()
     explained = dict(zip(known, explain_items(served.recommender.model, given, known), strict=True)) if known else {}
-    told = []
-    for at in positions:
-        found = explained.get(at)
-        if found is None:
-            told.append({"method": "exact", "base": 0.0, "parts": []})
-            continue
-        order = np.argsort(-found.parts, kind="stable")
-        parts = [
-            {"item": ids[item], "title": titles[item], "contribution": float(found.parts[event])}
-            for event, item in zip(order.tolist(), given.items[order].tolist(), strict=True)
-            if found.parts[event] != 0
-        ]
-        told.append({"method": found.method, "base": float(found.base), "parts": parts})
-    return told
+    return [
+        Why.of(explained[at], given, served.catalogue) if at in explained else Why("exact", 0.0, []) for at in positions
+    ]
 
 
 def gone(what: str) -> Problem:

@@ -141,6 +141,14 @@ class LiveCatalogue:
 
     # -- looking --------------------------------------------------------------------------------------------------
 
+    def item_id(self, at: int) -> str:
+        """The id of a position."""
+        return self.ids[at]
+
+    def title(self, at: int) -> str | None:
+        """The title of a position; None where there is none."""
+        return self.titles[at]
+
     def describe(self, at: int, now: float | None = None) -> dict[str, Any]:
         """Everything that is known about one item."""
         moment = time.time() if now is None else now

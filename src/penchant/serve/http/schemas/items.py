@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictStr
 
 from penchant.serve.common.values import Attribute
-from penchant.serve.http.schemas.answers import ModelName
+from penchant.serve.http.schemas.answers import Recommended
 from penchant.serve.http.schemas.fields import ATTRIBUTES, Id, Name, Request, Response, Time
 
 # -- requests ---------------------------------------------------------------------------------------------------------
@@ -76,21 +76,8 @@ class ItemDeleted(Response):
     deleted: Literal[True]
 
 
-class ListedItem(Response):
-    """One item of a list."""
-
-    item: str
-    title: str | None
-    score: float
-
-
-class ItemList(Response):
+class ItemList(Recommended):
     """A list that is the same for everybody, best first."""
-
-    items: list[ListedItem]
-    removed: dict[str, int] = Field(description="number of items that each filter removed")
-    degraded: str | None = Field(description="why the list is incomplete; null if it is not")
-    model: ModelName
 
 
 class SimilarItems(ItemList):
