@@ -95,7 +95,7 @@ def test_serving_weighs_as_reading_does(tmp_path):
     kinds, values = ["view", "buy", "dislike", "odd"], [1.0, 2.0, 1.0, 4.0]
     path = tmp_path / "log.csv"
     path.write_text(
-        "user,item,event,quantity\n"
+        "user,item,event,count\n"
         + "".join(f"u,i{n},{k},{v}\n" for n, (k, v) in enumerate(zip(kinds, values, strict=True)))
     )
     log = read_interactions(path, kinds="view=1,buy=3,dislike=-2", positive="value>=4")

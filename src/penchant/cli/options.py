@@ -40,19 +40,31 @@ class ReadOptions:
         str | None,
         typer.Option(
             "--columns",
-            help="The role of each column: user=C,item=C,value=C,kind=C,time=C,session=C,position=C,split=C.",
+            help="The role of each column: user=C,item=C,value=C,quantity=C,kind=C,time=C,session=C,basket=C,"
+            "position=C,split=C.",
             rich_help_panel=PANEL,
         ),
     ] = None
     kind: Annotated[
         str | None,
         typer.Option(
-            "--kind", help="The weight of each kind of event: view=1,cart=3,dislike=-1.", rich_help_panel=PANEL
+            "--kind",
+            help="The weight of each kind of event: view=1,cart=3,dislike=-1,refund=-1:cancels.",
+            rich_help_panel=PANEL,
         ),
     ] = None
     values: Annotated[
         str | None,
         typer.Option("--values", help="What the values are: rating, weight or none.", rich_help_panel=PANEL),
+    ] = None
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            "--weight",
+            help="How the summed weight of a person and item counts: raw, log or binary (default: log for quantities "
+            "and where the largest is over 100 times the median).",
+            rich_help_panel=PANEL,
+        ),
     ] = None
     positive: Annotated[
         str | None,
@@ -65,6 +77,40 @@ class ReadOptions:
     encoding: Annotated[
         str | None,
         typer.Option("--encoding", help="The encoding of the text: utf-8, latin-1, gb18030.", rich_help_panel=PANEL),
+    ] = None
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            help="Whose rows the histories are: user, session or basket (default: the user, or the session of a row "
+            "without a user).",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    refund: Annotated[
+        str,
+        typer.Option(
+            "--refund", help="The purchase that a refund takes back: newest or oldest.", rich_help_panel=PANEL
+        ),
+    ] = "newest"
+    time_format: Annotated[
+        str | None,
+        typer.Option("--time-format", help="The form of dates: '%d.%m.%Y %H:%M'.", rich_help_panel=PANEL),
+    ] = None
+    time_zone: Annotated[
+        str | None,
+        typer.Option(
+            "--time-zone", help="The zone of times that name none: Europe/Berlin (default: UTC).", rich_help_panel=PANEL
+        ),
+    ] = None
+    day_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--day-first/--month-first",
+            help="Read 01/02/2017 as 1 February or as 2 January.",
+            rich_help_panel=PANEL,
+            show_default=False,
+        ),
     ] = None
     strict: Annotated[
         bool,
@@ -138,9 +184,15 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             columns=options.columns,
             kinds=options.kind,
             values=options.values,  # type: ignore[arg-type]  # checked there
+            weight=options.weight,  # type: ignore[arg-type]  # checked there
             positive=options.positive,
+            refund=options.refund,
             sep=options.sep,
             encoding=options.encoding,
+            time_format=options.time_format,
+            time_zone=options.time_zone,
+            day_first=options.day_first,
+            by=options.by,
             strict=options.strict,
             rejected=options.rejected,
             items=options.items,

@@ -145,11 +145,17 @@ def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
     """Reading options whose defaults are those of the training log."""
     from dataclasses import replace
 
+    from penchant.data.reading.columns import CANCELS
+
     recipe = recommender.recipe
-    kinds = ",".join(f"{kind}={weight:.17g}" for kind, weight in recipe.kinds.items())
+    kinds = ",".join(
+        f"{kind}={weight:.17g}{CANCELS if kind in recipe.cancels else ''}" for kind, weight in recipe.kinds.items()
+    )
     return replace(
         reading,
         kind=reading.kind or kinds or None,
         values=reading.values or recipe.values_are,
+        weight=reading.weight or recipe.weight,
         positive=reading.positive or recipe.positive,
+        refund=recipe.refund if recipe.cancels else reading.refund,
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.curve import Curve
 from penchant.errors import DataError
 
 ValuesAre = Literal["rating", "weight", "none"]
@@ -37,6 +38,7 @@ class Histories:
     liked: Bools | None = None  # (events,) which events are positives; None: weights > 0, otherwise all
     now: Longs | None = None  # (rows,) the moment of the request, unix seconds; None: each row's newest event
     ordered: bool = True  # False: nobody said what came first, the order of events is an accident
+    curve: Curve | None = None  # how the summed weight of an item counts; None: as it is
 
     def __post_init__(self) -> None:
         def as_array(name: str, dtype: type[np.generic], size: int) -> None:
@@ -260,7 +262,25 @@ class Histories:
         return newest
 
     def weights(self) -> Floats:
-        """What each event counts, shape ``(events,)``: its weight where values are weights, else one."""
+        """What each event counts, shape ``(events,)``: its weight if values are weights, else one.
+
+        With a ``curve``, the weights of one history and item are summed first; what the curve makes of the sum is
+        divided among the events in proportion. So it does not matter whether a weight is one event or several.
+        """
         if self.values is not None and self.values_are == "weight":
-            return self.values
+            return self.values if self.curve is None else self._shaped
         return np.ones(len(self.items), dtype=np.float32)
+
+    @cached_property
+    def _shaped(self) -> Floats:
+        assert self.values is not None and self.curve is not None  # see weights()
+        values = self.values.astype(np.float64)
+        if not self._repeats:
+            return self.curve.of(values).astype(np.float32)
+        # likes and dislikes of one item do not cancel here: each side has a sum of its own
+        key = 2 * (self.rows * np.int64(self.n_items) + self.items) + (values < 0)
+        _, pair = np.unique(key, return_inverse=True)
+        sums = np.bincount(pair, weights=values).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            scale = np.where(sums == 0, 0.0, self.curve.of(sums) / sums)
+        return (values * scale[pair]).astype(np.float32)

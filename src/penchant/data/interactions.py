@@ -35,6 +35,7 @@ class Interactions:
     sessions: bool = False
     recipe: Recipe = field(default_factory=Recipe)
     report: ReadReport = field(default_factory=ReadReport)
+    guests: Bools | None = None  # (users,) which of them are sessions, because no user is given; None: none
 
     def __post_init__(self) -> None:
         events = len(self.items)
@@ -42,6 +43,8 @@ class Interactions:
             array = getattr(self, name)
             if array is not None and array.shape != (events,):
                 raise DataError(f"interactions: {name} has shape {array.shape}, expected ({events},)")
+        if self.guests is not None and self.guests.shape != (len(self.user_ids),):
+            raise DataError(f"interactions: guests has shape {self.guests.shape}, expected ({len(self.user_ids)},)")
         if events and (np.diff(self.users) < 0).any():
             raise DataError("interactions: events must be sorted by user")
         if events and (self.users[0] < 0 or self.users[-1] >= len(self.user_ids)):
@@ -73,13 +76,21 @@ class Interactions:
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {user_id: row for row, user_id in enumerate(self.user_ids)}
+        return {user_id: row for row, user_id in enumerate(self.user_ids) if not self.is_guest(row)}
+
+    @cached_property
+    def _guest_rows(self) -> dict[str, int]:
+        return {user_id: row for row, user_id in enumerate(self.user_ids) if self.is_guest(row)}
+
+    def is_guest(self, row: int) -> bool:
+        """Whether a row is a session without a user, in a log that has both."""
+        return self.guests is not None and bool(self.guests[row])
 
     def histories(self) -> Histories:
         """All histories, oldest event first; row ``r`` belongs to ``user_ids[r]``."""
         return Histories(
             self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
-            ordered=self.ordered,
+            ordered=self.ordered, curve=self.recipe.curve,
         )  # fmt: skip
 
     @property
@@ -87,16 +98,20 @@ class Interactions:
         """Whether the log has an order of events: times, or a column of positions."""
         return self.times is not None or "position" in self.report.columns
 
-    def history_of(self, user_id: object) -> Histories:
-        """The history of one user, as one row; raises ``InputError`` if the log has no such user."""
-        row = self._rows.get(user_id if isinstance(user_id, str) else "")
+    def history_of(self, user_id: object, *, guest: bool = False) -> Histories:
+        """The history of one user, as one row; raises ``InputError`` if the log has no such user.
+
+        ``guest`` means a session without a user, in a log that has both.
+        """
+        rows = self._guest_rows if guest else self._rows
+        row = rows.get(user_id if isinstance(user_id, str) else "")
         if row is None:
             try:
-                row = self._rows.get(normalise_id(user_id))
+                row = rows.get(normalise_id(user_id))
             except DataError:
                 row = None
         if row is None:
-            raise InputError(f"the log has no {'session' if self.sessions else 'user'} {str(user_id)[:80]!r}")
+            raise InputError(f"the log has no {'session' if self.sessions or guest else 'user'} {str(user_id)[:80]!r}")
         events = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
         return Histories(
             np.array([0, events.stop - events.start]),
@@ -106,6 +121,7 @@ class Interactions:
             self.values_are,
             None if self.times is None else self.times[events],
             liked=None if self.liked is None else self.liked[events],
+            curve=self.recipe.curve,
         )
 
     def need_positives(self) -> None:
@@ -132,4 +148,5 @@ class Interactions:
             liked=None if self.liked is None else self.liked[mask],
             times=None if self.times is None else self.times[mask],
             parts=None if self.parts is None else self.parts[mask],
+            guests=None if self.guests is None else self.guests[kept],
         )

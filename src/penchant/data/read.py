@@ -6,23 +6,31 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, Literal
 
+from penchant.core.curve import Shape
 from penchant.core.histories import ValuesAre
 from penchant.data.interactions import Interactions
+from penchant.data.refunds import Refund
 
 
 def read_interactions(
     source: Any,
     *more: Any,
     columns: Mapping[str, str] | str | None = None,
-    kinds: Mapping[str, float] | str | None = None,
+    kinds: Mapping[str, float | str] | str | None = None,
     values: ValuesAre | None = None,
+    weight: Shape | None = None,
     positive: str | None = None,
+    refund: Refund = "newest",
     sep: str | None = None,
     encoding: str | None = None,
+    time_format: str | None = None,
+    time_zone: str | None = None,
+    day_first: bool | None = None,
     strict: bool = False,
     rejected: str | PathLike[str] | bool | None = None,
     items: Any = None,
-    by: Literal["user", "session"] | None = None,
+    by: Literal["user", "session", "basket"] | None = None,
+    ids: Literal["text", "as given"] = "text",
     max_history: int = 500,
     progress: Callable[[str, float], None] | None = None,
 ) -> Interactions:
@@ -32,9 +40,16 @@ def read_interactions(
       bzip2 or xz. Tables are pandas, polars, Arrow, or a SciPy sparse matrix of users by items.
     - Separator, encoding, header and columns are detected. ``sep``, ``encoding`` and ``columns`` (role → name, or →
       number from 1) override the detection.
-    - ``kinds`` maps kinds of events to weights. ``positive`` (``'value>=4'``) defines a positive. ``values`` states
-      whether values are ratings or weights.
-    - ``by`` chooses whose rows the histories are if a log has both users and sessions (default: users).
+    - ``kinds`` maps kinds of events to weights; ``"-1:cancels"`` marks a kind that takes an earlier event back, the
+      newest unless ``refund="oldest"``. ``positive`` (``'value>=4'``) defines a positive. ``values`` states whether
+      values are ratings or weights, and ``weight`` how the sum of the weights of a person and item counts: ``raw``,
+      ``log`` or ``binary``. A quantity, amount or price is a value only if ``values`` or ``columns`` asks for it.
+    - Dates are understood as people write them. ``time_format`` (``'%d.%m.%Y %H:%M'``) describes any other form,
+      ``day_first`` decides between 1 February and 2 January for 01/02/2017, ``time_zone`` names the zone of times
+      without one (default: UTC).
+    - ``by`` chooses whose rows the histories are. By default a row belongs to its user, or to its session if it has no
+      user; such guests are marked in ``guests`` and follow the users.
+    - ``ids="as given"`` returns item ids as integers if all of them are whole numbers; by default ids are text.
     - ``items`` is an item table; items that only it has are appended to the vocabulary.
 
     Bad rows are skipped, counted and listed in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
@@ -50,13 +65,19 @@ def read_interactions(
         columns=columns,
         kinds=kinds,
         values=values,
+        weight=weight,
         positive=positive,
+        refund=refund,
         sep=sep,
         encoding=encoding,
+        time_format=time_format,
+        time_zone=time_zone,
+        day_first=day_first,
         strict=strict,
         rejected=rejected if rejected is None or isinstance(rejected, bool) else str(rejected),
         items=items,
         by=by,
+        ids=ids,
         max_history=max_history,
         progress=progress,
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from penchant.core.curve import Curve, Shape
 from penchant.core.histories import Bools, Floats, Ints, ValuesAre
+from penchant.data.refunds import Refund, checked_refund
 from penchant.errors import DataError, ParameterError
 
 _POSITIVE = re.compile(r"^\s*value\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$")
@@ -36,6 +38,10 @@ class Recipe:
     positive: str | None = None  # 'value>=4', with >=, >, <=, < or ==
     values_are: ValuesAre = "none"
     max_history: int = 500  # newest events of a user that count in pair statistics; 0 keeps all
+    weight: Shape = "raw"  # how the summed weight of a person and item counts
+    cap: float | None = None  # with "log": the largest sum that counts
+    cancels: tuple[str, ...] = ()  # kinds that take an earlier event of the same person and item back
+    refund: Refund = "newest"  # which one they take back
 
     def __post_init__(self) -> None:
         if self.values_are not in get_args(ValuesAre):
@@ -48,8 +54,16 @@ class Recipe:
                 raise ParameterError(f"the weight of kind {kind!r} must be a finite number, not {weight!r}")
             kinds[normalise_kind(kind)] = float(weight)
         object.__setattr__(self, "kinds", kinds)
+        object.__setattr__(self, "cancels", tuple(normalise_kind(kind) for kind in self.cancels))
+        checked_refund(self.refund)
+        Curve(self.weight, self.cap)  # refuses a shape or a cap that does not exist
         if self.positive is not None:
             self._rule()
+
+    @property
+    def curve(self) -> Curve | None:
+        """How summed weights count, as histories take it; None if they count as they are."""
+        return None if self.weight == "raw" or self.values_are != "weight" else Curve(self.weight, self.cap)
 
     def _rule(self) -> tuple[str, np.float32]:
         found = _POSITIVE.match(self.positive) if isinstance(self.positive, str) else None
@@ -65,7 +79,8 @@ class Recipe:
         """Values of events and which of them are liked, both ``(events,)``, from their raw kinds and raw values.
 
         - Ratings are the values themselves. Weights are the weight of the kind times the value; a missing value (NaN)
-          counts as one. With ``none`` there are no values.
+          counts as one. With ``none`` there are no values. The curve of weights is not applied here: it belongs to the
+          sum of a person and item, so ``Histories`` applies it.
         - ``liked`` is None if the weights above zero are exactly the positives. The rule ``positive`` applies to the
           value that this method returns. An event whose kind weighs zero or less is never liked.
 
@@ -115,12 +130,14 @@ class Recipe:
             "positive": self.positive,
             "values_are": self.values_are,
             "max_history": self.max_history,
+            **({} if self.weight == "raw" else {"weight": self.weight, "cap": self.cap}),
+            **({"cancels": list(self.cancels), "refund": self.refund} if self.cancels else {}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
         """The recipe that ``to_json`` wrote; raises ``ParameterError`` for an unknown key."""
-        unknown = sorted(set(data) - {"kinds", "positive", "values_are", "max_history"})
+        unknown = sorted(set(data) - {field.name for field in fields(cls)})
         if unknown:
             raise ParameterError(f"a recipe has no {unknown[0]!r}")
         if not isinstance(data.get("kinds", {}), Mapping):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories
-from penchant.data.reading.columns import NAMES, plain
+from penchant.data.reading.names import NAMES, plain
 from penchant.errors import DataError
 
 if TYPE_CHECKING:

@@ -251,12 +251,13 @@ class Recommender:
             "none" if values is None else self.recipe.values_are,
             None if events.times is None else events.times[order],
             liked=None if liked is None else liked[order],
+            curve=self.recipe.curve,
         )
         return given, unknown
 
     def of_user(self, log: Interactions, user: object) -> tuple[Histories, list[str]]:
         """The history of one user of a log over this recommender's items, and the ids of it that are not known."""
-        history = log.history_of(user)
+        history = replace(log.history_of(user), curve=self.recipe.curve)
         index = np.fromiter((self.index(log.vocab.ids[item]) for item in history.items), dtype=np.int64)
         unknown = dict.fromkeys(log.vocab.ids[item] for item in history.items[index < 0])
         kept = history.where(index >= 0)
@@ -264,7 +265,7 @@ class Recommender:
 
     def translate(self, log: Interactions) -> tuple[Histories, list[list[str]]]:
         """The histories of a log over this recommender's items, and for every row the ids that are not known."""
-        given = log.histories()
+        given = replace(log.histories(), curve=self.recipe.curve)
         if log.vocab.ids == self.vocab.ids[: self.model.n_items]:
             return given, [[] for _ in range(len(given))]
         index = np.fromiter((self.index(item_id) for item_id in log.vocab.ids), dtype=np.int32, count=log.n_items)

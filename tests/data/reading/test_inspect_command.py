@@ -25,8 +25,9 @@ def log(tmp_path):
 def test_what_was_understood_the_figures_and_the_findings(log, capsys):
     assert main(["inspect", str(log)]) == 0
     out, err = capsys.readouterr()
+    out = " ".join(out.split())
     for expected in (
-        "separated by comma", "utf-8", "user = user", "times in", "seconds", "holds 5 distinct values from 1 to 5",
+        "separated by comma", "utf-8", "user = user", "times in", "seconds", "has 5 distinct values from 1 to 5",
         "101, 1 rejected", "density 20 %", "median 5", "2017-07-14T02:40:00Z",
         "Length of histories", "Popularity of items",
         "cold in a time split", "█", "this is not a number", "line 102",

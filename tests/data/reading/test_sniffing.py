@@ -88,7 +88,7 @@ def test_roles_without_a_header(rows, roles):
         (["userId", "movieId", "rating", "timestamp"], {"user": 0, "item": 1, "value": 2, "time": 3}),
         (["reviewerID", "asin", "overall", "unixReviewTime"], {"user": 0, "item": 1, "value": 2, "time": 3}),
         (["用户", "物品", "评分", "时间"], {"user": 0, "item": 1, "value": 2, "time": 3}),
-        (["User ID", "Product-Code", "Quantity", "Event_Type"], {"user": 0, "item": 1, "value": 2, "kind": 3}),
+        (["User ID", "Product-Code", "Quantity", "Event_Type"], {"user": 0, "item": 1, "quantity": 2, "kind": 3}),
         (["session_id", "item_id", "position", "fold"], {"session": 0, "item": 1, "position": 2, "split": 3}),
         (["uid", "sku", "score", "ts", "behavior"], {"user": 0, "item": 1, "value": 2, "time": 3, "kind": 4}),
         (["product", "customer", "count", "date", "action"], {"item": 0, "user": 1, "value": 2, "time": 3, "kind": 4}),

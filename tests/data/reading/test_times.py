@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penchant.data.reading.times import MISSING, Clock
+from penchant.data.reading.dates import MISSING
+from penchant.data.reading.times import Clock
 
 NOON = 1_000_000_800 * 1_000_000  # 2001-09-09T02:00:00Z in microseconds
 
@@ -57,7 +58,7 @@ def test_no_digit_is_lost(moment, unit):
     ],
 )
 def test_iso_8601(text):
-    assert read([text, "2001-09-09 02:00:00"]) == ([NOON, NOON], [False, False], "ISO-8601")
+    assert read([text, "2001-09-09 02:00:00"]) == ([NOON, NOON], [False, False], "written dates")
 
 
 def test_fractions_and_dates():

@@ -271,7 +271,7 @@ def test_ids_are_one_however_they_are_written(tmp_path):
     log = read_interactions(write(tmp_path, 'user,item\n1,7\n"1",7\n 1,7 \n1.0,7.0\n'))
     assert log.user_ids == ["1"]
     assert log.vocab.ids == ["7"]
-    assert log.vocab.external(0) == 7
+    assert log.vocab.external(0) == "7"
     assert len(log) == 4
 
 

@@ -25,6 +25,7 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
         *log.report.findings,
         *events.duplicates(chart),
         *events.rating_scale(chart),
+        *events.extreme_weights(chart),
         *events.constant_values(chart),
         *events.odd_times(chart),
         *events.bots(chart),

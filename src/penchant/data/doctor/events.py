@@ -8,9 +8,10 @@ import numpy as np
 
 from penchant.data.doctor.chart import Chart, percent
 from penchant.data.doctor.statistics import moment
-from penchant.data.reading.columns import RATING_NAMES, plain
+from penchant.data.reading.columns import is_rating
 from penchant.data.reading.report import Finding, many
 from penchant.data.reading.times import YEAR_2100
+from penchant.data.reading.weights import SKEWED
 from penchant.data.reading.wording import option
 
 SCALES = ((1, 5), (0.5, 5), (0, 5), (-1, 1), (0, 1), (1, 7), (1, 10), (0, 10), (0, 20), (1, 100), (0, 100), (-10, 10))
@@ -82,7 +83,7 @@ def duplicates(chart: Chart) -> Iterator[Finding]:
 def rating_scale(chart: Chart) -> Iterator[Finding]:
     """Values outside the scale of nearly all others, and zeros that mean 'not rated'."""
     log, name = chart.log, chart.trace.cleaner.value_name
-    if log.values is None or name is None or plain(name) not in RATING_NAMES or len(log) < 20:
+    if log.values is None or name is None or not is_rating(name) or len(log) < 20:
         return
     low, high = np.quantile(log.values, [0.005, 0.995], method="nearest")
     scale = next(((a, b) for a, b in SCALES if a <= low and high <= b), None)
@@ -119,6 +120,35 @@ def rating_scale(chart: Chart) -> Iterator[Finding]:
             f"If so, remove these rows for rating prediction, or read with {option('values', 'none')}",
             len(zeros),
         )
+
+
+def extreme_weights(chart: Chart) -> Iterator[Finding]:
+    """Weights of which a thousandth of the rows have most of the total."""
+    log = chart.log
+    if log.values_are != "weight" or log.values is None or len(log) < 20:
+        return
+    size = np.abs(log.values.astype(np.float64))
+    total, top = size.sum(), max(1, len(size) // 1000)
+    share = float(np.partition(size, len(size) - top)[-top:].sum() / total) if total else 0.0
+    if size.max() <= SKEWED * np.median(size) and share < 0.5:
+        return
+    spread = size.std()
+    skew = float(((size - size.mean()) ** 3).mean() / spread**3) if spread else 0.0
+    raw = log.recipe.weight == "raw"
+    counted = "They count as logarithms" if log.recipe.weight == "log" else "Every weight counts one"
+    event = int(np.argmax(size))
+    yield chart.at_event(
+        "extreme weights",
+        "warning" if raw else "note",
+        "value",
+        event,
+        f"{log.values[event]:g}",
+        f"{many(top, 'row has', 'rows have')} {percent(share)} of all weight; the largest is "
+        f"{size[event] / max(np.median(size), 1e-12):,.0f} times the median (skew {skew:.1f})",
+        "A few rows decide what is similar and popular" if raw else counted,
+        f"Read with {option('weight', 'log')}, or with {option('values', 'none')}" if raw else "Nothing to do",
+        top,
+    )  # fmt: skip
 
 
 def constant_values(chart: Chart) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
-"""Raw batches into plain arrays: what is refused and why, and numbers for everything else."""
+"""From raw batches to plain arrays: which rows are rejected and why, and numbers for all others."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,36 +10,46 @@ import polars as pl
 
 from penchant.core.histories import Bools, Floats, Ints, Longs, ValuesAre
 from penchant.data.reading.batches import BadRow, Batch
-from penchant.data.reading.columns import RATING_NAMES, plain
+from penchant.data.reading.columns import is_quantity, is_rating
+from penchant.data.reading.dates import MISSING
 from penchant.data.reading.ids import IdTable
-from penchant.data.reading.times import MISSING, YEAR_2100, Clock
+from penchant.data.reading.numbers import numbers
+from penchant.data.reading.times import YEAR_2100, Clock
 
 MAX_RATINGS = 21  # distinct values up to which a column named like a rating is one
-RATING_BOUND = 1000.0  # and the largest a rating may be
+RATING_BOUND = 1000.0  # and the largest that they may be
+PERCENT = 100.0  # the largest of whole numbers that are ratings, however many they are
+VALUE_BOUND = 1e9  # the largest value of an event, as in the service
 PARTS = {
     **dict.fromkeys(("train", "training", "tr", "训练", "训练集"), "train"),
     **dict.fromkeys(("valid", "validation", "val", "dev", "eval", "vali", "验证", "验证集"), "valid"),
     **dict.fromkeys(("test", "testing", "te", "holdout", "测试", "测试集"), "test"),
 }
+NO_ID = "the id is missing"
+NOT_A_TIME = "this is not a time"
+TOO_LARGE = "the value is outside -1,000,000,000 to 1,000,000,000"
+Refuse = Callable[[str, Bools, str], None]  # a role, the rows and the reason
 
 
 @dataclass
 class Cleaned:
-    """Rows that are fine, as arrays ``(rows,)``; None where the source has no such column."""
+    """Good rows, as arrays ``(rows,)``; None if the source has no such column."""
 
-    users: Ints
+    users: Ints  # the number of a user; for a guest -1 - the number of the session
     items: Ints
     lines: Longs
     values: Floats | None = None
     kinds: Ints | None = None
+    quantities: Floats | None = None  # of a column that is not used as a value
     times: Longs | None = None  # microseconds
+    nanos: np.ndarray | None = None  # nanoseconds beyond
     positions: np.ndarray | None = None
     parts: Ints | None = None
 
 
 @dataclass
 class Seen:
-    """A number that was met: how often, and where first as ``(source, line, value)``."""
+    """Something that was seen: how often, and where first as ``(source, line, value)``."""
 
     count: int = 0
     first: tuple[int, int, str] | None = None
@@ -54,16 +65,19 @@ class Seen:
 
 @dataclass
 class Cleaner:
-    """Cleans the batches of all sources of one log; the tables of ids, kinds and parts grow as it goes."""
+    """Cleans the batches of all sources of one log and collects its ids, kinds and parts."""
 
-    by: str  # the role whose ids are the rows: user or session
-    value_name: str | None  # the value column's name, None where no value is used
-    values: ValuesAre | None  # as the caller says
+    by: str  # the role whose ids are the rows: user, session or basket
+    value_name: str | None  # the name of the value column; None if no value is used
+    values: ValuesAre | None  # as the caller states
+    guest: str | None = None  # the role that stands for the person where a row has no user
     users: IdTable = field(default_factory=lambda: IdTable("user"))
+    guests: IdTable = field(default_factory=lambda: IdTable("guest"))
     items: IdTable = field(default_factory=lambda: IdTable("item"))
     kinds: dict[str, int] = field(default_factory=dict)
     parts: dict[str, int] = field(default_factory=dict)
-    distinct: set[float] = field(default_factory=set)  # values met, until there are too many for ratings
+    distinct: set[float] = field(default_factory=set)  # values seen, until there are too many for ratings
+    whole: bool = True  # whether all values are whole numbers
     low: float = np.inf
     high: float = -np.inf
     early: Seen = field(default_factory=Seen)
@@ -83,19 +97,19 @@ class Cleaner:
                 problems[int(row)] = (role, reason)
             good[rows] = False
 
-        for role, table in ((self.by, self.users), ("item", self.items)):
-            for reason, rows in table.refused(column[role]):
-                refuse(role, rows, reason)
+        guests = self._guests(column, refuse)
+        for reason, rows in self.items.refused(column["item"]):
+            refuse("item", rows, reason)
         number: np.ndarray | None = None
         if "value" in column:
             number = self._values(column["value"], has_kinds="kind" in column, refuse=refuse)
         micro: Longs | None = None
         if "time" in column:
             micro, unreadable = clock.read(column["time"])
-            refuse("time", unreadable, "this is not a time")
+            refuse("time", unreadable, NOT_A_TIME)
         position: np.ndarray | None = None
         if "position" in column:
-            position, broken = _numbers(column["position"])
+            position, broken = numbers(column["position"])
             refuse("position", broken, "this is not a number")
         if "split" in column:
             part = column["split"].cast(pl.String).str.strip_chars().str.to_lowercase()
@@ -104,14 +118,16 @@ class Cleaner:
         keep = slice(None) if good.all() else good
         kept = {r: (c if good.all() else c.filter(pl.Series(good))) for r, c in column.items()}
         lines = lines[keep]
-        out = Cleaned(
-            self.users.encode(kept[self.by], lines, source), self.items.encode(kept["item"], lines, source), lines
-        )
+        here = None if guests is None else guests[keep]
+        out = Cleaned(self._people(kept, here, lines, source), self.items.encode(kept["item"], lines, source), lines)
+        if "quantity" in column:
+            out.quantities = numbers(column["quantity"])[0][keep].astype(np.float32)
         if number is not None:
             out.values = number[keep].astype(np.float32)
             self._watch_values(out.values)
         if micro is not None:
             out.times = micro[keep]
+            out.nanos = None if clock.nanos is None else clock.nanos[keep]
             self._watch_times(out.times, source, lines, kept["time"])
         if position is not None:
             out.positions = position[keep]
@@ -128,20 +144,54 @@ class Cleaner:
             bad = sorted([*batch.bad, *bad], key=lambda b: b.line)
         return out, bad
 
-    def _values(self, raw: pl.Series, *, has_kinds: bool, refuse: object) -> np.ndarray:
-        number, broken = _numbers(raw)
+    def _guests(self, column: dict[str, pl.Series], refuse: Refuse) -> Bools | None:
+        """Refuse rows without a usable person; which of the others belong to a session because no user is given."""
+        if self.guest is None or self.guest not in column or self.by not in column:
+            role = self.by if self.by in column else self.guest
+            assert role is not None and role in column  # the caller chose the roles
+            table = self.users if role == self.by else self.guests
+            for reason, rows in table.refused(column[role]):
+                refuse(role, rows, reason)
+            return None if role == self.by else np.ones(len(column[role]), dtype=np.bool_)
+        guests = np.zeros(len(column[self.by]), dtype=np.bool_)
+        for reason, rows in self.users.refused(column[self.by]):
+            if reason == NO_ID:
+                guests = rows
+            else:
+                refuse(self.by, rows, reason)
+        if guests.any():
+            for reason, rows in self.guests.refused(column[self.guest]):
+                refuse(self.guest, rows & guests, reason)
+        return guests
+
+    def _people(self, kept: dict[str, pl.Series], guests: Bools | None, lines: Longs, source: int) -> Ints:
+        """Numbers of the people of good rows; guests count down from -1."""
+        if guests is None or not guests.any():
+            return self.users.encode(kept[self.by], lines, source)
+        assert self.guest is not None  # there are guests
+        out = np.empty(len(guests), dtype=np.int32)
+        for table, role, rows in ((self.users, self.by, ~guests), (self.guests, self.guest, guests)):
+            if rows.any():
+                codes = table.encode(kept[role].filter(pl.Series(rows)), lines[rows], source)
+                out[rows] = codes if table is self.users else -1 - codes
+        return out
+
+    def _values(self, raw: pl.Series, *, has_kinds: bool, refuse: Refuse) -> np.ndarray:
+        number, broken = numbers(raw)
         missing = np.isnan(number) & ~broken
-        assert callable(refuse)
         refuse("value", broken, "this is not a number")
         refuse("value", np.isinf(number), "the value is infinite")
-        refuse("value", np.abs(np.nan_to_num(number, posinf=0, neginf=0)) > 3e38, "the value is too large")
+        refuse("value", np.abs(np.nan_to_num(number, posinf=0, neginf=0)) > VALUE_BOUND, TOO_LARGE)
         if raw.dtype == pl.String:
             written = raw.str.strip_chars().fill_null("").to_numpy().astype(np.str_) != ""
             refuse("value", missing & written, "the value is not a number (NaN)")
         if self.decided is None:
             usable = number[np.isfinite(number)]
             few = np.unique(usable[:1_000_000])
-            self.decided = self.values or guess_values(self.value_name, few, few.min(initial=0), few.max(initial=0))
+            whole = bool((few == np.floor(few)).all())
+            self.decided = self.values or guess_values(
+                self.value_name, few, few.min(initial=0), few.max(initial=0), whole=whole
+            )
         if self.decided == "rating" or not has_kinds:
             refuse("value", missing, "the value is missing")
         return number
@@ -150,6 +200,7 @@ class Cleaner:
         finite = values[np.isfinite(values)]
         if finite.size:
             self.low, self.high = min(self.low, float(finite.min())), max(self.high, float(finite.max()))
+            self.whole = self.whole and bool((finite == np.floor(finite)).all())
             if len(self.distinct) <= MAX_RATINGS:
                 self.distinct.update(np.unique(finite).tolist()[: MAX_RATINGS + 1])
 
@@ -162,43 +213,29 @@ class Cleaner:
     def values_are(self) -> tuple[ValuesAre, str]:
         """What the values are, and why."""
         if self.values is not None:
-            return self.values, "as the caller says"
+            return self.values, "as the caller states"
         if self.value_name is None:
             return "none", "no column of values"
-        found = guess_values(self.value_name, np.array(sorted(self.distinct)), self.low, self.high)
+        found = guess_values(self.value_name, np.array(sorted(self.distinct)), self.low, self.high, whole=self.whole)
         many = len(self.distinct) > MAX_RATINGS
         count = f"more than {MAX_RATINGS}" if many else str(len(self.distinct))
-        named = "is" if plain(self.value_name) in RATING_NAMES else "is not"
+        named = "is" if is_rating(self.value_name) else "is not"
         return found, (
-            f"column {self.value_name!r} {named} named like a rating and holds {count} distinct values "
+            f"column {self.value_name!r} {named} named like a rating and has {count} distinct values "
             f"from {self.low:g} to {self.high:g}"
         )
 
 
-def guess_values(name: str | None, distinct: np.ndarray, low: float, high: float) -> ValuesAre:
-    """``rating`` for a column named like one with at most 21 distinct values in a bounded range, else ``weight``."""
-    named = name is not None and plain(name) in RATING_NAMES
-    bounded = len(distinct) <= MAX_RATINGS and max(abs(low), abs(high)) <= RATING_BOUND
-    return "rating" if named and bounded else "weight"
+def guess_values(name: str | None, distinct: np.ndarray, low: float, high: float, *, whole: bool) -> ValuesAre:
+    """``rating`` for a column named like one whose values are bounded and few for their range, else ``weight``.
 
-
-def _numbers(raw: pl.Series) -> tuple[np.ndarray, Bools]:
-    """Numbers of a column, NaN where missing, and which cells are none at all."""
-    if raw.dtype.is_numeric() or raw.dtype == pl.Boolean:
-        return raw.cast(pl.Float64).fill_null(np.nan).to_numpy(), np.zeros(len(raw), dtype=np.bool_)
-    if raw.dtype.is_nested() or raw.dtype.is_temporal():
-        return np.full(len(raw), np.nan), np.ones(len(raw), dtype=np.bool_)
-    text = raw.cast(pl.String).str.strip_chars()
-    empty = text.is_null() | (text == "")
-    number = text.cast(pl.Float64, strict=False)
-    broken = number.is_null() & ~empty
-    if broken.any():  # a decimal comma is a number too where the comma separates nothing
-        comma = text.str.contains(r"^[-+]?\d+,\d+$")
-        number = number.zip_with(
-            ~(broken & comma), text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-        )
-        broken = number.is_null() & ~empty
-    return number.fill_null(np.nan).to_numpy(), broken.to_numpy()
+    That is: at most 21 distinct values, whole numbers from 0 to 100, or a scale that is symmetric around 0.
+    """
+    if not is_rating(name) or is_quantity(name) or max(abs(low), abs(high)) > RATING_BOUND:
+        return "weight"
+    symmetric = low < 0 < high and abs(low + high) <= 0.05 * (high - low)
+    few = len(distinct) <= MAX_RATINGS
+    return "rating" if few or symmetric or (whole and low >= 0 and high <= PERCENT) else "weight"
 
 
 def _encode(names: pl.Series, table: dict[str, int]) -> Ints:

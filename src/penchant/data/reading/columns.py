@@ -1,70 +1,21 @@
-"""Which column plays which role, from its name or from what the caller says."""
+"""The role of each column, from its name or as the caller names it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from penchant.data.reading.dates import are_dates
+from penchant.data.reading.names import NAMES, NEED_DATES, NEED_NUMBERS, QUANTITY_NAMES, RATING_NAMES, plain
+from penchant.data.reading.numbers import are_numbers
 from penchant.data.reading.wording import option
 from penchant.errors import DataError, ParameterError
 
-ROLES = ("user", "item", "value", "kind", "time", "session", "position", "split")
-
-# names as they are once lower-cased and freed of everything but letters and digits, the likeliest first
-_RATINGS = """
-    rating ratings score scores stars star overall starrating bookrating userrating reviewscore reviewrating
-    reviewsrating mark grade 评分 打分 分数 得分 星级 评价
-"""
-_NAMES = {
-    "user": """
-        user userid uid reviewerid customerid customer memberid member visitorid visitor personid person userno username
-        userkey useridx clientid client accountid account playerid player profileid householdid household householdkey
-        buyerid readerid reviewer listenerid customerno
-        anonymousid msno
-        用户 用户id 用户编号 用户名 会员 会员id 顾客 客户 客户id 买家
-    """,
-    "item": """
-        item itemid iid movieid movie productid product parentasin asin bookid isbn book trackid track songid
-        song artistid artist articleid article newsid videoid video sku skuid goodsid goods gameid game
-        businessid business contentid docid documentid recipeid placeid poi poiid venueid locationid stockcode
-        jobid adid filmid film animeid anime courseid podcastid hotelid restaurantid pageid itemno itemkey
-        itemidx productkey productcode offerid
-        物品 物品id 物品编号 商品 商品id 商品编号 电影 电影id 图书 书籍 项目 项目id
-    """,
-    "value": _RATINGS
-    + """
-        value weight count counts quantity qty plays playcount listens listencount frequency freq strength amount
-        watchtime preference 权重 数量 次数
-    """,
-    "kind": """
-        kind event eventtype action actiontype behavior behaviour behaviortype behaviourtype interaction interactiontype
-        type eventname activity operation 行为 行为类型 事件 事件类型 动作 类型
-    """,
-    "time": """
-        time timestamp ts unixreviewtime datetime date eventtime eventtimestamp createdat created reviewtime unixtime
-        timestamps eventdate creationdate interactiontime when ratedat rateddate purchasedate orderdate invoicedate tdat
-        visittime clicktime logtime servertime localtime unixtimestamp epoch occurredat
-        时间 时间戳 日期 评分时间 评论时间 行为时间
-    """,
-    "session": """
-        session sessionid sid sessid sessionkey basket basketid orderid invoice invoiceno transactionid transaction
-        cartid visitid playlistid playlist 会话 会话id 会话编号 订单 订单id 订单编号
-    """,
-    "position": "position pos sequence seq step orderindex eventorder sessionposition 位置 顺序 序号",
-    "split": "split fold partition subset splitset foldid 划分 折 集合",
-}
-NAMES: dict[str, tuple[str, ...]] = {role: tuple(names.split()) for role, names in _NAMES.items()}
-RATING_NAMES = frozenset(_RATINGS.split())
-_TYPED = re.compile(r":(token|token_seq|float|float_seq)$")
-
-
-def plain(name: str) -> str:
-    """A name without case, punctuation, space and RecBole's type: ``"User ID"`` and ``user_id:token`` agree."""
-    return "".join(ch for ch in _TYPED.sub("", name.strip().lower()) if ch.isalnum())
+ROLES = ("user", "item", "value", "quantity", "kind", "time", "session", "basket", "position", "split")
+CANCELS = ":cancels"
 
 
 def parse_columns(columns: Mapping[str, str] | str | None) -> dict[str, str]:
-    """Roles as a caller gives them: a mapping, or ``user=C,item=C`` as on the command line."""
+    """The roles that a caller gives: a mapping, or ``user=C,item=C`` as on the command line."""
     if columns is None:
         return {}
     if isinstance(columns, str):
@@ -74,7 +25,7 @@ def parse_columns(columns: Mapping[str, str] | str | None) -> dict[str, str]:
                 raise ParameterError(f"columns read like user=C,item=C, not {role!r}")
         given = {role.strip(): name.strip() for role, _, name in pairs}
         if len(given) != len(pairs):
-            raise ParameterError(f"a role stands twice in the columns {columns!r}")
+            raise ParameterError(f"a role occurs twice in the columns {columns!r}")
     else:
         given = {str(role): str(name) for role, name in columns.items()}
     for role in given:
@@ -83,26 +34,42 @@ def parse_columns(columns: Mapping[str, str] | str | None) -> dict[str, str]:
     return given
 
 
-def parse_kinds(kinds: Mapping[str, float] | str | None) -> dict[str, float]:
-    """Weights of kinds as a caller gives them: a mapping, or ``view=1,cart=3`` as on the command line."""
-    if kinds is None or not isinstance(kinds, str):
-        return dict(kinds or {})
-    out: dict[str, float] = {}
-    for part in filter(None, (p.strip() for p in kinds.split(","))):
-        kind, sign, weight = part.rpartition("=")
-        try:
-            out[kind.strip()] = float(weight)
-        except ValueError:
-            sign = ""
-        if not sign or not kind.strip():
-            raise ParameterError(f"kinds read like view=1,cart=3, not {part!r}")
-    return out
+def parse_kinds(kinds: Mapping[str, float | str] | str | None) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Weights of kinds and the kinds that cancel an earlier event, as a caller gives them.
+
+    A mapping, or ``view=1,cart=3,refund=-1:cancels`` as on the command line.
+    """
+    if isinstance(kinds, str):
+        parts = [part.rpartition("=") for part in (p.strip() for p in kinds.split(",")) if part]
+        wrong = next(("".join(part) for part in parts if not part[1] or not part[0].strip()), None)
+        if wrong is not None:
+            raise ParameterError(f"kinds read like view=1,cart=3, not {wrong!r}")
+        given: Mapping[str, float | str] = {kind.strip(): weight for kind, _, weight in parts}
+    else:
+        given = kinds or {}
+    weights: dict[str, float] = {}
+    cancels = []
+    for kind, weight in given.items():
+        number = weight
+        if isinstance(weight, str):
+            text = weight.strip()
+            if text.endswith(CANCELS):
+                cancels.append(kind)
+            try:
+                number = float(text.removesuffix(CANCELS))
+            except ValueError:
+                raise ParameterError(f"kinds read like view=1,cart=3, not {f'{kind}={weight}'!r}") from None
+        weights[kind] = number  # type: ignore[assignment]  # the recipe refuses what is not a number
+    return weights, tuple(cancels)
 
 
-def assign(names: Sequence[str], given: Mapping[str, str], file: str) -> dict[str, int]:
+def assign(
+    names: Sequence[str], given: Mapping[str, str], file: str, sample: Sequence[Sequence[str | None]] = ()
+) -> dict[str, int]:
     """Index of the column of each role; what ``given`` names comes first, the rest is known by its usual names.
 
-    Raises ``DataError`` where there is no item, or neither a user nor a session.
+    ``sample`` are the first rows: a name that also occurs for other things counts only above numbers or dates. A column
+    of quantities is not a value, only a ``quantity``. Raises ``DataError`` if item, or user and session, are missing.
     """
     found: dict[str, int] = {}
     for role, name in given.items():
@@ -111,27 +78,53 @@ def assign(names: Sequence[str], given: Mapping[str, str], file: str) -> dict[st
         raise DataError(f"two roles were given the same column: {dict(given)}", file=file)
     usual = [plain(name) for name in names]
     for role, candidates in NAMES.items():
-        if role in found:
+        if role in found or (role == "quantity" and "value" in found):
             continue
-        for candidate in candidates:
-            if candidate in usual and usual.index(candidate) not in found.values():
-                found[role] = usual.index(candidate)
-                break
+        at = next(
+            (i for name in candidates for i in _columns(name, names, usual) if i not in found.values()
+             and _plausible(name, i, sample)), None,
+        )  # fmt: skip
+        if at is not None:
+            found[role] = at
     missing = [
         *([] if "user" in found or "session" in found else ["user (or session)"]),
         *([] if "item" in found else ["item"]),
     ]
     if missing:
         raise DataError(
-            f"no column is known as {' or '.join(missing)} among {', '.join(repr(n) for n in names[:20])}",
+            f"no column is recognised as {' or '.join(missing)} among {', '.join(repr(n) for n in names[:20])}",
             file=file,
             fix=f"Name the columns: {option('columns', {'user': 'NAME', 'item': 'NAME'})}",
         )
     return found
 
 
+def _columns(name: str, names: Sequence[str], usual: Sequence[str]) -> list[int]:
+    """The columns with a usual name, those inside a nested column (``product.id``, ``items.sku``) last."""
+    inside = [i for i, one in enumerate(names) if "." in one and plain(one.rpartition(".")[2]) == name]
+    return [*(i for i, one in enumerate(usual) if one == name), *inside]
+
+
+def _plausible(name: str, column: int, sample: Sequence[Sequence[str | None]]) -> bool:
+    """Whether the cells of a column fit a name that is also used for other things."""
+    if name not in NEED_NUMBERS | NEED_DATES or not sample:
+        return True
+    cells = [row[column] for row in sample if column < len(row)]
+    return are_numbers(cells) if name in NEED_NUMBERS else are_dates(cells) or are_numbers(cells)
+
+
+def is_quantity(name: str | None) -> bool:
+    """Whether a column is named like a quantity, an amount or a price."""
+    return name is not None and (plain(name) in QUANTITY_NAMES or plain(name.rpartition(".")[2]) in QUANTITY_NAMES)
+
+
+def is_rating(name: str | None) -> bool:
+    """Whether a column is named like a rating."""
+    return name is not None and (plain(name) in RATING_NAMES or plain(name.rpartition(".")[2]) in RATING_NAMES)
+
+
 def index_of(name: str, names: Sequence[str], role: str, file: str) -> int:
-    """The column that a caller means by a name or a number from 1; raises ``DataError`` if there is none."""
+    """The column that a caller names, by name or by number from 1; raises ``DataError`` if there is none."""
     if name in names:
         return list(names).index(name)
     same = [i for i, other in enumerate(names) if plain(other) == plain(name) and plain(name)]

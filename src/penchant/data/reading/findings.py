@@ -9,6 +9,7 @@ from penchant.data.reading.opening import AGAIN, CUT_OFF
 from penchant.data.reading.report import Finding, ReadReport, Severity, Source, many
 from penchant.data.reading.wording import option
 from penchant.data.recipe import Recipe
+from penchant.data.refunds import Netted
 from penchant.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,6 +49,19 @@ def damage_error(source: Source) -> DataError:
     """The same as an error, if nothing of the file can be used."""
     found = damage_finding(source)
     return DataError(found.what, file=found.file, fix=found.fix)
+
+
+def refund_finding(netted: Netted, report: ReadReport, other: str) -> Finding:
+    """How many refunds there are and what became of them."""
+    what = (
+        f"{many(netted.refunds, 'refund', 'refunds')} cancelled {many(netted.cancelled, 'purchase', 'purchases')}, "
+        f"and {many(netted.unmatched, 'refund', 'refunds')} found no earlier purchase, or not enough of it"
+    )
+    why = "A purchase that was taken back says nothing; a refund is not a dislike"
+    fix = f"Nothing to do; {other} takes the oldest purchase back instead"
+    return Finding(
+        "refunds", "note", what, why, fix, netted.refunds, report.sources[0].name if report.sources else None
+    )
 
 
 def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Trace) -> list[Finding]:

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from penchant.core.histories import Bools, Floats
-from penchant.data.reading.columns import plain
 from penchant.data.reading.items import ITEM_ID, ITEM_LINE, MOVIELENS_GENRES, RAW_ID, Items
+from penchant.data.reading.names import plain
 from penchant.errors import DataError
 
 TITLES = (

@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from penchant.data.reading.batches import BadRow, Table
-from penchant.data.reading.columns import NAMES, index_of, plain
+from penchant.data.reading.columns import index_of
 from penchant.data.reading.formats import open_source
 from penchant.data.reading.ids import normalised
+from penchant.data.reading.names import NAMES, plain
 from penchant.data.reading.opening import expand
 from penchant.data.reading.report import many
 from penchant.errors import DataError

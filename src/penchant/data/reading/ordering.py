@@ -1,4 +1,4 @@
-"""Where events stood in their files, and the order in which they happened."""
+"""Where events are in their files, and the order in which they happened."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from penchant.core.histories import Longs
 from penchant.data.reading.cleaning import Cleaner
-from penchant.data.reading.times import MISSING
+from penchant.data.reading.dates import MISSING
 
 
 @dataclass
 class Trace:
-    """Where each event of a log stood, for those who look for faults in it; empty arrays where nobody asked."""
+    """The file and line of each event of a log, for the doctor; empty arrays if nobody asked."""
 
     cleaner: Cleaner
     lines: Longs = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # (events,) as in the interactions
@@ -23,11 +23,13 @@ class Trace:
     kinds: np.ndarray | None = None  # (events,) which kind, -1 for none
 
 
-def event_order(users: np.ndarray, times: np.ndarray | None, positions: np.ndarray | None) -> np.ndarray | None:
-    """The order by user, time, position and place in the log; fills in missing times. None: it is that already."""
+def event_order(
+    users: np.ndarray, times: np.ndarray | None, positions: np.ndarray | None, nanos: np.ndarray | None = None
+) -> np.ndarray | None:
+    """The order by user, time, position and row of the log; fills in missing times. None if they are sorted already."""
     keys: list[np.ndarray] = []
     if times is not None and (missing := times == MISSING).any() and not missing.all():
-        # an event without time comes after the others of its user, at the newest time known
+        # an event without a time follows the others of its user, at the newest known time
         newest = np.full(int(users.max()) + 1, MISSING, dtype=np.int64)
         np.maximum.at(newest, users, times)
         newest[newest == MISSING] = times.max()
@@ -35,6 +37,8 @@ def event_order(users: np.ndarray, times: np.ndarray | None, positions: np.ndarr
         keys = [missing, times]
     elif times is not None:
         keys = [times]
+    if nanos is not None:
+        keys = [nanos, *keys]
     if positions is not None:
         keys = [positions, *keys]
     keys.append(users)
@@ -47,7 +51,7 @@ def event_order(users: np.ndarray, times: np.ndarray | None, positions: np.ndarr
 
 
 def look_for_disorder(trace: Trace, users: np.ndarray, times: np.ndarray | None) -> None:
-    """Note in ``trace`` how many events stand after a later one of their user, and where the first of them is."""
+    """Note in ``trace`` how many events follow a later one of their user, and where the first of them is."""
     if times is None or (times == MISSING).all():
         return
     order = np.argsort(users, kind="stable")

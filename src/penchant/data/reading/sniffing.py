@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penchant.data.reading.columns import NAMES, plain
+from penchant.data.reading.dates import are_dates
+from penchant.data.reading.names import NAMES, plain
 from penchant.data.reading.splitting import MAX_RECORD_LINES, WHITESPACE, is_open, split_record
 from penchant.data.reading.wording import option
 from penchant.errors import DataError, ParameterError
@@ -17,7 +18,6 @@ SAMPLE_LINES = 200
 _NAMED = {"tab": "\t", "\\t": "\t", "space": WHITESPACE, "whitespace": WHITESPACE, "comma": ",", "pipe": "|"}
 _KNOWN = frozenset(name for names in NAMES.values() for name in names)
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
-_ISO = re.compile(r"^\s*\d{4}[-/.]\d{1,2}[-/.]\d{1,2}")
 _TYPED = re.compile(r":(token|token_seq|float|float_seq)$")
 _KIND = re.compile(r"^\s*[A-Za-z][A-Za-z_ -]{0,30}\s*$")
 _ASIN = re.compile(r"^(B[0-9A-Z]{9}|\d{9}[\dX])$")
@@ -189,11 +189,7 @@ def guess_roles(sample: Sequence[Sequence[str | None]], separator: str | None) -
         cells = [cell for cell in columns[i] if cell.strip()]
         numbers = [float(cell) for cell in cells if _NUMBER.match(cell)]
         all_numbers = bool(cells) and len(numbers) == len(cells)
-        if (
-            "time" not in roles
-            and cells
-            and ((all_numbers and min(numbers) > 1e8) or all(_ISO.match(cell) for cell in cells))
-        ):
+        if "time" not in roles and cells and ((all_numbers and min(numbers) > 1e8) or are_dates(cells)):
             roles["time"] = i
         elif "kind" not in roles and _share(_KIND, cells) == 1 and len(set(cells)) <= len(cells) / 2:
             roles["kind"] = i

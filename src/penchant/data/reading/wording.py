@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
-_FLAGS = {"kinds": "kind"}  # options with another name on the command line
+_FLAGS = {
+    "kinds": "kind",
+    "time_format": "time-format",
+    "time_zone": "time-zone",
+    "day_first": "day-first",
+}  # options with another name on the command line
 
 
 @contextmanager
@@ -28,6 +33,8 @@ def option(name: str, value: Mapping[str, object] | str | bool | None = None) ->
         spoken = repr(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
         return name if value is None else f"{name}={spoken}"
     flag = f"--{_FLAGS.get(name, name)}"
+    if name == "day_first" and value is False:
+        return "--month-first"
     if value is None or isinstance(value, bool):
         return flag
     text = value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())

@@ -117,7 +117,7 @@ def rising(given: Histories) -> Histories:
     events = given.distinct()
     order = np.lexsort((events.items, events.rows))
     values = None if events.values is None else events.values[order]
-    return Histories(events.indptr, events.items[order], given.n_items, values, events.values_are)
+    return Histories(events.indptr, events.items[order], given.n_items, values, events.values_are, curve=events.curve)
 
 
 def _start(rng: np.random.Generator, rows: int, factors: int) -> Floats:

@@ -27,7 +27,8 @@ class Stored:
     def of(cls, train: Histories) -> Self:
         """Each item once a history."""
         once = train.distinct()
-        return cls(once.indptr, once.items, once.values, once.liked, KINDS.index(once.values_are))
+        values = once.weights() if once.values_are == "weight" else once.values  # as they count, so no curve is kept
+        return cls(once.indptr, once.items, values, once.liked, KINDS.index(once.values_are))
 
     def histories(self, n_items: int) -> Histories:
         """As histories again, checked: indexes come from a file perhaps."""
@@ -84,4 +85,6 @@ def _same(one: Histories, r: int, other: Histories, s: int) -> bool:
         return False
     if one.values is None or other.values is None:
         return one.values is other.values
-    return bool(np.array_equal(one.values[left][a], other.values[right][b]))
+    x, y = (h.weights() if h.values_are == "weight" else h.values for h in (one, other))
+    assert x is not None and y is not None  # both have values
+    return bool(np.array_equal(x[left][a], y[right][b]))

@@ -92,6 +92,7 @@ def _histories(
         times[order],
         None if liked is None else liked[order],
         np.array([now], dtype=np.int64),
+        curve=recommender.recipe.curve,
     )
     return given, unknown
 
