@@ -12,6 +12,7 @@
     ├── FormatError               a saved folder is damaged, foreign, or of a newer format
     ├── NotFittedError            the model has not been fitted
     ├── MemoryLimitError          the work needs more memory than is free
+    ├── ScoreError                a model's scores or predictions are NaN
     ├── MissingExtraError         an optional dependency is not installed
     └── TrainingError             training failed, for example on a NaN loss or a full disk
 """
@@ -82,6 +83,18 @@ class NotFittedError(PenchantError):
 
 class MemoryLimitError(PenchantError):
     """The work needs more memory than is free."""
+
+
+class ScoreError(PenchantError):
+    """A model's scores or predictions are NaN, so nothing can be ranked by them."""
+
+    def __init__(self, model: str, row: int, what: str = "scores") -> None:
+        super().__init__(f"{model}: its {what} of history {row} (counted from 0) are not numbers (NaN)")
+        self.model, self.row, self.what = model, row, what
+
+    def at(self, row: int) -> ScoreError:
+        """The same error of another row, for callers that rank in blocks."""
+        return ScoreError(self.model, row, self.what)
 
 
 class MissingExtraError(PenchantError, ImportError):

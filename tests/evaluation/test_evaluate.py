@@ -12,11 +12,11 @@ from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.data.interactions import Interactions
 from penchant.data.vocab import Vocab
-from penchant.errors import DataError, NotFittedError, ParameterError, TrainingError
+from penchant.errors import DataError, NotFittedError, ParameterError, ScoreError, TrainingError
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
 from tests.evaluation.small_logs import a_log, a_market
-from tests.evaluation.toy_models import Constant, Follows, Knob
+from tests.evaluation.toy_models import Broken, Constant, Follows, Knob
 
 
 def test_where_order_matters_a_model_of_order_wins() -> None:
@@ -322,3 +322,25 @@ def test_a_catalogue_of_other_items_is_refused() -> None:
         pc.evaluate(make_splits(market, "leave-last"), "content-knn", catalog=short)
     with pytest.raises(ParameterError, match="catalog takes a Catalog, not dict"):
         pc.evaluate(market, "content-knn", catalog={"kind": []})  # type: ignore[arg-type]
+
+
+def test_a_model_with_nan_scores_ends_with_an_error_that_names_the_case() -> None:
+    market = a_market(users=60)
+    with pytest.raises(ScoreError, match=r"^broken: its scores of history 0 "):
+        pc.evaluate(market, Broken(), split="leave-last")
+    found = pc.evaluate(market, [Broken(), "popular"], split="leave-last")
+    assert "not numbers (NaN)" in (found["broken"].error or "") and found["popular"].error is None
+    rec = pc.fit(market, Broken())
+    with pytest.raises(ScoreError, match="broken"):
+        rec.recommend(["i1", "i2"])
+    rated = a_log([[0, 1, 2, 3]] * 20, values=[[1, 3, 5, 2]] * 20, values_are="rating")
+    with pytest.raises(ScoreError, match=r"^broken: its predictions of history 0 "):
+        pc.evaluate(rated, Broken(), split="random:2", metrics="rmse")
+
+
+def test_the_row_of_an_error_counts_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penchant.evaluation.measure.CASES_AT_ONCE", 4)
+    given = Histories.from_lists([[1]] * 10 + [[7]], 9)
+    split = Split("mine", given, given, Histories.from_lists([[2]] * 11, 9))
+    with pytest.raises(ScoreError, match="history 10 "):
+        pc.evaluate(split, Broken(at=7))

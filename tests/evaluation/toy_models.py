@@ -68,6 +68,29 @@ class Knob(Model):
 
 
 @dataclass(kw_only=True)
+class Broken(RatingModel):
+    """Popularity, but NaN for histories whose last item is ``at``, and NaN as every prediction."""
+
+    name: ClassVar[str] = "broken"
+    task: ClassVar = "rating"
+    at: int = hyper(-1, "the item, -1: any", ge=-1)
+    scores: Floats = learned()
+
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        self.scores = train.counts().astype(np.float32)
+
+    def _score(self, given: Histories) -> Floats:
+        out = np.tile(self.scores, (len(given), 1))
+        for r in range(len(given)):
+            if len(given.row(r)) and self.at in (-1, given.row(r)[-1]):
+                out[r, 3] = np.nan
+        return out
+
+    def _predict(self, given: Histories, items: Histories) -> Floats:
+        return np.full(len(items.items), np.nan, np.float32)
+
+
+@dataclass(kw_only=True)
 class Constant(RatingModel):
     """Predicts one number for everything."""
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
-from penchant.errors import ParameterError
+from penchant.errors import ParameterError, ScoreError
 
 BLOCK_BYTES = 128 * 2**20  # dense scores held at once by one thread
 NO_EVENTS = Histories(np.zeros(1, np.int64), np.empty(0, np.int32), 0)
@@ -36,11 +36,19 @@ class Ranker(Protocol):
     """What ``rank`` needs of a model."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def item_counts(self) -> Longs: ...
 
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
     ) -> Ranked: ...
+
+    def top_candidates(
+        self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
+        place: Ints, threads: int,
+    ) -> Ranked: ...  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +57,20 @@ class Scored:
 
     scores: Floats  # (rows, n_items)
     item_counts: Longs  # (n_items,)
+    name: str  # of the model, for messages
 
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
     ) -> Ranked:
         return top_dense(self.scores, k, exclude=exclude, allow=allow, place=place, threads=threads)
+
+    def top_candidates(
+        self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
+        place: Ints, threads: int,
+    ) -> Ranked:  # fmt: skip
+        return top_dense(
+            self.scores, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+        )
 
 
 def places(item_counts: Longs) -> Ints:
@@ -84,7 +101,7 @@ def rank(
     - Equal scores go to the higher training count, then to the lower index. ``place`` is ``places(item_counts)``; pass
       it to avoid sorting again.
 
-    Raises ``ParameterError`` when k < 1 or rows do not match.
+    Raises ``ParameterError`` when k < 1 or rows do not match, and ``ScoreError`` where a score is NaN.
     """
     check_k(k)
     k = min(k, given.n_items) or 1
@@ -97,12 +114,22 @@ def rank(
         raise ParameterError(f"allow must have shape ({given.n_items},), got {allow.shape}")
     place = places(model.item_counts) if place is None else place
     if candidates is None:
-        return model.top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
-    rows = [
-        _rank_candidates(model, given[r : r + 1], k, exclude[r : r + 1], allow, candidates.row(r), place)
-        for r in range(len(given))
-    ]
-    return Ranked(np.concatenate([r.items for r in rows]), np.concatenate([r.scores for r in rows]))
+        return _checked(model, model.top(given, k, exclude=exclude, allow=allow, place=place, threads=threads))
+    if len(given) == 1:
+        one = _one_row_of_candidates(model, given, k, exclude, allow, candidates, place, threads)
+        return _checked(model, one)
+    among = model.top_candidates(
+        given, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+    )
+    return _checked(model, among)
+
+
+def _checked(model: Ranker, ranked: Ranked) -> Ranked:
+    """The lists, unless the model gave NaN: ``top_dense`` marks such a row by its first score."""
+    broken = np.flatnonzero(np.isnan(ranked.scores[:, 0]))
+    if len(broken):
+        raise ScoreError(model.name, int(broken[0]))
+    return ranked
 
 
 def _seen(given: Histories, *, repeat: bool) -> Histories:
@@ -117,28 +144,39 @@ def _seen(given: Histories, *, repeat: bool) -> Histories:
     return given.where(newest & (given.values < 0))
 
 
-def _rank_candidates(
-    model: Ranker, given: Histories, k: int, exclude: Histories, allow: Bools | None, candidates: Ints, place: Ints
-) -> Ranked:
+def _one_row_of_candidates(
+    model: Ranker, given: Histories, k: int, exclude: Histories, allow: Bools | None, candidates: Histories,
+    place: Ints, threads: int,
+) -> Ranked:  # fmt: skip
+    """One row as a mask, which needs no compiler."""
     only = np.zeros(given.n_items, dtype=np.bool_)
-    only[candidates] = True
-    return model.top(given, k, exclude=exclude, allow=only if allow is None else only & allow, place=place, threads=1)
+    only[candidates.items] = True
+    only = only if allow is None else only & allow
+    return model.top(given, k, exclude=exclude, allow=only, place=place, threads=threads)
 
 
 def top_dense(
-    scores: Floats, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int = 1
-) -> Ranked:
-    """The k best of dense scores ``(rows, n_items)``; one row takes a NumPy path that needs no compiler."""
-    if len(scores) == 1:
+    scores: Floats, k: int, *, exclude: Histories, allow: Bools | None, place: Ints,
+    candidates: Histories | None = None, threads: int = 1,
+) -> Ranked:  # fmt: skip
+    """The k best of dense scores ``(rows, n_items)``; one row takes a NumPy path that needs no compiler.
+
+    ``candidates`` limits each row to its own items. The first score of a row that contains NaN is NaN.
+    """
+    if len(scores) == 1 and candidates is None:
         return _top_one(scores[0], k, exclude.items, allow, place)
-    from penchant.kernels.select import dense_top
+    from penchant.kernels.select import candidate_top, dense_top
     from penchant.kernels.threads import over_blocks
 
     items, best = empty_lists(len(scores), k)
     mask = np.empty(0, np.bool_) if allow is None else allow
 
     def work(lo: int, hi: int) -> None:
-        dense_top(lo, hi, scores[lo:hi], place, exclude.indptr, exclude.items, mask, items, best)
+        block, banned = scores[lo:hi], (exclude.indptr, exclude.items)
+        if candidates is None:
+            dense_top(lo, hi, block, place, *banned, mask, items, best)
+        else:
+            candidate_top(lo, hi, block, place, *banned, mask, candidates.indptr, candidates.items, items, best)
 
     over_blocks(work, len(scores), size=64, threads=threads)
     return Ranked(items, best)
@@ -153,17 +191,21 @@ def top_in_blocks(
     allow: Bools | None,
     place: Ints,
     threads: int,
+    candidates: Histories | None = None,
     arrays: int = 1,
 ) -> Ranked:
     """The k best of the dense scores that ``score`` gives for some rows, in blocks of bounded memory.
 
-    ``arrays`` is how many dense arrays ``score`` holds at once.
+    ``candidates`` limits each row to its own items. ``arrays`` is how many dense arrays ``score`` holds at once.
     """
     size = max(1, int(BLOCK_BYTES // (4 * arrays * max(1, given.n_items))))
     items, scores = empty_lists(len(given), k)
     for lo in range(0, len(given), size):
         part = slice(lo, min(lo + size, len(given)))
-        best = top_dense(score(given[part]), k, exclude=exclude[part], allow=allow, place=place, threads=threads)
+        best = top_dense(
+            score(given[part]), k, candidates=None if candidates is None else candidates[part], exclude=exclude[part],
+            allow=allow, place=place, threads=threads,
+        )  # fmt: skip
         items[part], scores[part] = best.items, best.scores
     return Ranked(items, scores)
 
@@ -175,6 +217,9 @@ def empty_lists(rows: int, k: int) -> tuple[Ints, Floats]:
 
 def _top_one(scores: Floats, k: int, banned: Ints, allow: Bools | None, place: Ints) -> Ranked:
     items, best = empty_lists(1, k)
+    if np.isnan(scores.max(initial=-np.inf)):  # the maximum passes NaN on
+        best[0, 0] = np.nan
+        return Ranked(items, best)
     # where enough scores are above zero the others need no look: most scores of sparse models are zero
     for bound in (np.float32(0), np.float32(-np.inf)):
         shown = scores > bound

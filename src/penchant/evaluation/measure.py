@@ -12,7 +12,7 @@ from penchant.core.histories import Bools, Longs
 from penchant.core.metrics import ACCURACY, LOWER_IS_BETTER, OVERALL, Doubles, judge
 from penchant.core.run import Run
 from penchant.core.split import Split
-from penchant.errors import ParameterError
+from penchant.errors import ParameterError, ScoreError
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
 from penchant.models.kinds.base import Model
 from penchant.recommender.fallback import Lists, rank_or_popular
@@ -109,9 +109,12 @@ def ranked_lists(
         part = slice(lo, min(lo + CASES_AT_ONCE, len(split)))
         seen = None if split.repeat or split.seen is None else split.seen[part]
         candidates = None if split.candidates is None else split.candidates[part]
-        best = rank_or_popular(
-            model, split.given[part], k, exclude=seen, repeat=split.repeat, candidates=candidates, threads=threads
-        )
+        try:
+            best = rank_or_popular(
+                model, split.given[part], k, exclude=seen, repeat=split.repeat, candidates=candidates, threads=threads
+            )
+        except ScoreError as wrong:
+            raise wrong.at(lo + wrong.row) from None
         found.append(best)
         if progress is not None:
             progress(part.stop, len(split))
@@ -136,7 +139,10 @@ def measure(
         cases = split if len(answerable) == len(split) else split.cases(answerable)
         k = max([metric.k for metric in metrics] + [1])
         listen = run.report(f"{label or model.name}: ranking") if progress else None
-        ranked = ranked_lists(model, cases, k, threads=run.threads, progress=listen)
+        try:
+            ranked = ranked_lists(model, cases, k, threads=run.threads, progress=listen)
+        except ScoreError as wrong:
+            raise wrong.at(int(answerable[wrong.row])) from None
         fallback = ranked.fallback
         judged = judge(ranked.items, cases.truth, unknown=cases.unknown_truth)
         for column, metric in enumerate(metrics):

@@ -86,7 +86,7 @@ def dense_top(
     out_items: I32,  # (rows, k), filled with -1
     out_scores: F32,  # (rows, k), filled with -inf
 ) -> None:
-    """Top k of dense rows; an item at -inf cannot be had and never enters the list."""
+    """Top k of dense rows; an item at -inf never enters the list. A row with a NaN has NaN as its first score."""
     k = out_items.shape[1]
     n_items = scores.shape[1]
     banned = np.zeros(n_items, dtype=np.bool_)
@@ -95,17 +95,120 @@ def dense_top(
         for e in range(indptr[row], indptr[row + 1]):
             banned[excluded[e]] = True
         heap_scores, heap_items = out_scores[row], out_items[row]
-        size = 0
+        size, broken = 0, False
         for item in range(n_items):
             score = scores[row - lo, item]
             if size == k and score < heap_scores[0]:
+                continue
+            if np.isnan(score):  # no comparison with NaN holds, so every NaN comes here
+                broken = True
                 continue
             if banned[item] or score == -np.inf or (allow.shape[0] > 0 and not allow[item]):
                 continue
             size = _push(heap_scores, kept_places, heap_items, size, k, score, place[item], item)
         _unheap(heap_scores, kept_places, heap_items, size)
+        if broken:
+            heap_scores[0] = np.nan
         for e in range(indptr[row], indptr[row + 1]):
             banned[excluded[e]] = False
+
+
+@kernel
+def candidate_top(
+    lo: int,
+    hi: int,
+    scores: F32,  # (hi - lo, n_items)
+    place: I32,  # (n_items,)
+    indptr: I64,  # of what is excluded, rows counted from 0
+    excluded: I32,
+    allow: B1,  # (n_items,) or (0,) for all
+    c_indptr: I64,  # of the candidates, rows counted from 0
+    candidates: I32,
+    out_items: I32,  # (rows, k), filled with -1
+    out_scores: F32,  # (rows, k), filled with -inf
+) -> None:
+    """``dense_top`` over the candidates of each row. It walks over all scores, as jumping is slower."""
+    k = out_items.shape[1]
+    n_items = scores.shape[1]
+    banned = np.ones(n_items, dtype=np.bool_)
+    kept_places = np.empty(k, dtype=np.int32)
+    for row in range(lo, hi):
+        for c in range(c_indptr[row], c_indptr[row + 1]):
+            banned[candidates[c]] = allow.shape[0] > 0 and not allow[candidates[c]]
+        for e in range(indptr[row], indptr[row + 1]):
+            banned[excluded[e]] = True
+        heap_scores, heap_items = out_scores[row], out_items[row]
+        size, broken = 0, False
+        for item in range(n_items):
+            score = scores[row - lo, item]
+            if size == k and score < heap_scores[0]:
+                continue
+            if np.isnan(score):
+                broken = True
+                continue
+            if banned[item] or score == -np.inf:
+                continue
+            size = _push(heap_scores, kept_places, heap_items, size, k, score, place[item], item)
+        _unheap(heap_scores, kept_places, heap_items, size)
+        if broken:
+            heap_scores[0] = np.nan
+        for c in range(c_indptr[row], c_indptr[row + 1]):
+            banned[candidates[c]] = True
+
+
+@kernel
+def sparse_candidate_top(
+    lo: int,
+    hi: int,
+    indptr: I64,  # histories
+    items: I32,
+    coefficients: F32,
+    w_indptr: I64,  # operator, a row a history item
+    w_indices: I32,
+    w_data: F32,
+    place: I32,
+    x_indptr: I64,  # excluded
+    excluded: I32,
+    allow: B1,
+    c_indptr: I64,  # candidates
+    candidates: I32,
+    out_items: I32,
+    out_scores: F32,
+) -> None:
+    """``sparse_scores`` and ``candidate_top`` in one pass over what a history reaches and over the candidates."""
+    k = out_items.shape[1]
+    total, done = np.zeros(place.shape[0], dtype=np.float32), np.zeros(place.shape[0], dtype=np.bool_)
+    kept_places = np.empty(k, dtype=np.int32)
+    for row in range(lo, hi):
+        for e in range(indptr[row], indptr[row + 1]):
+            c = coefficients[e]
+            for w in range(w_indptr[items[e]], w_indptr[items[e] + 1]):
+                total[w_indices[w]] += c * w_data[w]
+        for e in range(x_indptr[row], x_indptr[row + 1]):
+            done[excluded[e]] = True
+        heap_scores, heap_items = out_scores[row], out_items[row]
+        size, broken = 0, False
+        for n in range(c_indptr[row], c_indptr[row + 1]):
+            item = candidates[n]
+            score = total[item]
+            worst = heap_scores[0] if size == k else np.float32(-np.inf)
+            if score < worst or (score == worst and size == k and place[item] > kept_places[0]):
+                continue  # before ``_push``, since a call costs more than all of this
+            if np.isnan(score):
+                broken = True
+            elif not done[item] and score > -np.inf and (allow.shape[0] == 0 or allow[item]):
+                done[item] = True  # a candidate may be listed twice
+                size = _push(heap_scores, kept_places, heap_items, size, k, score, place[item], item)
+        _unheap(heap_scores, kept_places, heap_items, size)
+        if broken:
+            heap_scores[0] = np.nan
+        for e in range(indptr[row], indptr[row + 1]):
+            for w in range(w_indptr[items[e]], w_indptr[items[e] + 1]):
+                total[w_indices[w]] = 0
+        for e in range(x_indptr[row], x_indptr[row + 1]):
+            done[excluded[e]] = False
+        for n in range(c_indptr[row], c_indptr[row + 1]):
+            done[candidates[n]] = False
 
 
 @kernel

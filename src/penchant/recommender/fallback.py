@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.core.histories import Bools, Histories, Ints, Longs
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.rank import Ranked, Ranker, rank, top_in_blocks
+from penchant.errors import ScoreError
 from penchant.models.kinds.linear import LinearModel
 
 
@@ -23,14 +24,24 @@ class Popularity:
     """The popularity list as something that ``rank`` can rank: all scores are zero, so the training count decides."""
 
     item_counts: Longs  # (n_items,)
+    name: str = "popularity"
 
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
     ) -> Ranked:
+        return top_in_blocks(_zeros, given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+
+    def top_candidates(
+        self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
+        place: Ints, threads: int,
+    ) -> Ranked:  # fmt: skip
         return top_in_blocks(
-            lambda part: np.zeros((len(part), part.n_items), dtype=np.float32), given, k, exclude=exclude, allow=allow,
-            place=place, threads=threads,
-        )  # fmt: skip
+            _zeros, given, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+        )
+
+
+def _zeros(given: Histories) -> Floats:
+    return np.zeros((len(given), given.n_items), dtype=np.float32)
 
 
 def needs_fallback(given: Histories) -> Bools:
@@ -65,9 +76,12 @@ def rank_or_popular(
         if not rows.any():
             continue
         some = slice(None) if rows.all() else rows
-        ranked = rank(
-            ranker, given[some], k, exclude=None if exclude is None else exclude[some], repeat=repeat, allow=allow,
-            candidates=None if candidates is None else candidates[some], place=place, threads=threads,
-        )  # fmt: skip
+        try:
+            ranked = rank(
+                ranker, given[some], k, exclude=None if exclude is None else exclude[some], repeat=repeat, allow=allow,
+                candidates=None if candidates is None else candidates[some], place=place, threads=threads,
+            )  # fmt: skip
+        except ScoreError as wrong:
+            raise wrong.at(int(np.flatnonzero(rows)[wrong.row])) from None
         items[rows], scores[rows] = ranked.items, ranked.scores
     return Lists(items, scores, fallback)

@@ -132,7 +132,7 @@ class Recommender:
     def rank_similar(self, index: int, k: int, *, allow: Bools | None = None) -> Lists:
         """``similar`` for an item index: one list of item indexes, shorter than k where similarity ends."""
         itself = Histories.from_lists([[index]], self.model.n_items)
-        scored = Scored(self.model.similar(index)[None, :], self.item_counts)
+        scored = Scored(self.model.similar(index)[None, :], self.item_counts, self.model.name)
         ranked = rank(scored, itself, k, allow=allow, place=self._place, threads=1)
         ranked.items[ranked.scores <= 0] = -1
         return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))

@@ -109,6 +109,11 @@ class LinearModel(Model):
         recent = self.recent(given)
         return self.weights.apply(recent, self.coefficients(recent))
 
+    def net_score(self, given: Histories) -> Floats:
+        """Scores minus those of the dislikes (weights below zero), which count against similar items."""
+        scores = self.score(given)
+        return scores - self.score(given.dislikes()) if given.has_dislikes else scores
+
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
     ) -> Ranked:
@@ -143,9 +148,34 @@ class LinearModel(Model):
         over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
         return Ranked(items, scores)
 
-    def net_score(self, given: Histories) -> Floats:
-        """Scores minus the scores that the dislikes give."""
-        return self.score(given) - self.score(given.dislikes())
+    def top_candidates(
+        self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
+        place: Ints, threads: int,
+    ) -> Ranked:  # fmt: skip
+        """As in ``Model``; a purely sparse operator scores only what a history reaches."""
+        if given.has_dislikes or not self.weights.only_sparse:
+            return super().top_candidates(
+                given, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+            )
+        from penchant.kernels.select import sparse_candidate_top
+        from penchant.kernels.threads import over_blocks
+
+        self._check_given(given)
+        recent = self.recent(given if self.uses_negatives else given.positives())
+        c, w = self.coefficients(recent), self.weights
+        items, scores = empty_lists(len(given), k)
+        mask = np.empty(0, np.bool_) if allow is None else allow
+        indptr, indices, data = w.indptr, w.indices, w.data
+        assert indptr is not None and indices is not None and data is not None  # only_sparse
+
+        def work(lo: int, hi: int) -> None:
+            sparse_candidate_top(
+                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, place, exclude.indptr, exclude.items,
+                mask, candidates.indptr, candidates.items, items, scores,
+            )  # fmt: skip
+
+        over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
+        return Ranked(items, scores)
 
     def _explain(self, given: Histories, items: Longs) -> list[Explanation]:
         """Exact: each event gives its coefficient times ``W[its item, item]``; events outside the window give zero."""

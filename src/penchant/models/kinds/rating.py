@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
+
 from penchant.core.histories import Floats, Histories
-from penchant.errors import DataError
+from penchant.errors import DataError, ScoreError
 from penchant.models.kinds.base import Model
 
 
@@ -23,9 +25,13 @@ class RatingModel(Model, ABC):
         """Ratings that histories would give, one an event of ``items``, clipped to the scale of the training ratings.
 
         Row r of ``items`` asks row r of ``given``. An empty history, or an item without ratings, gets the shrunken
-        baseline. Raises ``DataError`` when rows do not match.
+        baseline. Raises ``DataError`` when rows do not match, and ``ScoreError`` where a prediction is NaN.
         """
         self._check_given(given)
         if len(given) != len(items):
             raise DataError(f"{self.name}: {len(given)} histories were given and {len(items)} rows of items asked")
-        return self._predict(given, items)
+        predicted = self._predict(given, items)
+        broken = np.isnan(predicted)
+        if broken.any():
+            raise ScoreError(self.name, int(items.rows[broken.argmax()]), "predictions")
+        return predicted

@@ -56,7 +56,8 @@ class Cases:
                 found.append((scores[truth.rows, truth.items] - truth.values) ** 2)
                 continue
             ranked = rank(
-                Scored(scores, model.item_counts), self.given[part], K, exclude=self.seen[part], place=self.place,
+                Scored(scores, model.item_counts, model.name), self.given[part], K, exclude=self.seen[part],
+                place=self.place,
                 threads=torch.get_num_threads(),
             )  # fmt: skip
             found.append(ndcg(judge(ranked.items, truth), K))
