@@ -78,7 +78,9 @@ def test_values_are_ratings_or_weights(name, values, expected):
 
 def test_kinds_and_dislikes():
     frame = table(user=["u"] * 4, item=list("abcd"), event=["view", "Buy", "dislike", "other"])
-    assert read_interactions(frame).values is None
+    log = read_interactions(frame)
+    assert (log.values_are, log.values.tolist()) == ("weight", [1, 1, -1, 1])  # a dislike is one without being named
+    assert read_interactions(frame.filter(pl.col("event") != "dislike")).values is None
     log = read_interactions(frame, kinds={"view": 1, "buy": 3, "dislike": -1})
     assert (log.values_are, log.values.tolist()) == ("weight", [1, 3, -1, 1])
     assert log.histories().positives().items.tolist() == [0, 1, 3]

@@ -54,7 +54,7 @@ def test_the_answer_is_that_of_the_recommender(client: Client, knn: Path, how: s
 def test_nothing_of_a_history_that_is_sent_along_is_kept(client: Client) -> None:
     client.post("/v1/recommendations", json={"history": ["i00", "never heard of"]})
     assert client.service.store.count() == 0
-    assert "never heard of" not in client.service.models.active.catalogue.position
+    assert "never heard of" not in client.service.models.active.catalogue.vocab
 
 
 @pytest.mark.parametrize(("wrong", "field"), [

@@ -15,7 +15,6 @@ import pytest
 import penchant as pc
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.models.kinds.base import Model
-from penchant.serve.answers import ranking as answers
 from penchant.serve.answers.models import ServedModel
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.common.settings import Settings
@@ -201,7 +200,8 @@ def test_reasons_that_take_long_are_found_beside_the_event_loop(
     client: Client, grows: bool, events: int, k: int, slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of one item each cost the same, or those of one event each: leaving every event out once."""
-    active, used, explain = client.service.models.active, [], answers.explain_items
+    active, used = client.service.models.active, []
+    explain = active.recommender.model.explain_items
     assert 0 < active.reason_seconds < QUICK
     assert not active.reason_grows
     active.reason_seconds, active.reason_grows = QUICK / 3, grows
@@ -210,7 +210,7 @@ def test_reasons_that_take_long_are_found_beside_the_event_loop(
         used.append(current_thread().name)
         return explain(*given)
 
-    monkeypatch.setattr(answers, "explain_items", noted)
+    monkeypatch.setattr(active.recommender.model, "explain_items", noted)
     client.events(*({"user": "ann", "item": item} for item in ITEMS[:events]))
     assert client.get(f"/v1/users/ann/recommendations?why=true&k={k}").json()["items"][0]["why"]["parts"]
     assert [name.startswith("penchant-reader") for name in used] == [slow]

@@ -418,7 +418,7 @@ def test_a_new_event_of_an_item_reaches_the_model_beside(make: Make, models: Pat
     client = make(folder=str(models))
     client.service.models.beside = client.service.models.read("second", (), False)
     client.events({"user": "a", "item": "never seen"})
-    assert all("never seen" in one.catalogue.position for one in client.service.models.at_hand)
+    assert all("never seen" in one.catalogue.vocab for one in client.service.models.at_hand)
 
 
 def test_a_person_is_shown_exported_and_erased(client: Client) -> None:
@@ -537,7 +537,7 @@ def test_search_finds_words_in_any_order(client: Client) -> None:
     assert found("   ", 29) == client.ids("/v1/popular", k=29)
     assert len(found("title", 3)) == 3
     counts = served.recommender.item_counts
-    shown = [counts[served.catalogue.position[item]] for item in found("title", 30)]
+    shown = [counts[served.catalogue.vocab.index(item)] for item in found("title", 30)]
     assert shown == sorted(shown, reverse=True)
     client.delete("/v1/items/new")
     assert found("amelie") == []

@@ -88,7 +88,7 @@ def recommend(
             return
         assert user is not None  # checked above
         unwanted = resolve(recommender, exclude or ())
-        given, unknown = recommender.of_user(events, user)
+        given, unknown = recommender.translation.of_user(events, user)
         answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why)
         answer = replace(answer, user=user, unknown=unknown)
     if not as_json:

@@ -112,17 +112,7 @@ class Interactions:
                 row = None
         if row is None:
             raise InputError(f"the log has no {'session' if self.sessions or guest else 'user'} {str(user_id)[:80]!r}")
-        events = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
-        return Histories(
-            np.array([0, events.stop - events.start]),
-            self.items[events],
-            self.n_items,
-            None if self.values is None else self.values[events],
-            self.values_are,
-            None if self.times is None else self.times[events],
-            liked=None if self.liked is None else self.liked[events],
-            curve=self.recipe.curve,
-        )
+        return self.histories()[row : row + 1]
 
     def need_positives(self) -> None:
         """Raises ``DataError`` if no row matches the rule for positives (``value>=4``)."""

@@ -17,6 +17,7 @@ from penchant.data.refunds import Refund, checked_refund
 from penchant.errors import DataError, ParameterError
 
 _POSITIVE = re.compile(r"^\s*value\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$")
+DISLIKE = "dislike"
 _COMPARE: dict[str, Callable[[Floats, np.float32], Bools]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -34,7 +35,7 @@ class Recipe:
     ``ParameterError`` for an invalid rule, weight or number.
     """
 
-    kinds: Mapping[str, float] = field(default_factory=dict)  # weight of each kind; other kinds weigh 1
+    kinds: Mapping[str, float] = field(default_factory=dict)  # weight of each kind; others weigh 1, "dislike" -1
     positive: str | None = None  # 'value>=4', with >=, >, <=, < or ==
     values_are: ValuesAre = "none"
     max_history: int = 500  # newest events of a user that count in pair statistics; 0 keeps all
@@ -100,8 +101,8 @@ class Recipe:
         if raw is not None and np.isinf(raw).any():
             raise DataError("an event's value must be a finite number")
         weight: Floats | None = None
-        if kinds is not None and self.kinds:
-            known = [1.0 if name is None else self.kinds.get(normalise_kind(name), 1.0) for name in names]
+        if kinds is not None:
+            known = [self.weight_of(name) for name in names]
             weight = np.array([*known, 1.0], dtype=np.float32)[kinds]  # -1 picks the last: an unknown kind weighs 1
         value: Floats | None = None
         if self.values_are == "rating" and raw is not None:
@@ -122,6 +123,17 @@ class Recipe:
         if weight is not None and self.values_are != "weight" and (weight <= 0).any():
             liked = weight > 0 if liked is None else liked & (weight > 0)
         return value, liked
+
+    def weight_of(self, kind: str | None) -> float:
+        """The weight of a kind: 1 for no kind and for kinds that are not named, but -1 for ``dislike``."""
+        if kind is None:
+            return 1.0
+        name = normalise_kind(kind)
+        return self.kinds.get(name, -1.0 if name == DISLIKE else 1.0)
+
+    def is_dislike(self, kind: str | None) -> bool:
+        """Whether an event of this kind counts against its item."""
+        return self.weight_of(kind) < 0
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""

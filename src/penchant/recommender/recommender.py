@@ -13,15 +13,14 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Ints, Longs
 from penchant.core.rank import Scored, check_k, places, rank
 from penchant.core.run import Progress
-from penchant.data.one_history import Events, read_events
 from penchant.data.recipe import Recipe
+from penchant.data.translate import Events, Translation, read_events
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.extendable import Extendable
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
-from penchant.recommender.explain import explain_items
 from penchant.recommender.fallback import Lists, rank_or_popular
 from penchant.recommender.folder.contents import Contents, content_hash, with_members
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
 
-History = Histories | Iterable[Any]
+History = Histories | Events | Iterable[Any]
 
 
 @dataclass(eq=False)
@@ -109,7 +108,7 @@ class Recommender:
         """Why one item scores what it does for a history; raises ``UnknownItemError`` for an item not known."""
         given, _ = self.histories(history, now=now)
         index = self._known(item)
-        (explanation,) = explain_items(self.model, given, [index])
+        (explanation,) = self.model.explain_items(given, [index])
         (explained,) = Item.listed([index], [explanation.score], self, [Why.of(explanation, given, self)])
         return explained
 
@@ -167,7 +166,7 @@ class Recommender:
 
     def _blocks(self, log: Interactions, k: int, *, repeat: bool, memory: int) -> Iterator[bulk.Block]:
         check_k(k)
-        given, unknown = self.translate(log)
+        given, unknown = self.translation.of_log(log)
         yield from bulk.blocks(
             self.model, given, log.user_ids, unknown, k, repeat=repeat, allow=self.available(), memory=memory
         )
@@ -223,59 +222,22 @@ class Recommender:
 
     # -- ids and indexes ------------------------------------------------------------------------------------------
 
+    @property
+    def translation(self) -> Translation:
+        """How events become a history of this recommender's items."""
+        typical = self.fitted_on.get("typical_rating")
+        return Translation(self.vocab, self.model.n_items, self.recipe, typical, self.model.task == "rating")
+
     def histories(self, history: History, *, now: int | None = None) -> tuple[Histories, list[str]]:
-        """One history as the model sees it, and the ids of it that are not known."""
-        if isinstance(history, Histories):
-            if len(history) != 1 or history.n_items != self.model.n_items:
-                raise ParameterError(
-                    f"a history is one row over {self.model.n_items} items, not {len(history)} over {history.n_items}"
-                )
-            given, unknown = history, list[str]()
-        else:
-            given, unknown = self._from_events(read_events(history))
-        return (given if now is None else replace(given, now=np.array([now], dtype=np.int64))), unknown
-
-    def _from_events(self, events: Events) -> tuple[Histories, list[str]]:
-        items = np.fromiter((self.index(item_id) for item_id in events.ids), dtype=np.int64, count=len(events.ids))
-        unknown = list(dict.fromkeys(str(events.ids[n]) for n in np.flatnonzero(items < 0)))
-        values, liked = events.weigh(self.recipe, self.fitted_on.get("typical_rating"))
-        n_items, known = self.model.n_items, items >= 0
-        order = np.flatnonzero(known)
-        if events.times is not None:
-            order = order[np.argsort(events.times[order], kind="stable")]
-        given = Histories(
-            np.array([0, len(order)], dtype=np.int64),
-            items[order].astype(np.int32),
-            n_items,
-            None if values is None else values[order],
-            "none" if values is None else self.recipe.values_are,
-            None if events.times is None else events.times[order],
-            liked=None if liked is None else liked[order],
-            curve=self.recipe.curve,
-        )
-        return given, unknown
-
-    def of_user(self, log: Interactions, user: object) -> tuple[Histories, list[str]]:
-        """The history of one user of a log over this recommender's items, and the ids of it that are not known."""
-        history = replace(log.history_of(user), curve=self.recipe.curve)
-        index = np.fromiter((self.index(log.vocab.ids[item]) for item in history.items), dtype=np.int64)
-        unknown = dict.fromkeys(log.vocab.ids[item] for item in history.items[index < 0])
-        kept = history.where(index >= 0)
-        return replace(kept, items=index[index >= 0].astype(np.int32), n_items=self.model.n_items), list(unknown)
-
-    def translate(self, log: Interactions) -> tuple[Histories, list[list[str]]]:
-        """The histories of a log over this recommender's items, and for every row the ids that are not known."""
-        given = replace(log.histories(), curve=self.recipe.curve)
-        if log.vocab.ids == self.vocab.ids[: self.model.n_items]:
-            return given, [[] for _ in range(len(given))]
-        index = np.fromiter((self.index(item_id) for item_id in log.vocab.ids), dtype=np.int32, count=log.n_items)
-        mapped = index[given.items]
-        unknown: list[list[str]] = [[] for _ in range(len(given))]
-        missing = np.flatnonzero(mapped < 0)
-        for row, item in dict.fromkeys(zip(given.rows[missing].tolist(), given.items[missing].tolist(), strict=True)):
-            unknown[row].append(log.vocab.ids[item])
-        kept = given.where(mapped >= 0)
-        return replace(kept, items=mapped[mapped >= 0], n_items=self.model.n_items, now=given.now), unknown
+        """One history as the model sees it, and the ids that are not known."""
+        if not isinstance(history, Histories):
+            events = history if isinstance(history, Events) else read_events(history)
+            return self.translation.of_events(events, now=now)
+        if len(history) != 1 or history.n_items != self.model.n_items:
+            raise ParameterError(
+                f"a history is one row over {self.model.n_items} items, not {len(history)} over {history.n_items}"
+            )
+        return (history if now is None else replace(history, now=np.array([now], dtype=np.int64))), []
 
     def index(self, item_id: object) -> int:
         """The model's index of an id, -1 if the model does not know it."""
@@ -335,7 +297,7 @@ class Recommender:
         return Answer(items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version)
 
     def _whys(self, given: Histories, items: Sequence[int]) -> list[Why]:
-        return [Why.of(explanation, given, self) for explanation in explain_items(self.model, given, items)]
+        return [Why.of(explanation, given, self) for explanation in self.model.explain_items(given, items)]
 
 
 def load(folder: str | Path, *, statistics: bool = False) -> Recommender:

@@ -139,7 +139,7 @@ class Service:
 
         Everything accepted is on the disk when this returns.
         """
-        position, now, keep = self.models.active.catalogue.position, int(time.time()), self.settings.keep_seconds
+        known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
         refused: dict[int, str] = {}
         kept: list[NewEvent] = []
         places: list[int] = []
@@ -149,12 +149,12 @@ class Service:
                 refused[n] = "lies more than a day ahead"
             elif row.time < 0 or (keep is not None and row.time < now - keep):
                 refused[n] = "lies before what is kept" if row.time >= 0 else "lies before 1970"
-            elif row.item not in position and not self.settings.new_items:
+            elif row.item not in known and not self.settings.new_items:
                 refused[n] = "is not in the catalogue"
             else:
                 kept.append(row)
                 places.append(n)
-                if row.item not in position:
+                if row.item not in known:
                     new[row.item] = None
         if not kept:
             return 0, 0, refused

@@ -27,7 +27,7 @@ from penchant.data.reading.sources import Opened, open_log, row_roles, settle_da
 from penchant.data.reading.times import checked_format, checked_zone
 from penchant.data.reading.weights import shape_weights
 from penchant.data.reading.wording import option
-from penchant.data.recipe import Recipe
+from penchant.data.recipe import DISLIKE, Recipe
 from penchant.data.refunds import Netted, checked_refund, net
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError
@@ -98,7 +98,7 @@ def read_traced(
         refused.close()
     report.sources = [one.table.source for one in opened]
     values_are, report.values_why = cleaner.values_are()
-    if name is None and cleaner.kinds and weights:
+    if name is None and cleaner.kinds and (weights or DISLIKE in cleaner.kinds):
         values_are, report.values_why = values or "weight", "events count the weight of their kind"
     quantity = next((named for one in opened if (named := one.column("quantity"))), None)
     if quantity is not None and cleaner.value_name is None and values is None:
@@ -317,7 +317,7 @@ def _net(
     if kinds is not None and recipe.cancels:
         cancelling = np.array([*(name in recipe.cancels for name in cleaner.kinds), False], dtype=np.bool_)
         refunding |= cancelling[kinds]
-        weights = np.array([*(recipe.kinds.get(name, 1.0) for name in cleaner.kinds), 1.0])[kinds]
+        weights = np.array([*(recipe.weight_of(name) for name in cleaner.kinds), 1.0])[kinds]
     if not refunding.any():
         return None
     amounts = quantities

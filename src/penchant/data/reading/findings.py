@@ -8,7 +8,7 @@ from penchant.data.reading.cleaning import Cleaner, Seen
 from penchant.data.reading.opening import AGAIN, CUT_OFF
 from penchant.data.reading.report import Finding, ReadReport, Severity, Source, many
 from penchant.data.reading.wording import option
-from penchant.data.recipe import Recipe
+from penchant.data.recipe import DISLIKE, Recipe
 from penchant.data.refunds import Netted
 from penchant.errors import DataError
 
@@ -141,7 +141,7 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
                 **at(report, Seen(table.respelled, table.respelled_example), role),
             )
     if cleaner.kinds and not recipe.kinds:
-        names = [name for name in cleaner.kinds if name][:6]
+        names = [name for name in cleaner.kinds if name and name != DISLIKE][:6]
         if len(names) > 1:
             add(
                 "kinds",

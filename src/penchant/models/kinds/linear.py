@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -176,6 +177,23 @@ class LinearModel(Model):
 
         over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
         return Ranked(items, scores)
+
+    def explain_items(self, given: Histories, items: Sequence[int]) -> list[Explanation]:
+        """As in ``Model``; dislikes contribute below zero."""
+        if not given.has_dislikes:
+            return super().explain_items(given, items)
+        assert given.values is not None  # it has dislikes
+        against = given.values < 0
+        liked = (given.values > 0) if given.liked is None else given.liked
+        ups = super().explain_items(given.where(liked), items)
+        downs = super().explain_items(given.dislikes(), items)
+        out = []
+        for up, down in zip(ups, downs, strict=True):
+            parts = np.zeros(len(given.items), dtype=np.float32)
+            parts[liked] += up.parts
+            parts[against] -= down.parts
+            out.append(Explanation(up.method, up.score - down.score, up.base - down.base, parts))
+        return out
 
     def _explain(self, given: Histories, items: Longs) -> list[Explanation]:
         """Exact: each event gives its coefficient times ``W[its item, item]``; events outside the window give zero."""

@@ -23,7 +23,7 @@ ALIKE = 0.7  # weight of the similarity to chosen items, against popularity
 
 def known(catalogue: LiveCatalogue, item: str) -> int:
     """The position of an item; raises ``Problem`` 404."""
-    at = catalogue.position.get(item, -1)
+    at = catalogue.vocab.index(item)
     if at < 0 or catalogue.deleted[at]:
         raise not_found("id", "there is no such item")
     return at
@@ -44,7 +44,7 @@ def similar(served: ServedModel, item: str, k: int, where: Where | None, exclude
     """By the model; by content where the model finds nothing similar."""
     catalogue = served.catalogue
     at = known(catalogue, item)
-    excluded = [position for other in exclude if (position := catalogue.position.get(other, -1)) >= 0]
+    excluded = [position for other in exclude if (position := catalogue.vocab.index(other)) >= 0]
     selection = catalogue.select(where)
     mask = selection.mask.copy()
     mask[[at, *excluded]] = False
@@ -81,7 +81,7 @@ def trending(served: ServedModel, trends: Trends, k: int, where: Where | None, d
 
 
 def _shown(catalogue: LiveCatalogue, mask: Bools, counted: Sequence[tuple[str, float]]) -> list[tuple[int, float]]:
-    positions = ((catalogue.position.get(item, -1), score) for item, score in counted)
+    positions = ((catalogue.vocab.index(item), score) for item, score in counted)
     return [(at, score) for at, score in positions if 0 <= at < len(mask) and mask[at]]
 
 

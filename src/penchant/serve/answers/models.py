@@ -15,7 +15,6 @@ import numpy as np
 
 from penchant.core.histories import Histories, Ints
 from penchant.core.rank import places
-from penchant.data.recipe import Recipe, normalise_kind
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.recommender.answer import Answer, Item
 from penchant.recommender.fallback import rank_or_popular
@@ -52,23 +51,6 @@ class ServedModel:
         return self.recommender.version
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """The recipe of training; where it does not speak of dislikes, an event of that kind weighs -1."""
-        learned = self.recommender.recipe
-        if "dislike" in learned.kinds:
-            return learned
-        return Recipe({**learned.kinds, "dislike": -1.0}, learned.positive, learned.values_are, learned.max_history)
-
-    @cached_property
-    def against(self) -> frozenset[str]:
-        """The kinds that speak against an item."""
-        return frozenset(kind for kind, weight in self.recipe.kinds.items() if weight < 0)
-
-    def is_against(self, kind: str | None) -> bool:
-        """Whether an event of this kind speaks against its item."""
-        return kind is not None and (kind in self.against or normalise_kind(kind) in self.against)
-
-    @cached_property
     def nobody(self) -> Histories:
         """The history of someone about whom nothing is known."""
         return Histories(np.zeros(2, np.int64), np.empty(0, np.int32), self.recommender.model.n_items)
@@ -86,8 +68,6 @@ class ServedModel:
 
     def warm(self) -> None:
         """Answer a few times, so that the first request compiles, reads and computes nothing."""
-        from penchant.recommender.explain import explain_items
-
         model = self.recommender.model
         mask = self.catalogue.select(None).mask[: model.n_items]
         best = np.argsort(-model.item_counts, kind="stable")[: WARM_EVENTS * WARM_ANSWERS].tolist()
@@ -101,14 +81,14 @@ class ServedModel:
         self.seconds = min(spent)
         for _ in range(2 if len(given.items) else 0):  # the second time it is warm
             start = time.perf_counter()
-            (explained,) = explain_items(model, given, [int(given.items[0])])
+            (explained,) = model.explain_items(given, [int(given.items[0])])
             self.reason_grows = explained.method == "leave-one-out"
             self.reason_seconds = (time.perf_counter() - start) / (len(given.items) if self.reason_grows else 1)
 
     def _typical(self, positions: Sequence[int]) -> Histories:
         """A history of these items as a person might have it: where the log has ratings, each has the typical one."""
         value = None
-        if self.recipe.values_are == "rating":
+        if self.recommender.recipe.values_are == "rating":
             value = self.recommender.fitted_on.get("typical_rating") or 1.0  # folders of old versions lack it
         ids = self.recommender.vocab.ids
         events = [{"item": ids[at], "value": value, "time": n} for n, at in enumerate(positions)]

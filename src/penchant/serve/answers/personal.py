@@ -129,5 +129,5 @@ def _order(served: ServedModel, segment: Segment | None) -> Ints | None:
     """Positions of a segment's items, most people first."""
     if segment is None:
         return None
-    positions = (served.catalogue.position.get(item, -1) for item in segment.items)
+    positions = (served.catalogue.vocab.index(item) for item in segment.items)
     return np.array([at for at in positions if at >= 0], dtype=np.int32)

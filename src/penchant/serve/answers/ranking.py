@@ -11,7 +11,6 @@ import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints
 from penchant.recommender.answer import Answer, Item, Why
-from penchant.recommender.explain import explain_items
 from penchant.recommender.fallback import rank_or_popular
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.history import PersonHistory
@@ -110,8 +109,8 @@ def ranking(
     list then: raises ``Problem`` 503.
     """
     catalogue = served.catalogue
-    excluded = [at for item in query.exclude if (at := catalogue.position.get(item, -1)) >= 0]
-    after = -1 if page.after is None else catalogue.position.get(page.after, -1)
+    excluded = [at for item in query.exclude if (at := catalogue.vocab.index(item)) >= 0]
+    after = -1 if page.after is None else catalogue.vocab.index(page.after)
     selection = catalogue.select(query.where)  # after the look-ups: it knows every position they found
     mask, removed = selection.mask.copy(), dict(selection.removed)
     for name, positions in (
@@ -211,7 +210,7 @@ def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> 
     times = len(given.items) if served.reason_grows else len(known)
     if times * served.reason_seconds > QUICK:
         off_the_event_loop()
-    explained = dict(zip(known, explain_items(served.recommender.model, given, known), strict=True)) if known else {}
+    explained = dict(zip(known, served.recommender.model.explain_items(given, known), strict=True)) if known else {}
     return [
         Why.of(explained[at], given, served.catalogue) if at in explained else Why("exact", 0.0, []) for at in positions
     ]

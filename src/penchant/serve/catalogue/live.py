@@ -53,8 +53,8 @@ class LiveCatalogue:
 
     def __init__(self, recommender: Recommender, changes: Sequence[ItemChange] = ()) -> None:
         self.n_model = recommender.model.n_items
-        self.ids: list[str] = list(recommender.vocab.ids)
-        self.position: dict[str, int] = {item: n for n, item in enumerate(self.ids)}
+        self.vocab = recommender.vocab  # it grows by the items that the model does not know
+        self.ids = self.vocab.ids
         catalog, n = recommender.catalog, len(self.ids)
         self.titles: list[str | None] = [None] * n if catalog is None else list(catalog.titles)
         self.domains = Column([None] * n if catalog is None or catalog.domains is None else catalog.domains)
@@ -66,7 +66,7 @@ class LiveCatalogue:
         self.hidden, self.deleted = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         self.expires, self.added = np.full(n, NEVER, np.int64), np.zeros(n, np.int64)
         self.integers = recommender.vocab.integers
-        self._saved = catalog
+        self._saved, self._n_saved = catalog, n
         self._counts = np.atleast_1d(recommender.item_counts)
         self._derived: dict[str, tuple[int, Any]] = {}
         self.version = 0
@@ -87,8 +87,8 @@ class LiveCatalogue:
             self._apply(change)
 
     def _apply(self, change: ItemChange) -> None:
-        at = self.position.get(change.item)
-        if at is None:
+        at = self.vocab.index(change.item)
+        if at < 0:
             at = self._append(change.item)
         self._as_saved(at)
         self.added[at] = change.added
@@ -104,8 +104,7 @@ class LiveCatalogue:
 
     def _append(self, item: str) -> int:
         at = len(self.ids)
-        self.ids.append(item)
-        self.position[item] = at
+        self.vocab.extend([item])
         self.titles.append(None)
         if at >= len(self.available):
             room = max(64, at // 8)
@@ -121,7 +120,7 @@ class LiveCatalogue:
 
     def _as_saved(self, at: int) -> None:
         """Back to what was saved with the model."""
-        saved = self._saved if self._saved is not None and at < len(self._saved) else None
+        saved = self._saved if self._saved is not None and at < self._n_saved else None
         self.titles[at] = None if saved is None else saved.titles[at]
         self.domains.set(at, None if saved is None or saved.domains is None else saved.domains[at])
         self.available[at] = True if saved is None or saved.available is None else saved.available[at]

@@ -28,7 +28,7 @@ def search(catalogue: LiveCatalogue, question: str, k: int) -> list[int]:
     words = asked.split()
     titles = catalogue.derive("folded titles", lambda: _titles(catalogue))
     mask = catalogue.select(None).mask
-    exact = catalogue.position.get(question.strip(), -1)
+    exact = catalogue.vocab.index(question.strip())
     found = [
         (at != exact, not title.startswith(asked), -catalogue.count(at), at)
         for at, title in enumerate(titles[: len(mask)])

@@ -43,7 +43,7 @@ async def _figures(request: Request) -> dict[str, Any]:
             **describe(active, event.item),
             "name": event.person[2:],
             "to": address(**subject(event.person)),
-            "against": active.is_against(event.kind),
+            "against": active.recommender.recipe.is_dislike(event.kind),
         }
         for event in await service.read(recent, service.store.database, SHOWN)
     ]

@@ -63,7 +63,7 @@ async def show(request: Request) -> Response:
             **event.to_json(),
             **describe(active, event.item),
             "shade": shade_of.get(event.item, 0),
-            "against": active.is_against(event.kind),
+            "against": active.recommender.recipe.is_dislike(event.kind),
         }
         for event in events
     ]

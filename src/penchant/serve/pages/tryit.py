@@ -179,7 +179,7 @@ async def _found(service: Service, state: State) -> dict[str, Any]:
 
 async def _alike(service: Service, state: State, served: ServedModel) -> dict[str, Any] | None:
     """Items alike to the one that was asked about."""
-    if not state.near or state.near not in served.catalogue.position:
+    if not state.near or state.near not in served.catalogue.vocab:
         return None
     told = await service.thread(lists.similar, served, state.near, ALIKE, None, ())
     top = max((entry["score"] for entry in told["items"]), default=1.0) or 1.0
@@ -191,14 +191,14 @@ async def _alike(service: Service, state: State, served: ServedModel) -> dict[st
 
 
 def _title(catalogue: LiveCatalogue, item: str) -> str:
-    at = catalogue.position.get(item, -1)
+    at = catalogue.vocab.index(item)
     return (catalogue.titles[at] if at >= 0 else None) or item
 
 
 def describe(served: ServedModel, item: str) -> dict[str, Any]:
     """What a card says of an item: title, a few attributes, how many people had it."""
     catalogue = served.catalogue
-    at = catalogue.position.get(item, -1)
+    at = catalogue.vocab.index(item)
     if at < 0:
         return {"item": item, "title": item, "about": [], "had": 0}
     about = [str(value) for column in _telling(catalogue) for value in _listed(catalogue.attributes[column].values[at])]

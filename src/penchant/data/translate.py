@@ -1,0 +1,276 @@
+"""Events become a history here, once: the events of a log, of a list, and of a store.
+
+One order (time, then the order in which the events are given), one meaning of kinds, values and dislikes (the recipe),
+and one treatment of unknown ids (left out, and reported).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.core.histories import Bools, Floats, Histories, Longs, ValuesAre
+from penchant.data.recipe import Recipe, normalise_kind
+from penchant.data.refunds import net
+from penchant.data.vocab import Vocab, normalise_id
+from penchant.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from penchant.data.interactions import Interactions
+
+_KEYS = {"item", "kind", "value", "time", "context", "id", "user", "session"}  # the last four are not used
+_MICRO = 1_000_000
+_MISSING = int(np.iinfo(np.int64).min)
+
+
+class StoredEvent(Protocol):
+    """An event as a store keeps it."""
+
+    @property
+    def item(self) -> str: ...
+    @property
+    def kind(self) -> str | None: ...
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def time(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """The events of one history as columns, oldest accepted first."""
+
+    ids: Sequence[object]
+    kinds: Sequence[str | None] | None  # None: no event has a kind
+    values: NDArray[np.float64] | None  # NaN: the event has no value; None: no event has one
+    times: Longs | None  # microseconds; an event without a time is the last; None: no event has one
+
+    @classmethod
+    def stored(cls, rows: Iterable[StoredEvent]) -> Events:
+        """The rows of a store, oldest accepted first."""
+        rows = list(rows)
+        kinds, raw = [row.kind for row in rows], [row.value for row in rows]
+        values = None
+        if any(value is not None for value in raw):
+            values = np.array([np.nan if value is None else value for value in raw], dtype=np.float64)
+        return cls(
+            [row.item for row in rows],
+            kinds if any(kind is not None for kind in kinds) else None,
+            values,
+            np.fromiter((row.time for row in rows), dtype=np.int64, count=len(rows)) * _MICRO,
+        )
+
+    def ordered(self) -> Events:
+        """The events from the oldest to the newest."""
+        if self.times is None or (self.times[1:] >= self.times[:-1]).all():
+            return self
+        return self.take(np.argsort(self.times, kind="stable"))
+
+    def take(self, chosen: Longs) -> Events:
+        """Some of the events, in the order chosen."""
+        return Events(
+            [self.ids[at] for at in chosen.tolist()],
+            None if self.kinds is None else [self.kinds[at] for at in chosen.tolist()],
+            None if self.values is None else self.values[chosen],
+            None if self.times is None else self.times[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Translation:
+    """How events become a history of the items that a model knows, the first ``n_items`` of the vocabulary.
+
+    ``typical_rating`` is the mean of the positive ratings that were learned from: an event without a rating gets it.
+    ``rates`` is whether the model learned a scale of ratings; it then needs a rating for every event.
+    """
+
+    vocab: Vocab
+    n_items: int
+    recipe: Recipe
+    typical_rating: float | None = None
+    rates: bool = False
+
+    def of_events(self, events: Events, *, now: int | None = None) -> tuple[Histories, list[str]]:
+        """The history of one person, and the ids that are not known.
+
+        ``now`` is the moment of the request in unix seconds; by default, the newest event.
+        """
+        events = self._without_refunds(events.ordered())
+        index = self._indexes(events.ids)
+        known = index >= 0
+        values, values_are, liked = self._weigh(events)
+        times = None if events.times is None else events.times // _MICRO
+        moment = now
+        if moment is None and times is not None and not known.all():
+            moment = int(times[-1])  # the newest event may be an unknown one
+        given = Histories(
+            np.array([0, known.sum()], dtype=np.int64),
+            index[known].astype(np.int32),
+            self.n_items,
+            None if values is None else values[known],
+            values_are,
+            None if times is None else times[known],
+            None if liked is None else liked[known],
+            None if moment is None else np.array([moment], dtype=np.int64),
+            curve=self.recipe.curve,
+        )
+        unknown = [str(events.ids[at]) for at in np.flatnonzero(~known).tolist()]
+        return given, list(dict.fromkeys(unknown))
+
+    def of_log(self, log: Interactions) -> tuple[Histories, list[list[str]]]:
+        """The histories of all users of a log, and for each the ids that are not known."""
+        given = replace(log.histories(), curve=self.recipe.curve)
+        if log.vocab.ids == self.vocab.ids[: self.n_items]:
+            return given, [[] for _ in range(len(given))]
+        return self._of_log(given, log.vocab)
+
+    def of_user(self, log: Interactions, user: object) -> tuple[Histories, list[str]]:
+        """The history of one user of a log, and the ids that are not known."""
+        given, (unknown,) = self._of_log(replace(log.history_of(user), curve=self.recipe.curve), log.vocab)
+        return given, unknown
+
+    def _of_log(self, given: Histories, vocab: Vocab) -> tuple[Histories, list[list[str]]]:
+        """Reading has weighed and ordered the events of a log; what is left is to find the items."""
+        index = np.full(len(vocab), -1, dtype=np.int64)
+        used = np.unique(given.items)
+        index[used] = self._indexes([vocab.ids[item] for item in used.tolist()])
+        items = index[given.items]
+        known = items >= 0
+        unknown: list[list[str]] = [[] for _ in range(len(given))]
+        missing = np.flatnonzero(~known)
+        for row, item in dict.fromkeys(zip(given.rows[missing].tolist(), given.items[missing].tolist(), strict=True)):
+            unknown[row].append(vocab.ids[item])
+        kept = given if known.all() else given.where(known)
+        return replace(kept, items=items[known].astype(np.int32), n_items=self.n_items), unknown
+
+    def _indexes(self, ids: Sequence[object]) -> Longs:
+        index = np.fromiter((self.vocab.index(item_id) for item_id in ids), dtype=np.int64, count=len(ids))
+        index[index >= self.n_items] = -1
+        return index
+
+    def _without_refunds(self, events: Events) -> Events:
+        """What refunds leave of events in order."""
+        recipe = self.recipe
+        if not recipe.cancels or events.kinds is None:
+            return events
+        refunding = np.array([kind is not None and normalise_kind(kind) in recipe.cancels for kind in events.kinds])
+        if not refunding.any():
+            return events
+        raw = events.values if recipe.values_are == "weight" else None
+        amounts = np.ones(len(events.ids)) if raw is None else np.where(np.isnan(raw), 1.0, raw)
+        weights = np.array([recipe.weight_of(kind) for kind in events.kinds])
+        numbers: dict[object, int] = {}
+        pairs = np.array([numbers.setdefault(self._spelling(item_id), len(numbers)) for item_id in events.ids])
+        netted = net(pairs, amounts, refunding, weights, which=recipe.refund)
+        if raw is not None:
+            events = replace(events, values=np.where(np.isnan(raw), np.nan, netted.amounts))
+        return events.take(np.flatnonzero(netted.keep))
+
+    @staticmethod
+    def _spelling(item_id: object) -> object:
+        """One spelling of an id; an id that cannot be one stays as it is."""
+        try:
+            return normalise_id(item_id)
+        except DataError:
+            return str(item_id)
+
+    def _weigh(self, events: Events) -> tuple[Floats | None, ValuesAre, Bools | None]:
+        """Values, what they are, and likes, as reading a log gives them."""
+        recipe, kinds, raw = self.recipe, events.kinds, events.values
+        if kinds is None and raw is None and recipe.values_are == "none":
+            return None, "none", None
+        unrated: Bools | None = None
+        if raw is None and recipe.values_are != "none":
+            raw = np.full(len(events.ids), np.nan)
+        if recipe.values_are == "rating" and raw is not None:
+            unrated = np.isnan(raw)
+            if self.typical_rating is not None:
+                raw = np.where(unrated, self.typical_rating, raw)
+            elif unrated.all():
+                raw = None
+        values, liked = recipe.weigh(kinds, raw)
+        if liked is not None and unrated is not None and recipe.positive is not None:
+            plain = recipe.weigh(kinds, None)[1]  # an id without a rating is a like
+            liked = np.where(unrated, True if plain is None else plain, liked)
+        values_are: ValuesAre = "none" if values is None else recipe.values_are
+        if kinds is not None and values_are != "weight" and not self.rates:
+            disliked = np.array([recipe.is_dislike(kind) for kind in kinds], dtype=np.bool_)
+            if disliked.any():  # the log had no weights: a like counts one, a dislike minus one
+                values, values_are = np.where(disliked, np.float32(-1), np.float32(1)), "weight"
+                liked = None if liked is None or (liked == ~disliked).all() else liked
+        return values, values_are, liked
+
+
+def read_events(history: Iterable[Any]) -> Events:
+    """Columns of a list of ids, ``(id, value)`` pairs or ``{"item", "kind", "value", "time"}`` dictionaries.
+
+    Raises ``ParameterError`` for anything else, and ``DataError`` for a value or a time that is not a number.
+    """
+    if isinstance(history, (str, bytes, Mapping)) or not isinstance(history, Iterable):
+        raise ParameterError(f"a history is a list of ids or events, not {str(history)[:80]!r}")
+    ids: list[object] = []
+    kinds: list[str | None] = []
+    values: list[float] = []
+    times: list[int] = []
+    for event in history:
+        item, kind, value, time = _fields(event, len(ids))
+        values.append(_number(value, len(ids)))
+        times.append(_microseconds(time, len(ids)))
+        kinds.append(None if kind is None else str(kind))
+        ids.append(item)
+    missing = np.array([time == _MISSING for time in times], dtype=np.bool_)
+    if missing.any() and not missing.all():  # as in a log: these come last, at the newest time known
+        newest = max(times)
+        order = np.argsort(missing, kind="stable").tolist()
+        ids, kinds, values = ([column[at] for at in order] for column in (ids, kinds, values))
+        times = [newest if missing[at] else times[at] for at in order]
+    return Events(
+        ids,
+        kinds if any(kind is not None for kind in kinds) else None,
+        None if np.isnan(values).all() else np.asarray(values),
+        None if missing.all() else np.array(times, dtype=np.int64),
+    )
+
+
+def _fields(event: Any, number: int) -> tuple[object, object, object, object]:
+    """Item, kind, value and time."""
+    if isinstance(event, Mapping):
+        strange = set(event) - _KEYS
+        if strange or "item" not in event:
+            problem = f"has the unknown field {min(map(str, strange))!r}" if strange else "names no item"
+            raise ParameterError(f"event {number} of the history {problem}: an event is item, kind, value, time")
+        return event["item"], event.get("kind"), event.get("value"), event.get("time")
+    if isinstance(event, (tuple, list)):
+        if len(event) != 2:
+            raise ParameterError(f"event {number} of the history should be (id, value), got {event!r}")
+        return event[0], None, event[1], None
+    return event, None, None, None
+
+
+def _number(value: object, event: int) -> float:
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+        raise DataError(f"event {event} of the history: a value is a finite number", value=value)
+    return float(value)
+
+
+def _microseconds(time: object, event: int) -> int:
+    if time is None:
+        return _MISSING
+    if isinstance(time, str):
+        try:
+            time = datetime.fromisoformat(time)
+        except ValueError:
+            raise DataError(f"event {event} of the history: the time is not ISO-8601", value=time) from None
+    if isinstance(time, datetime):
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    seconds = _number(time, event)
+    if abs(seconds) >= 2**62 / _MICRO:
+        raise DataError(f"event {event} of the history: the time is not in unix seconds", value=time)
+    return int(time) * _MICRO if isinstance(time, (int, np.integer)) else round(seconds * _MICRO)
