@@ -344,3 +344,37 @@ def test_the_row_of_an_error_counts_across_blocks(monkeypatch: pytest.MonkeyPatc
     split = Split("mine", given, given, Histories.from_lists([[2]] * 11, 9))
     with pytest.raises(ScoreError, match="history 10 "):
         pc.evaluate(split, Broken(at=7))
+
+
+@pytest.mark.parametrize("split", ["leave-last", "random:5", "users:.3"])
+def test_a_rating_that_is_given_is_not_predicted_for_rmse(split: str) -> None:
+    """Random ratings, each written twice: what may be looked up is left out, so nothing gets below their spread."""
+    rng = np.random.default_rng(0)
+    rows = [rng.permutation(60)[:20].tolist() for _ in range(150)]
+    values = [rng.integers(1, 6, 20).tolist() for _ in rows]
+    order = [rng.permutation(40) for _ in rows]
+    twice = a_log(
+        [[(row + row)[n] for n in of] for row, of in zip(rows, order, strict=True)],
+        values=[[(row + row)[n] for n in of] for row, of in zip(values, order, strict=True)],
+        times=[list(range(40)) for _ in rows], values_are="rating",
+    )  # fmt: skip
+    found = pc.evaluate(twice, ["slope-one", "item-knn"], split=split, metrics="rmse", seed=1)
+    for model in found.models:
+        error = model.metrics["rmse"].mean
+        if split == "leave-last":  # the last one is always the second of its pair
+            assert error is None
+        else:
+            assert error is not None and error > 1.3, f"{model.label}: the ratings have a spread of 1.41"
+    assert any("rmse and mae omit them" in note for note in found.notes)
+    assert any("3,000 pairs of user and item are rated more than once" in note for note in found.notes)
+
+
+def test_copies_are_mentioned_by_evaluate_and_fit_and_visits_are_not() -> None:
+    rows = [[0, 1, 1, 2, 3], [3, 2, 1, 0, 0]] * 20
+    visits = a_log(rows, times=[[0, 1, 2, 3, 4]] * 40)
+    assert not any("repeat another" in note for note in pc.evaluate(visits, "popular", split="leave-last").notes)
+    copies = a_log(rows, times=[[0, 1, 1, 3, 4], [0, 1, 2, 4, 4]] * 20)
+    said = "40 rows repeat another one (the same user, item, time): remove them if they are copies"
+    assert said in pc.evaluate(copies, "popular", split="leave-last").notes
+    assert said in pc.fit(copies, "popular").fitted_on["notes"]
+    assert not pc.fit(visits, "popular").fitted_on["notes"]

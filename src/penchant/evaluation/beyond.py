@@ -11,6 +11,7 @@ from penchant.core.histories import Histories, Ints, Longs
 from penchant.core.metrics import Doubles
 from penchant.core.rank import BLOCK_BYTES, places
 from penchant.core.split import Split
+from penchant.evaluation.cases import asked_ratings
 
 if TYPE_CHECKING:
     from penchant.models.kinds.base import Model
@@ -115,12 +116,12 @@ def auc(model: Model, split: Split) -> Doubles:
 def rating_errors(model: Model, split: Split) -> tuple[Doubles, Doubles, Longs] | None:
     """Summed squared and absolute errors of the predicted ratings, and their number, one value each per case.
 
-    None where the model predicts no ratings, or the split holds none.
+    None where the model predicts no ratings, or the split holds none. Ratings of given items are left out.
     """
     from penchant.models.kinds.rating import RatingModel
 
-    asked = split.ratings if split.ratings is not None else split.truth
-    if not isinstance(model, RatingModel) or asked.values is None or asked.values_are != "rating":
+    asked = asked_ratings(split)
+    if not isinstance(model, RatingModel) or asked is None or asked.values is None:
         return None
     errors = model.predict(split.given, asked).astype(np.float64) - asked.values
     rows, size = asked.rows, len(split)

@@ -29,12 +29,8 @@ def build(
     """A split whose cases are the rows ``cases`` of the log; the masks ``given`` and ``held`` are over its events."""
     rows = np.flatnonzero(cases)
     keys = log.rows * np.int64(log.n_items) + log.items
-    true = held & positive_events(log)
-    again = (
-        np.zeros(len(true), dtype=np.bool_)
-        if repeat
-        else true & contained(keys, keys[given & np.repeat(cases, log.lengths)])
-    )
+    true, eligible = held & positive_events(log), np.repeat(cases, log.lengths)
+    again = np.zeros(len(true), dtype=np.bool_) if repeat else true & contained(keys, keys[given & eligible])
     true &= ~again
     said = list(notes)
     if again.any():
@@ -43,6 +39,11 @@ def build(
             "unless repeats are allowed"
         )
     rated = log.values_are == "rating"
+    known = int(contained(keys[held & eligible], keys[given & eligible]).sum()) if rated else 0
+    if known:
+        said.append(
+            f"{known:,} held-out ratings are of an item that their user had rated before: rmse and mae omit them"
+        )
     return Split(
         name, train, pick(log, given, rows), as_truth(log, true)[rows], group=rows, warm=warm[rows], repeat=repeat,
         valid=valid, notes=said, ratings=pick(log, held, rows) if rated else None,
@@ -88,6 +89,19 @@ def prefixes(
         notes.append(f"{int(seen.sum()):,} next items occurred earlier in their session: they are no answers")
     rows = log.rows[targets]
     return Split(name, train, given, truth, group=rows, warm=warm[rows], repeat=repeat, valid=valid, notes=notes)
+
+
+def asked_ratings(split: Split) -> Histories | None:
+    """The held-out ratings that errors are measured on, a row per case; None where the split holds none.
+
+    A rating of an item that the case is given is left out: the answer would be known.
+    """
+    asked = split.ratings if split.ratings is not None else split.truth
+    if asked.values is None or asked.values_are != "rating":
+        return None
+    n = np.int64(max(1, asked.n_items))
+    known = contained(asked.rows * n + asked.items, split.given.rows * n + split.given.items)
+    return asked.where(~known) if known.any() else asked
 
 
 def pick(log: Histories, keep: Bools, rows: Longs | None = None) -> Histories:

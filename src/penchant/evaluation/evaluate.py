@@ -19,11 +19,13 @@ from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.evaluation.bootstrap import DRAWS, Estimate, by_group, estimates, not_worse, resample
 from penchant.evaluation.candidates import read_candidates
+from penchant.evaluation.cases import asked_ratings
 from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Measured, Metric, measure, parse_metric, parse_metrics, truth_sizes
 from penchant.evaluation.peak_memory import PeakMemory
 from penchant.evaluation.protocols import is_ordered, make_splits
+from penchant.evaluation.repeats import repeat_warnings
 from penchant.evaluation.report import SEGMENTS, Evaluation
 from penchant.evaluation.result import Result
 from penchant.evaluation.verdict import BASELINES, RATING_BASELINES, judge
@@ -301,13 +303,12 @@ def _cold(splits: list[Split]) -> tuple[int, int]:
 
 
 def _has_ratings(split: Split) -> bool:
-    asked = split.ratings if split.ratings is not None else split.truth
-    return asked.values_are == "rating"
+    return asked_ratings(split) is not None
 
 
 def _rated_cases(split: Split) -> Bools:
-    asked = split.ratings if split.ratings is not None else split.truth
-    return asked.lengths > 0
+    asked = asked_ratings(split)
+    return np.zeros(len(split), np.bool_) if asked is None else asked.lengths > 0
 
 
 def _splits(
@@ -328,7 +329,7 @@ def _splits(
         splits = make_splits(
             log, spec, repeat=repeat, known_only=known_only, seed=seed, refit=refit, candidates=candidates
         )
-        return [replace(part, notes=[*part.notes, *ignored]) for part in splits]
+        return [replace(part, notes=[*part.notes, *ignored, *repeat_warnings(log)]) for part in splits]
     if spec is not None or repeat is not None or refit or known_only or candidates is not None:
         raise ParameterError("split, repeat, refit, known_only and candidates belong to a log, not to a finished split")
     splits = [log] if isinstance(log, Split) else list(log)

@@ -18,10 +18,12 @@ from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.bootstrap import Estimate, by_group, estimates, not_worse, resample
+from penchant.evaluation.cases import asked_ratings
 from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Metric, parse_metric, truth_sizes
 from penchant.evaluation.protocols import choose as choose_split
 from penchant.evaluation.protocols import is_ordered, make_splits, training_rows
+from penchant.evaluation.repeats import repeat_warnings
 from penchant.models.kinds.base import Model
 from penchant.models.registry import create
 from penchant.training.attempts import Attempt, Candidate, LogShape, attempt_all
@@ -188,11 +190,11 @@ def _held_out(log: Interactions, metric: Metric, seed: int) -> tuple[Split, list
     if metric.of_ratings and spec == "users":
         spec, why = "random:5", "split random:5, its first fold: rows have no order"
     split = make_splits(log, spec, seed=seed)[0]
-    of_ratings = metric.of_ratings and split.ratings is not None
-    asked = split.ratings.lengths > 0 if of_ratings and split.ratings is not None else truth_sizes(split) > 0
+    rated = asked_ratings(split) if metric.of_ratings else None
+    asked = rated.lengths > 0 if rated is not None else truth_sizes(split) > 0
     if not asked.any():
         raise DataError("no case has a true item")
-    notes = [why, *split.notes]
+    notes = [why, *split.notes, *repeat_warnings(log)]
     if log.values_are == "rating" and not metric.of_ratings and log.liked is None:
         notes.append("every rating counts as a positive; define positives with --positive 'value>=4'")
     if asked.sum() > CASES:

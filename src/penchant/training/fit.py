@@ -12,6 +12,7 @@ from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.described import features_of
 from penchant.evaluation.protocols import training_rows
+from penchant.evaluation.repeats import repeat_warnings
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import parse
@@ -95,7 +96,7 @@ def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: fl
         "to": _day(used.times, np.max),
         "seed": run.seed,
         "seconds": round(seconds, 3),
-        "notes": [*model.notes, *_idle(model, run.device)],
+        "notes": [*model.notes, *_idle(model, run.device), *repeat_warnings(used)],
     }
     if used.values_are == "rating" and used.values is not None:
         positive = used.values if used.liked is None else used.values[used.liked]
