@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import insert
-
 from penchant.data.datasets import load_movielens_small
 from penchant.data.interactions import Interactions
 from penchant.evaluation.evaluate import evaluate
 from penchant.serve.common.settings import Settings
+from penchant.store.active_model import ActiveModel
 from penchant.store.events import Batch, EventStore, NewEvent
-from penchant.store.tables import activations
 from penchant.training.fit import fit
 
 BESIDE = "als"  # loaded from the start, to compare with
@@ -70,9 +68,8 @@ def _fill(settings: Settings, past: Past, served: str) -> None:
         for item, stars, when in told
     ]
     asyncio.run(_append(store, Batch(rows)))
+    store.writer.do_now(ActiveModel(store).note(served, ""))
     store.close()
-    with store.database.engine.begin() as connection:
-        connection.execute(insert(activations).values(name=served, version="", time=int(time.time())))
 
 
 async def _append(store: EventStore, batch: Batch) -> None:

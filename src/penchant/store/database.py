@@ -46,6 +46,14 @@ class Statement:
         return [named[name] if name in named else self.fixed[name] for name in self.names]
 
 
+def without_password(url: str) -> str:
+    """The URL of a store as it may be printed."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(not a URL)"
+
+
 class Database:
     """Connections and compiled statements of one store. A thread has one connection, in autocommit; reads see what was
     committed before them. Raises ``ParameterError`` for a URL that is neither SQLite nor PostgreSQL."""

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from penchant.errors import DataError, ParameterError
+from penchant.store.database import without_password
 from penchant.store.keys import check_origin
 
 _SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d|w|m|y)$")
@@ -91,10 +89,7 @@ class Settings:
         for one in fields(self):
             if one.metadata["secret"]:
                 values[one.name] = "(hidden)" if values[one.name] else "(in the store)"
-        try:
-            values["store"] = make_url(self.store).render_as_string(hide_password=True)
-        except ArgumentError:
-            values["store"] = "(not a URL)"
+        values["store"] = without_password(self.store)
         values["origins"] = list(self.origins)
         return values
 
