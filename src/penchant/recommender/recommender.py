@@ -18,11 +18,12 @@ from penchant.data.translate import Events, Translation, read_events
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
+from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.extendable import Extendable
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.fallback import Lists, rank_or_popular
-from penchant.recommender.folder.contents import Contents, content_hash, with_members
+from penchant.recommender.folder.contents import Contents, content_hash
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog

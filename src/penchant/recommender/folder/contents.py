@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
 from penchant.models.kinds.base import Model
-from penchant.models.kinds.composite import Composite
+from penchant.models.kinds.composite import with_members
 from penchant.models.registry import to_json
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten
@@ -44,15 +43,3 @@ def content_hash(vocab: Vocab, recipe: Recipe, model: Model) -> str:
         assets = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(one.assets.items())}
         add([to_json(one), tensors.digest(flatten(one)), *([assets] if assets else [])])
     return sha.hexdigest()
-
-
-def members_of(model: Model) -> list[Model]:
-    """The fitted members of a composite, in order; empty for any other model."""
-    return list(model.members) if isinstance(model, Composite) else []
-
-
-def with_members(model: Model) -> Iterator[Model]:
-    """A model, its members and their members, depth first."""
-    yield model
-    for member in members_of(model):
-        yield from with_members(member)

@@ -11,12 +11,12 @@ import numpy as np
 from penchant.data.recipe import Recipe
 from penchant.errors import DataError, FormatError
 from penchant.models.kinds.base import Model
-from penchant.models.kinds.composite import Composite
+from penchant.models.kinds.composite import Composite, members_of
 from penchant.models.registry import from_json, model_class
 from penchant.recommender.folder import onnx, tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics
 from penchant.recommender.folder.atomic import recover
-from penchant.recommender.folder.contents import Contents, members_of
+from penchant.recommender.folder.contents import Contents
 from penchant.recommender.folder.manifest import (
     FORMAT,
     ITEMS,

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from penchant.models.kinds.base import Model
+from penchant.models.kinds.composite import members_of
 from penchant.models.registry import to_json
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten, flatten_statistics
 from penchant.recommender.folder.atomic import replacing
-from penchant.recommender.folder.contents import Contents, members_of
+from penchant.recommender.folder.contents import Contents
 from penchant.recommender.folder.manifest import FORMAT, ITEMS, MANIFEST, MODEL, SEAL, STATISTICS, measure, seal
 
 
