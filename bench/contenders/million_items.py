@@ -27,7 +27,7 @@ def prepare(folder: Path) -> None:
 def _model(folder: Path) -> tuple[Any, Any, np.ndarray]:
     """A factor model with these vectors, in which a history is the mean of its items, and the histories."""
     from penchant.core.histories import Histories
-    from penchant.core.rank import places
+    from penchant.core.rank import rank_by_popularity
     from penchant.models.kinds.vector import VectorModel
 
     class Means(VectorModel):
@@ -42,25 +42,27 @@ def _model(folder: Path) -> tuple[Any, Any, np.ndarray]:
     model.item_vectors, model.item_counts = np.load(folder / "vectors.npy"), np.ones(ITEMS, np.int64)
     rng = np.random.default_rng(1)
     lists = [rng.choice(ITEMS, 20, replace=False).tolist() for _ in range(QUERIES)]
-    return model, Histories.from_lists(lists, ITEMS), places(model.item_counts)
+    return model, Histories.from_lists(lists, ITEMS), rank_by_popularity(model.item_counts)
 
 
 def _measure(folder: Path, top: Any) -> Numbers:
     """The median of one answer after the first, and all lists."""
     from penchant.kernels.threads import one_blas_thread
 
-    model, histories, place = _model(folder)
+    model, histories, popularity_rank = _model(folder)
     numbers: Numbers = {}
     with one_blas_thread():
         start = time.perf_counter()
-        top(model)(histories[:1], KS[0], exclude=histories[:1], allow=None, place=place, threads=1)
+        top(model)(histories[:1], KS[0], exclude=histories[:1], allow=None, popularity_rank=popularity_rank, threads=1)
         numbers["first answer, seconds"] = time.perf_counter() - start
         for k in KS:
             took, lists = [], []
             for row in range(QUERIES):
                 one = histories[row : row + 1]
                 start = time.perf_counter()
-                lists.append(top(model)(one, k, exclude=one, allow=None, place=place, threads=1).items[0])
+                lists.append(
+                    top(model)(one, k, exclude=one, allow=None, popularity_rank=popularity_rank, threads=1).items[0]
+                )
                 took.append(time.perf_counter() - start)
             numbers[f"top {k}, ms"] = 1e3 * float(np.median(took))
             numbers[f"items {k}"] = np.stack(lists)

@@ -16,7 +16,7 @@ SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, 2.0])
 def test_one_history_is_ranked_as_a_full_sort_would(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 30))
     scores = np.array([data.draw(st.lists(SCORES, min_size=n, max_size=n))], dtype=np.float32)
-    place = np.array(data.draw(st.permutations(range(n))), dtype=np.int32)
+    popularity_rank = np.array(data.draw(st.permutations(range(n))), dtype=np.int32)
     allow = data.draw(st.none() | st.lists(st.booleans(), min_size=n, max_size=n).map(np.array))
     banned = data.draw(st.lists(st.integers(0, n - 1), max_size=5))
     k = data.draw(st.integers(1, n))
@@ -24,7 +24,9 @@ def test_one_history_is_ranked_as_a_full_sort_would(data: st.DataObject) -> None
     shown[banned] = False
     if allow is not None:
         shown &= allow
-    expected = sorted(np.flatnonzero(shown), key=lambda item: (-scores[0, item], place[item]))[:k]
-    ranked = top_dense(scores, k, exclude=Histories.from_lists([banned], n), allow=allow, place=place)
+    expected = sorted(np.flatnonzero(shown), key=lambda item: (-scores[0, item], popularity_rank[item]))[:k]
+    ranked = top_dense(
+        scores, k, exclude=Histories.from_lists([banned], n), allow=allow, popularity_rank=popularity_rank
+    )
     assert ranked.items[0].tolist() == [*expected, *[-1] * (k - len(expected))]
     assert ranked.scores[0, : len(expected)].tolist() == scores[0, expected].tolist()

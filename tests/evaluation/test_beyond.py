@@ -5,7 +5,7 @@ import pytest
 
 import penchant as pc
 from penchant.core.histories import Histories
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.core.split import Split
 from penchant.evaluation.beyond import auc, diversity, novelty, rating_errors
 from penchant.evaluation.peak_memory import PeakMemory
@@ -49,10 +49,10 @@ def test_auc_counts_pairs(model: pc.Model) -> None:
     split = random_folds(a_market(users=60).histories(), 3)[0]
     fitted = model.fit(split.train)
     values = auc(fitted, split)
-    place = places(fitted.item_counts)
+    popularity_rank = rank_by_popularity(fitted.item_counts)
     scores = fitted.score(split.given)
     for case in range(len(split)):
-        order = np.lexsort((place, -scores[case]))
+        order = np.lexsort((popularity_rank, -scores[case]))
         seen, true = set(split.given.row(case)), set(split.truth.row(case))
         ranked = [item for item in order.tolist() if item not in seen]
         pairs = [ranked.index(t) < ranked.index(o) for t in true for o in ranked if o not in true]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.models.kinds import vector
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.vector import Coarse, VectorModel
@@ -60,11 +60,13 @@ def test_lists_are_those_of_all_scores(monkeypatch: pytest.MonkeyPatch, biased: 
     model.item_bias = rng.standard_normal(n).astype(np.float32) if biased else None
     given_items = Histories.from_lists([[1, 2, 3], [], [5], [7, 7, 9]], n)
     allow = rng.random(n) < 0.5
-    place = places(model.item_counts)
+    popularity_rank = rank_by_popularity(model.item_counts)
     for mask in (None, allow):
-        ours = model.top(given_items, 20, exclude=given_items, allow=mask, place=place, threads=1)
+        ours = model.top(given_items, 20, exclude=given_items, allow=mask, popularity_rank=popularity_rank, threads=1)
         assert model._coarse is not None
-        exact = Model.top(model, given_items, 20, exclude=given_items, allow=mask, place=place, threads=1)
+        exact = Model.top(
+            model, given_items, 20, exclude=given_items, allow=mask, popularity_rank=popularity_rank, threads=1
+        )
         np.testing.assert_array_equal(ours.items, exact.items)
         np.testing.assert_allclose(ours.scores, exact.scores, rtol=1e-5, atol=1e-5)
 

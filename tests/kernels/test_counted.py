@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.models.parts import binary_counts as counted
 from penchant.models.parts.binary_counts import COUNTS, BinaryCounts
@@ -35,7 +35,7 @@ def _crowded_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def by_counts(measure: Measure, events: Histories, k: int, threads: int = 1) -> Weights:
     counts = events.counts()
-    found = BinaryCounts.of(measure, events, places(counts), counts, k)
+    found = BinaryCounts.of(measure, events, rank_by_popularity(counts), counts, k)
     assert found is not None
     return found.near(k, Run(threads=threads))
 
@@ -45,7 +45,7 @@ def naive(measure: Measure, events: Histories, k: int) -> list[dict[int, float]]
     held = np.zeros((len(events), events.n_items), dtype=np.int64)
     held[events.rows, events.items] = 1
     common, counts = held.T @ held, held.sum(0)
-    place = places(counts)
+    popularity_rank = rank_by_popularity(counts)
     sizes = np.maximum(counts, 1).astype(np.float64)
     left, right = (sizes**-e for e in exponents(measure))
     left = (left * len(events) if measure.similarity == "lift" else left).astype(np.float32)
@@ -65,7 +65,7 @@ def naive(measure: Measure, events: Histories, k: int) -> list[dict[int, float]]
             if measure.shrink > 0 or measure.min_overlap > 1:
                 s *= np.float32(dot >= measure.min_overlap) * dot / (dot + np.float32(measure.shrink))
             scores[j] = s
-        best = [j for j in np.lexsort((place, -scores))[:k] if scores[j] > 0]
+        best = [j for j in np.lexsort((popularity_rank, -scores))[:k] if scores[j] > 0]
         out.append({int(j): float(scores[j]) for j in sorted(best)})
     return out
 
@@ -119,12 +119,14 @@ def test_where_it_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted, "CROWDED", 0.5)
     events = log(1, 200, 300, 5.0)
     counts = events.counts()
-    place = places(counts)
-    assert BinaryCounts.of(Measure("cosine"), events, place, counts, 5) is not None
-    assert BinaryCounts.of(Measure("cosine"), events, place, counts, 0) is None  # all that is met
-    assert BinaryCounts.of(Measure("tf-idf"), events, place, counts, 5) is None  # values are not one
+    popularity_rank = rank_by_popularity(counts)
+    assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, 5) is not None
+    assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, 0) is None  # all that is met
+    assert BinaryCounts.of(Measure("tf-idf"), events, popularity_rank, counts, 5) is None  # values are not one
     assert (
-        BinaryCounts.of(Measure("cosine", point_exponent=-0.5), events, place, counts, 5) is None
+        BinaryCounts.of(Measure("cosine", point_exponent=-0.5), events, popularity_rank, counts, 5) is None
     )  # popular ones are nearer
     crowded = log(1, 200, 12, 30.0)
-    assert BinaryCounts.of(Measure("cosine"), crowded, places(crowded.counts()), crowded.counts(), 5) is None
+    assert (
+        BinaryCounts.of(Measure("cosine"), crowded, rank_by_popularity(crowded.counts()), crowded.counts(), 5) is None
+    )

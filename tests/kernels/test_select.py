@@ -32,17 +32,17 @@ def test_lists_are_those_of_a_full_sort(seed: int, n: int, k: int, density: floa
     )
     items, excluded = np.concatenate(histories), np.concatenate(banned)
     c = rng.integers(-1, 3, len(items)).astype(np.float32)
-    place = rng.permutation(n).astype(np.int32)
+    popularity_rank = rng.permutation(n).astype(np.int32)
     allow = rng.random(n) < 0.7 if masked else np.empty(0, np.bool_)
     out_items, out_scores = np.full((rows, k), -1, np.int32), np.full((rows, k), -np.inf, np.float32)
     sparse_top(
-        0, rows, indptr, items, c, w_indptr, w_indices, weights[there], place, np.argsort(place).astype(np.int32),
-        x_indptr, excluded, allow, out_items, out_scores,
+        0, rows, indptr, items, c, w_indptr, w_indices, weights[there], popularity_rank,
+        np.argsort(popularity_rank).astype(np.int32), x_indptr, excluded, allow, out_items, out_scores,
     )  # fmt: skip
     for row in range(rows):
         mine = slice(indptr[row], indptr[row + 1])
         scores = c[mine] @ weights[items[mine]]
         shown = [i for i in range(n) if i not in banned[row] and (not masked or allow[i])]
-        expected = sorted(shown, key=lambda item: (-scores[item], place[item]))[:k]
+        expected = sorted(shown, key=lambda item: (-scores[item], popularity_rank[item]))[:k]
         assert out_items[row].tolist() == [*expected, *[-1] * (k - len(expected))]
         np.testing.assert_array_equal(out_scores[row, : len(expected)], scores[expected])

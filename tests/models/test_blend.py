@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penchant.core.histories import Histories
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
@@ -54,13 +54,13 @@ def test_many_histories_are_added_up_as_one_by_one(how: str) -> None:
     scores = rng.normal(size=(2, 70, 30)).astype(np.float32)
     scores[rng.random(scores.shape) < 0.1] = -np.inf
     scores[0, 3], scores[1, 3], scores[0, 4], scores[:, 5] = -np.inf, 0, 7, -np.inf
-    place = np.arange(30, dtype=np.int32)
+    popularity_rank = np.arange(30, dtype=np.int32)
     total, able = np.zeros((70, 30), np.float32), np.zeros((70, 30), np.bool_)
     twin, twin_able = total.copy(), able.copy()
     for weight, member in zip(np.array([0.7, 0.3], np.float32), scores, strict=True):
-        _add(total, able, member, weight, how, place)
+        _add(total, able, member, weight, how, popularity_rank)
         for r in range(70):
-            _add(twin[r : r + 1], twin_able[r : r + 1], member[r : r + 1], weight, how, place)
+            _add(twin[r : r + 1], twin_able[r : r + 1], member[r : r + 1], weight, how, popularity_rank)
     np.testing.assert_allclose(total, twin, atol=1e-6)
     np.testing.assert_array_equal(able, np.isfinite(scores).any(axis=0))
     np.testing.assert_array_equal(able, twin_able)
@@ -111,18 +111,20 @@ def test_the_pool_holds_the_best_of_every_member(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("penchant.models.blend.POOL", 3)
     blend = Blend(members=[Random(), EASE(reg=20.0)]).fit(part.train)
     items, (best, deviation) = blend.pool(cases(), ["best", "deviation"], Run())
-    place = places(blend.item_counts)
+    popularity_rank = rank_by_popularity(blend.item_counts)
     raw = [member.score(part.given) for member in blend.members]
     for r in range(CASES):
         free = np.setdiff1d(np.arange(ITEMS), part.given.row(r))
-        tops = [free[np.lexsort((place[free], -scores[r, free]))][:3] for scores in raw]
+        tops = [free[np.lexsort((popularity_rank[free], -scores[r, free]))][:3] for scores in raw]
         pool = items[r][items[r] >= 0]
         assert set(pool) == set(np.concatenate(tops))
-        assert (np.diff(place[pool]) > 0).all()
+        assert (np.diff(popularity_rank[pool]) > 0).all()
         for m, scores in enumerate(raw):
             of_row = scores[r : r + 1]
-            np.testing.assert_allclose(best[m, r, : len(pool)], normalised(of_row, "best", place)[0, pool], atol=1e-6)
-            z = normalised(of_row, "deviation", place)[0, pool]
+            np.testing.assert_allclose(
+                best[m, r, : len(pool)], normalised(of_row, "best", popularity_rank)[0, pool], atol=1e-6
+            )
+            z = normalised(of_row, "deviation", popularity_rank)[0, pool]
             np.testing.assert_allclose(deviation[m, r, : len(pool)], z, atol=1e-5)
 
 

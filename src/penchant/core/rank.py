@@ -42,12 +42,12 @@ class Ranker(Protocol):
     def item_counts(self) -> Longs: ...
 
     def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked: ...
 
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
-        place: Ints, threads: int,
+        popularity_rank: Ints, threads: int,
     ) -> Ranked: ...  # fmt: skip
 
 
@@ -60,25 +60,31 @@ class Scored:
     name: str  # of the model, for messages
 
     def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
-        return top_dense(self.scores, k, exclude=exclude, allow=allow, place=place, threads=threads)
+        return top_dense(self.scores, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
 
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
-        place: Ints, threads: int,
+        popularity_rank: Ints, threads: int,
     ) -> Ranked:  # fmt: skip
         return top_dense(
-            self.scores, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+            self.scores,
+            k,
+            candidates=candidates,
+            exclude=exclude,
+            allow=allow,
+            popularity_rank=popularity_rank,
+            threads=threads,
         )
 
 
-def places(item_counts: Longs) -> Ints:
-    """The position of every item by training count, then index: what decides between equal scores."""
+def rank_by_popularity(item_counts: Longs) -> Ints:
+    """The position of every item by training count, then by index: it decides between equal scores."""
     order = np.lexsort((np.arange(len(item_counts)), -item_counts))
-    place = np.empty(len(item_counts), dtype=np.int32)
-    place[order] = np.arange(len(item_counts), dtype=np.int32)
-    return place
+    popularity_rank = np.empty(len(item_counts), dtype=np.int32)
+    popularity_rank[order] = np.arange(len(item_counts), dtype=np.int32)
+    return popularity_rank
 
 
 def rank(
@@ -90,7 +96,7 @@ def rank(
     repeat: bool = False,
     allow: Bools | None = None,
     candidates: Histories | None = None,
-    place: Ints | None = None,
+    popularity_rank: Ints | None = None,
     threads: int = 0,
 ) -> Ranked:
     """The k best items for every history. Every list of Penchant comes from here.
@@ -98,8 +104,8 @@ def rank(
     - ``exclude`` holds, row by row, the items that a list may not contain. By default these are the items of the
       history itself; with ``repeat``, only the items whose newest event is a dislike.
     - ``allow`` ``(n_items,)`` is one mask for all rows; ``candidates`` limits each row to its own items.
-    - Equal scores go to the higher training count, then to the lower index. ``place`` is ``places(item_counts)``; pass
-      it to avoid sorting again.
+    - Equal scores go to the higher training count, then to the lower index. ``popularity_rank`` is what
+      ``rank_by_popularity(item_counts)`` returns; pass it to avoid sorting again.
 
     Raises ``ParameterError`` when k < 1 or rows do not match, and ``ScoreError`` where a score is NaN.
     """
@@ -112,14 +118,16 @@ def rank(
             raise ParameterError(f"{name} has {len(other)} rows, the histories {len(given)}")
     if allow is not None and allow.shape != (given.n_items,):
         raise ParameterError(f"allow must have shape ({given.n_items},), got {allow.shape}")
-    place = places(model.item_counts) if place is None else place
+    popularity_rank = rank_by_popularity(model.item_counts) if popularity_rank is None else popularity_rank
     if candidates is None:
-        return _checked(model, model.top(given, k, exclude=exclude, allow=allow, place=place, threads=threads))
+        return _checked(
+            model, model.top(given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
+        )
     if len(given) == 1:
-        one = _one_row_of_candidates(model, given, k, exclude, allow, candidates, place, threads)
+        one = _one_row_of_candidates(model, given, k, exclude, allow, candidates, popularity_rank, threads)
         return _checked(model, one)
     among = model.top_candidates(
-        given, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+        given, k, candidates=candidates, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
     )
     return _checked(model, among)
 
@@ -146,17 +154,17 @@ def _seen(given: Histories, *, repeat: bool) -> Histories:
 
 def _one_row_of_candidates(
     model: Ranker, given: Histories, k: int, exclude: Histories, allow: Bools | None, candidates: Histories,
-    place: Ints, threads: int,
+    popularity_rank: Ints, threads: int,
 ) -> Ranked:  # fmt: skip
     """One row as a mask, which needs no compiler."""
     only = np.zeros(given.n_items, dtype=np.bool_)
     only[candidates.items] = True
     only = only if allow is None else only & allow
-    return model.top(given, k, exclude=exclude, allow=only, place=place, threads=threads)
+    return model.top(given, k, exclude=exclude, allow=only, popularity_rank=popularity_rank, threads=threads)
 
 
 def top_dense(
-    scores: Floats, k: int, *, exclude: Histories, allow: Bools | None, place: Ints,
+    scores: Floats, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints,
     candidates: Histories | None = None, threads: int = 1,
 ) -> Ranked:  # fmt: skip
     """The k best of dense scores ``(rows, n_items)``; one row takes a NumPy path that needs no compiler.
@@ -164,7 +172,7 @@ def top_dense(
     ``candidates`` limits each row to its own items. The first score of a row that contains NaN is NaN.
     """
     if len(scores) == 1 and candidates is None:
-        return _top_one(scores[0], k, exclude.items, allow, place)
+        return _top_one(scores[0], k, exclude.items, allow, popularity_rank)
     from penchant.kernels.select import candidate_top, dense_top
     from penchant.kernels.threads import over_blocks
 
@@ -174,9 +182,11 @@ def top_dense(
     def work(lo: int, hi: int) -> None:
         block, banned = scores[lo:hi], (exclude.indptr, exclude.items)
         if candidates is None:
-            dense_top(lo, hi, block, place, *banned, mask, items, best)
+            dense_top(lo, hi, block, popularity_rank, *banned, mask, items, best)
         else:
-            candidate_top(lo, hi, block, place, *banned, mask, candidates.indptr, candidates.items, items, best)
+            candidate_top(
+                lo, hi, block, popularity_rank, *banned, mask, candidates.indptr, candidates.items, items, best
+            )
 
     over_blocks(work, len(scores), size=64, threads=threads)
     return Ranked(items, best)
@@ -189,7 +199,7 @@ def top_in_blocks(
     *,
     exclude: Histories,
     allow: Bools | None,
-    place: Ints,
+    popularity_rank: Ints,
     threads: int,
     candidates: Histories | None = None,
     arrays: int = 1,
@@ -204,7 +214,7 @@ def top_in_blocks(
         part = slice(lo, min(lo + size, len(given)))
         best = top_dense(
             score(given[part]), k, candidates=None if candidates is None else candidates[part], exclude=exclude[part],
-            allow=allow, place=place, threads=threads,
+            allow=allow, popularity_rank=popularity_rank, threads=threads,
         )  # fmt: skip
         items[part], scores[part] = best.items, best.scores
     return Ranked(items, scores)
@@ -215,7 +225,7 @@ def empty_lists(rows: int, k: int) -> tuple[Ints, Floats]:
     return np.full((rows, k), -1, dtype=np.int32), np.full((rows, k), -np.inf, dtype=np.float32)
 
 
-def _top_one(scores: Floats, k: int, banned: Ints, allow: Bools | None, place: Ints) -> Ranked:
+def _top_one(scores: Floats, k: int, banned: Ints, allow: Bools | None, popularity_rank: Ints) -> Ranked:
     items, best = empty_lists(1, k)
     if np.isnan(scores.max(initial=-np.inf)):  # the maximum passes NaN on
         best[0, 0] = np.nan
@@ -230,15 +240,15 @@ def _top_one(scores: Floats, k: int, banned: Ints, allow: Bools | None, place: I
         if len(pool) >= k:
             break
     if len(pool) > k:
-        # everything that ties with the k-th value is a candidate: the place decides among them
+        # everything that ties with the k-th value is a candidate: popularity decides among them
         values = scores[pool]
         threshold = np.partition(values, len(pool) - k)[len(pool) - k]
         above, ties = pool[values > threshold], pool[values == threshold]
         missing = k - len(above)
         if missing < len(ties):
-            ties = ties[np.argpartition(place[ties], missing - 1)[:missing]]
+            ties = ties[np.argpartition(popularity_rank[ties], missing - 1)[:missing]]
         pool = np.concatenate([above, ties])
-    chosen = pool[np.lexsort((place[pool], -scores[pool]))]
+    chosen = pool[np.lexsort((popularity_rank[pool], -scores[pool]))]
     items[0, : len(chosen)] = chosen
     best[0, : len(chosen)] = scores[chosen]
     return Ranked(items, best)

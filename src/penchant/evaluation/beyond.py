@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.core.histories import Histories, Ints, Longs
 from penchant.core.metrics import Doubles
-from penchant.core.rank import BLOCK_BYTES, places
+from penchant.core.rank import BLOCK_BYTES, rank_by_popularity
 from penchant.core.split import Split
 from penchant.evaluation.cases import asked_ratings
 
@@ -83,7 +83,7 @@ def auc(model: Model, split: Split) -> Doubles:
     """
     truth, n = split.truth.distinct(), split.truth.n_items
     unknown = np.zeros(len(split), dtype=np.int64) if split.unknown_truth is None else split.unknown_truth
-    place = places(model.item_counts)
+    popularity_rank = rank_by_popularity(model.item_counts)
     out = np.full(len(split), np.nan)
     size = max(1, BLOCK_BYTES // (16 * max(1, n)))
     for lo in range(0, len(split), size):
@@ -107,7 +107,7 @@ def auc(model: Model, split: Split) -> Doubles:
             for item in true[row[true] > -np.inf]:
                 below = int(np.searchsorted(ordered, row[item], side="left"))
                 if np.searchsorted(ordered, row[item], side="right") > below:  # popularity decides between equal scores
-                    below += int((place[others[row[others] == row[item]]] > place[item]).sum())
+                    below += int((popularity_rank[others[row[others] == row[item]]] > popularity_rank[item]).sum())
                 won += below / len(others)
             out[r] = won / (len(true) + unknown[r])
     return out

@@ -22,11 +22,11 @@ U64 = NDArray[np.uint64]
 
 
 @kernel
-def rows_by_place(indptr: I64, items: I32, place: I32, starts: I64, out_rows: I32) -> None:
-    """For every place the rows that hold its item, rising; they begin at ``starts`` (places + 1,)."""
-    cursor = np.empty(place.shape[0], dtype=np.int32)
-    for item in range(place.shape[0]):
-        cursor[item] = starts[place[item]]
+def rows_by_popularity(indptr: I64, items: I32, popularity_rank: I32, starts: I64, out_rows: I32) -> None:
+    """For every popularity rank, the rows that hold its item, ascending; they begin at ``starts`` (ranks + 1,)."""
+    cursor = np.empty(popularity_rank.shape[0], dtype=np.int32)
+    for item in range(popularity_rank.shape[0]):
+        cursor[item] = starts[popularity_rank[item]]
     for row in range(indptr.shape[0] - 1):
         for e in range(indptr[row], indptr[row + 1]):
             at = cursor[items[e]]
@@ -38,16 +38,16 @@ def rows_by_place(indptr: I64, items: I32, place: I32, starts: I64, out_rows: I3
 def lists_by_row(starts: I64, rows: I32, blocks: I32, out: Any) -> None:
     """For every row its places, rising: eight a block, and ``blocks`` (rows + 1,) says with which block a row begins.
 
-    What is left of a row's last block is filled with numbers behind the last place, each another.
+    What is left of a row's last block is filled with numbers above the last rank, all different.
     """
     n = starts.shape[0] - 1
     cursor = np.empty(blocks.shape[0] - 1, dtype=np.int32)
     for row in range(cursor.shape[0]):
         cursor[row] = 8 * blocks[row]
-    for place in range(n):
-        for e in range(starts[place], starts[place + 1]):
+    for rank in range(n):
+        for e in range(starts[rank], starts[rank + 1]):
             at = cursor[rows[e]]
-            out[at] = place
+            out[at] = rank
             cursor[rows[e]] = at + 1
     for row in range(cursor.shape[0]):
         for at in range(cursor[row], 8 * blocks[row + 1]):

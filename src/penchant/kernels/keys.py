@@ -1,4 +1,4 @@
-"""Scores and places as one number each, of two the larger is the better item: the k best of them, and in order."""
+"""A score and a popularity rank as one number, larger for the better item: the k best of them, and in order."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def keep_best(keys: U64, size: int, k: int) -> None:
 
 
 @kernel
-def as_key(bits: Any, place: int) -> Any:
-    """The bits of a score and a place as one number: of two keys the larger is the better item."""
+def as_key(bits: Any, rank: int) -> Any:
+    """The bits of a score and a popularity rank as one number: of two keys the larger is the better item."""
     flipped = ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
-    return (np.uint64(flipped) << np.uint64(32)) | np.uint64(0xFFFFFFFF - place)
+    return (np.uint64(flipped) << np.uint64(32)) | np.uint64(0xFFFFFFFF - rank)
 
 
 @kernel
@@ -84,7 +84,7 @@ def best_keys(
     size: int,
     width: int,
     allow: B1,
-    place: I32,
+    popularity_rank: I32,
     k: int,
     keys: U64,  # (2k,)
     work: U64,
@@ -109,7 +109,7 @@ def best_keys(
             item = np.int64(items[n]) if items.shape[0] > 0 else np.int64(n)
             if bits[n] < bound or (allow.shape[0] > 0 and not allow[item]):
                 continue
-            keys[found] = as_key(np.uint32(bits[n]), place[item])
+            keys[found] = as_key(np.uint32(bits[n]), popularity_rank[item])
             found += 1
             if found == 2 * k:
                 keep_best(keys, found, k)
@@ -125,7 +125,7 @@ def best_of_all(
     bits: I32,  # as above, of every item in turn; a multiple of 64, what follows the last item zero
     every: I32,  # 0, 1, 2, ...
     size: int,
-    place: I32,
+    popularity_rank: I32,
     k: int,
     keys: U64,  # (items,)
     work: U64,
@@ -139,7 +139,7 @@ def best_of_all(
             for n in range(start, start + 64, 16):
                 found += pack_between(bits, every, n, bound, ABOVE, out_bits, out_items, found)
     for n in range(found):
-        keys[n] = as_key(np.uint32(out_bits[n]), place[out_items[n]])
+        keys[n] = as_key(np.uint32(out_bits[n]), popularity_rank[out_items[n]])
     if found > k:
         keep_best(keys, found, k)
         found = k
@@ -170,10 +170,10 @@ def _fall(keys: U64) -> None:
 
 
 @kernel
-def write_keys(keys: U64, by_place: I32, at: int, out_items: I32, out_scores: F32) -> None:
+def write_keys(keys: U64, by_popularity: I32, at: int, out_items: I32, out_scores: F32) -> None:
     """Keys as items and scores from ``at`` on, the best first."""
     _fall(keys)
     for n in range(keys.shape[0]):
         key = keys[n]
-        out_items[at + n] = by_place[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
+        out_items[at + n] = by_popularity[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
         out_scores[at + n] = _score(key)

@@ -1,7 +1,7 @@
 """The k best items of a row, out of dense scores or straight out of a sparse item→item operator.
 
-Order everywhere: higher score, then lower ``place`` (``place[item]`` is the item's position by training count, then
-index), so that a list never depends on threads, blocks or the path by which it was made.
+Order everywhere: higher score, then lower ``popularity_rank`` (the item's position by training count, then by index).
+So a list never depends on threads, blocks or the code path.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ B1 = NDArray[np.bool_]
 
 
 @kernel
-def _sift_down(scores: F32, places: I32, items: I32, start: int, size: int) -> None:
-    """Restore the heap whose root is the worst of the kept (lowest score, then highest place)."""
+def _sift_down(scores: F32, ranks: I32, items: I32, start: int, size: int) -> None:
+    """Restore the heap whose root is the worst of the kept (lowest score, then highest popularity rank)."""
     node = start
     while True:
         child = 2 * node + 1
@@ -30,12 +30,12 @@ def _sift_down(scores: F32, places: I32, items: I32, start: int, size: int) -> N
             return
         right = child + 1
         if right < size and (
-            scores[right] < scores[child] or (scores[right] == scores[child] and places[right] > places[child])
+            scores[right] < scores[child] or (scores[right] == scores[child] and ranks[right] > ranks[child])
         ):
             child = right
-        if scores[child] < scores[node] or (scores[child] == scores[node] and places[child] > places[node]):
+        if scores[child] < scores[node] or (scores[child] == scores[node] and ranks[child] > ranks[node]):
             scores[node], scores[child] = scores[child], scores[node]
-            places[node], places[child] = places[child], places[node]
+            ranks[node], ranks[child] = ranks[child], ranks[node]
             items[node], items[child] = items[child], items[node]
             node = child
         else:
@@ -43,35 +43,35 @@ def _sift_down(scores: F32, places: I32, items: I32, start: int, size: int) -> N
 
 
 @kernel
-def _push(scores: F32, places: I32, items: I32, size: int, k: int, score: float, place: int, item: int) -> int:
+def _push(scores: F32, ranks: I32, items: I32, size: int, k: int, score: float, rank: int, item: int) -> int:
     """Offer one item to the heap of at most ``k``; returns the new size."""
     if size < k:
         node = size
-        scores[node], places[node], items[node] = score, place, item
+        scores[node], ranks[node], items[node] = score, rank, item
         while node > 0:
             parent = (node - 1) // 2
-            if scores[node] < scores[parent] or (scores[node] == scores[parent] and places[node] > places[parent]):
+            if scores[node] < scores[parent] or (scores[node] == scores[parent] and ranks[node] > ranks[parent]):
                 scores[node], scores[parent] = scores[parent], scores[node]
-                places[node], places[parent] = places[parent], places[node]
+                ranks[node], ranks[parent] = ranks[parent], ranks[node]
                 items[node], items[parent] = items[parent], items[node]
                 node = parent
             else:
                 break
         return size + 1
-    if score > scores[0] or (score == scores[0] and place < places[0]):
-        scores[0], places[0], items[0] = score, place, item
-        _sift_down(scores, places, items, 0, k)
+    if score > scores[0] or (score == scores[0] and rank < ranks[0]):
+        scores[0], ranks[0], items[0] = score, rank, item
+        _sift_down(scores, ranks, items, 0, k)
     return size
 
 
 @kernel
-def _unheap(scores: F32, places: I32, items: I32, size: int) -> None:
+def _unheap(scores: F32, ranks: I32, items: I32, size: int) -> None:
     """Sort the heap in place, best first."""
     for end in range(size - 1, 0, -1):
         scores[0], scores[end] = scores[end], scores[0]
-        places[0], places[end] = places[end], places[0]
+        ranks[0], ranks[end] = ranks[end], ranks[0]
         items[0], items[end] = items[end], items[0]
-        _sift_down(scores, places, items, 0, end)
+        _sift_down(scores, ranks, items, 0, end)
 
 
 @kernel
@@ -79,7 +79,7 @@ def dense_top(
     lo: int,
     hi: int,
     scores: F32,  # (hi - lo, n_items)
-    place: I32,  # (n_items,)
+    popularity_rank: I32,  # (n_items,)
     indptr: I64,  # of what is excluded, rows counted from 0
     excluded: I32,
     allow: B1,  # (n_items,) or (0,) for all
@@ -90,7 +90,7 @@ def dense_top(
     k = out_items.shape[1]
     n_items = scores.shape[1]
     banned = np.zeros(n_items, dtype=np.bool_)
-    kept_places = np.empty(k, dtype=np.int32)
+    kept_ranks = np.empty(k, dtype=np.int32)
     for row in range(lo, hi):
         for e in range(indptr[row], indptr[row + 1]):
             banned[excluded[e]] = True
@@ -105,8 +105,8 @@ def dense_top(
                 continue
             if banned[item] or score == -np.inf or (allow.shape[0] > 0 and not allow[item]):
                 continue
-            size = _push(heap_scores, kept_places, heap_items, size, k, score, place[item], item)
-        _unheap(heap_scores, kept_places, heap_items, size)
+            size = _push(heap_scores, kept_ranks, heap_items, size, k, score, popularity_rank[item], item)
+        _unheap(heap_scores, kept_ranks, heap_items, size)
         if broken:
             heap_scores[0] = np.nan
         for e in range(indptr[row], indptr[row + 1]):
@@ -118,7 +118,7 @@ def candidate_top(
     lo: int,
     hi: int,
     scores: F32,  # (hi - lo, n_items)
-    place: I32,  # (n_items,)
+    popularity_rank: I32,  # (n_items,)
     indptr: I64,  # of what is excluded, rows counted from 0
     excluded: I32,
     allow: B1,  # (n_items,) or (0,) for all
@@ -131,7 +131,7 @@ def candidate_top(
     k = out_items.shape[1]
     n_items = scores.shape[1]
     banned = np.ones(n_items, dtype=np.bool_)
-    kept_places = np.empty(k, dtype=np.int32)
+    kept_ranks = np.empty(k, dtype=np.int32)
     for row in range(lo, hi):
         for c in range(c_indptr[row], c_indptr[row + 1]):
             banned[candidates[c]] = allow.shape[0] > 0 and not allow[candidates[c]]
@@ -148,8 +148,8 @@ def candidate_top(
                 continue
             if banned[item] or score == -np.inf:
                 continue
-            size = _push(heap_scores, kept_places, heap_items, size, k, score, place[item], item)
-        _unheap(heap_scores, kept_places, heap_items, size)
+            size = _push(heap_scores, kept_ranks, heap_items, size, k, score, popularity_rank[item], item)
+        _unheap(heap_scores, kept_ranks, heap_items, size)
         if broken:
             heap_scores[0] = np.nan
         for c in range(c_indptr[row], c_indptr[row + 1]):
@@ -166,7 +166,7 @@ def sparse_candidate_top(
     w_indptr: I64,  # operator, a row a history item
     w_indices: I32,
     w_data: F32,
-    place: I32,
+    popularity_rank: I32,
     x_indptr: I64,  # excluded
     excluded: I32,
     allow: B1,
@@ -177,8 +177,11 @@ def sparse_candidate_top(
 ) -> None:
     """``sparse_scores`` and ``candidate_top`` in one pass over what a history reaches and over the candidates."""
     k = out_items.shape[1]
-    total, done = np.zeros(place.shape[0], dtype=np.float32), np.zeros(place.shape[0], dtype=np.bool_)
-    kept_places = np.empty(k, dtype=np.int32)
+    total, done = (
+        np.zeros(popularity_rank.shape[0], dtype=np.float32),
+        np.zeros(popularity_rank.shape[0], dtype=np.bool_),
+    )
+    kept_ranks = np.empty(k, dtype=np.int32)
     for row in range(lo, hi):
         for e in range(indptr[row], indptr[row + 1]):
             c = coefficients[e]
@@ -192,14 +195,14 @@ def sparse_candidate_top(
             item = candidates[n]
             score = total[item]
             worst = heap_scores[0] if size == k else np.float32(-np.inf)
-            if score < worst or (score == worst and size == k and place[item] > kept_places[0]):
+            if score < worst or (score == worst and size == k and popularity_rank[item] > kept_ranks[0]):
                 continue  # before ``_push``, since a call costs more than all of this
             if np.isnan(score):
                 broken = True
             elif not done[item] and score > -np.inf and (allow.shape[0] == 0 or allow[item]):
                 done[item] = True  # a candidate may be listed twice
-                size = _push(heap_scores, kept_places, heap_items, size, k, score, place[item], item)
-        _unheap(heap_scores, kept_places, heap_items, size)
+                size = _push(heap_scores, kept_ranks, heap_items, size, k, score, popularity_rank[item], item)
+        _unheap(heap_scores, kept_ranks, heap_items, size)
         if broken:
             heap_scores[0] = np.nan
         for e in range(indptr[row], indptr[row + 1]):
@@ -234,11 +237,18 @@ def sparse_scores(
 
 @kernel
 def _fill(
-    total: F32, banned: B1, allow: B1, place: I32, by_place: I32, size: int, out_items: I32, out_scores: F32
+    total: F32,
+    banned: B1,
+    allow: B1,
+    popularity_rank: I32,
+    by_popularity: I32,
+    size: int,
+    out_items: I32,
+    out_scores: F32,
 ) -> None:
-    """A list of ``size`` items goes on with those that score zero, by place, and then with those below."""
+    """Append to a list of ``size`` items those that score zero, by popularity, and then those below zero."""
     k = out_items.shape[0]
-    for item in by_place:
+    for item in by_popularity:
         if size == k:
             return
         if total[item] == 0 and not banned[item] and (allow.shape[0] == 0 or allow[item]):
@@ -248,11 +258,11 @@ def _fill(
     found = 0
     for item in range(total.shape[0]):
         if -np.inf < total[item] < 0 and not banned[item] and (allow.shape[0] == 0 or allow[item]):
-            below[found] = as_key(bits[item], place[item])
+            below[found] = as_key(bits[item], popularity_rank[item])
             found += 1
     taken = min(found, k - size)
     keep_best(below, found, taken)
-    write_keys(below[:taken], by_place, size, out_items, out_scores)
+    write_keys(below[:taken], by_popularity, size, out_items, out_scores)
 
 
 @kernel
@@ -265,8 +275,8 @@ def sparse_top(
     w_indptr: I64,
     w_indices: I32,
     w_data: F32,
-    place: I32,
-    by_place: I32,  # items in the order of their place
+    popularity_rank: I32,
+    by_popularity: I32,  # items in the order of popularity
     x_indptr: I64,  # excluded
     excluded: I32,
     allow: B1,
@@ -275,10 +285,10 @@ def sparse_top(
 ) -> None:
     """``sparse_scores`` and ``dense_top`` in one pass; where a history reaches little, only that is looked at.
 
-    Items that no event reaches score 0: they follow by place, then those below zero, so the list equals that of the
-    dense path.
+    Items that no event reaches score 0: they follow by popularity, then those below zero, so the list equals that of
+    the dense path.
     """
-    n_items, k = place.shape[0], out_items.shape[1]
+    n_items, k = popularity_rank.shape[0], out_items.shape[1]
     points, nobody = w_indices.view(np.uint32), np.empty(0, dtype=np.uint32)  # an index without a sign needs no check
     whole = np.zeros((n_items + 63) & ~63, dtype=np.float32)
     total, padded = whole[:n_items], whole.view(np.int32)
@@ -318,19 +328,19 @@ def sparse_top(
             for n in range(found):
                 gathered[n] = bits[reached[n]]
                 bits[reached[n]] = 0  # it may stand there twice
-            size = best_keys(gathered, reached, found, 16, allow, place, k, keys, work)
+            size = best_keys(gathered, reached, found, 16, allow, popularity_rank, k, keys, work)
         elif allow.shape[0] > 0:
-            size = best_keys(bits, nobody, n_items, 64, allow, place, k, keys, work)
+            size = best_keys(bits, nobody, n_items, 64, allow, popularity_rank, k, keys, work)
         else:
-            size = best_of_all(padded, every, n_items, place, k, keys, work, packed_bits, packed_items)
-        write_keys(keys[:size], by_place, 0, out_items[row], out_scores[row])
+            size = best_of_all(padded, every, n_items, popularity_rank, k, keys, work, packed_bits, packed_items)
+        write_keys(keys[:size], by_popularity, 0, out_items[row], out_scores[row])
         if size < k:
             for n in range(found):
                 if gathered[n] != 0:
                     bits[reached[n]] = gathered[n]
             for n in range(size):
                 banned[out_items[row, n]] = True
-            _fill(total, banned, allow, place, by_place, size, out_items[row], out_scores[row])
+            _fill(total, banned, allow, popularity_rank, by_popularity, size, out_items[row], out_scores[row])
             for n in range(size):
                 banned[out_items[row, n]] = False
             for n in range(found):

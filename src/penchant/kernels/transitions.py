@@ -37,7 +37,7 @@ def transition_rows(
     of_history: F32,  # (n,) factor of the row
     of_candidate: F32,  # (n,) factor of the column
     shrink: float,
-    place: I32,  # (n,) decides between equal scores
+    popularity_rank: I32,  # (n,) decides between equal scores
     kept: int,  # columns kept a row, 0: all
     sizes: I64,  # (hi - lo,) out: columns found a row
     found: I32,  # out, row after row: columns, ascending within a row
@@ -73,8 +73,8 @@ def transition_rows(
             seen[j] = False
         size = reached
         if 0 < kept < reached:
-            by_place = columns[np.argsort(place[columns])]
-            columns = by_place[np.argsort(-total[by_place], kind="mergesort")]
+            by_popularity = columns[np.argsort(popularity_rank[columns])]
+            columns = by_popularity[np.argsort(-total[by_popularity], kind="mergesort")]
             size = kept
         chosen = np.sort(columns[:size])
         used = 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints
 from penchant.core.metrics import judge, ndcg
-from penchant.core.rank import BLOCK_BYTES, places, top_dense
+from penchant.core.rank import BLOCK_BYTES, rank_by_popularity, top_dense
 from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models import registry
@@ -99,9 +99,9 @@ class Blend(Composite):
     def _score(self, given: Histories) -> Floats:
         total = np.zeros((len(given), given.n_items), dtype=np.float32)
         able = np.zeros(total.shape, dtype=np.bool_)
-        place = places(self.item_counts)
+        popularity_rank = rank_by_popularity(self.item_counts)
         for weight, member in zip(self.mix, self.members, strict=True):
-            _add(total, able, member.score(given), weight, self.normalise, place)
+            _add(total, able, member.score(given), weight, self.normalise, popularity_rank)
         total[~able] = -np.inf
         return total
 
@@ -115,7 +115,7 @@ class Blend(Composite):
     def pool(self, valid: Split, scales: Sequence[str], run: Run) -> tuple[Ints, list[Floats]]:
         """The items among which the best of any weighting are, ``(cases, pool)`` in the order of their places and -1
         beyond, and on each scale the scores of every member for them, ``(members, cases, pool)``."""
-        place = places(self.item_counts)
+        popularity_rank = rank_by_popularity(self.item_counts)
         seen = valid.given if valid.seen is None else valid.seen
         n = valid.given.n_items
         width = min(n, POOL * len(self.members))
@@ -128,15 +128,17 @@ class Blend(Composite):
             rows = slice(lo, min(lo + block, len(valid)))
             given = valid.given[rows]
             raw = [member.score(given) for member in self.members]
-            said = [[_alone(scores, scale, place) for scores in raw] for scale in scales]
+            said = [[_alone(scores, scale, popularity_rank) for scores in raw] for scale in scales]
             exclude = given.without_events() if valid.repeat else seen[rows]
             best = [
-                top_dense(self._asked(scores, valid, rows), POOL, exclude=exclude, allow=None, place=place).items
+                top_dense(
+                    self._asked(scores, valid, rows), POOL, exclude=exclude, allow=None, popularity_rank=popularity_rank
+                ).items
                 for scores in said[0]
             ]
             for r, found in enumerate(np.concatenate(best, axis=1)):
                 pool = np.unique(found[found >= 0])
-                pool = pool[np.argsort(place[pool])]
+                pool = pool[np.argsort(popularity_rank[pool])]
                 widest = max(widest, len(pool))
                 items[lo + r, : len(pool)] = pool
                 for kept, of_scale in zip(pooled, said, strict=True):
@@ -202,7 +204,7 @@ def ascent(scores: Floats, value: Callable[[Floats], float]) -> tuple[Floats, fl
     return mix / mix.sum(), start, best
 
 
-def normalised(scores: Floats, how: str, place: Ints) -> Floats:
+def normalised(scores: Floats, how: str, popularity_rank: Ints) -> Floats:
     """Scores ``(rows, n_items)`` on a scale that models share, a row at a time; -inf stays."""
     able = np.isfinite(scores)
     out: Floats = np.where(able, scores, 0).astype(np.float32)
@@ -219,7 +221,7 @@ def normalised(scores: Floats, how: str, place: Ints) -> Floats:
         for r in range(len(out)):
             mine = scores[r][able[r]]
             if len(mine) and mine.max() > mine.min():
-                order = np.lexsort((place, -scores[r]))
+                order = np.lexsort((popularity_rank, -scores[r]))
                 out[r, order] = 1 / (RANK_OFFSET + np.arange(1, len(order) + 1))
             else:
                 out[r] = 0
@@ -227,10 +229,10 @@ def normalised(scores: Floats, how: str, place: Ints) -> Floats:
     return out
 
 
-def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: str, place: Ints) -> None:
+def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: str, popularity_rank: Ints) -> None:
     """Adds normalised scores to ``total`` and marks in ``able`` what they can score."""
     if len(scores) == 1 or how == "rank":  # one history waits for no compiler
-        scores = normalised(scores, how, place)
+        scores = normalised(scores, how, popularity_rank)
         able |= np.isfinite(scores)
         total += weight * _filled(scores)
         return
@@ -245,10 +247,10 @@ def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: st
     over_blocks(work, len(scores), size=ROWS)
 
 
-def _alone(scores: Floats, how: str, place: Ints) -> Floats:
+def _alone(scores: Floats, how: str, popularity_rank: Ints) -> Floats:
     """What one member adds with weight one."""
     total, able = np.zeros_like(scores), np.zeros(scores.shape, dtype=np.bool_)
-    _add(total, able, scores, np.float32(1), how, place)
+    _add(total, able, scores, np.float32(1), how, popularity_rank)
     return total
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
-from penchant.core.rank import places, top_dense
+from penchant.core.rank import rank_by_popularity, top_dense
 from penchant.core.run import Run
 from penchant.errors import DataError
 from penchant.models.kinds.base import Space, hyper
@@ -81,7 +81,7 @@ class ContentKNN(LinearModel, Extendable):
         share = 1.0 if not vectors.any() else 0.0 if attributes.nnz == 0 else self.share
         n = features.n_items
         kept = min(self.neighbours or n, n)
-        place = places(self.item_counts)
+        popularity_rank = rank_by_popularity(self.item_counts)
         factor = ((self.item_counts + 1.0) ** self.popularity).astype(np.float32)
         sizes: list[Longs] = []
         found: list[Ints] = []
@@ -94,7 +94,9 @@ class ContentKNN(LinearModel, Extendable):
             block = share * (attributes[lo:hi] @ other).toarray() + (1 - share) * (vectors[lo:hi] @ vectors.T)
             block = np.where(block > 0, block * factor, -np.inf).astype(np.float32)
             itself = Histories.from_lists([[i] for i in range(lo, hi)], n)
-            best = top_dense(block, kept, exclude=itself, allow=None, place=place, threads=run.threads)
+            best = top_dense(
+                block, kept, exclude=itself, allow=None, popularity_rank=popularity_rank, threads=run.threads
+            )
             held = best.items >= 0
             row, column = np.nonzero(held)[0], best.items[held]
             order = np.lexsort((column, row))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, Task, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
@@ -110,7 +110,7 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
     indptr = np.concatenate([[0], np.cumsum(np.bincount(log.items, minlength=n))]).astype(np.int64)
     row = log.rows[events]
     starts, ends = log.indptr[row], log.indptr[row + 1]
-    place = places(np.bincount(log.items, minlength=n))
+    popularity_rank = rank_by_popularity(np.bincount(log.items, minlength=n))
     forward, backward = decay * np.float32(model.forward), decay * np.float32(model.backward)
     # blocks of about equally many pairs: popular items have most of them
     size = max(1, min(512, int(n * PAIRS_A_BLOCK / max(1, 2 * reach * len(log.items)))))
@@ -122,7 +122,7 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
         found, scores = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.float32)
         used = transition_rows(
             lo, hi, indptr, events, starts, ends, log.items, x, per_history, forward, backward, of_history,
-            of_candidate, model.shrink, place, model.neighbours, sizes, found, scores,
+            of_candidate, model.shrink, popularity_rank, model.neighbours, sizes, found, scores,
         )  # fmt: skip
         return sizes, found[:used].copy(), scores[:used].copy()
 

@@ -194,21 +194,21 @@ class UserKNN(RatingModel, NeighbourModel):
         return out
 
     def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
         """As in ``Model``, touching only what the neighbours hold."""
         from penchant.kernels.threads import over_blocks
 
         self._check_given(given)
         items, scores = empty_lists(len(given), k)
-        by_place = np.argsort(place).astype(np.int32)
+        by_popularity = np.argsort(popularity_rank).astype(np.int32)
         mask = np.empty(0, np.bool_) if allow is None else allow
         operator = self._operator()
         for start in range(0, len(given), ROWS_AT_ONCE):
             part = slice(start, min(start + ROWS_AT_ONCE, len(given)))
             votes = self._votes(self.recent(given[part]), threads)
             banned = exclude[part]
-            rest = (place, by_place, banned.indptr, banned.items, mask, items[part], scores[part])
+            rest = (popularity_rank, by_popularity, banned.indptr, banned.items, mask, items[part], scores[part])
             over_blocks(partial(_top_of_votes, votes, operator, rest), len(banned), size=64, threads=threads)
         return Ranked(items, scores)
 

@@ -27,16 +27,25 @@ class Popularity:
     name: str = "popularity"
 
     def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
-        return top_in_blocks(_zeros, given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+        return top_in_blocks(
+            _zeros, given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
+        )
 
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
-        place: Ints, threads: int,
+        popularity_rank: Ints, threads: int,
     ) -> Ranked:  # fmt: skip
         return top_in_blocks(
-            _zeros, given, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+            _zeros,
+            given,
+            k,
+            candidates=candidates,
+            exclude=exclude,
+            allow=allow,
+            popularity_rank=popularity_rank,
+            threads=threads,
         )
 
 
@@ -58,7 +67,7 @@ def rank_or_popular(
     repeat: bool = False,
     allow: Bools | None = None,
     candidates: Histories | None = None,
-    place: Ints | None = None,
+    popularity_rank: Ints | None = None,
     threads: int = 0,
 ) -> Lists:
     """``core.rank.rank``, with the popularity list for every history without a positive event, whatever the model.
@@ -79,7 +88,8 @@ def rank_or_popular(
         try:
             ranked = rank(
                 ranker, given[some], k, exclude=None if exclude is None else exclude[some], repeat=repeat, allow=allow,
-                candidates=None if candidates is None else candidates[some], place=place, threads=threads,
+                candidates=None if candidates is None else candidates[some], popularity_rank=popularity_rank,
+                threads=threads,
             )  # fmt: skip
         except ScoreError as wrong:
             raise wrong.at(int(np.flatnonzero(rows)[wrong.row])) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
-from penchant.core.rank import Scored, check_k, places, rank
+from penchant.core.rank import Scored, check_k, rank, rank_by_popularity
 from penchant.core.run import Progress
 from penchant.data.recipe import Recipe
 from penchant.data.translate import Events, Translation, read_events
@@ -46,7 +46,7 @@ class Recommender:
     recipe: Recipe = field(default_factory=Recipe)
     catalog: Catalog | None = None
     fitted_on: dict[str, Any] = field(default_factory=dict)  # what fit saw: events, histories, items, from, to, ...
-    _placed: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
+    _ranked_by: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.model.n_items > len(self.vocab):
@@ -66,11 +66,11 @@ class Recommender:
         return self.model.item_counts
 
     @property
-    def _place(self) -> Ints:
+    def _popularity_rank(self) -> Ints:
         """What decides between equal scores, sorted once: models that learn something new have new counts."""
-        if self._placed is None or self._placed[0] is not self.item_counts:
-            self._placed = (self.item_counts, places(self.item_counts))
-        return self._placed[1]
+        if self._ranked_by is None or self._ranked_by[0] is not self.item_counts:
+            self._ranked_by = (self.item_counts, rank_by_popularity(self.item_counts))
+        return self._ranked_by[1]
 
     @property
     def remembering(self) -> str | None:
@@ -100,7 +100,9 @@ class Recommender:
         check_k(k)
         given, unknown = self.histories(history, now=now)
         mask = self._mask(allow, exclude)
-        ranked = rank_or_popular(self.model, given, k, repeat=repeat, allow=mask, place=self._place, threads=1)
+        ranked = rank_or_popular(
+            self.model, given, k, repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1
+        )
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
         return self._answer(ranked, 0, unknown=unknown, whys=whys)
@@ -133,7 +135,7 @@ class Recommender:
         """``similar`` for an item index: one list of item indexes, shorter than k where similarity ends."""
         itself = Histories.from_lists([[index]], self.model.n_items)
         scored = Scored(self.model.similar(index)[None, :], self.item_counts, self.model.name)
-        ranked = rank(scored, itself, k, allow=allow, place=self._place, threads=1)
+        ranked = rank(scored, itself, k, allow=allow, popularity_rank=self._popularity_rank, threads=1)
         ranked.items[ranked.scores <= 0] = -1
         return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))
 

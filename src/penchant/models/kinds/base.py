@@ -185,21 +185,23 @@ class Model(ABC):
         return self.score(given)
 
     def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
         """Top k of every row, in blocks of bounded memory; ``core.rank.rank`` is the door to it."""
         self._check_given(given)
-        return top_in_blocks(self.score, given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+        return top_in_blocks(
+            self.score, given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
+        )
 
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
-        place: Ints, threads: int,
+        popularity_rank: Ints, threads: int,
     ) -> Ranked:  # fmt: skip
         """``top`` where each row is limited to its own candidates."""
         self._check_given(given)
         return top_in_blocks(
-            self.net_score, given, k, candidates=candidates, exclude=exclude, allow=allow, place=place,
-            threads=threads, arrays=2 if given.has_dislikes else 1,
+            self.net_score, given, k, candidates=candidates, exclude=exclude, allow=allow,
+            popularity_rank=popularity_rank, threads=threads, arrays=2 if given.has_dislikes else 1,
         )  # fmt: skip
 
     def similar(self, item: int) -> Floats:

@@ -116,7 +116,7 @@ class LinearModel(Model):
         return scores - self.score(given.dislikes()) if given.has_dislikes else scores
 
     def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
         """As in ``Model``; a purely sparse operator is scored and ranked in one pass over what a history reaches.
 
@@ -124,10 +124,17 @@ class LinearModel(Model):
         """
         if given.has_dislikes:
             return top_in_blocks(
-                self.net_score, given, k, exclude=exclude, allow=allow, place=place, threads=threads, arrays=2
+                self.net_score,
+                given,
+                k,
+                exclude=exclude,
+                allow=allow,
+                popularity_rank=popularity_rank,
+                threads=threads,
+                arrays=2,
             )
         if not self.weights.only_sparse or len(given) == 1:
-            return super().top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+            return super().top(given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
         from penchant.kernels.select import sparse_top
         from penchant.kernels.threads import over_blocks
 
@@ -135,14 +142,14 @@ class LinearModel(Model):
         recent = self.recent(given if self.uses_negatives else given.positives())
         c, w = self.coefficients(recent), self.weights
         items, scores = empty_lists(len(given), k)
-        by_place = np.argsort(place).astype(np.int32)
+        by_popularity = np.argsort(popularity_rank).astype(np.int32)
         mask = np.empty(0, np.bool_) if allow is None else allow
         indptr, indices, data = w.indptr, w.indices, w.data
         assert indptr is not None and indices is not None and data is not None  # only_sparse
 
         def work(lo: int, hi: int) -> None:
             sparse_top(
-                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, place, by_place,
+                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, popularity_rank, by_popularity,
                 exclude.indptr, exclude.items, mask, items, scores,
             )  # fmt: skip
 
@@ -151,12 +158,18 @@ class LinearModel(Model):
 
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
-        place: Ints, threads: int,
+        popularity_rank: Ints, threads: int,
     ) -> Ranked:  # fmt: skip
         """As in ``Model``; a purely sparse operator scores only what a history reaches."""
         if given.has_dislikes or not self.weights.only_sparse:
             return super().top_candidates(
-                given, k, candidates=candidates, exclude=exclude, allow=allow, place=place, threads=threads
+                given,
+                k,
+                candidates=candidates,
+                exclude=exclude,
+                allow=allow,
+                popularity_rank=popularity_rank,
+                threads=threads,
             )
         from penchant.kernels.select import sparse_candidate_top
         from penchant.kernels.threads import over_blocks
@@ -171,8 +184,8 @@ class LinearModel(Model):
 
         def work(lo: int, hi: int) -> None:
             sparse_candidate_top(
-                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, place, exclude.indptr, exclude.items,
-                mask, candidates.indptr, candidates.items, items, scores,
+                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, popularity_rank, exclude.indptr,
+                exclude.items, mask, candidates.indptr, candidates.items, items, scores,
             )  # fmt: skip
 
         over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.errors import FormatError
 from penchant.models.kinds.linear import LinearModel
@@ -254,8 +254,8 @@ def _rows(sums: PairSums, formula: Formula, rows: Longs, run: Run) -> tuple[Long
     from penchant.kernels.threads import over_blocks
 
     n = len(sums.starts)
-    place = places(sums.events)
-    names = np.argsort(place).astype(np.int32)
+    popularity_rank = rank_by_popularity(sums.events)
+    names = np.argsort(popularity_rank).astype(np.int32)
     k = min(formula.neighbours or n, n)
 
     def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:
@@ -267,8 +267,8 @@ def _rows(sums: PairSums, formula: Formula, rows: Longs, run: Run) -> tuple[Long
         )
         similarities(
             lo, hi, rows, sums.starts, sums.sizes, sums.items, sums.sums, sums.counts, formula.of_history,
-            formula.of_candidate, formula.form, formula.shrink, formula.by_sum, formula.min_overlap, place, sizes,
-            points, scores,
+            formula.of_candidate, formula.form, formula.shrink, formula.by_sum, formula.min_overlap, popularity_rank,
+            sizes, points, scores,
         )  # fmt: skip
         found, kept, taken = np.empty(room, np.int32), np.empty(room, np.float32), np.zeros(hi - lo, np.int64)
         best_of(sizes, points, scores, names, False, k, found, kept, taken)

@@ -91,13 +91,13 @@ class VectorModel(Model):
         return self.score_vectors(self.embed(given))
 
     def top(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, place: Ints, threads: int
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
         """As in ``Model``; few rows over very many items take the coarse pass first."""
         self._check_given(given)
         products = type(self).score_vectors is VectorModel.score_vectors
         if not products or self.n_items < COARSE_ITEMS or len(given) > COARSE_ROWS or k > ROOM // 8:
-            return super().top(given, k, exclude=exclude, allow=allow, place=place, threads=threads)
+            return super().top(given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
         if self._coarse is None or self._coarse.of is not self.item_vectors:
             self._coarse = Coarse.make(self.item_vectors, threads)
         vectors = np.ascontiguousarray(self.embed(given if self.uses_negatives else given.positives()), np.float32)
@@ -108,13 +108,15 @@ class VectorModel(Model):
             near = self._coarse.reach(vector, self.item_bias, banned, k) if vector.any() else None
             if near is None:  # too many items have nearly the same score
                 only = slice(row, row + 1)
-                best = super().top(given[only], k, exclude=exclude[only], allow=allow, place=place, threads=threads)
+                best = super().top(
+                    given[only], k, exclude=exclude[only], allow=allow, popularity_rank=popularity_rank, threads=threads
+                )
             else:
                 exact = self.item_vectors[near] @ vector
                 exact = exact if self.item_bias is None else exact + self.item_bias[near]
                 exact = exact + np.float32(self.score_offset) if self.score_offset else exact
                 nothing = Histories(np.zeros(2, np.int64), np.empty(0, np.int32), len(near))
-                best = top_dense(exact[None], k, exclude=nothing, allow=None, place=place[near])
+                best = top_dense(exact[None], k, exclude=nothing, allow=None, popularity_rank=popularity_rank[near])
                 best = Ranked(np.where(best.items >= 0, near[best.items], -1).astype(np.int32), best.scores)
             items[row], scores[row] = best.items[0], best.scores[0]
         return Ranked(items, scores)

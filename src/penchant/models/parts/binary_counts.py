@@ -25,13 +25,15 @@ class BinaryCounts:
 
     measure: Measure
     events: Histories  # distinct
-    place: Ints  # (n_items,)
-    counts: Longs  # (n_items,) by place, falling
+    popularity_rank: Ints  # (n_items,)
+    counts: Longs  # (n_items,) by popularity_rank, falling
     left: Floats
     right: Floats  # (n_items + 8,)
 
     @classmethod
-    def of(cls, measure: Measure, events: Histories, place: Ints, counts: Longs, k: int) -> BinaryCounts | None:
+    def of(
+        cls, measure: Measure, events: Histories, popularity_rank: Ints, counts: Longs, k: int
+    ) -> BinaryCounts | None:
         """None where the kernel of counts does not apply, or is not the faster one."""
         n, lengths = events.n_items, events.lengths
         if measure.similarity not in COUNTS or measure.key_exponent > 0 or not 0 < k <= MOST_NEIGHBOURS:
@@ -39,7 +41,7 @@ class BinaryCounts:
         if float((lengths.astype(np.float64) ** 2).sum()) > CROWDED * n * float(n):
             return None
         falling = np.empty_like(counts)
-        falling[place] = counts
+        falling[popularity_rank] = counts
         if falling[:1].sum() > MOST:
             return None
         sizes = np.maximum(falling, 1).astype(np.float32).astype(np.float64)
@@ -55,29 +57,29 @@ class BinaryCounts:
             steps = -steps
         if (steps < 0).any():  # of two items that were met once, the more popular may be the nearer
             return None
-        return cls(measure, events, place, falling.astype(np.int64), left, right)
+        return cls(measure, events, popularity_rank, falling.astype(np.int64), left, right)
 
     def near(self, k: int, run: Run) -> Weights:
         """Of every item the ``k`` nearest others, by rising item."""
-        from penchant.kernels.counted import lists_by_row, nearest_by_count, rows_by_place
+        from penchant.kernels.counted import lists_by_row, nearest_by_count, rows_by_popularity
         from penchant.kernels.threads import iter_blocks
 
         m, events, n = self.measure, self.events, self.events.n_items
         starts = np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
         rows = np.empty(len(events.items), np.int32)
-        rows_by_place(events.indptr, events.items, self.place, starts, rows)
+        rows_by_popularity(events.indptr, events.items, self.popularity_rank, starts, rows)
         blocks = np.concatenate([[0], np.cumsum((events.lengths + 7) // 8)]).astype(np.int32)
         lists: NDArray[np.unsignedinteger] = np.empty(8 * int(blocks[-1]), np.uint16 if n + 8 <= 2**16 else np.uint32)
         lists_by_row(starts, rows, blocks, lists)
         names = np.empty(n, np.int32)
-        names[self.place] = np.arange(n, dtype=np.int32)
+        names[self.popularity_rank] = np.arange(n, dtype=np.int32)
         k = min(k, n)
         indices, data = np.empty(n * k, np.int32), np.empty(n * k, np.float32)
         sizes = np.zeros(n, np.int64)
 
         def work(lo: int, hi: int) -> tuple[int, int]:
             nearest_by_count(
-                lo, hi, self.place, starts, rows, blocks, lists, self.left, self.right, m.form, m.shrink,
+                lo, hi, self.popularity_rank, starts, rows, blocks, lists, self.left, self.right, m.form, m.shrink,
                 m.min_overlap, names, k, indices[lo * k : hi * k], data[lo * k : hi * k], sizes[lo:hi],
             )  # fmt: skip
             return lo * k, int(sizes[lo:hi].sum())

@@ -8,7 +8,7 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.memory import require
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.models.parts.binary_counts import BinaryCounts
 from penchant.models.parts.ragged import turned
@@ -37,18 +37,18 @@ def nearest_items(
     part of the history item, for operators that are not symmetric.
     """
     counts = events.counts()  # of distinct events
-    place = places(counts)
+    popularity_rank = rank_by_popularity(counts)
     if asked is None and not by_score and (values == 1).all():
-        counted = BinaryCounts.of(measure, events, place, counts, k)
+        counted = BinaryCounts.of(measure, events, popularity_rank, counts, k)
         if counted is not None:
             return counted.near(k, run)
-    points = Vectors(events.indptr, place[events.items], values).turned(events.n_items)
+    points = Vectors(events.indptr, popularity_rank[events.items], values).turned(events.n_items)
     queries = points
     if asked is not None:
-        queries = Vectors(events.indptr, place[events.items], asked).turned(events.n_items)
-    index, names = Index.of(measure, points, len(events)), np.argsort(place).astype(np.int32)
+        queries = Vectors(events.indptr, popularity_rank[events.items], asked).turned(events.n_items)
+    index, names = Index.of(measure, points, len(events)), np.argsort(popularity_rank).astype(np.int32)
     blocks = index.near(
-        queries, k, order=place, myself=place, names=names, by_score=by_score, threads=run.threads,
+        queries, k, order=popularity_rank, myself=popularity_rank, names=names, by_score=by_score, threads=run.threads,
         progress=run.report("neighbours"),
     )  # fmt: skip
     sizes, items, scores = zip(*((b.sizes, b.points, b.scores) for b in blocks), strict=True)

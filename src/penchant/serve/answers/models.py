@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from penchant.core.histories import Histories, Ints
-from penchant.core.rank import places
+from penchant.core.rank import rank_by_popularity
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.recommender.answer import Answer, Item
 from penchant.recommender.fallback import rank_or_popular
@@ -56,9 +56,9 @@ class ServedModel:
         return Histories(np.zeros(2, np.int64), np.empty(0, np.int32), self.recommender.model.n_items)
 
     @cached_property
-    def place(self) -> Ints:
+    def popularity_rank(self) -> Ints:
         """What decides between equal scores."""
-        return places(self.recommender.item_counts)
+        return rank_by_popularity(self.recommender.item_counts)
 
     def answer(self, items: list[Item], removed: dict[str, int], degraded: Sequence[str], **more: Any) -> Answer:
         """A list of this model as an answer of the service."""
@@ -75,9 +75,13 @@ class ServedModel:
         for n in range(WARM_ANSWERS):
             given = self._typical(best[n::WARM_ANSWERS])
             start = time.perf_counter()
-            rank_or_popular(model, given, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+            rank_or_popular(
+                model, given, 10, exclude=self.nobody, allow=mask, popularity_rank=self.popularity_rank, threads=1
+            )
             spent.append(time.perf_counter() - start)
-        rank_or_popular(model, self.nobody, 10, exclude=self.nobody, allow=mask, place=self.place, threads=1)
+        rank_or_popular(
+            model, self.nobody, 10, exclude=self.nobody, allow=mask, popularity_rank=self.popularity_rank, threads=1
+        )
         self.seconds = min(spent)
         for _ in range(2 if len(given.items) else 0):  # the second time it is warm
             start = time.perf_counter()

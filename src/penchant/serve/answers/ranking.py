@@ -176,23 +176,23 @@ def _by_model(served: ServedModel, history: PersonHistory, mask: Bools, wanted: 
     allow = mask[: served.catalogue.n_model]
     try:
         ranked = rank_or_popular(
-            served.recommender.model, history.given, wanted, exclude=served.nobody, allow=allow, place=served.place,
-            threads=1,
+            served.recommender.model, history.given, wanted, exclude=served.nobody, allow=allow,
+            popularity_rank=served.popularity_rank, threads=1,
         )  # fmt: skip
         found = ranked.items[0] >= 0
         return _List(ranked.items[0][found].tolist(), ranked.scores[0][found].tolist(), bool(ranked.fallback[0]))
     except Exception:
         log.exception("the model failed")
-        by_place = popular(served)
-        items = by_place[allow[by_place]][:wanted].tolist()
+        by_popularity = popular(served)
+        items = by_popularity[allow[by_popularity]][:wanted].tolist()
         return _List(items, [0.0] * len(items), fallback=True, failed=True)
 
 
 def _by_segment(served: ServedModel, mask: Bools, wanted: int, order: Ints) -> _List:
     """The items of a segment, then the popular ones."""
     chosen = order[mask[order]][:wanted].tolist()
-    by_place, listed = popular(served), set(chosen)
-    rest = by_place[mask[by_place]][:wanted].tolist()
+    by_popularity, listed = popular(served), set(chosen)
+    rest = by_popularity[mask[by_popularity]][:wanted].tolist()
     items = [*chosen, *(at for at in rest if at not in listed)][:wanted]
     return _List(items, [0.0] * len(items), fallback=True)
 
@@ -200,7 +200,7 @@ def _by_segment(served: ServedModel, mask: Bools, wanted: int, order: Ints) -> _
 def popular(served: ServedModel) -> Ints:
     """Positions by training count, the most popular first."""
     if "popular" not in served.kept:
-        served.kept["popular"] = np.argsort(served.place).astype(np.int32)
+        served.kept["popular"] = np.argsort(served.popularity_rank).astype(np.int32)
     return served.kept["popular"]  # type: ignore[no-any-return]  # kept holds many kinds
 
 

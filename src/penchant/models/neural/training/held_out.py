@@ -11,7 +11,7 @@ from torch import Tensor
 
 from penchant.core.histories import Histories, Ints
 from penchant.core.metrics import judge, ndcg
-from penchant.core.rank import Scored, places, rank
+from penchant.core.rank import Scored, rank, rank_by_popularity
 from penchant.errors import DataError
 from penchant.models.neural.training.trainable import Trainable
 
@@ -31,7 +31,7 @@ class Cases:
     given: Histories
     truth: Histories
     seen: Histories
-    place: Ints
+    popularity_rank: Ints
     metric: str = f"ndcg@{K}"
 
     def measure(self, model: Trainable, weights: dict[str, Tensor]) -> float:
@@ -57,7 +57,7 @@ class Cases:
                 continue
             ranked = rank(
                 Scored(scores, model.item_counts, model.name), self.given[part], K, exclude=self.seen[part],
-                place=self.place,
+                popularity_rank=self.popularity_rank,
                 threads=torch.get_num_threads(),
             )  # fmt: skip
             found.append(ndcg(judge(ranked.items, truth), K))
@@ -73,7 +73,7 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
     """
     if not model.patience:
         return None, train
-    place, rates = places(model.item_counts), model.predicts_ratings
+    popularity_rank, rates = rank_by_popularity(model.item_counts), model.predicts_ratings
     metric = "-rmse" if rates else f"ndcg@{K}"
     if valid is not None:
         given, truth = valid.given, valid.truth
@@ -95,7 +95,7 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
         if len(rows) > MOST:
             rows = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:MOST])
         shown = given if model.uses_negatives else given.positives()
-        return Cases(shown[rows], truth[rows], seen[rows], place, metric), train
+        return Cases(shown[rows], truth[rows], seen[rows], popularity_rank, metric), train
     able = np.flatnonzero(train.lengths >= 3)
     if len(able) == 0:
         model.notes.append("no history has three events, so none can give one up: trained to the last pass")
@@ -110,4 +110,4 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
         truth.rows * np.int64(train.n_items) + truth.items, given.rows * np.int64(train.n_items) + given.items
     )
     seen = given if not again.any() else given.without_events()
-    return Cases(given, truth, seen, place, metric), rest
+    return Cases(given, truth, seen, popularity_rank, metric), rest
