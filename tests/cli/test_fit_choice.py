@@ -49,7 +49,7 @@ def test_it_speaks_json(run, shop: Path, tmp_path: Path) -> None:
 def test_what_there_was_no_time_for_is_named(run, shop: Path, tmp_path: Path) -> None:
     said = run("fit", shop / "log.csv", "-o", tmp_path / "m", "--budget", 1e-6)
     assert said.code == 0
-    assert "– rp3beta: not tried: the budget of 1e-06 s was spent" in said.out
+    assert "– rp3beta: not tried: the budget of 1e-06 s is spent" in said.out
 
 
 def test_a_log_too_small_to_compare_on_says_so(run, tmp_path: Path) -> None:

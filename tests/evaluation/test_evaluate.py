@@ -16,7 +16,7 @@ from penchant.errors import DataError, NotFittedError, ParameterError, ScoreErro
 from penchant.evaluation.measure import measure, parse_metrics
 from penchant.evaluation.protocols import leave_last, make_splits
 from tests.evaluation.small_logs import a_log, a_market
-from tests.evaluation.toy_models import Broken, Constant, Follows, Knob
+from tests.evaluation.toy_models import Broken, CompilesFirst, Constant, Follows, Knob
 
 
 def test_where_order_matters_a_model_of_order_wins() -> None:
@@ -40,8 +40,8 @@ def test_the_json_is_that_of_the_definition() -> None:
     assert document["split"]["name"] == "leave-last" and document["split"]["cases"] == 300
     first, second = document["models"]
     assert set(first) == {
-        "label", "name", "params", "metrics", "fallback_share", "fit_seconds", "score_seconds", "peak_mib", "answer_ms",
-        "size_mib", "best", "not_worse_than_best",
+        "label", "name", "params", "metrics", "fallback_share", "fit_seconds", "score_seconds", "compile_seconds",
+        "peak_mib", "answer_ms", "size_mib", "best", "not_worse_than_best",
     }  # fmt: skip
     assert second["label"] == "popular:half_life_days=2" and second["params"]["half_life_days"] == 2
     assert first["metrics"]["coverage@5"]["low"] is None and first["metrics"]["coverage@5"]["mean"] > 0
@@ -378,3 +378,14 @@ def test_copies_are_mentioned_by_evaluate_and_fit_and_visits_are_not() -> None:
     assert said in pc.evaluate(copies, "popular", split="leave-last").notes
     assert said in pc.fit(copies, "popular").fitted_on["notes"]
     assert not pc.fit(visits, "popular").fitted_on["notes"]
+
+
+def test_compiling_is_no_cost_of_a_model_and_has_a_column_of_its_own() -> None:
+    found = pc.evaluate(a_market(users=60), [CompilesFirst(), "popular"], split="leave-last")
+    one = found["compiles-first"]
+    assert one.compile_seconds > 0.02 and one.to_json()["compile_seconds"] == round(one.compile_seconds, 4)
+    assert one.fit_seconds < one.compile_seconds, "a fit of nothing but compiling"
+    slow = replace(found, models=[replace(one, compile_seconds=33.0), found["popular"]])
+    assert "compiling s" in str(slow) and "33.0" in str(slow)
+    quick = replace(found, models=[replace(one, compile_seconds=0.1)])
+    assert "compiling s" not in str(quick)

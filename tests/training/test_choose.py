@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import penchant as pc
 from penchant.core.histories import Floats, Histories
@@ -17,6 +19,7 @@ from penchant.models.kinds.base import Model
 from penchant.models.registry import MODELS
 from penchant.training import choose as choosing
 from penchant.training.attempts import Candidate
+from penchant.training.estimates import SECONDS, LogShape
 from tests.evaluation.small_logs import a_log, a_market
 from tests.evaluation.toy_models import Constant, Follows
 
@@ -103,13 +106,14 @@ def test_candidates_belong_to_the_log() -> None:
 
 
 def test_the_first_two_always_finish_and_others_are_cut_off_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SECONDS, "rp3beta", lambda shape: 0.1)  # after slow
     among(monkeypatch, "popular", "item-knn", "slow", "rp3beta")
     choice = pc.choose(a_market(), budget=0.05)
     assert of(choice, "popular").value.mean and of(choice, "item-knn").value.mean
-    assert of(choice, "slow").error == "not tried: the budget of 0.05 s was spent"
+    assert of(choice, "slow").error == "not tried: the budget of 0.05 s is spent"
     choice = pc.choose(a_market(), budget=1.5)
-    assert of(choice, "slow").error == "cut off after 1 s: the budget of 1.5 s was spent"
-    assert of(choice, "rp3beta").error == "not tried: the budget of 1.5 s was spent"
+    assert of(choice, "slow").error == "stopped after 1 s: the budget of 1.5 s is spent"
+    assert of(choice, "rp3beta").error == "not tried: the budget of 1.5 s is spent"
     assert choice.model == pc.ItemKNN()
     monkeypatch.setattr(Slow, "naps", 2)
     assert of(pc.choose(a_market(), budget=60), "slow").error is None
@@ -211,3 +215,95 @@ def test_progress_is_one_bar_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {stage.partition(" · ")[0] for stage, _, _ in told} == {"comparing models"}
     assert told[0] == ("comparing models · popular", 0, 2) and told[-1] == ("comparing models · item-knn", 2, 2)
     assert any("neighbours" in stage for stage, _, _ in told)
+
+
+@dataclass(kw_only=True)
+class Crash(Model):
+    """Fails as only somebody else's code does."""
+
+    name: ClassVar[str] = "crash"
+
+    def _fit(self, train: Histories, valid: object, run: Run) -> None:
+        raise ZeroDivisionError("a bug")
+
+    def _score(self, given: Histories) -> Floats:
+        return np.zeros((len(given), given.n_items), np.float32)
+
+
+def test_whatever_a_candidate_raises_the_others_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "crash", (__name__, "Crash", ""))
+    among(monkeypatch, "popular", "crash", "item-knn")
+    choice = pc.choose(a_market())
+    assert of(choice, "crash").error == "failed (ZeroDivisionError: a bug)" and choice.model == pc.ItemKNN()
+
+
+def test_cheap_candidates_are_tried_first_and_simple_ones_stay_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    for name, seconds in (("ease", 3.0), ("als", 1.0), ("rp3beta", 2.0)):
+        monkeypatch.setitem(SECONDS, name, lambda shape, seconds=seconds: seconds)
+    among(monkeypatch, "popular", "item-knn", "ease", "als", "rp3beta")
+    choice = pc.choose(a_market(), run=Run(progress=lambda stage, done, of: tried.append(stage)))
+    begun = list(dict.fromkeys(stage.partition(" · ")[2].partition(":")[0] for stage in tried))
+    assert begun == ["popular", "item-knn", "als", "rp3beta", "ease"]
+    assert [one.name for one in choice.tried] == ["popular", "item-knn", "ease", "als", "rp3beta"]
+
+
+def test_the_estimates_are_scaled_by_the_speed_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow takes eight times its estimate, so a model of ten estimated seconds no longer fits into thirty."""
+    monkeypatch.setattr(Slow, "naps", 320)
+    monkeypatch.setitem(SECONDS, "slow", lambda shape: 0.2)
+    monkeypatch.setitem(SECONDS, "rp3beta", lambda shape: 10.0)
+    among(monkeypatch, "popular", "item-knn", "slow", "rp3beta")
+    choice = pc.choose(a_market(), budget=30)
+    assert of(choice, "rp3beta").error == "not tried: it needs about 80 s, more than the budget leaves"
+
+
+def test_every_candidate_has_an_estimate_that_grows_with_the_log() -> None:
+    small = LogShape(10_000, 1_000, ordered=True, sessions=True, described=True, pairs=10**6, cases=100)
+    large = LogShape(10**7, 100_000, ordered=True, sessions=True, described=True, pairs=10**9, cases=4_000)
+    for one in (*choosing.LISTS, *choosing.RATINGS):
+        assert 0 < one.estimate(small) < one.estimate(large), one.name
+
+
+def grocer(users: int = 120) -> pc.Interactions:
+    """Everybody buys the same three things of their own again and again, and now and then a new one."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for _ in range(users):
+        own = rng.permutation(40)[:3]
+        rows.append([int(rng.integers(40)) if rng.random() < 0.2 else int(rng.choice(own)) for _ in range(20)])
+    return a_log(rows, n_items=40, times=[list(range(20))] * users)
+
+
+def test_where_repeats_are_common_both_questions_are_asked_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn", "follows")
+    choice = pc.choose(grocer())
+    assert choice.repeat and choice.other is not None and not choice.other.repeat and choice.other.other is None
+    assert any("% of the events return to an item" in note for note in choice.notes)
+    assert "recommend with --repeat" in choice.why
+    assert of(choice, "follows").value != of(choice.other, "follows").value
+    text = " ".join(str(pc_text(choice)).split())
+    assert "For lists without seen items: " in text
+    assert choice.to_json()["other"]["repeat"] is False and choice.to_json()["repeat"] is True
+    for asked in (True, False):
+        one = pc.choose(grocer(), repeat=asked)
+        assert one.repeat is asked and one.other is None
+        again = choice if asked else choice.other
+        assert [tried.value for tried in one.tried] == [tried.value for tried in again.tried]
+    assert pc.choose(a_market()).other is None and not pc.choose(a_market()).repeat
+    assert pc.fit(grocer(), repeat=False).fitted_on["choice"]["repeat"] is False
+    with pytest.raises(ParameterError, match="repeat applies only when no model is given"):
+        pc.fit(grocer(), "popular", repeat=True)
+
+
+def pc_text(choice: pc.Choice) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200, no_color=True).print(choice.table())
+    return out.getvalue()
+
+
+def test_logs_without_order_hold_out_more_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    among(monkeypatch, "popular", "item-knn")
+    log = replace(a_market(users=400), times=None)
+    choice = pc.choose(log)
+    assert choice.cases == 160 and "40% of the users are held out" in choice.notes[0]

@@ -44,6 +44,9 @@ def register(app: typer.Typer) -> None:
         metric: Annotated[
             str | None, typer.Option("--metric", help="Without -m: the metric to choose by (default ndcg@10; rmse).")
         ] = None,
+        repeat: Annotated[
+            bool, typer.Option("--repeat", help="Without -m: choose for lists that may contain seen items.")
+        ] = False,
         force: Annotated[bool, typer.Option("--force", help="Replace an existing saved recommender.")] = False,
         seed: Seed = 0,
         threads: Threads = 0,
@@ -76,8 +79,8 @@ def register(app: typer.Typer) -> None:
 
         if resume and checkpoints is None:
             raise ParameterError("--resume continues from a checkpoint: name its folder with --checkpoints")
-        if model is not None and (budget is not None or metric is not None):
-            raise ParameterError("--budget and --metric apply only when no model is given with -m")
+        if model is not None and (budget is not None or metric is not None or repeat):
+            raise ParameterError("--budget, --metric and --repeat apply only when no model is given with -m")
         if model is None and (checkpoints or training_log or curve):
             raise ParameterError("--checkpoints, --training-log and --curve need a model: name it with -m")
         if curve and not curve.endswith(".svg"):
@@ -91,7 +94,12 @@ def register(app: typer.Typer) -> None:
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log)
             chosen = named or choose(
-                log, catalog=catalog, metric=metric or METRIC, budget=BUDGET if budget is None else budget, run=run
+                log,
+                catalog=catalog,
+                metric=metric or METRIC,
+                budget=BUDGET if budget is None else budget,
+                repeat=repeat or None,
+                run=run,
             )
             recommender = fit_model(log, chosen, catalog=catalog, run=run)
         recommender.save(output, force=force)

@@ -29,6 +29,7 @@ from penchant.evaluation.repeats import repeat_warnings
 from penchant.evaluation.report import SEGMENTS, Evaluation
 from penchant.evaluation.result import Result
 from penchant.evaluation.verdict import BASELINES, RATING_BASELINES, judge
+from penchant.kernels.compiling import CompileClock
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.registry import parse, to_json
@@ -148,7 +149,7 @@ def _try(
     *,
     notes: list[str],
 ) -> _Trial:
-    fit_seconds = score_seconds = 0.0
+    fit_seconds = score_seconds = compile_seconds = 0.0
     answer: float | None = None
     peak = size = 0
     measured, of_fits = [], list[str]()
@@ -156,13 +157,17 @@ def _try(
         fresh = replace(model)
         with PeakMemory() as memory:
             start = time.perf_counter()
-            fresh.fit(split.train, valid=split.held_out, run=run, features=features)
-            fit_seconds += time.perf_counter() - start
+            with CompileClock() as compiling:
+                fresh.fit(split.train, valid=split.held_out, run=run, features=features)
+            fit_seconds += time.perf_counter() - start - compiling.seconds
+            compile_seconds += compiling.seconds
         peak = max(peak, memory.bytes)
         start = time.perf_counter()
         part = f"{label} ({number + 1}/{len(splits)})" if len(splits) > 1 else label
-        measured.append(measure(fresh, split, metrics, run=run, label=part))
-        score_seconds += time.perf_counter() - start
+        with CompileClock() as compiling:
+            measured.append(measure(fresh, split, metrics, run=run, label=part))
+        score_seconds += time.perf_counter() - start - compiling.seconds
+        compile_seconds += compiling.seconds
         if number == 0:
             answer = answer_ms(fresh, split, run) if any(not metric.of_ratings for metric in metrics) else None
             size = size_bytes(fresh)
@@ -176,6 +181,7 @@ def _try(
         fallback_share=float(shares.mean()) if len(shares) else 0.0,
         fit_seconds=fit_seconds,
         score_seconds=score_seconds,
+        compile_seconds=compile_seconds,
         peak_mib=peak / 2**20,
         answer_ms=answer,
         size_mib=size / 2**20,

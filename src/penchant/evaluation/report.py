@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SEGMENTS = ("warm", "new")
 WIDTH = 100  # characters per line where there is no terminal
 COSTS = ("fallback", "fit s", "score s", "MiB")
+COMPILED = 1.0  # seconds of compiling from which a column shows them
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Evaluation:
         from penchant.evaluation.table import Wide, plain_group
 
         rows = [(model, model.metrics) for model in self.models]
-        names = [*self.models[0].metrics, *COSTS]
+        names = [*self.models[0].metrics, *COSTS, *(["compiling s"] if self._compiled else [])]
         parts: list[RenderableType] = [self.headline(), *(f"  {note}" for note in self.notes)]
         parts.append(Wide(["", "model"], names, [self._row(model, metrics, costs=True) for model, metrics in rows]))
         parts += [f"– {model.label}: {model.error}" for model in self.models if model.error is not None]
@@ -92,6 +93,11 @@ class Evaluation:
             parts += ["", *self.verdict.parts()]
         return plain_group(parts)
 
+    @property
+    def _compiled(self) -> bool:
+        """Whether kernels were compiled, as in the first run on a machine."""
+        return any(model.compile_seconds >= COMPILED for model in self.models)
+
     def _row(self, model: Result, metrics: dict[str, Estimate], *, costs: bool) -> list[str]:
         cells = ["", model.label]
         cells += [self._cell(estimate, interval=name == str(self.primary)) for name, estimate in metrics.items()]
@@ -99,8 +105,9 @@ class Evaluation:
             cells[0] = "★" if model.best else "≈" if model.not_worse_than_best else ""
             cells += [f"{model.fallback_share:.1%}", f"{model.fit_seconds:.2f}", f"{model.score_seconds:.2f}"]
             cells.append(f"{model.peak_mib:.0f}")
+            cells += [f"{model.compile_seconds:.1f}"] if self._compiled else []
         elif costs:
-            cells += [""] * len(COSTS)
+            cells += [""] * (len(COSTS) + self._compiled)
         return cells
 
     @staticmethod

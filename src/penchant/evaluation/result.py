@@ -21,6 +21,7 @@ class Result:
     fallback_share: float = 0.0
     fit_seconds: float = 0.0
     score_seconds: float = 0.0
+    compile_seconds: float = 0.0  # compiling and loading kernels, which is in neither of the two above
     peak_mib: float = 0.0
     answer_ms: float | None = None  # median of single answers; None where only ratings are predicted
     size_mib: float = 0.0  # of the saved model
@@ -43,6 +44,7 @@ class Result:
             "fallback_share": self.fallback_share,
             "fit_seconds": round(self.fit_seconds, 4),
             "score_seconds": round(self.score_seconds, 4),
+            "compile_seconds": round(self.compile_seconds, 4),
             "peak_mib": round(self.peak_mib, 2),
             "answer_ms": None if self.answer_ms is None else round(self.answer_ms, 3),
             "size_mib": round(self.size_mib, 3),

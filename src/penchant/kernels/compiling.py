@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
 
 from numba.core import event
 
@@ -21,6 +25,40 @@ class _Once(event.Listener):
 
     def on_end(self, event: event.Event) -> None:
         pass
+
+
+class CompileClock(event.Listener):
+    """``with CompileClock() as clock: ...``; afterwards ``clock.seconds`` went into compiling kernels or loading them.
+
+    Threads that wait for a kernel at the same time count once: the seconds are those of the wall clock.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+        self._since = 0.0
+        self._lock = threading.Lock()
+        self._installed = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._installed.enter_context(event.install_listener("numba:compiler_lock", self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._installed.close()
+
+    def on_start(self, event: event.Event) -> None:
+        with self._lock:
+            self._since = time.perf_counter() if self._depth == 0 else self._since
+            self._depth += 1
+
+    def on_end(self, event: event.Event) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self.seconds += time.perf_counter() - self._since
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The automatic choice of a model: the strong models are compared on a held-out part of the log.
 
 Candidates are listed in order of preference: simple models, which explain themselves, come first. A budget of seconds
-limits the comparison: ``popular`` and ``item-knn`` always finish, a later model is stopped when the budget is spent.
+limits the comparison: ``popular`` and ``item-knn`` always finish; the others are tried by their estimated time, the
+cheapest first, until the budget is spent.
 The best by the metric is chosen, or the first in the list that is within noise of it. The same seed gives the same
 result, unless the budget ran out; the notes say so.
 """
@@ -9,7 +10,7 @@ result, unless the budget ran out; the notes say so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Metric, parse_metric, truth_sizes
 from penchant.evaluation.protocols import choose as choose_split
 from penchant.evaluation.protocols import is_ordered, make_splits, training_rows
-from penchant.evaluation.repeats import repeat_warnings
+from penchant.evaluation.repeats import repeat_share, repeat_warnings
 from penchant.models.kinds.base import Model
 from penchant.models.registry import create
-from penchant.training.attempts import Attempt, Candidate, LogShape, attempt_all
+from penchant.training.attempts import Attempt, Candidate, attempt_all
+from penchant.training.estimates import LogShape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,10 +40,11 @@ BUDGET = 60.0  # seconds
 METRIC = "ndcg@10"
 CASES = 4_000  # at most, drawn with the seed
 FEW = 100  # cases below which a note mentions noise
+HELD_USERS = 2_000  # to hold out where rows have no order, so that differences of a few percent can be told
+USER_SHARES = (0.1, 0.4)  # least and most of the users that this may take
+COMMON = 0.2  # share of events that return to an item above which both questions are asked
 CLOSE = {"rmse": 0.002, "mae": 0.002}  # how far from the best, relatively, a simpler model may be
 CLOSE_LISTS = 0.02  # the same for list metrics
-MULTIPLIED = 5e10  # multiplications a second that a solver can be counted on for
-TAUGHT = 5_000.0  # events per second that a transformer trains on with a CPU
 ENOUGH = 20_000  # events below which a transformer has too little data
 LEGEND = (
     "★ chosen; ≈ not worse than the best: the 95 % interval of the paired difference includes 0; simpler models come "
@@ -56,16 +59,12 @@ LISTS = (
     Candidate("session-knn", lambda log: log.sessions),
     Candidate("rp3beta"),
     Candidate("sparse-ease"),
-    Candidate("ease", seconds=lambda log: log.items**3 / MULTIPLIED),
+    Candidate("ease"),
     Candidate("graph-filter"),
     Candidate("als"),
     Candidate("content-knn", lambda log: log.described),
     Candidate("user-knn"),
-    Candidate(
-        "sasrec",
-        lambda log: log.ordered and log.events >= ENOUGH,
-        lambda log: log.events * create("sasrec").params()["epochs"] / TAUGHT,
-    ),
+    Candidate("sasrec", lambda log: log.ordered and log.events >= ENOUGH),
 )
 RATINGS = tuple(map(Candidate, ("bias", "item-knn", "svd", "slope-one", "user-knn", "svdpp", "nmf")))
 ALWAYS = 2  # so many candidates have no time limit
@@ -104,12 +103,15 @@ class Choice:
     why: str
     budget: float
     notes: Sequence[str] = ()
+    repeat: bool = False  # seen items could be answers
+    other: Choice | None = None  # the choice for the opposite ``repeat``, where repeats are common
 
     def to_json(self) -> dict[str, Any]:
         return {
             "model": self.model.name, "why": self.why, "metric": str(self.metric), "split": self.split,
-            "cases": self.cases, "budget": self.budget, "models": [tried.to_json() for tried in self.tried],
-            "notes": list(self.notes),
+            "cases": self.cases, "repeat": self.repeat, "budget": self.budget,
+            "models": [tried.to_json() for tried in self.tried], "notes": list(self.notes),
+            "other": None if self.other is None else self.other.to_json(),
         }  # fmt: skip
 
     def table(self) -> RenderableType:
@@ -134,6 +136,7 @@ class Choice:
             *(f"– {tried.name}: {tried.error}" for tried in self.tried if tried.error is not None),
             LEGEND,
             self.why,
+            *([] if self.other is None else [f"For lists without seen items: {self.other.why}"]),
         ])  # fmt: skip
 
 
@@ -143,13 +146,18 @@ def choose(
     catalog: Catalog | None = None,
     metric: str = METRIC,
     budget: float = BUDGET,
+    repeat: bool | None = None,
     run: Run = DEFAULT_RUN,
 ) -> Choice:
     """Compare the candidates on a held-out part of a log, and choose one; no model is fitted on the whole log.
 
     The split is the default of ``evaluate``: by time, the last event, or users left out; for ratings without an order,
     a random fifth of the rows. Rows marked ``test`` are not used. With ``metric`` ``rmse`` or ``mae`` the candidates
-    are the models that predict ratings. Raises ``ParameterError`` for a metric without a value per case, and
+    are the models that predict ratings.
+
+    ``repeat`` says whether seen items may be answers. With None they may in session logs; where at least 20 % of the
+    events return to an item, both questions are asked: the choice answers the one with seen items, and its ``other``
+    the one without. Raises ``ParameterError`` for a metric without a value per case, and
     ``DataError`` where no row is a positive, or the log holds no ratings.
     """
     wanted = parse_metric(metric)
@@ -161,35 +169,50 @@ def choose(
     used = training_rows(log)[0]
     if wanted.of_ratings and used.values_are != "rating":
         raise DataError(f"{wanted}: the log holds no ratings", fix="Read it with its column of ratings")
+    share = repeat_share(used)
+    both = repeat is None and not used.sessions and not wanted.of_ratings and share >= COMMON
+    questions = [True, False] if both else [repeat]
     try:
-        split, notes = _held_out(used, wanted, run.seed)
+        held = [_held_out(used, wanted, run.seed, question) for question in questions]
     except DataError as wrong:
         name = (RATINGS if wanted.of_ratings else LISTS)[0].name
         why = f"{name} is chosen: no part of this log can be held out to compare models on ({wrong})"
         return Choice(create(name), wanted, "none", 0, (), why, budget)
+    splits = [split for split, _ in held]
     features = features_of(catalog, log)
     if features is not None and not features.names and features.vectors is None:
         features = None
     from penchant.kernels.compiling import told_of_compiling
 
-    shape = LogShape(len(split.train.items), split.train.n_items, is_ordered(used), used.sessions, features is not None)
+    shape = LogShape.of(splits[0], ordered=is_ordered(used), sessions=used.sessions, described=features is not None)
     candidates = [c for c in (RATINGS if wanted.of_ratings else LISTS) if c.fits is None or c.fits(shape)]
     compiled: list[bool] = []
     with told_of_compiling(lambda: compiled.append(True)):
         attempts = attempt_all(
-            candidates, shape, split, wanted, budget=budget, always=ALWAYS, features=features, run=run
+            candidates, shape, splits, wanted, budget=budget, always=ALWAYS, features=features, run=run
         )
-    if compiled and any(attempt.error is not None for attempt in attempts):
-        notes.append("part of the budget went into compiling, which happens once per machine: run again to compare all")
-    return _decide(attempts, split, wanted, budget, notes, run)
+    found = []
+    for question, (split, notes) in enumerate(held):
+        if compiled and any(attempt.error is not None for attempt in attempts):
+            notes.append("part of the budget went into compiling, which happens once per machine: run again for all")
+        if both:
+            notes.append(f"{share:.0%} of the events return to an item that their user had before")
+        found.append(_decide(attempts, question, split, wanted, budget, notes, run))
+    if not both:
+        return found[0]
+    why = f"{found[0].why}; this is for lists that may contain seen items (recommend with --repeat)"
+    return replace(found[0], why=why, other=found[1])
 
 
-def _held_out(log: Interactions, metric: Metric, seed: int) -> tuple[Split, list[str]]:
+def _held_out(log: Interactions, metric: Metric, seed: int, repeat: bool | None) -> tuple[Split, list[str]]:
     """The held-out part, at most ``CASES`` cases of it, and notes on it."""
     spec, why = choose_split(log)
     if metric.of_ratings and spec == "users":
         spec, why = "random:5", "split random:5, its first fold: rows have no order"
-    split = make_splits(log, spec, seed=seed)[0]
+    elif spec == "users":
+        out = float(np.clip(HELD_USERS / max(1, log.n_users), *USER_SHARES))
+        spec, why = f"users:{out:.3g}", f"{why}; {out:.0%} of the users are held out"
+    split = make_splits(log, spec, seed=seed, repeat=repeat)[0]
     rated = asked_ratings(split) if metric.of_ratings else None
     asked = rated.lengths > 0 if rated is not None else truth_sizes(split) > 0
     if not asked.any():
@@ -209,12 +232,14 @@ def _held_out(log: Interactions, metric: Metric, seed: int) -> tuple[Split, list
     return split.cases(np.flatnonzero(asked)), notes
 
 
-def _decide(attempts: list[Attempt], split: Split, metric: Metric, budget: float, notes: list[str], run: Run) -> Choice:
+def _decide(
+    attempts: list[Attempt], question: int, split: Split, metric: Metric, budget: float, notes: list[str], run: Run
+) -> Choice:
     """The best, or the first in the list that is close to it and within noise of it."""
-    there = [n for n, attempt in enumerate(attempts) if attempt.measured is not None]
+    there = [n for n, attempt in enumerate(attempts) if attempt.measured]
     if not there:
         raise DataError(f"no model could be compared: {attempts[0].name}: {attempts[0].error}")
-    measured = [one for attempt in attempts if (one := attempt.measured) is not None]
+    measured = [attempt.measured[question] for attempt in attempts if attempt.measured]
     group = np.arange(len(split), dtype=np.int64) if split.group is None else split.group
     above, below = (by_group(np.hstack([getattr(m, of) for m in measured]), group) for of in ("sums", "counts"))
     drawn = resample(above, below, seed=run.seed)
@@ -249,4 +274,4 @@ def _decide(attempts: list[Attempt], split: Split, metric: Metric, budget: float
             f"{chosen} is chosen: it is simpler than {first}, the best by {metric}, and within noise of it "
             f"({gap:.1%} from it)"
         )
-    return Choice(create(chosen), metric, split.name, len(split), tried, why, budget, notes)
+    return Choice(create(chosen), metric, split.name, len(split), tried, why, budget, notes, split.repeat)

@@ -32,24 +32,27 @@ def fit(
     run: Run = Run(),  # noqa: B008  # frozen
     updatable: bool = False,
     budget: float | None = None,
+    repeat: bool | None = None,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return a recommender.
 
     Without a model, ``choose`` compares the strong models first, for about ``budget`` seconds (default 60);
-    ``fitted_on["choice"]`` records the comparison and the reason.
+    ``fitted_on["choice"]`` records the comparison and the reason. ``repeat`` says whether the comparison counts seen
+    items as answers.
 
     Rows marked ``test`` are left out; ``fitted_on`` holds their number and other facts about the training data. The
     catalogue adds titles and item features. With ``updatable`` the model keeps statistics from which
     ``recommender.model.update`` adds and removes histories exactly. Raises ``DataError`` where no row is left to learn
-    from, or none is a positive, and ``ParameterError`` for a model that has no exact update, and for a budget beside a
-    model.
+    from, or none is a positive, and ``ParameterError`` for a model that has no exact update, and for ``budget`` or
+    ``repeat`` with a model.
     """
     _check(log, model)
     features = features_of(catalog, log)
     if model is None:
-        model = choose(log, catalog=catalog, budget=BUDGET if budget is None else budget, run=run)
-    elif budget is not None:
-        raise ParameterError("budget applies only when no model is given: leave out one of the two")
+        model = choose(log, catalog=catalog, budget=BUDGET if budget is None else budget, repeat=repeat, run=run)
+    elif budget is not None or repeat is not None:
+        word = "repeat" if budget is None else "budget"
+        raise ParameterError(f"{word} applies only when no model is given: leave out one of the two")
     choice, chosen = (model, model.model) if isinstance(model, Choice) else (None, model)
     chosen = parse(chosen) if isinstance(chosen, str) else chosen
     log.need_positives()
