@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from penchant.data.datasets import load_movielens_small as load_movielens_small
     from penchant.data.interactions import Interactions as Interactions
     from penchant.data.read import read_interactions as read_interactions
+    from penchant.data.reading.query import query as query
     from penchant.data.recipe import Recipe as Recipe
     from penchant.data.vocab import Vocab as Vocab
     from penchant.evaluation.evaluate import evaluate as evaluate
@@ -74,6 +75,7 @@ _PUBLIC = {
     "Vocab": "penchant.data.vocab",
     "Histories": "penchant.core.histories",
     "Interactions": "penchant.data.interactions",
+    "query": "penchant.data.reading.query",
     "read_interactions": "penchant.data.read",
     "Catalog": "penchant.data.catalog",
     "Recipe": "penchant.data.recipe",

@@ -33,8 +33,9 @@ def register(app: typer.Typer) -> None:
         from penchant.data.doctor import examine
         from penchant.data.doctor.statistics import describe
 
-        log, trace, _ = read_log_traced(reading.with_logs(logs), trace=True)
-        log.report.findings = examine(log, trace, reading.items)
+        reading = reading.with_logs(logs)
+        log, trace, _ = read_log_traced(reading, trace=True)
+        log.report.findings = examine(log, trace, reading.item_table)
         figures = describe(log)
         if as_json:
             print_json({**log.report.to_json(), "recipe": log.recipe.to_json(), "statistics": figures})

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -15,6 +15,8 @@ import typer
 
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
+from penchant.data.reading.places import expand
+from penchant.data.reading.query import Query, query
 from penchant.data.reading.report import LOUD, ReadReport
 from penchant.errors import ParameterError
 
@@ -23,8 +25,16 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 PANEL = "Reading"
+NOT_OPTIONS = ("logs", "item_table")
 
-Logs = Annotated[list[str], typer.Argument(metavar="LOG", help="Files or globs.", show_default=False)]
+Logs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[LOG]...",
+        help="Files, globs, FILE#SHEET, folders of Parquet, or - for standard input.",
+        show_default=False,
+    ),
+]
 Log = Annotated[list[str] | None, typer.Option("--log", help="A log: a file or glob; may be repeated.")]
 
 
@@ -35,6 +45,30 @@ class ReadOptions:
     items: Annotated[
         Path | None,
         typer.Option("--items", help="The item table: ids, titles, attributes, vectors.", rich_help_panel=PANEL),
+    ] = None
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            "--sql",
+            metavar="QUERY",
+            help="A query that selects the log; the database is in PENCHANT_SQL_URL.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    items_sql: Annotated[
+        str | None,
+        typer.Option(
+            "--items-sql", metavar="QUERY", help="A query that selects the item table.", rich_help_panel=PANEL
+        ),
+    ] = None
+    sql_url_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--sql-url-file",
+            metavar="FILE",
+            help="A file with the URL of the database: postgresql://user:password@host/shop.",
+            rich_help_panel=PANEL,
+        ),
     ] = None
     columns: Annotated[
         str | None,
@@ -120,12 +154,23 @@ class ReadOptions:
         Path | None,
         typer.Option("--rejected", help="The file for bad rows, instead of LOG.rejected.csv.", rich_help_panel=PANEL),
     ] = None
-    logs: list[str] = field(default_factory=list)  # set by the command; not an option
+    # set by with_logs, not options
+    logs: list[Any] = field(default_factory=list)
+    item_table: Any = None
 
     def with_logs(self, logs: list[str] | None) -> ReadOptions:
-        """The same options for these files."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ReadOptions(**{**values, "logs": list(logs or [])})
+        """The same options for these files, and for the queries if there are any."""
+        if self.items is not None and self.items_sql is not None:
+            raise ParameterError("the item table is --items or --items-sql, not both")
+        sources: list[Any] = list(logs or [])
+        sources += [] if self.sql is None else [self._query(self.sql)]
+        table: Any = None if self.items is None else expand([self.items])[0]  # a pipe can be read only once
+        if self.items_sql is not None:
+            table = self._query(self.items_sql)
+        return replace(self, logs=sources, item_table=table)
+
+    def _query(self, sql: str) -> Query:
+        return query(sql, url_file=self.sql_url_file)
 
 
 def reading_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -140,11 +185,13 @@ def reading_options(command: Callable[..., R]) -> Callable[..., R]:
     """
     hints = get_type_hints(command, include_extras=True)
     own = [p.replace(annotation=hints[p.name]) for p in signature(command).parameters.values() if p.name != "reading"]
+    # --sql takes the place of files, so none is required
+    own = [p.replace(default=None) if p.name == "logs" else p for p in own]
     option_hints = get_type_hints(ReadOptions, include_extras=True)
     options = [
         Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=option_hints[f.name])
         for f in fields(ReadOptions)
-        if f.name != "logs"
+        if f.name not in NOT_OPTIONS
     ]
     names = {option.name for option in options}
     if clash := sorted(names & {p.name for p in own}):
@@ -175,7 +222,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
     from penchant.data.reading.assemble import read_traced
 
     if not options.logs:
-        raise ParameterError("no log was given: name one or more files")
+        raise ParameterError("no log was given: name one or more files, or select it with --sql")
     if hasattr(signal, "siginterrupt"):  # with the handler of polars, waiting for a pipe would ignore Ctrl-C
         signal.siginterrupt(signal.SIGINT, True)
     with reading_progress() as progress:
@@ -195,13 +242,13 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             by=options.by,
             strict=options.strict,
             rejected=options.rejected,
-            items=options.items,
+            items=options.item_table,
             progress=progress,
             trace=trace,
         )
     for line in (*loud_lines(log.report), *rejection_lines(log.report)):
         print(f"penchant: {line}", file=sys.stderr)
-    catalog = None if options.items is None else Catalog.read(options.items, log.vocab)
+    catalog = None if options.item_table is None else Catalog.read(options.item_table, log.vocab)
     return log, found, catalog
 
 

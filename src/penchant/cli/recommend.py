@@ -65,8 +65,8 @@ def recommend(
     check_k(k)
     if [bool(history), user is not None, everyone].count(True) != 1:
         raise ParameterError("give a history: --history ITEM (once per item), --user U --log LOG, or --all --log LOG")
-    if bool(history) == bool(log):
-        raise ParameterError("--user and --all need --log LOG; --history does not take it")
+    if bool(history) == bool(log or reading.sql):
+        raise ParameterError("--user and --all need --log LOG or --sql QUERY; --history does not take them")
     if everyone != (output is not None):
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):

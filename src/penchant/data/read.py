@@ -13,7 +13,7 @@ from penchant.data.refunds import Refund
 
 
 def read_interactions(
-    source: Any,
+    source: Any = None,
     *more: Any,
     columns: Mapping[str, str] | str | None = None,
     kinds: Mapping[str, float | str] | str | None = None,
@@ -29,6 +29,8 @@ def read_interactions(
     strict: bool = False,
     rejected: str | PathLike[str] | bool | None = None,
     items: Any = None,
+    sql: str | None = None,
+    url: str | None = None,
     by: Literal["user", "session", "basket"] | None = None,
     ids: Literal["text", "as given"] = "text",
     max_history: int = 500,
@@ -36,8 +38,11 @@ def read_interactions(
 ) -> Interactions:
     """Read a log of who did what from files, globs or tables in memory; several sources become one log.
 
-    - Files are delimited text (any separator), JSON lines, Parquet or Arrow; text may be compressed with gzip, zstd,
-      bzip2 or xz. Tables are pandas, polars, Arrow, or a SciPy sparse matrix of users by items.
+    - Files are delimited text (any separator), JSON lines, Parquet, Arrow, Excel, SQLite or DuckDB; text may be
+      compressed with gzip, zstd, bzip2 or xz. ``FILE#PART`` names a sheet or table, a folder may hold Parquet files,
+      and ``"-"`` is standard input.
+    - ``sql`` selects rows from the database at ``url`` (default: the environment's ``PENCHANT_SQL_URL``).
+    - Tables in memory are pandas, polars, Arrow, or a SciPy sparse matrix of users by items.
     - Separator, encoding, header and columns are detected. ``sep``, ``encoding`` and ``columns`` (role → name, or →
       number from 1) override the detection.
     - ``kinds`` maps kinds of events to weights; ``"-1:cancels"`` marks a kind that takes an earlier event back, the
@@ -58,8 +63,10 @@ def read_interactions(
     event plus the ids; text is read in blocks of 16 MiB.
     """
     from penchant.data.reading.assemble import read
+    from penchant.data.reading.query import query
 
-    sources = [*source, *more] if isinstance(source, (list, tuple)) else [source, *more]
+    first = source if isinstance(source, (list, tuple)) else [] if source is None else [source]
+    sources = [*first, *more, *([] if sql is None else [query(sql, url)])]
     return read(
         sources,
         columns=columns,

@@ -19,8 +19,8 @@ from penchant.data.reading.columns import is_quantity, parse_columns, parse_kind
 from penchant.data.reading.dates import FORMS, MISSING
 from penchant.data.reading.findings import damage_error, damage_finding, from_reading, refund_finding
 from penchant.data.reading.items import item_ids, read_items
-from penchant.data.reading.opening import expand
 from penchant.data.reading.ordering import Trace, event_order, look_for_disorder
+from penchant.data.reading.places import expand
 from penchant.data.reading.rejects import RejectedRows
 from penchant.data.reading.report import ReadReport
 from penchant.data.reading.sources import Opened, open_log, row_roles, settle_dates

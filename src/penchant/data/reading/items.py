@@ -14,7 +14,7 @@ from penchant.data.reading.columns import index_of
 from penchant.data.reading.formats import open_source
 from penchant.data.reading.ids import normalised
 from penchant.data.reading.names import NAMES, plain
-from penchant.data.reading.opening import expand
+from penchant.data.reading.places import expand
 from penchant.data.reading.report import many
 from penchant.errors import DataError
 

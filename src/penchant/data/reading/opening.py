@@ -1,12 +1,11 @@
-"""From a name to a stream of bytes: globs, folders, empty files, compression."""
+"""From a path to a stream of bytes: empty, compressed and damaged files."""
 
 from __future__ import annotations
 
 import bz2
-import glob
 import gzip
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any, BinaryIO, cast
 
 from penchant.errors import DataError
 
-REJECTED = ".rejected.csv"
 CUT_OFF = "the compressed file ends too early"
 AGAIN = "Fetch the file again, or write it again"
 HEAD = 1 << 18  # bytes of a file that sniffing looks at
@@ -33,35 +31,6 @@ class Opened:
     def share(self) -> float:
         """The share of the file that has been read, from 0 to 1."""
         return min(1.0, self.raw.tell() / self.size) if self.size else 1.0
-
-
-def expand(sources: Sequence[Any]) -> list[Any]:
-    """Replace globs by the files they match, sorted by name; anything that is not a path stays as it is.
-
-    A glob never matches files of rejected rows. Raises ``DataError`` for a pattern that matches
-    nothing, a name that does not exist and a folder.
-    """
-    out: list[Any] = []
-    for source in sources:
-        if not isinstance(source, (str, Path)):
-            out.append(source)
-            continue
-        path = Path(source)
-        if path.is_dir():
-            raise DataError("this is a folder", file=str(source), fix=f"Name its files: '{path / '*.csv'}'")
-        if path.exists():
-            out.append(path)
-            continue
-        if not glob.has_magic(str(source)):
-            raise DataError("there is no such file", file=str(source))
-        matches = [Path(m) for m in sorted(glob.glob(str(source), recursive=True)) if not m.endswith(REJECTED)]  # noqa: PTH207  # a pattern may be absolute, which Path.glob refuses
-        files = [match for match in matches if match.is_file()]
-        if not files:
-            raise DataError("no file matches this pattern", file=str(source))
-        out += files
-    if not out:
-        raise DataError("no log was given: name one or more files")
-    return out
 
 
 def compression_of(head: bytes) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penchant.data.reading.batches import BadRow
-from penchant.data.reading.opening import REJECTED
+from penchant.data.reading.places import REJECTED
 from penchant.data.reading.report import KEPT_EXAMPLES, ReadReport, Rejected, many
 from penchant.data.reading.wording import option
 from penchant.errors import DataError

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from penchant.data.reading.batches import Table
 from penchant.data.reading.formats.base import Format, Peek
 from penchant.data.reading.formats.unknown import refusal
+from penchant.errors import DataError
 
 
 @cache
@@ -28,5 +30,8 @@ def open_source(
     peek = Peek.at(source, sep=sep, encoding=encoding, named=named)
     for one in formats():
         if one.recognises(peek):
-            return one.open(peek)
+            if peek.part is not None and not one.has_parts:
+                raise DataError(f"{one.name} has no sheets or tables, so there is no {peek.part!r}", file=peek.name)
+            table = one.open(peek)
+            return table if peek.place is None else replace(table, path=peek.place.beside or peek.path)
     raise refusal(peek)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.encoding import known, sniff_encoding
 from penchant.data.reading.opening import head_of
+from penchant.data.reading.places import Place
 from penchant.data.reading.report import Source
 from penchant.errors import DataError
 
@@ -31,6 +32,7 @@ class Peek:
 
     source: Any
     path: Path | None = None
+    place: Place | None = None  # set if the source is a part of a file, or the copy of a pipe
     head: bytes = b""
     compression: str | None = None
     damage: str | None = None  # what is wrong with the file as a whole
@@ -41,15 +43,24 @@ class Peek:
     @classmethod
     def at(cls, source: Any, *, sep: str | None, encoding: str | None, named: Sequence[str]) -> Peek:
         """Look at a source; raises ``DataError`` for a file that is empty or cannot be read."""
-        if not isinstance(source, Path):
+        place = source if isinstance(source, Place) else None
+        path = source.path if isinstance(source, Place) else source
+        if not isinstance(path, Path):
             return cls(source, sep=sep, encoding=encoding, named=named)
-        head, compression, damage = head_of(source)
-        return cls(source, source, head, compression, damage, sep, encoding, named)
+        head, compression, damage = (b"", None, None) if path.is_dir() else head_of(path)
+        return cls(source, path, place, head, compression, damage, sep, encoding, named)
 
     @property
     def name(self) -> str:
         """What messages call the source."""
+        if self.place is not None:
+            return self.place.name
         return str(self.path) if self.path is not None else "table in memory"
+
+    @property
+    def part(self) -> str | None:
+        """The sheet or table that the caller names."""
+        return None if self.place is None else self.place.part
 
     @property
     def file(self) -> Path:
@@ -81,7 +92,7 @@ class Peek:
     @property
     def is_text(self) -> bool:
         """Whether the file holds text: few control characters, or a mark of UTF-16."""
-        if self.path is None:
+        if self.path is None or self.path.is_dir():
             return False
         controls = sum(self.head.count(bytes([byte])) for byte in (*range(9), *range(14, 32), 127) if byte != 27)
         return self.head.startswith((b"\xff\xfe", b"\xfe\xff")) or controls <= 0.05 * len(self.head)
@@ -92,6 +103,7 @@ class Format(ABC):
 
     name: ClassVar[str]  # what the report calls it
     has_lines: ClassVar[bool] = False  # whether a place in it is a line; otherwise it is a row
+    has_parts: ClassVar[bool] = False  # whether FILE#PART names a sheet or table of it
     rank: ClassVar[int] = 50  # formats are tried from low to high; the general ones come last
 
     @abstractmethod

@@ -7,14 +7,13 @@ from penchant.data.reading.opening import AGAIN
 from penchant.errors import DataError
 
 SIGNATURES = {
-    b"PK\x03\x04": "a zip archive; unpack it",
+    b"PK\x03\x04": "a zip archive and not a workbook; unpack it",
     b"%PDF": "a PDF document",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"\x89HDF": "an HDF5 file; write it as Parquet",
     b"\x93NUMPY": "a NumPy file; write it as Parquet, or pass the array to read_interactions as a SciPy CSR matrix",
-    b"SQLite format 3": "an SQLite database; export the table as CSV",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet; save it as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Office document and not a workbook",
     b"\x7fELF": "a program",
     b"7z\xbc\xaf": "a 7-Zip archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
@@ -38,7 +37,7 @@ def refusal(peek: Peek) -> DataError:
         return DataError(peek.damage, file=peek.name, fix=AGAIN)
     called = NAMED_LIKE.get(peek.path.suffix.lower())
     what = f"this is not {called} file, in spite of its name" if called else "this is binary data, not a log"
-    return DataError(what, file=peek.name, fix="Logs are CSV, JSON lines, Parquet or Arrow")
+    return DataError(what, file=peek.name, fix="Logs are CSV, JSON lines, Parquet, Arrow, Excel, SQLite or DuckDB")
 
 
 def _not_a_table(peek: Peek) -> DataError:
