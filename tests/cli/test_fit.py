@@ -102,7 +102,7 @@ def test_a_folder_that_takes_nothing_is_bad_input_and_a_write_that_fails_is_not(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "mkdir", forbidden)
         said = run("fit", shop / "log.csv", "-m", "popular", "-o", tmp_path / "m")
-    told = f"penchant: {tmp_path}/m cannot be written: {tmp_path} takes nothing new (Permission denied)\n"
+    told = f"penchant: {tmp_path}/m cannot be written: {tmp_path} is not writable (Permission denied)\n"
     assert (said.code, said.err) == (2, told)
 
     def full(path: Path, arrays: object) -> None:

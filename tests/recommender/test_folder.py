@@ -274,8 +274,8 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         r"'item_counts' is I64\[12\], manifest.json says I64\[11\]",
     ),
     "array not stated": (lambda folder: restate(folder, lambda m: m["arrays"].pop("item_counts")), "item_counts"),
-    "unknown array": (arrays(payload=np.zeros(3)), "'payload' is nothing that the model"),
-    "unknown part": (arrays(weights__payload=np.zeros(3)), "payload is no part of Weights"),
+    "unknown array": (arrays(payload=np.zeros(3)), "'payload' is not learned by the model"),
+    "unknown part": (arrays(weights__payload=np.zeros(3)), "payload is not a part of Weights"),
     "array for a group": (
         arrays(weights=np.zeros(3, np.float32), weights__indptr=None, weights__indices=None, weights__data=None),
         "group of arrays",
@@ -507,10 +507,10 @@ def test_files_of_the_reference_can_be_read(files: Callable[[], Path]) -> None:
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, "does not fill"),
+        ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, "does not match its offsets"),
         ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, "gap"),
         ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, "too long"),
-        ({"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}}, "cut short"),
+        ({"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}}, "truncated"),
         ({"a": {"dtype": "PICKLE", "shape": [1], "data_offsets": [0, 8]}}, "unknown dtype"),
         ({"a": {"dtype": ["F32"], "shape": [1], "data_offsets": [0, 8]}}, "unknown dtype"),
         ({"a": {"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}}, "whole numbers"),

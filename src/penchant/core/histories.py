@@ -1,4 +1,4 @@
-"""A ragged batch of anonymous histories: the only thing a model ever sees of people."""
+"""A ragged batch of anonymous histories: all that a model ever sees of people."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-MANY = 20_000  # events for which it is worth to load a kernel
+MANY = 20_000  # from so many events on, loading a kernel pays
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
     """``len(self)`` histories over ``n_items`` items; row ``r`` is ``items[indptr[r]:indptr[r + 1]]``, oldest first.
 
-    A row belongs to nobody: there is no user id here, and the batch cannot be transposed. The item indexes are all
-    known (``0 <= item < n_items``) and the values finite, which the constructor checks once so that no model has to.
+    There are no user ids, and the batch cannot be transposed. All item indexes are known (``0 <= item < n_items``) and
+    all values are finite: the constructor checks this once, so that no model has to.
     """
 
     indptr: Longs  # (rows + 1,)
@@ -37,7 +37,7 @@ class Histories:
     times: Longs | None = None  # (events,) unix seconds
     liked: Bools | None = None  # (events,) which events are positives; None: weights > 0, otherwise all
     now: Longs | None = None  # (rows,) the moment of the request, unix seconds; None: each row's newest event
-    ordered: bool = True  # False: nobody said what came first, the order of events is an accident
+    ordered: bool = True  # False: the order of events is unknown and accidental
     curve: Curve | None = None  # how the summed weight of an item counts; None: as it is
 
     def __post_init__(self) -> None:
@@ -57,22 +57,20 @@ class Histories:
             or self.indptr[0] != 0
             or (self.indptr[1:] < self.indptr[:-1]).any()
         ):
-            raise DataError("histories: indptr must start at 0 and never fall")
+            raise DataError("histories: indptr must start at 0 and never decrease")
         events = int(self.indptr[-1])
         items = np.asarray(self.items)
         if items.size and (items.min() < 0 or items.max() >= self.n_items):
-            raise DataError(
-                f"histories: item indexes must lie in [0, {self.n_items}); unknown items are left out before"
-            )
+            raise DataError(f"histories: item indexes must be in [0, {self.n_items}); drop unknown items first")
         as_array("items", np.int32, events)
         as_array("values", np.float32, events)
         as_array("times", np.int64, events)
         as_array("liked", np.bool_, events)
         as_array("now", np.int64, len(self))
         if self.values is None and self.values_are != "none":
-            raise DataError(f"histories: values_are is {self.values_are!r} but there are no values")
+            raise DataError(f"histories: values_are is {self.values_are!r}, but there are no values")
         if self.values is not None and self.values_are == "none":
-            raise DataError("histories: values are given, say whether they are 'rating' or 'weight'")
+            raise DataError("histories: say whether the values are 'rating' or 'weight'")
         if self.values is not None and not np.isfinite(self.values).all():
             raise DataError("histories: values must be finite numbers")
 
@@ -88,7 +86,7 @@ class Histories:
         values_are: ValuesAre = "none",
         times: Sequence[Sequence[int]] | None = None,
     ) -> Histories:
-        """Histories from one list of item indexes a row, oldest first."""
+        """Histories from one list of item indexes per row, oldest first."""
 
         def flat(lists: Sequence[Sequence[float]], dtype: type[np.generic]) -> NDArray[Any]:
             return np.concatenate([np.asarray(row, dtype=dtype) for row in lists] or [np.empty(0, dtype)])
@@ -113,7 +111,7 @@ class Histories:
 
     @property
     def lengths(self) -> Longs:
-        """Events a row, shape ``(rows,)``."""
+        """The number of events of each row, shape ``(rows,)``."""
         return np.diff(self.indptr)
 
     @property
@@ -126,7 +124,7 @@ class Histories:
         return self.items[self.indptr[r] : self.indptr[r + 1]]
 
     def counts(self) -> Longs:
-        """In how many rows each item stands, shape ``(n_items,)``."""
+        """The number of rows that contain each item, shape ``(n_items,)``."""
         return self._counts.copy()
 
     # -- deriving -------------------------------------------------------------------------------------------------
@@ -158,7 +156,7 @@ class Histories:
         )
 
     def where(self, keep: Bools) -> Histories:
-        """The events where ``keep`` (events,) is true; rows stay, some may become empty."""
+        """The events where ``keep`` (events,) is true. All rows remain; some may become empty."""
         passed = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
         return replace(
             self,
@@ -167,12 +165,12 @@ class Histories:
             values=None if self.values is None else self.values[keep],
             times=None if self.times is None else self.times[keep],
             liked=None if self.liked is None else self.liked[keep],
-            # the newest event may have been left out: the moment of the request stays what it was
+            # even if the newest event was dropped, the moment of the request stays the same
             now=self.moments(),
         )
 
     def without_events(self) -> Histories:
-        """Rows that are all empty, as many, asked at the same moments."""
+        """The same number of rows, all empty, with the same moments."""
         return replace(
             self,
             indptr=np.zeros_like(self.indptr),
@@ -184,7 +182,7 @@ class Histories:
         )
 
     def positives(self) -> Histories:
-        """Only the events that count as positives: ``liked``, or a weight above zero, or everything."""
+        """Only the positive events: those ``liked``, else those with a weight above zero, else all."""
         if self.liked is not None:
             return replace(self if self.liked.all() else self.where(self.liked), liked=None)
         if self.values_are == "weight" and self.values is not None and (self.values <= 0).any():
@@ -215,7 +213,7 @@ class Histories:
 
     @cached_property
     def _repeats(self) -> bool:
-        """Whether a row holds an item twice; asked by many, so it is looked up once."""
+        """Whether any row contains an item twice; computed once."""
         if len(self.items) > MANY:
             from penchant.kernels.ragged import repeats
 
@@ -225,11 +223,11 @@ class Histories:
 
     @cached_property
     def _counts(self) -> Longs:
-        """In how many rows each item stands; asked by many, so it is looked up once."""
+        """The number of rows that contain each item; computed once."""
         return np.bincount(self.distinct().items, minlength=self.n_items).astype(np.int64, copy=False)
 
     def distinct(self) -> Histories:
-        """Each item once a row, at the place of its last event: weights add, ratings take the last."""
+        """Each item once per row, at the position of its last event. Weights add up; of ratings the last counts."""
         if not self._repeats:
             return self
         key = self.rows * np.int64(self.n_items) + self.items
@@ -248,7 +246,7 @@ class Histories:
         return replace(merged, values=sums[keep])
 
     def ages(self) -> Longs:
-        """How many events of the row are newer, shape ``(events,)``; the newest has age 0."""
+        """The number of newer events in the same row, shape ``(events,)``; the newest event has age 0."""
         return np.repeat(self.indptr[1:], self.lengths) - 1 - np.arange(len(self.items), dtype=np.int64)
 
     def moments(self) -> Longs | None:

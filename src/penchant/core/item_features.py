@@ -1,4 +1,4 @@
-"""What is known about items besides behaviour, as plain arrays: the form in which models receive a catalogue."""
+"""The attributes and vectors of items as plain arrays: the form in which models receive a catalogue."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _IDS = re.compile(r"(^|[_\- ])id$", re.IGNORECASE)
 
 @dataclass(frozen=True, eq=False)
 class ItemFeatures:
-    """One row an item: sparse attributes (``indptr``, ``indices``, ``data`` over ``names``) and dense ``vectors``.
+    """One row per item: sparse attributes (``indptr``, ``indices``, ``data`` over ``names``) and dense ``vectors``.
 
-    Either part may be absent: attributes with no column, vectors ``None``. An item about which nothing is known has an
-    empty row and a zero vector. The constructor checks shapes and that every number is finite.
+    Either part may be missing: no attribute columns, or vectors ``None``. An unknown item has an empty row and a zero
+    vector. The constructor checks shapes and that every number is finite.
     """
 
     n_items: int
     indptr: Longs  # (n_items + 1,)
     indices: Ints  # (known attributes,) columns, ascending within an item
     data: Floats  # (known attributes,)
-    names: list[str] = field(default_factory=list)  # one a column: "genre=Drama" for a value, "year" for a number
+    names: list[str] = field(default_factory=list)  # one per column: "genre=Drama" for a value, "year" for a number
     vectors: Floats | None = None  # (n_items, dimensions)
 
     def __post_init__(self) -> None:
         for name, dtype in (("indptr", np.int64), ("indices", np.int32), ("data", np.float32)):
             object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=dtype))
         if self.indptr.shape != (self.n_items + 1,) or self.indptr[0] != 0 or (np.diff(self.indptr) < 0).any():
-            raise DataError(f"item features: indptr must have {self.n_items + 1} numbers, start at 0 and never fall")
+            raise DataError(f"item features: indptr must have {self.n_items + 1} numbers, start at 0 and not decrease")
         events = int(self.indptr[-1])
         if self.indices.shape != (events,) or self.data.shape != (events,):
-            raise DataError(f"item features: {events} attributes are announced, {len(self.indices)} are there")
+            raise DataError(f"item features: {events} attributes are expected, {len(self.indices)} are given")
         if events and (self.indices.min() < 0 or self.indices.max() >= len(self.names)):
-            raise DataError(f"item features: attribute columns must lie in [0, {len(self.names)})")
+            raise DataError(f"item features: attribute columns must be in [0, {len(self.names)})")
         if self.vectors is not None:
             object.__setattr__(self, "vectors", np.ascontiguousarray(self.vectors, dtype=np.float32))
             if self.vectors.ndim != 2 or len(self.vectors) != self.n_items:
@@ -51,11 +51,12 @@ class ItemFeatures:
     def from_columns(
         cls, n_items: int, columns: Mapping[str, Sequence[object]], vectors: Floats | None = None
     ) -> ItemFeatures:
-        """Features out of catalogue columns, each with one entry an item.
+        """Features from catalogue columns, each with one entry per item.
 
-        Text becomes one attribute a value, a list one attribute a member, a boolean an attribute where it is true, a
-        number one attribute with its distance from the mean in standard deviations; ``None`` and NaN are unknown.
-        Columns of ids (``id``, ``imdb_id``) name items and do not describe them: they are left out.
+        - Text gives one attribute per value, a list one per member, a boolean one where it is true.
+        - A number gives one attribute: its distance from the mean in standard deviations.
+        - ``None`` and NaN are unknown.
+        - Columns of ids (``id``, ``imdb_id``) name items rather than describe them, and are left out.
         """
         names: dict[str, int] = {}
         rows: list[dict[int, float]] = [{} for _ in range(n_items)]

@@ -1,4 +1,4 @@
-"""How much memory is free here, and a refusal with numbers where work would not fit into it."""
+"""How much memory is free, and an error with numbers for work that would not fit."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from pathlib import Path
 
 from penchant.errors import MemoryLimitError
 
-SHARE = 0.8  # of the free memory that one piece of work may take
+SHARE = 0.8  # of the free memory, at most, for one piece of work
 MIB = 2**20
 
 
 def free_bytes(root: Path = Path("/")) -> int | None:
-    """Free bytes: what the machine has available, or what the container (cgroup 1 or 2) leaves if that is less.
+    """Free bytes of the machine, or of the container (cgroup 1 or 2) if that is less; None if both are unknown.
 
-    None where neither is known. ``root`` is where ``proc`` and ``sys`` are found.
+    ``root`` is the folder of ``proc`` and ``sys``.
     """
     known = [free for free in (_machine(root), _container(root)) if free is not None]
     return min(known) if known else None
 
 
 def fits(needed: int) -> bool:
-    """Whether so many bytes are at most 80 % of what is free."""
+    """Whether that many bytes are at most 80 % of the free memory."""
     free = free_bytes()
     return free is None or needed <= SHARE * free
 
 
 def require(needed: int, what: str, instead: str) -> None:
-    """Raise ``MemoryLimitError`` if ``needed`` bytes are over 80 % of what is free; ``instead`` says what to do."""
+    """Raise ``MemoryLimitError`` if ``needed`` bytes exceed 80 % of the free memory; ``instead`` says what to do."""
     free = free_bytes()
     if free is not None and needed > SHARE * free:
         raise MemoryLimitError(
@@ -47,7 +47,7 @@ def _machine(root: Path) -> int | None:
 
 
 def _of_sysconf() -> int | None:
-    """Where there is no ``/proc``: half of the physical memory is taken to be free."""
+    """Without ``/proc``, half of the physical memory is assumed to be free."""
     import os
 
     try:
@@ -57,7 +57,7 @@ def _of_sysconf() -> int | None:
 
 
 def _container(root: Path) -> int | None:
-    """The tightest limit less use over this process's cgroup and its parents; page cache counts as free."""
+    """The smallest limit minus usage over this process's cgroup and its parents; page cache counts as free."""
     try:
         groups = [line.split(":", 2) for line in (root / "proc/self/cgroup").read_text().splitlines()]
     except OSError:
@@ -72,11 +72,11 @@ def _container(root: Path) -> int | None:
         else:
             continue
         folder = base / path.lstrip("/")
-        # inside a container the path may name folders of the host: those that are not here are passed over
-        for place in (folder, *(parent for parent in folder.parents if parent.is_relative_to(base))):
-            most, now = _number(place / limit), _number(place / used)
+        # inside a container the path may name folders of the host; missing ones are skipped
+        for group in (folder, *(parent for parent in folder.parents if parent.is_relative_to(base))):
+            most, now = _number(group / limit), _number(group / used)
             if most is not None and now is not None and most < 2**60:
-                free.append(max(0, most - now + _of_stat(place / "memory.stat", cache)))
+                free.append(max(0, most - now + _of_stat(group / "memory.stat", cache)))
     return min(free) if free else None
 
 

@@ -1,4 +1,4 @@
-"""From scores to lists: masks and top-k, once, above all models."""
+"""From scores to lists: masks and top-k, once, for all models."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.errors import ParameterError, ScoreError
 
-BLOCK_BYTES = 128 * 2**20  # dense scores held at once by one thread
+BLOCK_BYTES = 128 * 2**20  # dense scores that one thread holds at once
 NO_EVENTS = Histories(np.zeros(1, np.int64), np.empty(0, np.int32), 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """Best first, one row a history; a list shorter than k ends in item -1 with score -inf."""
+    """Best first, one row per history; a list shorter than k ends in item -1 with score -inf."""
 
     items: Ints  # (rows, k)
     scores: Floats  # (rows, k)
@@ -221,7 +221,7 @@ def top_in_blocks(
 
 
 def empty_lists(rows: int, k: int) -> tuple[Ints, Floats]:
-    """Lists with nothing in them yet."""
+    """Empty lists."""
     return np.full((rows, k), -1, dtype=np.int32), np.full((rows, k), -np.inf, dtype=np.float32)
 
 
@@ -230,7 +230,7 @@ def _top_one(scores: Floats, k: int, banned: Ints, allow: Bools | None, populari
     if np.isnan(scores.max(initial=-np.inf)):  # the maximum passes NaN on
         best[0, 0] = np.nan
         return Ranked(items, best)
-    # where enough scores are above zero the others need no look: most scores of sparse models are zero
+    # most scores of sparse models are zero: if enough are above zero, the others do not matter
     for bound in (np.float32(0), np.float32(-np.inf)):
         shown = scores > bound
         if allow is not None:

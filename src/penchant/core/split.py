@@ -1,4 +1,4 @@
-"""Every evaluation protocol is one shape: what is trained on, what is given of each case, and what is true."""
+"""The shape of every evaluation protocol: training histories, and for each case what is given and what is true."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from penchant.errors import DataError, LeakError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """``train`` for fitting; case ``r`` asks: given row ``r`` of ``given``, what is in row ``r`` of ``truth``?
+    """``train`` is for fitting. Case ``r`` asks: given row ``r`` of ``given``, what is in row ``r`` of ``truth``?
 
-    ``given`` and ``train`` hold every row of the log with its value; ranking models take the positives of them.
-    ``truth`` holds positives (values: their relevance), for rating metrics ratings.
+    ``given`` and ``train`` contain all events with their values; ranking models use the positives. ``truth`` contains
+    positives with their relevance as values, or ratings for rating metrics.
     """
 
     name: str
     train: Histories
     given: Histories
     truth: Histories
-    candidates: Histories | None = None  # only these items are ranked, a row a case
-    seen: Histories | None = None  # what may not be an answer; None: given
-    group: Longs | None = None  # (cases,) cases of one group are drawn together by the bootstrap
-    warm: Bools | None = None  # (cases,) whether the person was in training
-    repeat: bool = False  # seen items may be answers
-    valid: Split | None = None  # for choosing hyper-parameters; its ``train`` may be smaller than ours
-    notes: list[str] = field(default_factory=list)  # what a reader of the numbers should know
-    unknown_truth: Longs | None = None  # (cases,) true items outside the vocabulary: they stay in, as misses
-    ratings: Histories | None = None  # every held-out rating, liked or not, for rmse and mae; None: there are none
+    candidates: Histories | None = None  # per case: only these items are ranked
+    seen: Histories | None = None  # per case: items that a list must not contain; None: those given
+    group: Longs | None = None  # (cases,) the bootstrap draws the cases of a group together
+    warm: Bools | None = None  # (cases,) whether the person is in training
+    repeat: bool = False  # lists may contain seen items
+    valid: Split | None = None  # for choosing hyper-parameters; its ``train`` may be smaller
+    notes: list[str] = field(default_factory=list)  # what readers of the results should know
+    unknown_truth: Longs | None = None  # (cases,) true items outside the vocabulary; they count as misses
+    ratings: Histories | None = None  # all held-out ratings, for rmse and mae; None: there are none
 
     def __post_init__(self) -> None:
         rows = len(self.given)
@@ -51,7 +51,7 @@ class Split:
             self._refuse_leaks()
 
     def _refuse_leaks(self) -> None:
-        """A true item that the list may not hold can never be found: the triple contradicts itself."""
+        """A true item that a list must not contain can never be found."""
         seen = self.given if self.seen is None else self.seen
         n = np.int64(self.truth.n_items)
         both = contained(self.truth.rows * n + self.truth.items, seen.rows * n + seen.items)
@@ -59,18 +59,18 @@ class Split:
             event = int(np.flatnonzero(both)[0])
             case, item = int(self.truth.rows[event]), int(self.truth.items[event])
             raise LeakError(
-                f"split {self.name!r}: {int(both.sum()):,} true items can be read from what is given, "
+                f"split {self.name!r}: {int(both.sum()):,} true items are also given, "
                 f"the first in case {case}, item index {item}",
-                fix="Take them out of the truth, or say that seen items may be answers (repeat).",
+                fix="Remove them from the truth, or let lists contain seen items (repeat).",
             )
 
     @property
     def held_out(self) -> Split | None:
-        """``valid`` where its cases are not in our ``train``: what ``fit`` may look at without fooling itself."""
+        """``valid`` if its cases are not in ``train``: only then may ``fit`` use it."""
         return self.valid if self.valid is not None and self.valid.train is self.train else None
 
     def cases(self, index: Longs | Bools) -> Split:
-        """The split with only the chosen cases, in the order chosen; its training part stays whole."""
+        """The split with only the chosen cases, in that order; the training part stays complete."""
         chosen: dict[str, Any] = {
             name: None if part is None else part[index]
             for name in ("given", "truth", "candidates", "seen", "group", "warm", "unknown_truth", "ratings")
@@ -86,7 +86,7 @@ class Split:
 
 
 def contained(keys: Longs, among: Longs) -> Bools:
-    """Which keys stand among the others, by sorting: hashing keys this regular is several times slower."""
+    """Which keys are in ``among``. Sorting is several times faster here than hashing."""
     if len(among) == 0:
         return np.zeros(len(keys), dtype=np.bool_)
     ordered = np.sort(among)

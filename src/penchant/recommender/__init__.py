@@ -1,1 +1,1 @@
-"""What people hold, save, load and serve: a recommender, its answers and its folder."""
+"""What people hold, save, load and serve: the recommender, its answers and its folder."""

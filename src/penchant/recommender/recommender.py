@@ -1,4 +1,4 @@
-"""What people hold, save, load and serve: a model, the items it knows, and how events become a history."""
+"""The recommender that people hold, save, load and serve: a model, its items, and how events become a history."""
 
 from __future__ import annotations
 
@@ -36,45 +36,45 @@ History = Histories | Events | Iterable[Any]
 class Recommender:
     """A fitted model with the vocabulary, catalogue and recipe that turn ids and events into answers.
 
-    A history is a list of ids, of ``(id, value)``, of events ``{"item", "kind", "value", "time"}``, or a ``Histories``
-    of one row over the same items; oldest first unless every event has a time. Unknown ids are left out and reported.
-    Ids come back as integers where those of the log were.
+    A history is a list of ids, of ``(id, value)`` pairs or of events ``{"item", "kind", "value", "time"}``, or a
+    ``Histories`` of one row over the same items. Events are ordered by time, then as given. Unknown ids are left out
+    and reported. Ids are returned as integers if those of the log were integers.
     """
 
     vocab: Vocab
     model: Model
     recipe: Recipe = field(default_factory=Recipe)
     catalog: Catalog | None = None
-    fitted_on: dict[str, Any] = field(default_factory=dict)  # what fit saw: events, histories, items, from, to, ...
+    fitted_on: dict[str, Any] = field(default_factory=dict)  # training data: events, histories, items, from, to
     _ranked_by: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.model.n_items > len(self.vocab):
-            raise DataError(f"the model knows {self.model.n_items} items, the vocabulary {len(self.vocab)}")
+            raise DataError(f"the model knows {self.model.n_items} items, the vocabulary only {len(self.vocab)}")
 
     def __repr__(self) -> str:
         return f"Recommender({self.model!r}, {self.model.n_items:,} items, version {self.version})"
 
     @cached_property
     def version(self) -> str:
-        """Twelve hex digits of a hash over model, items and recipe: the same exactly when the answers are."""
+        """Twelve hex digits of a hash over model, items and recipe: equal exactly if the answers are."""
         return content_hash(self.vocab, self.recipe, self.model)[:12]
 
     @property
     def item_counts(self) -> Longs:
-        """Training histories that hold each item, ``(n_items,)``: what the popularity list follows."""
+        """The number of training histories with each item, ``(n_items,)``: the order of the popularity list."""
         return self.model.item_counts
 
     @property
     def _popularity_rank(self) -> Ints:
-        """What decides between equal scores, sorted once: models that learn something new have new counts."""
+        """The order between equal scores; sorted again only if the counts change, as after an update."""
         if self._ranked_by is None or self._ranked_by[0] is not self.item_counts:
             self._ranked_by = (self.item_counts, rank_by_popularity(self.item_counts))
         return self._ranked_by[1]
 
     @property
     def remembering(self) -> str | None:
-        """The name of the first model in it that keeps training histories, from which people could be known again."""
+        """The name of the first model that keeps training histories, by which people could be recognised; else None."""
         return next((type(one).name for one in with_members(self.model) if type(one).remembers_users), None)
 
     # -- one person -----------------------------------------------------------------------------------------------
@@ -90,12 +90,15 @@ class Recommender:
         why: bool = False,
         now: int | None = None,
     ) -> Answer:
-        """The k best items for one history, never one that it holds unless ``repeat``, never a disliked one.
+        """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
-        ``exclude`` and ``allow`` are ids (or, for ``allow``, a mask over the items); unavailable items of the catalogue
-        are left out; ``now`` is the moment of the request in unix seconds (default: the newest event). Fewer than k
-        items come back when no more can be had. An empty history gets the popularity list, marked ``fallback``.
-        Raises ``ParameterError`` for k below 1 and ``DataError`` for events that cannot be read.
+        - ``exclude`` and ``allow`` are ids; ``allow`` may also be a mask over the items.
+        - Unavailable items of the catalogue are left out.
+        - ``now`` is the moment of the request in unix seconds; by default, the newest event.
+
+        The list is shorter than k if there are not enough items. A history without a known positive event gets the
+        popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1 and ``DataError`` for events that
+        cannot be read.
         """
         check_k(k)
         given, unknown = self.histories(history, now=now)
@@ -108,7 +111,7 @@ class Recommender:
         return self._answer(ranked, 0, unknown=unknown, whys=whys)
 
     def explain(self, history: History, item: object, *, now: int | None = None) -> Item:
-        """Why one item scores what it does for a history; raises ``UnknownItemError`` for an item not known."""
+        """Why one item has its score for a history; raises ``UnknownItemError`` for an unknown item."""
         given, _ = self.histories(history, now=now)
         index = self._known(item)
         (explanation,) = self.model.explain_items(given, [index])
@@ -123,9 +126,9 @@ class Recommender:
         exclude: Iterable[object] = (),
         allow: Iterable[object] | Bools | None = None,
     ) -> Answer:
-        """The k items most like one, without itself and without items that have nothing in common with it.
+        """The k items most similar to one, without itself and without items of similarity zero or less.
 
-        Raises ``UnknownItemError`` for an item not known and ``ParameterError`` for k below 1.
+        Raises ``UnknownItemError`` for an unknown item and ``ParameterError`` for k below 1.
         """
         check_k(k)
         index = self._known(item)
@@ -144,7 +147,7 @@ class Recommender:
     def recommend_all(
         self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY
     ) -> Iterator[Answer]:
-        """``recommend`` for every user of a log, in its order, in blocks of at most ``memory`` bytes."""
+        """``recommend`` for every user of a log, in the order of the log, in blocks of at most ``memory`` bytes."""
         for block in self._blocks(log, k, repeat=repeat, memory=memory):
             yield from self._answers(block)
 
@@ -182,17 +185,17 @@ class Recommender:
     # -- new items ------------------------------------------------------------------------------------------------
 
     def extend(self, items: Any, **reading: Any) -> list[str | int]:
-        """Know the items that an item table has gained, by what it says of them; nothing is trained.
+        """Add the new items of an item table by their attributes, without training.
 
-        The table holds those known before as well (``Catalog.read`` says how it is read, and takes ``reading``).
-        Returns the new ids. Raises ``ParameterError`` for a model that knows items by behaviour alone, and
-        ``DataError`` for a table that lacks items which the one before described.
+        The table must also contain the items known before; ``Catalog.read`` says how it is read, and takes ``reading``.
+        Returns the new ids. Raises ``ParameterError`` for a model that learns from behaviour alone, and ``DataError``
+        for a table without items that the previous one described.
         """
         from penchant.data.catalog import Catalog
         from penchant.data.reading.items import item_ids, read_items
 
         if not isinstance(self.model, Extendable):
-            raise ParameterError(f"{self.model.name} knows items by behaviour alone: fit it again to know new ones")
+            raise ParameterError(f"{self.model.name} learns from behaviour alone: fit it again to add items")
         vocab = Vocab(self.vocab.ids, integers=self.vocab.integers)
         fresh = item_ids(read_items(items, **reading))
         vocab.integers = vocab.integers and all(item_id.isdecimal() for item_id in fresh)
@@ -201,12 +204,12 @@ class Recommender:
         lost = set() if self.catalog is None else self.catalog.described() - {*fresh}
         if lost:
             raise DataError(
-                f"the item table lacks {len(lost):,} items that are known, {min(lost)!r} among them",
-                fix="Give the whole table, the items known before and the new ones.",
+                f"the item table lacks {len(lost):,} known items, {min(lost)!r} among them",
+                fix="Give the complete table: the known items and the new ones.",
             )
         self.model.extend(catalog.features())
         before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
-        vars(self).pop("version", None)  # it is another one now
+        vars(self).pop("version", None)  # it changed
         return [self.item_id(index) for index in range(before, len(vocab))]
 
     # -- keeping --------------------------------------------------------------------------------------------------
@@ -243,7 +246,7 @@ class Recommender:
         return (history if now is None else replace(history, now=np.array([now], dtype=np.int64))), []
 
     def index(self, item_id: object) -> int:
-        """The model's index of an id, -1 if the model does not know it."""
+        """The index of an id; -1 if the model does not know it."""
         index = self.vocab.index(item_id)
         return index if index < self.model.n_items else -1
 
@@ -252,7 +255,7 @@ class Recommender:
         return self.vocab.external(index)
 
     def title(self, index: int) -> str | None:
-        """The title of an item index, None where there is none."""
+        """The title of an item index; None if it has none."""
         return None if self.catalog is None else self.catalog.title(index)
 
     def _known(self, item_id: object) -> int:
@@ -280,7 +283,7 @@ class Recommender:
         return mask
 
     def available(self) -> Bools | None:
-        """A mask over the items that can be had, ``(n_items,)``; None where all can."""
+        """A mask of the available items, ``(n_items,)``; None if all are available."""
         known = None if self.catalog is None else self.catalog.available
         return None if known is None else known[: self.model.n_items]
 

@@ -86,7 +86,7 @@ def test_what_cannot_be_extended_says_so(rec: pc.Recommender, tmp_path: Any) -> 
     assert grown.extend(unseen) == [f"i{ITEMS}"]
     assert not grown.model.item_vectors[ITEMS].any(), "of a kind that training did not see nothing is known"
     behaviour = pc.Recommender(grown.vocab, pc.ItemKNN().fit(pc.Histories.from_lists([[0, 1]], ITEMS + 1)))
-    with pytest.raises(ParameterError, match="item-knn knows items by behaviour alone"):
+    with pytest.raises(ParameterError, match="item-knn learns from behaviour alone"):
         behaviour.extend(shelf(ITEMS + 2))
 
 

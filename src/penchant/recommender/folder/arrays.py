@@ -18,9 +18,9 @@ from penchant.models.kinds.updatable import Updatable
 
 
 def flatten(model: Model) -> dict[str, NDArray[Any]]:
-    """The learned arrays by name: ``item_counts``, ``weights.indptr``, ``layers.0``; what is None is left out.
+    """The learned arrays by name: ``item_counts``, ``weights.indptr``, ``layers.0``; fields that are None are left out.
 
-    A learned field holds an array, a number, or a dataclass, dictionary or list of arrays. Raises ``FormatError`` for
+    A learned field is an array, a number, or a dataclass, dictionary or list of arrays. Raises ``FormatError`` for
     anything else.
     """
     found: dict[str, NDArray[Any]] = {}
@@ -30,7 +30,7 @@ def flatten(model: Model) -> dict[str, NDArray[Any]]:
 
 
 def _fields(model: Model) -> list[str]:
-    """The learned fields but ``members``: the models inside a composite have folders of their own."""
+    """The learned fields except ``members``: these models have folders of their own."""
     return [name for name in type(model).learned_fields() if name != "members"]
 
 
@@ -62,7 +62,7 @@ def fill(model: Model, arrays: Mapping[str, NDArray[Any]], n_items: int) -> None
         mine = {key[len(name) :].lstrip("."): left.pop(key) for key in _under(name, left)}
         setattr(model, name, _build(name, hints.get(name, Any), mine))
     if left:
-        raise FormatError(f"{min(left)!r} is nothing that the model {type(model).name!r} learns")
+        raise FormatError(f"{min(left)!r} is not learned by the model {type(model).name!r}")
     counts = model.item_counts
     if counts is None or counts.shape != (n_items,):
         raise FormatError(f"the model counts {0 if counts is None else len(counts)} items, the folder holds {n_items}")
@@ -70,7 +70,7 @@ def fill(model: Model, arrays: Mapping[str, NDArray[Any]], n_items: int) -> None
 
 
 def flatten_statistics(model: Model) -> dict[str, NDArray[Any]]:
-    """The statistics of a model that was fitted updatable, by name; nothing where it holds none."""
+    """The statistics of a model that was fitted updatable, by name; empty for any other."""
     found: dict[str, NDArray[Any]] = {}
     if isinstance(model, Updatable):
         _flatten("statistics", model.statistics, found)
@@ -78,12 +78,12 @@ def flatten_statistics(model: Model) -> dict[str, NDArray[Any]]:
 
 
 def fill_statistics(model: Model, arrays: Mapping[str, NDArray[Any]], n_items: int) -> None:
-    """Set the statistics; raises ``FormatError`` where they are not those of this kind of model."""
+    """Set the statistics; raises ``FormatError`` if they do not belong to this kind of model."""
     name = "statistics"
     hint = _hints(type(model)).get(name)
     mine = {key[len(name) :].lstrip("."): array for key, array in arrays.items()}
     if hint is None or set(arrays) - set(_under(name, arrays)):
-        raise FormatError(f"these are no statistics of the model {type(model).name!r}")
+        raise FormatError(f"these are not the statistics of the model {type(model).name!r}")
     statistics = _build(name, hint, mine)
     statistics.check(n_items)
     vars(model)[name] = statistics
@@ -95,7 +95,7 @@ def _under(name: str, arrays: Mapping[str, Any]) -> list[str]:
 
 @cache
 def _hints(cls: type) -> dict[str, Any]:
-    """Declared types of the fields; where a name exists only for type checkers, what can be found is enough."""
+    """Declared types of the fields; empty if a name exists only for type checkers."""
     try:
         return typing.get_type_hints(cls)
     except NameError:
@@ -116,7 +116,7 @@ def _build(name: str, hint: Any, arrays: dict[str, NDArray[Any]]) -> Any:
         hints = _hints(kind)
         known = [part.name for part in dataclasses.fields(kind)]
         if strange := set(parts) - set(known):
-            raise FormatError(f"{name}.{min(strange)} is no part of {kind.__name__}")
+            raise FormatError(f"{name}.{min(strange)} is not a part of {kind.__name__}")
         return kind(**{part: _build(f"{name}.{part}", hints.get(part, Any), parts.get(part, {})) for part in known})
     if typing.get_origin(kind) in (list, tuple):
         inner = (typing.get_args(kind) or (Any,))[0]
@@ -153,7 +153,7 @@ def _leaf(name: str, kind: Any, array: NDArray[Any]) -> Any:
 
 
 def _dtype(kind: Any) -> np.dtype[Any] | None:
-    """The dtype of ``NDArray[np.float32]``, None where the declaration leaves it open."""
+    """The dtype of ``NDArray[np.float32]``; None if the declaration leaves it open."""
     if typing.get_origin(kind) is not np.ndarray:
         return None
     inner = typing.get_args(typing.get_args(kind)[1])
@@ -167,7 +167,7 @@ def _dtype(kind: Any) -> np.dtype[Any] | None:
 
 
 def _check_operators(model: Model, n_items: int) -> None:
-    """Item→item operators go to kernels that trust them: their indexes must lie inside."""
+    """Kernels trust item→item operators: their indexes must be inside the bounds."""
     from penchant.models.parts.weights import Weights
 
     for name in _fields(model):

@@ -18,11 +18,11 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 @contextmanager
 def replacing(folder: Path, *, force: bool, marker: str) -> Iterator[Path]:
-    """A fresh folder beside ``folder`` to write into, that takes its place at the end; on an error nothing is left.
+    """A new folder beside ``folder`` to write into; it replaces ``folder`` at the end. After an error nothing is left.
 
-    A folder that exists is refused; with ``force`` it is replaced if it is empty or holds ``marker``, so that a
-    mistyped path cannot delete anything else. Raises ``ParameterError``, and an ``OSError`` that names ``folder`` where
-    writing fails.
+    An existing folder is refused. With ``force`` it is replaced if it is empty or contains ``marker``, so that a
+    mistyped path cannot delete anything else. Raises ``ParameterError`` for a refusal, and an ``OSError`` that names
+    ``folder`` if writing fails.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100  # Path.resolve would follow a link at the very end
     recover(folder, marker)
@@ -33,16 +33,16 @@ def replacing(folder: Path, *, force: bool, marker: str) -> Iterator[Path]:
     try:
         yield fresh
         _flush(fresh)
-        refuse(folder, force=force, marker=marker)  # it may have appeared meanwhile
+        refuse(folder, force=force, marker=marker)  # it may have appeared in the meantime
         _put(fresh, folder)
-    except OSError as wrong:  # its own file is one that nobody has heard of
+    except OSError as wrong:  # name the folder, not the temporary file
         raise OSError(wrong.errno, f"cannot be written ({wrong.strerror or wrong})", str(folder)) from wrong
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def refuse(folder: Path, *, force: bool, marker: str) -> None:
-    """Raises ``ParameterError`` where ``folder`` stands in the way, or cannot come to be."""
+    """Raises ``ParameterError`` if ``folder`` must not be replaced or cannot be created."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ParameterError(f"{folder} exists and is not a folder: choose another name")
     if not folder.exists():
@@ -51,28 +51,26 @@ def refuse(folder: Path, *, force: bool, marker: str) -> None:
     if not force:
         raise ParameterError(f"{folder} exists: choose another name, or force its replacement (--force, force=True)")
     if any(folder.iterdir()) and not (folder / marker).is_file():
-        raise ParameterError(
-            f"{folder} holds something else than a saved recommender: it is not replaced, even by force"
-        )
+        raise ParameterError(f"{folder} is not a saved recommender: it is not replaced, not even by force")
 
 
 def reachable(path: Path) -> None:
-    """Raises ``ParameterError`` where ``path`` cannot come to be: a file is on the way, or nothing new fits in."""
-    place = Path(os.path.abspath(path)).parent  # noqa: PTH100  # the path as it was named, links and all
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir():
-        raise ParameterError(f"{path} cannot be written: {place} is not a folder")
-    probe = _beside(place / path.name)
+    """Raises ``ParameterError`` if ``path`` cannot be created: a parent is a file, or it is not writable."""
+    parent = Path(os.path.abspath(path)).parent  # noqa: PTH100  # the path as it was given, with its links
+    while not os.path.lexists(parent):
+        parent = parent.parent
+    if not parent.is_dir():
+        raise ParameterError(f"{path} cannot be written: {parent} is not a folder")
+    probe = _beside(parent / path.name)
     try:
         probe.mkdir()
         probe.rmdir()
     except OSError as wrong:
-        raise ParameterError(f"{path} cannot be written: {place} takes nothing new ({wrong.strerror})") from None
+        raise ParameterError(f"{path} cannot be written: {parent} is not writable ({wrong.strerror})") from None
 
 
 def reachable_file(path: Path) -> None:
-    """As ``reachable``, for a file: a folder of that name stands in the way."""
+    """As ``reachable``, for a file: it must not be a folder."""
     if path.is_dir():
         raise ParameterError(f"{path} is a folder: name a file")
     reachable(path)
@@ -83,7 +81,7 @@ def _beside(path: Path) -> Path:
 
 
 def recover(folder: Path, marker: str) -> None:
-    """Put back a folder that a crash left moved aside in the middle of its replacement."""
+    """Restore a folder that a crash left moved aside during its replacement."""
     if folder.exists() or not folder.parent.is_dir() or not folder.name:
         return
     aside = [path for path in folder.parent.glob(f".{_literal(folder.name)}.old-*") if (path / marker).is_file()]
@@ -96,19 +94,19 @@ def _literal(name: str) -> str:
 
 
 def _put(fresh: Path, folder: Path) -> None:
-    """``fresh`` becomes ``folder``; what stood there becomes ``fresh``, and is deleted by the caller."""
+    """``fresh`` becomes ``folder``, and the old folder becomes ``fresh``, which the caller deletes."""
     if not folder.exists():
         fresh.rename(folder)
     elif not _exchange(fresh, folder):
         aside = folder.parent / f".{folder.name}.old-{uuid.uuid4().hex[:12]}"
-        folder.rename(aside)  # from here to the next line, loading recovers from a crash
+        folder.rename(aside)  # a crash before the next line is repaired by loading
         fresh.rename(folder)
         shutil.rmtree(aside, ignore_errors=True)
     _flush_entry(folder.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step; False where the system cannot."""
+    """Swap two folders in one step; False if the system cannot."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""``items.parquet`` of a saved folder: ids, training counts and the catalogue, one row an item in index order."""
+"""``items.parquet`` of a saved folder: ids, training counts and the catalogue; one row per item, in index order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
 
 _OURS = ("item", "count", "title", "domain", "available", "vector")
-_PREFIX = "attribute:"  # before an attribute that is called like one of ours
+_PREFIX = "attribute:"  # before an attribute whose name is one of ours
 
 
 def write_items(path: Path, vocab: Vocab, counts: Longs, catalog: Catalog | None) -> None:
-    """Write the table; items that the model does not know yet count zero."""
+    """Write the table; items that the model does not know yet have count zero."""
     import polars as pl
 
     padded = np.zeros(len(vocab), dtype=np.int64)
@@ -37,7 +37,7 @@ def write_items(path: Path, vocab: Vocab, counts: Longs, catalog: Catalog | None
 
 
 def read_items(path: Path, *, integers: bool) -> tuple[Vocab, Longs, Catalog | None]:
-    """The table as vocabulary, counts and catalogue; raises ``FormatError`` where it is not one."""
+    """The table as vocabulary, counts and catalogue; raises ``FormatError`` for any other file."""
     import polars as pl
 
     try:

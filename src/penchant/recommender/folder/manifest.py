@@ -1,4 +1,4 @@
-"""The manifest of a saved folder, and what is checked before anything it names is opened."""
+"""The manifest of a saved folder, and the checks before any file that it names is opened."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from penchant.errors import FormatError, InputError, NotFittedError, PenchantErr
 
 FORMAT = 1
 MANIFEST, ITEMS, MODEL = "manifest.json", "items.parquet", "model.safetensors"
-STATISTICS = "statistics.safetensors"  # of models that were fitted updatable; beside ``MODEL``
+STATISTICS = "statistics.safetensors"  # beside ``MODEL``, of models that were fitted updatable
 KEYS = frozenset(
     {"format", "penchant", "created", "version", "model", "members", "input", "fitted_on", "vocab", "arrays", "files"}
 )
 MEMBER_KEYS = frozenset({"format", "model", "members", "arrays", "files"})
-SEAL = "sha256"  # of everything else in the manifest; the first folders that were written have none
+SEAL = "sha256"  # hash of the rest of the manifest; the first folders have none
 _MAX_BYTES = 16 * 2**20
 
 
 @contextmanager
 def naming(folder: Path) -> Iterator[None]:
-    """Everything that goes wrong inside is a ``FormatError`` that names the folder."""
+    """Turn every error inside into a ``FormatError`` that names the folder."""
     try:
         yield
     except FileNotFoundError as missing:
@@ -38,20 +38,20 @@ def naming(folder: Path) -> Iterator[None]:
 
 
 def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
-    """The manifest of one folder; raises ``FormatError`` unless it is of this format and holds exactly ``keys``."""
+    """The manifest of a folder; raises ``FormatError`` unless it has this format and exactly ``keys``."""
     path = folder / MANIFEST
     if not path.exists():
-        raise FormatError(f"there is no {MANIFEST}: this is not a saved recommender, or not all of it")
+        raise FormatError(f"there is no {MANIFEST}: this is not a saved recommender, or it is incomplete")
     refuse_link(path)
     if path.stat().st_size > _MAX_BYTES:
-        raise FormatError(f"{MANIFEST} is larger than any that is written")
+        raise FormatError(f"{MANIFEST} is larger than any that Penchant writes")
     try:
         manifest = json.loads(path.read_bytes(), parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as wrong:
         raise FormatError(f"{MANIFEST} is not JSON ({wrong})") from None
     number = manifest.get("format") if isinstance(manifest, dict) else None
     if type(number) is not int or number < 1:
-        raise FormatError(f"{MANIFEST} names no format: another program wrote it")
+        raise FormatError(f"{MANIFEST} names no format: it was written by another program")
     if number > FORMAT:
         raise FormatError(
             f"the format is {number}, written by a newer Penchant ({str(manifest.get('penchant'))[:20]}); "
@@ -67,7 +67,7 @@ def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
 
 
 def seal(manifest: Mapping[str, Any]) -> str:
-    """The SHA-256 of what a manifest says, however it is laid out: an edit by hand is noticed."""
+    """The SHA-256 of the content of a manifest, whatever its layout; it detects edits by hand."""
     text = json.dumps(manifest, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -79,15 +79,15 @@ def _refuse_constant(word: str) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise FormatError(f"{MANIFEST} says something twice")
+        raise FormatError(f"{MANIFEST} has a key twice")
     return found
 
 
 def object_of(manifest: Mapping[str, Any], key: str, keys: set[str] | None = None) -> dict[str, Any]:
-    """The object under ``key``, with exactly ``keys`` if they are given."""
+    """The object under ``key``, with exactly ``keys`` if given."""
     value = manifest[key]
     if not isinstance(value, dict) or (keys is not None and set(value) != keys):
-        raise FormatError(f"{MANIFEST}: {key!r} is not what it should be")
+        raise FormatError(f"{MANIFEST}: {key!r} is not a valid object")
     return value
 
 
@@ -100,8 +100,8 @@ def text_of(manifest: Mapping[str, Any], key: str) -> str:
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> None:
-    """The files listed are exactly ``names``, and the statistics where there are some; they are files of the folder
-    itself and have the sizes stated."""
+    """Check that the listed files are exactly ``names``, plus the statistics if there are any, that they are regular
+    files of the folder, and that their sizes match."""
     files = object_of(manifest, "files")
     names = names | ({STATISTICS} & set(files))
     if set(files) != names:
@@ -114,7 +114,7 @@ def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> N
         size = (folder / name).lstat().st_size
         if size != stated["bytes"]:
             raise FormatError(
-                f"{name} has {size} bytes, {MANIFEST} says {stated['bytes']}: it was cut short or changed"
+                f"{name} has {size} bytes, {MANIFEST} says {stated['bytes']}: it was truncated or changed"
             )
 
 
@@ -134,6 +134,6 @@ def check_unchanged(folder: Path, name: str, stated: Mapping[str, Any], prefix: 
 
 
 def refuse_link(path: Path) -> None:
-    """A symbolic link could lead anywhere."""
+    """Raises ``FormatError`` for a symbolic link, which could point anywhere."""
     if path.is_symlink():
         raise FormatError(f"{path.name} is a symbolic link: a saved recommender holds its own files")

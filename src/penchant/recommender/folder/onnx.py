@@ -1,8 +1,8 @@
-"""What an encoder file may hold, read from its bytes: one graph of standard operators with its numbers inside.
+"""What an encoder file may contain, read from its bytes: one graph of standard operators and its numbers.
 
-ONNX Runtime would follow references to other files and load whatever implements an operator of another domain; both
-are refused before it sees the file. The format is protocol buffers (onnx.proto): fields of a number, a kind and a
-value, of which only those are followed that lead to operators and numbers.
+ONNX Runtime would follow references to other files and load code for operators of other domains. Both are refused
+before it sees the file. The format is protocol buffers (onnx.proto): fields with a number, a kind and a value. Only
+fields that lead to operators and numbers are followed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def check(name: str, data: bytes) -> None:
     try:
         fields = list(_fields(memoryview(data)))
     except (IndexError, ValueError):
-        raise FormatError(f"{name} is no ONNX file, or not all of one") from None
+        raise FormatError(f"{name} is not an ONNX file, or is truncated") from None
     graphs = [value for number, value in fields if number == 7]
     if len(graphs) != 1 or isinstance(graphs[0], int):
         raise FormatError(f"{name} holds {len(graphs)} graphs, not one")
     if any(number == 25 for number, _ in fields):
-        raise FormatError(f"{name} defines functions of its own, which an encoder has no use for")
+        raise FormatError(f"{name} defines its own functions, which an encoder does not need")
     try:
         _graph(name, graphs[0], _DEPTH)
     except (IndexError, ValueError, TypeError, UnicodeDecodeError):
@@ -34,14 +34,14 @@ def check(name: str, data: bytes) -> None:
 
 def _graph(name: str, data: memoryview, depth: int) -> None:
     if depth == 0:
-        raise FormatError(f"{name} nests graphs deeper than any that is written")
+        raise FormatError(f"{name} nests graphs deeper than any encoder that Penchant writes")
     for number, value in _fields(data):
         if number == 1:
             _node(name, _message(value), depth)
         elif number == 5:
             _tensor(name, _message(value))
         elif number == 15:
-            raise FormatError(f"{name} holds sparse numbers, which are not written")
+            raise FormatError(f"{name} contains sparse numbers, which Penchant does not write")
 
 
 def _node(name: str, data: memoryview, depth: int) -> None:
@@ -61,7 +61,7 @@ def _node(name: str, data: memoryview, depth: int) -> None:
 def _tensor(name: str, data: memoryview) -> None:
     for number, value in _fields(data):
         if number == 13 or (number == 14 and value != 0):
-            raise FormatError(f"{name} keeps numbers in another file, which is not allowed")
+            raise FormatError(f"{name} stores numbers in another file, which is not allowed")
 
 
 def _message(value: int | memoryview) -> memoryview:
@@ -71,7 +71,7 @@ def _message(value: int | memoryview) -> memoryview:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values of one message; raises ``IndexError`` or ``ValueError`` where it is none."""
+    """Field numbers and values of a message; raises ``IndexError`` or ``ValueError`` if it is malformed."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)

@@ -1,7 +1,7 @@
-"""Named arrays in one safetensors file: written without a second copy in memory, read by mapping the file.
+"""Named arrays in one safetensors file: written without a copy in memory, read by mapping the file.
 
 The format is that of https://github.com/huggingface/safetensors: eight bytes of header length, a JSON header with the
-dtype, shape and place of every array, then the arrays. Nothing in it can run.
+dtype, shape and offsets of every array, then the arrays. Nothing in it can run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CHUNK = 16 * 2**20
 
 
 def code(array: NDArray[Any]) -> str:
-    """The format's name of an array's dtype; raises ``FormatError`` for one that it cannot hold."""
+    """The name of an array's dtype in the format; raises ``FormatError`` for a dtype that it lacks."""
     name = _CODES.get(array.dtype)
     if name is None:
         raise FormatError(f"an array of {array.dtype} cannot be saved")
@@ -39,7 +39,7 @@ def code(array: NDArray[Any]) -> str:
 
 
 def digest(arrays: Arrays) -> str:
-    """SHA-256 over names, dtypes, shapes and contents: the same exactly when two sets of arrays are."""
+    """SHA-256 over names, dtypes, shapes and contents: equal exactly if two sets of arrays are."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]
@@ -74,9 +74,9 @@ def describe(array: NDArray[Any]) -> str:
 
 
 def read(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file, mapped and not read: pages come in when they are used, and a change stays private.
+    """The arrays of a file, mapped into memory: pages are read on use, and changes stay private.
 
-    Raises ``FormatError`` where the header does not describe the file to the byte.
+    Raises ``FormatError`` unless the header describes every byte of the file.
     """
     size = path.stat().st_size
     name = path.name
@@ -84,11 +84,11 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         head = file.read(8)
         length = int.from_bytes(head, "little")
         if len(head) < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
-            raise FormatError(f"{name} is cut short or no safetensors file")
+            raise FormatError(f"{name} is truncated or not a safetensors file")
         header = _header(name, file.read(length))
         _check(name, header, size - 8 - length)
         if size == 8 + length:
-            data: Any = b""  # an empty range cannot be mapped, and holds only empty arrays
+            data: Any = b""  # an empty range cannot be mapped; all arrays are empty
         else:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     base = 8 + length if data else 0
@@ -112,19 +112,19 @@ def _header(name: str, text: bytes) -> dict[str, dict[str, Any]]:
 
 
 def _check(name: str, header: Mapping[str, Any], size: int) -> None:
-    """Every byte of the data belongs to exactly one array, of the size that its dtype and shape give."""
+    """Check that every byte of the data belongs to exactly one array, with the size of its dtype and shape."""
     spans: list[tuple[int, int]] = []
     for key, spec in header.items():
         if not isinstance(spec, dict) or set(spec) != {"dtype", "shape", "data_offsets"}:
-            raise FormatError(f"{name}: the header of {key!r} is not a dtype, a shape and a place")
+            raise FormatError(f"{name}: the header of {key!r} is not a dtype, a shape and offsets")
         shape, span = spec["shape"], spec["data_offsets"]
         whole = isinstance(shape, list) and isinstance(span, list) and len(span) == 2
         if not whole or not all(type(n) is int and n >= 0 for n in [*shape, *span]):
-            raise FormatError(f"{name}: {key!r} has a shape or a place that is not made of whole numbers")
+            raise FormatError(f"{name}: {key!r} has a shape or offsets that are not whole numbers")
         if not isinstance(spec["dtype"], str) or spec["dtype"] not in DTYPES:
             raise FormatError(f"{name}: {key!r} has the unknown dtype {spec['dtype']!r}")
         if span[1] - span[0] != math.prod(shape) * np.dtype(DTYPES[spec["dtype"]]).itemsize:
-            raise FormatError(f"{name}: {key!r} does not fill its place")
+            raise FormatError(f"{name}: {key!r} does not match its offsets")
         spans.append((span[0], span[1]))
     at = 0
     for start, stop in sorted(spans):
@@ -132,7 +132,7 @@ def _check(name: str, header: Mapping[str, Any], size: int) -> None:
             raise FormatError(f"{name}: its arrays leave a gap or overlap at byte {min(start, at)}")
         at = stop
     if at != size:
-        raise FormatError(f"{name} is {'cut short' if at > size else 'too long'}: {size} bytes of data, {at} described")
+        raise FormatError(f"{name} is {'truncated' if at > size else 'too long'}: {size} bytes of data, {at} described")
 
 
 def _chunks(array: NDArray[Any]) -> list[memoryview]:
