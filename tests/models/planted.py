@@ -6,7 +6,7 @@ one way only, tastes that differ between people and items. People of ``train`` a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,9 +32,9 @@ class Planted:
 
 
 def planted(task: str, *, noise: float = 0.0, seed: int = 0, users: int = USERS) -> Planted:
-    """The planted log of a task: ``ranking``, ``rating`` or ``sequence``; ``noise`` = 1 leaves popularity."""
+    """The planted log of a task: ranking, rating, sequence or weight; ``noise`` = 1 leaves popularity."""
     rng = np.random.default_rng([seed, users])
-    make = {"ranking": _interests, "sequence": _walks, "rating": _tastes}[task]
+    make = {"ranking": _interests, "sequence": _walks, "rating": _tastes, "weight": _weighed}[task]
     return make(rng, noise, users)
 
 
@@ -80,6 +80,16 @@ def _interests(rng: np.random.Generator, noise: float, users: int) -> Planted:
             [int(i) for i in rng.choice(ITEMS, size=rng.integers(4, 6), replace=False, p=weight / weight.sum())]
         )
     return parts(rows, rng, users)
+
+
+def _weighed(rng: np.random.Generator, noise: float, users: int) -> Planted:
+    """As ``_interests``, each event with a weight of its own."""
+    made = _interests(rng, noise, users)
+    train, given = (
+        replace(part, values=rng.integers(1, 9, len(part.items)).astype(np.float32), values_are="weight")
+        for part in (made.train, made.given)
+    )
+    return replace(made, train=train, given=given)
 
 
 def _walks(rng: np.random.Generator, noise: float, users: int) -> Planted:

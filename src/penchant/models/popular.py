@@ -33,16 +33,21 @@ class Sums:
 
 @dataclass(kw_only=True)
 class Popular(Updatable):
-    """Score = how much the training histories did with an item, recent events counting more if asked to.
+    """Score = the number of training histories that contain an item; recent ones may count more.
 
-    score(i) = Σ over events on i of weight · 2^(−days before the newest event / half_life_days)
+    score(i) = Σ over histories with i of w · 2^(−days before the newest event / half_life_days)
 
+    w is 1, so one person with a large weight counts as much as any other; with ``count="weights"`` it is the weight.
     Cost: one pass over the events, 4 bytes an item. An empty history gets the same scores as any other.
     """
 
     name: ClassVar[str] = "popular"
     learns: ClassVar[bool] = False
 
+    count: str = hyper(
+        "histories", "what is added up: histories, or the weights of their events", choices=("histories", "weights"),
+        other="weights",
+    )  # fmt: skip
     half_life_days: float = hyper(
         0.0, "days after which an event counts half; 0: no decay", ge=0, space=Space(1, 1000, log=True), other=0.5
     )
@@ -52,7 +57,7 @@ class Popular(Updatable):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         events = train.distinct()
-        weight = events.weights().astype(np.float64)
+        weight = self._counted(events)
         if self.half_life_days > 0 and events.times is not None:
             days = (events.times.max() - events.times) / SECONDS_A_DAY
             weight = weight * np.exp2(-days / self.half_life_days)
@@ -65,16 +70,19 @@ class Popular(Updatable):
         return "with half_life_days, which counts from the newest of all events" if self.half_life_days else ""
 
     def _count(self, train: Histories, run: Run) -> Sums:
-        return Sums(_total(train))
+        return Sums(self._total(train))
 
     def _update(self, added: Histories, removed: Histories, run: Run) -> None:
         assert self.statistics is not None  # checked by update
-        weight = self.statistics.weight + _total(added) - _total(removed)
+        weight = self.statistics.weight + self._total(added) - self._total(removed)
         weight[self.item_counts == 0] = 0  # what rounding left
         self.statistics = Sums(weight)
         self.scores = weight.astype(np.float32)
 
+    def _counted(self, events: Histories) -> NDArray[np.float64]:
+        return events.weights().astype(np.float64) if self.count == "weights" else np.ones(len(events.items))
 
-def _total(log: Histories) -> NDArray[np.float64]:
-    events = log.distinct()
-    return np.bincount(events.items, weights=events.weights(), minlength=events.n_items).astype(np.float64)
+    def _total(self, log: Histories) -> NDArray[np.float64]:
+        events = log.distinct()
+        weight = self._counted(events)
+        return np.bincount(events.items, weights=weight, minlength=events.n_items).astype(np.float64)

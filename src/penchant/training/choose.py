@@ -42,6 +42,7 @@ CASES = 4_000  # at most, drawn with the seed
 FEW = 100  # cases below which a note mentions noise
 HELD_USERS = 2_000  # to hold out where rows have no order, so that differences of a few percent can be told
 USER_SHARES = (0.1, 0.4)  # least and most of the users that this may take
+RARE = 0.01  # share of events that return to an item below which no answer of a session is one
 COMMON = 0.2  # share of events that return to an item above which both questions are asked
 CLOSE = {"rmse": 0.002, "mae": 0.002}  # how far from the best, relatively, a simpler model may be
 CLOSE_LISTS = 0.02  # the same for list metrics
@@ -155,7 +156,8 @@ def choose(
     a random fifth of the rows. Rows marked ``test`` are not used. With ``metric`` ``rmse`` or ``mae`` the candidates
     are the models that predict ratings.
 
-    ``repeat`` says whether seen items may be answers. With None they may in session logs; where at least 20 % of the
+    ``repeat`` says whether seen items may be answers. With None they may in session logs, unless sessions never
+    return to an item; where at least 20 % of the
     events return to an item, both questions are asked: the choice answers the one with seen items, and its ``other``
     the one without. Raises ``ParameterError`` for a metric without a value per case, and
     ``DataError`` where no row is a positive, or the log holds no ratings.
@@ -170,6 +172,8 @@ def choose(
     if wanted.of_ratings and used.values_are != "rating":
         raise DataError(f"{wanted}: the log holds no ratings", fix="Read it with its column of ratings")
     share = repeat_share(used)
+    if repeat is None and used.sessions and share < RARE:
+        repeat = False  # baskets, say: lists that may hold seen items would only waste places
     both = repeat is None and not used.sessions and not wanted.of_ratings and share >= COMMON
     questions = [True, False] if both else [repeat]
     try:

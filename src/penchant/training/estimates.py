@@ -53,7 +53,7 @@ SECONDS: dict[str, Callable[[LogShape], float]] = {
     "content-knn": lambda log: 2e-4 * log.items,
     "user-knn": lambda log: 5e-7 * log.events + 5e-4 * log.cases,
     "rp3beta": lambda log: 1e-6 * log.events + 1e-7 * log.pairs,
-    "als": lambda log: 0.5 + 1e-5 * log.events,
+    "als": lambda log: 2.0 + 1e-5 * log.events,
     "sparse-ease": lambda log: 1e-3 * log.items,
     "ease": lambda log: 0.1 + 2 * ease_seconds(log.items),
     "graph-filter": lambda log: 1.6e-3 * log.items,

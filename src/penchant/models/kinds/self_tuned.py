@@ -72,6 +72,7 @@ class SelfTuned(Model):
         left = [name for name in self.estimated if getattr(self, name) == FROM_HISTORIES]
         if not left:
             return
+        train = train.distinct()  # repeats are weights: how many rows an event was written in decides nothing
         exact = isinstance(self, Updatable) and self.exact
         settings = {
             name: self.estimated[name].default if name in left else getattr(self, name) for name in self.estimated
