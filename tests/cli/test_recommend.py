@@ -93,6 +93,22 @@ def test_everybody_into_a_file(run, shop: Path, tmp_path: Path, ending: str) -> 
     assert "50 users" in text.out.replace("\n", " ")
 
 
+def test_test_rows_of_a_log_are_no_history_and_it_says_so(run, shop: Path, tmp_path: Path) -> None:
+    """The list for a log with a column of parts is that of its other rows alone."""
+    rows = [f"u{n},b{item}" for n in range(3) for item in (1, 2, 3)]
+    plain, parted = tmp_path / "plain.csv", tmp_path / "parted.csv"
+    plain.write_text("\n".join(["user,item", *rows]))
+    held = [f"u{n},b5,test" for n in range(3)]
+    parted.write_text("\n".join(["user,item,split", *(f"{row},train" for row in rows), *held]))
+    for ask in (["--user", "u1"], ["--all", "-o", tmp_path / "lists.jsonl"]):
+        said = run("recommend", shop / "model", *ask, "--log", parted, "--json")
+        assert said.code == 0 and "3 rows with split=test were left out" in said.err.replace("\n", " ")
+        answer = (tmp_path / "lists.jsonl").read_text() if "--all" in ask else said.out
+        clean = run("recommend", shop / "model", *ask, "--log", plain, "--json")
+        assert answer == ((tmp_path / "lists.jsonl").read_text() if "--all" in ask else clean.out)
+        assert "left out" not in clean.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import penchant as pc
 from penchant.core.histories import Histories
-from penchant.core.rank import rank_by_popularity
+from penchant.core.rank import rank, rank_by_popularity
 from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
@@ -17,7 +20,8 @@ from penchant.models.ease import EASE
 from penchant.models.popular import Popular
 from penchant.models.random import Random
 from penchant.models.transitions import Transitions
-from tests.models.fitting import data, hit_rate
+from tests.evaluation.small_logs import a_market
+from tests.models.fitting import data, hit_rate, make, usable
 from tests.models.planted import CASES, ITEMS, planted
 
 PLACE = np.arange(4, dtype=np.int32)
@@ -200,3 +204,55 @@ def test_wrong_members_and_weights_are_refused() -> None:
     ):
         with pytest.raises(ParameterError, match="blend"):
             Blend(**wrong)
+
+
+def test_members_by_name_specification_file_description_and_model(tmp_path: Path) -> None:
+    file = tmp_path / "knn.json"
+    file.write_text('{"model": "item-knn", "params": {"neighbours": 7}}')
+    given = ["transitions", "ease:reg=20", f"@{file}", {"model": "popular"}, Random(), Blend(members=["popular"])]
+    blend = Blend(members=given)
+    names = ["transitions", "ease", "item-knn", "popular", "random", "blend"]
+    assert [member.name for member in blend.members] == names
+    assert blend.members[1].params()["reg"] == 20 and blend.members[2].params()["neighbours"] == 7
+    assert registry.from_json(registry.to_json(blend)).params().keys() == blend.params().keys()
+    part = data("sequence")
+    assert np.isfinite(blend.fit(part.train).score(part.given)).all()
+
+
+def test_members_on_the_command_line(tmp_path: Path) -> None:
+    one = registry.parse("blend:members=als")
+    assert isinstance(one, Blend) and [member.name for member in one.members] == ["als"]
+    several = registry.parse("blend:members=als:factors=8+item-knn+popular,weights=2+1+0.5,normalise=rank")
+    assert isinstance(several, Blend) and several.weights == [2.0, 1.0, 0.5] and several.normalise == "rank"
+    assert [member.name for member in several.members] == ["als", "item-knn", "popular"]
+    assert several.members[0].params()["factors"] == 8
+    single = registry.parse("blend:members=popular,weights=2")
+    assert isinstance(single, Blend) and single.weights == [2.0]
+    found = pc.evaluate(a_market(users=60), ["blend:members=transitions+popular", "popular"], split="leave-last")
+    assert found.models[0].error is None and found.models[0].label == "blend:members=transitions+popular"
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        (["no-such-model"], "no model"), ("als+nothing-like-it", "no model"), ([3], "a member is a model"),
+        (7, "must be a list"), ("", "name its members"), ([{"name": "als"}], "described as"),
+    ],
+)  # fmt: skip
+def test_what_is_no_member_is_refused_in_words(members: object, said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        Blend(members=members)  # type: ignore[arg-type]
+
+
+def test_a_weight_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ParameterError, match="a weight must be a number, got 'many'"):
+        registry.parse("blend:members=als,weights=many")
+
+
+@pytest.mark.parametrize("member", sorted(set(usable()) - {"blend"}))
+def test_every_kind_of_model_may_be_a_member(member: str) -> None:
+    part = data("rating")
+    blend = Blend(members=[make(member), make("popular")]).fit(part.train, run=Run(threads=1), features=part.features)
+    scores = blend.score(part.given)
+    assert scores.shape == (len(part.given), ITEMS) and not np.isnan(scores).any()
+    assert rank(blend, part.given, 3).items.min() >= 0

@@ -59,6 +59,7 @@ def recommend(
     from pathlib import Path
 
     from penchant.core.rank import check_k
+    from penchant.evaluation.protocols import training_rows
     from penchant.recommender.folder.atomic import reachable_file
     from penchant.recommender.recommender import load
 
@@ -78,7 +79,10 @@ def recommend(
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
         answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why)
     else:
-        events, _ = read_log(as_learned(recommender, reading).with_logs(log))
+        whole, _ = read_log(as_learned(recommender, reading).with_logs(log))
+        events, left_out = training_rows(whole)
+        if left_out:
+            note(f"{left_out:,} rows with split=test were left out of the histories")
         if everyone:
             assert output is not None  # checked above
             with progress() as report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -38,7 +38,11 @@ class Blend(Composite):
     Scores are normalised a history: ``best`` divides them by the largest absolute one (zero stays zero: nothing known),
     ``deviation`` takes the distance from the mean in standard deviations, ``rank`` the reciprocal of 60 + rank
     (Cormack, Clarke and Büttcher, "Reciprocal rank fusion", SIGIR 2009). A member that scores all items alike says
-    nothing. Members are models or ``{"model": NAME, "params": {...}}``.
+    nothing.
+
+    A member is a model, its name or specification as on the command line (``"als"``, ``"item-knn:shrink=20"``,
+    ``"@FILE.json"``), or ``{"model": NAME, "params": {...}}``. A blend may be a member too. On the command line, ``+``
+    separates members and weights: ``blend:members=als+item-knn:shrink=20,weights=2+1``.
 
     Without ``weights`` they are chosen when the model is fitted with validation cases, by coordinate ascent on NDCG@10
     over the best items of every member; without such cases all members count the same. An item that one member cannot
@@ -60,10 +64,10 @@ class Blend(Composite):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.members = [registry.from_json(m) if isinstance(m, dict) else m for m in self.members]
-        self.weights = [float(w) for w in self.weights]
+        self.members = [_member(one) for one in _separate("members", self.members)]
+        self.weights = [_weight(one) for one in _separate("weights", self.weights)]
         if not self.members:
-            raise ParameterError('blend: name its members, as [{"model": NAME, "params": {...}}, ...]')
+            raise ParameterError("blend: name its members, such as blend:members=als+item-knn")
         if self.weights and len(self.weights) != len(self.members):
             raise ParameterError(f"blend: {len(self.members)} members and {len(self.weights)} weights")
         if self.weights and not (np.isfinite(self.weights).all() and min(self.weights) >= 0 and max(self.weights) > 0):
@@ -227,6 +231,35 @@ def normalised(scores: Floats, how: str, popularity_rank: Ints) -> Floats:
                 out[r] = 0
     out[~able] = -np.inf
     return out
+
+
+def _separate(name: str, value: Any) -> list[Any]:
+    """The parts of a parameter that holds several values; text as on the command line is separated by ``+``."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split("+") if part.strip()]
+    if name == "weights" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return [value]
+    if not isinstance(value, (list, tuple)):
+        raise ParameterError(f"blend: {name} must be a list, or text separated by +, got {value!r}")
+    return list(value)
+
+
+def _member(given: Any) -> Model:
+    """A model from itself, its description, or its name, specification or file."""
+    if isinstance(given, Model):
+        return given
+    if isinstance(given, str):
+        return registry.parse(given)
+    if isinstance(given, dict):
+        return registry.from_json(given)
+    raise ParameterError(f"blend: a member is a model, its name or its description, got {given!r}")
+
+
+def _weight(given: Any) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise ParameterError(f"blend: a weight must be a number, got {given!r}") from None
 
 
 def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: str, popularity_rank: Ints) -> None:
