@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penchant import read_interactions
+from penchant import Popular, Recipe, fit, read_interactions
 from penchant.data.refunds import net
 from penchant.errors import DataError, ParameterError
 
@@ -71,6 +73,17 @@ def test_a_declared_kind_takes_a_purchase_back_and_not_a_view():
     assert found.recipe.cancels == ("refund",)
     assert read_interactions(frame, kinds={"view": 1, "buy": 5, "refund": "-1:cancels"}).recipe == found.recipe
     assert sorted(read_interactions(frame, kinds="view=1,buy=5,refund=-1").values.tolist()) == [-1, 1, 1, 1, 5]
+
+
+def test_serving_takes_purchases_back_as_reading_does():
+    rows = [("u", "a", 2, 10**9), ("u", "b", 3, 10**9 + 1), ("u", "a", -2, 10**9 + 2), ("v", "a", 1, 10**9)]
+    read = log(rows, values="weight", weight="raw")
+    recommender = fit(read, Popular())
+    assert recommender.recipe.quantities
+    assert Recipe.from_json(json.loads(json.dumps(recommender.recipe.to_json()))) == recommender.recipe
+    given, _ = recommender.histories([{"item": i, "value": q, "time": t} for u, i, q, t in rows if u == "u"])
+    assert [(read.vocab.ids[i], v) for i, v in zip(given.items, given.values, strict=True)] == [("b", 3)]
+    assert read.history_of("u").items.tolist() == given.items.tolist()
 
 
 def test_a_log_of_which_nothing_is_left_and_wrong_options():

@@ -89,8 +89,8 @@ def test_serving_counts_weights_as_training_did(tmp_path, capsys):
     given, _ = recommender.histories([("i0", 3), ("fuel", 10**6), ("i0", 4)])
     assert given.weights().tolist() == pytest.approx([np.log(8) * 3 / 7, np.log1p(32623), np.log(8) * 4 / 7], rel=1e-6)
     log = read_interactions(path, values="weight", weight="raw")
-    assert recommender.of_user(log, "u1")[0].curve == recommender.recipe.curve
-    assert recommender.translate(log)[0].curve == recommender.recipe.curve
+    assert recommender.translation.of_user(log, "u1")[0].curve == recommender.recipe.curve
+    assert recommender.translation.of_log(log)[0].curve == recommender.recipe.curve
     capsys.readouterr()
     assert main(["recommend", str(tmp_path / "model"), "--user", "u1", "--log", str(path), "--json"]) == 0
     typed = json.loads(capsys.readouterr().out)["items"]

@@ -43,6 +43,7 @@ class Recipe:
     cap: float | None = None  # with "log": the largest sum that counts
     cancels: tuple[str, ...] = ()  # kinds that take an earlier event of the same person and item back
     refund: Refund = "newest"  # which one they take back
+    quantities: bool = False  # whether values are how much was bought: one below zero is a refund
 
     def __post_init__(self) -> None:
         if self.values_are not in get_args(ValuesAre):
@@ -143,7 +144,9 @@ class Recipe:
             "values_are": self.values_are,
             "max_history": self.max_history,
             **({} if self.weight == "raw" else {"weight": self.weight, "cap": self.cap}),
-            **({"cancels": list(self.cancels), "refund": self.refund} if self.cancels else {}),
+            **({"cancels": list(self.cancels)} if self.cancels else {}),
+            **({"quantities": True} if self.quantities else {}),
+            **({"refund": self.refund} if self.cancels or self.quantities else {}),
         }
 
     @classmethod

@@ -156,14 +156,15 @@ class Translation:
     def _without_refunds(self, events: Events) -> Events:
         """What refunds leave of events in order."""
         recipe = self.recipe
-        if not recipe.cancels or events.kinds is None:
-            return events
-        refunding = np.array([kind is not None and normalise_kind(kind) in recipe.cancels for kind in events.kinds])
+        kinds = events.kinds or [None] * len(events.ids)
+        refunding = np.array([kind is not None and normalise_kind(kind) in recipe.cancels for kind in kinds], np.bool_)
+        if recipe.quantities and events.values is not None:
+            refunding |= events.values < 0
         if not refunding.any():
             return events
         raw = events.values if recipe.values_are == "weight" else None
         amounts = np.ones(len(events.ids)) if raw is None else np.where(np.isnan(raw), 1.0, raw)
-        weights = np.array([recipe.weight_of(kind) for kind in events.kinds])
+        weights = np.array([recipe.weight_of(kind) for kind in kinds])
         numbers: dict[object, int] = {}
         pairs = np.array([numbers.setdefault(self._spelling(item_id), len(numbers)) for item_id in events.ids])
         netted = net(pairs, amounts, refunding, weights, which=recipe.refund)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from penchant import read_interactions
 from penchant.data.reading import lines as text_lines
 from penchant.data.reading.formats import base
 from penchant.data.reading.ids import normalised
+from penchant.data.reading.nested import JSON_LIST, JSON_OBJECT
 from penchant.data.reading.splitting import is_open, split_record
 from penchant.data.vocab import normalise_id
 from penchant.errors import DataError
@@ -31,7 +33,7 @@ ratings = st.sampled_from([1.0, 2.0, 2.5, 3.0, 4.5, 5.0])
 
 def _fixed_point(text: str) -> bool:
     try:
-        return normalise_id(text) == text
+        return normalise_id(text) == text and not re.match(f"{JSON_LIST}|{JSON_OBJECT[4:]}", text)
     except DataError:
         return False
 

@@ -17,8 +17,9 @@ from penchant.data.interactions import Interactions
 from penchant.data.reading.cleaning import NOT_A_TIME, Cleaned, Cleaner
 from penchant.data.reading.columns import is_quantity, parse_columns, parse_kinds
 from penchant.data.reading.dates import FORMS, MISSING
-from penchant.data.reading.findings import damage_error, damage_finding, from_reading, refund_finding
+from penchant.data.reading.findings import damage_error, damage_finding, from_reading, merged_finding, refund_finding
 from penchant.data.reading.items import item_ids, read_items
+from penchant.data.reading.nested import one_event_a_row
 from penchant.data.reading.ordering import Trace, event_order, look_for_disorder
 from penchant.data.reading.places import expand
 from penchant.data.reading.rejects import RejectedRows
@@ -97,6 +98,8 @@ def read_traced(
     finally:
         refused.close()
     report.sources = [one.table.source for one in opened]
+    if strict:
+        _refuse_merged(cleaner, report)
     values_are, report.values_why = cleaner.values_are()
     if name is None and cleaner.kinds and (weights or DISLIKE in cleaner.kinds):
         values_are, report.values_why = values or "weight", "events count the weight of their kind"
@@ -107,7 +110,7 @@ def read_traced(
         opened,
         parts,
         cleaner,
-        replace(plan, values_are=values_are),
+        replace(plan, values_are=values_are, quantities=values_are == "weight" and is_quantity(name)),
         report,
         weight,
         trace=trace,
@@ -128,6 +131,16 @@ def read_traced(
     return log, found
 
 
+def _refuse_merged(cleaner: Cleaner, report: ReadReport) -> None:
+    """Raises ``DataError`` for ids that may have been merged before they were read."""
+    for table, role in ((cleaner.users, cleaner.by), (cleaner.items, "item"), (cleaner.guests, cleaner.guest or "")):
+        if table.merged:
+            found = merged_finding(report, table, role)
+            raise DataError(
+                found.what, file=found.file, line=found.line, column=found.column, value=found.value, fix=found.fix
+            )
+
+
 def _clean(
     one: Opened,
     number: int,
@@ -140,8 +153,11 @@ def _clean(
     roles = [role for role in one.roles if role not in left_out]
     source, before, out = one.table.source, refused.report.n_rejected, list[Cleaned]()
     batches = one.table.batches([one.roles[role] for role in roles])
-    for batch in batches:
-        cleaned, bad = cleaner.clean(batch, roles, one.clock, number)
+    for block in batches:
+        batch, ready = one_event_a_row(block, roles, source.columns, source.name)
+        if len(ready) > len(roles):
+            source.columns.setdefault("position", f"the place in {source.columns['item']}")
+        cleaned, bad = cleaner.clean(batch, ready, one.clock, number)
         source.rows += batch.frame.height + len(batch.bad)
         if refused.strict and bad and source.compression:
             # damage is the cause, and may show only at the end

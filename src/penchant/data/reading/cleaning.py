@@ -12,7 +12,7 @@ from penchant.core.histories import Bools, Floats, Ints, Longs, ValuesAre
 from penchant.data.reading.batches import BadRow, Batch
 from penchant.data.reading.columns import is_quantity, is_rating
 from penchant.data.reading.dates import MISSING
-from penchant.data.reading.ids import IdTable
+from penchant.data.reading.ids import FLOAT32, IdTable
 from penchant.data.reading.numbers import numbers
 from penchant.data.reading.times import YEAR_2100, Clock
 
@@ -83,6 +83,7 @@ class Cleaner:
     early: Seen = field(default_factory=Seen)
     late: Seen = field(default_factory=Seen)
     timeless: Seen = field(default_factory=Seen)
+    blurred: Seen = field(default_factory=Seen)  # times in floats of 32 bits
     decided: ValuesAre | None = None
 
     def clean(self, batch: Batch, roles: list[str], clock: Clock, source: int) -> tuple[Cleaned, list[BadRow]]:
@@ -129,6 +130,10 @@ class Cleaner:
             out.times = micro[keep]
             out.nanos = None if clock.nanos is None else clock.nanos[keep]
             self._watch_times(out.times, source, lines, kept["time"])
+            if kept["time"].dtype == pl.Float32:
+                self.blurred.add(
+                    (kept["time"].abs() >= FLOAT32).fill_null(value=False).to_numpy(), source, lines, kept["time"]
+                )
         if position is not None:
             out.positions = position[keep]
         if "kind" in kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penchant.data.reading.cleaning import Cleaner, Seen
+from penchant.data.reading.ids import IdTable
 from penchant.data.reading.opening import AGAIN, CUT_OFF
 from penchant.data.reading.report import Finding, ReadReport, Severity, Source, many
 from penchant.data.reading.wording import option
@@ -49,6 +50,20 @@ def damage_error(source: Source) -> DataError:
     """The same as an error, if nothing of the file can be used."""
     found = damage_finding(source)
     return DataError(found.what, file=found.file, fix=found.fix)
+
+
+def merged_finding(report: ReadReport, table: IdTable, role: str) -> Finding:
+    """That ids were floats, and may have become one before they reached us."""
+    rows = many(table.merged, f"{role} id is", f"{role} ids are")
+    return Finding(
+        "merged ids",
+        "error",
+        f"{rows} whole numbers beyond 2^53 (2^24 with 32 bits) in floats, which cannot tell neighbours apart",
+        "Different ids have become one, as pandas makes floats of a column of numbers with a missing value",
+        "Write the ids as text or whole numbers: read them with dtype='string' or 'Int64' in pandas",
+        table.merged,
+        **at(report, Seen(table.merged, table.merged_example), role),  # type: ignore[arg-type]  # see ``at``
+    )
 
 
 def refund_finding(netted: Netted, report: ReadReport, other: str) -> Finding:
@@ -123,9 +138,22 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
             cleaner.timeless.count,
             **at(report, cleaner.timeless, "time"),
         )
-    for table in (cleaner.users, cleaner.items):
+    if cleaner.blurred.count:
+        add(
+            "merged times",
+            "warning",
+            many(cleaner.blurred.count, "time is a float of 32 bits", "times are floats of 32 bits"),
+            "Such a float holds a moment of today to within two minutes at best, so the order of events is lost",
+            "Write times as 64-bit whole numbers, or as dates",
+            cleaner.blurred.count,
+            **at(report, cleaner.blurred, "time"),
+        )
+    for table in (cleaner.users, cleaner.items, cleaner.guests):
+        role = {"user": cleaner.by, "guest": cleaner.guest or "session"}.get(table.role, table.role)
+        if table.merged:
+            found = merged_finding(report, table, role)
+            out.append(found)
         if table.respelled:
-            role = cleaner.by if table.role == "user" else "item"
             add(
                 "spelling of ids",
                 "note",

@@ -8,12 +8,15 @@ import numpy as np
 import polars as pl
 
 from penchant.core.histories import Ints, Longs
+from penchant.data.reading.nested import JSON_LIST, JSON_OBJECT
 from penchant.data.vocab import MAX_ID_BYTES, normalise_id
 from penchant.errors import DataError
 
 _WHOLE = r"^-?\d+\.0+$"
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _BLANK = " \t\r\n"
+_FLOAT = r"^\s*-?\d+(?:\.0+|(?:\.\d+)?[eE]\+\d+)\s*$"  # whole numbers as floats are written
+FLOAT64, FLOAT32 = float(2**53), float(2**24)  # from here on, floats skip whole numbers
 MISSING_WORDS = ("nan", "null", "none", "n/a", "na", "nil", "\\n", "undefined", "#n/a")
 
 
@@ -24,7 +27,11 @@ def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     """
     if raw.dtype.is_float():
         return _one_by_one(raw)
-    if raw.dtype == pl.Boolean or raw.dtype.is_nested() or raw.dtype == pl.Binary:
+    if raw.dtype == pl.Binary:  # text in files that do not say so
+        raw = pl.Series([None if one is None else _decoded(one) for one in raw.to_list()], dtype=pl.String)
+    elif isinstance(raw.dtype, (pl.Categorical, pl.Enum, pl.Decimal)):
+        raw = raw.cast(pl.String)
+    if raw.dtype == pl.Boolean or raw.dtype.is_nested() or raw.dtype.is_temporal():
         kind = "an id cannot be true or false" if raw.dtype == pl.Boolean else "an id must be text or a number"
         return raw.clear().extend_constant(None, len(raw)).cast(pl.String), pl.Series(
             [kind] * len(raw), dtype=pl.String
@@ -51,6 +58,14 @@ def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     return table["id"], table["reason"]
 
 
+def _decoded(data: bytes) -> str:
+    """Bytes as text; a control character, which no id may hold, if they are none."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "\x00"
+
+
 def _one_by_one(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     ids: list[str | None] = []
     reasons: list[str | None] = []
@@ -74,7 +89,8 @@ class IdTable:
     first_source: list[int] = field(default_factory=list)
     respelled: int = 0  # rows whose id was written in another way than the one it has
     respelled_example: tuple[int, int, str] | None = None  # source, line, value
-    only_integers: bool = True  # every id was a whole number in a column of numbers or of text read from a file
+    merged: int = 0  # rows whose id is a number that floats cannot tell from its neighbours
+    merged_example: tuple[int, int, str] | None = None
 
     def refused(self, raw: pl.Series) -> list[tuple[str, np.ndarray]]:
         """Reasons and the rows ``(rows,)`` they are true of."""
@@ -85,7 +101,33 @@ class IdTable:
             values = distinct.filter(reasons == reason)
             rows = raw.is_in(values.implode(), nulls_equal=True)
             out.append((reason, rows.to_numpy().astype(np.bool_)))
+        if distinct.dtype == pl.String:
+            for sign, pattern, kind in (("{", JSON_OBJECT, "object"), ("[", JSON_LIST, "list")):
+                suspects = distinct.filter(distinct.str.strip_chars().str.starts_with(sign))
+                values = suspects.filter(suspects.str.contains(pattern)) if len(suspects) else suspects
+                if len(values):
+                    found = raw.is_in(values.implode()).fill_null(value=False)
+                    out.append((f"the id is a JSON {kind}, not text or a number", found.to_numpy()))
         return out
+
+    def _watch_floats(self, raw: pl.Series, distinct: pl.Series, lines: Longs, source: int) -> None:
+        """Count ids that were floats beyond the whole numbers that floats hold exactly."""
+        if raw.dtype.is_float():
+            limit = FLOAT32 if raw.dtype == pl.Float32 else FLOAT64
+            suspects = distinct.filter((distinct.abs() >= limit) & (distinct == distinct.floor()))
+        elif raw.dtype == pl.String:
+            floats = distinct.filter(distinct.str.contains(_FLOAT))
+            if not len(floats):
+                return
+            suspects = floats.filter((floats.cast(pl.Float64, strict=False).abs() >= FLOAT64).fill_null(value=False))
+        else:
+            return
+        if len(suspects):
+            rows = raw.is_in(suspects.implode())
+            self.merged += int(rows.sum())
+            if self.merged_example is None:
+                where = int(rows.arg_true()[0])
+                self.merged_example = (source, int(lines[where]), str(raw[where]))
 
     def encode(self, raw: pl.Series, lines: Longs, source: int) -> Ints:
         """Numbers of ids that were not refused, shape ``(rows,)``; new ids get the next numbers, in order."""
@@ -102,6 +144,7 @@ class IdTable:
                 self.first_line.append(int(first[row]))
                 self.first_source.append(source)
             codes[row] = code
+        self._watch_floats(raw, distinct, lines, source)
         if raw.dtype == pl.String:
             changed = spelled != distinct
             if changed.any():

@@ -80,14 +80,26 @@ def _clean(text: str | None) -> str | None:
 
 def _attribute(column: pl.Series, name: str) -> list[Any]:
     """Numbers as numbers, lists as lists, text as text; None for a missing value."""
-    if column.dtype.is_temporal():
-        return column.cast(pl.String).to_list()
+    column = _simple(column)
     if column.dtype != pl.String:
         return column.to_list()
     cells = [cell.strip() or None if cell is not None else None for cell in column.to_list()]
     if name.endswith("token_seq"):
         return [None if cell is None else cell.split() for cell in cells]
     return _numbers(cells) or _lists(cells) or cells
+
+
+def _simple(column: pl.Series) -> pl.Series:
+    """A typed column as numbers, text, true and false, or lists of these."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.Decimal) or (isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Decimal)):
+        return column.cast(pl.Float64 if isinstance(dtype, pl.Decimal) else pl.List(pl.Float64))
+    if dtype == pl.Duration:
+        return column.dt.total_microseconds() / 1e6
+    if dtype == pl.Binary:
+        return column.cast(pl.String, strict=False)
+    is_text = dtype.is_temporal() or isinstance(dtype, (pl.Categorical, pl.Enum))
+    return column.cast(pl.String) if is_text else column
 
 
 def _numbers(cells: list[str | None]) -> list[Any] | None:

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+import polars as pl
 
 from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.encoding import known, sniff_encoding
+from penchant.data.reading.nested import flat
 from penchant.data.reading.opening import head_of
 from penchant.data.reading.places import Place
 from penchant.data.reading.report import Source
 from penchant.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 ROWS = 1 << 20  # rows of a batch, where a format has no blocks of text
 SAMPLE_ROWS = 200  # rows from which the roles of columns are guessed
@@ -124,14 +124,21 @@ def frame_table(source: Source, frame: pl.DataFrame, path: Path | None = None) -
     if not frame.height:
         raise DataError("the table holds no rows", file=source.name)
 
+    for name, dtype in frame.schema.items():
+        if dtype == pl.Object:  # such as UUIDs
+            texts = [None if cell is None else str(cell) for cell in frame[name].to_list()]
+            frame = frame.with_columns(pl.Series(name, texts, dtype=pl.String))
+    columns = flat(frame.schema)
+    names = list(columns)
+
     def batches(wanted: Sequence[int]) -> Iterator[Batch]:
-        chosen = frame.select([frame.to_series(i).alias(f"c{at}") for at, i in enumerate(wanted)])
+        chosen = frame.select([columns[names[i]].alias(f"c{at}") for at, i in enumerate(wanted)])
         for start in range(0, frame.height, ROWS):
             part = chosen.slice(start, ROWS)
             yield Batch(part, numbered(start + 1, part.height), share=min(1.0, (start + ROWS) / frame.height))
 
     source.header = True
-    return Table(source, path, list(frame.columns), batches, as_sample(frame.head(SAMPLE_ROWS)))
+    return Table(source, path, names, batches, as_sample(frame.head(SAMPLE_ROWS).select(columns.values())))
 
 
 def as_sample(frame: pl.DataFrame) -> list[list[str | None]]:

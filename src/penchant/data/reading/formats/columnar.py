@@ -10,6 +10,7 @@ import polars as pl
 from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.formats import base
 from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample
+from penchant.data.reading.nested import flat
 from penchant.data.reading.opening import AGAIN
 from penchant.errors import DataError
 
@@ -23,14 +24,15 @@ def open_columnar(one: Format, peek: Peek, *, magic: bytes, scan: Callable[[Path
         raise DataError(f"this is {kind} inside {peek.compression}", file=peek.name, fix="Decompress it first")
     try:
         lazy = scan(path)
-        names = lazy.collect_schema().names()
+        columns = flat(lazy.collect_schema())
+        names = list(columns)
         rows = int(lazy.select(pl.len()).collect().item())
-        sample = lazy.head(SAMPLE_ROWS).collect()
+        sample = lazy.head(SAMPLE_ROWS).select(columns.values()).collect()
     except UNREADABLE as error:
         raise _unreadable(path, kind, magic, error) from error
 
     def batches(wanted: Sequence[int]) -> Iterator[Batch]:
-        chosen = lazy.select([pl.col(names[i]).alias(f"c{at}") for at, i in enumerate(wanted)])
+        chosen = lazy.select([columns[names[i]].alias(f"c{at}") for at, i in enumerate(wanted)])
         for start in range(0, rows, base.ROWS):
             try:
                 frame = chosen.slice(start, base.ROWS).collect()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from penchant.data.reading.batches import BadRow, Batch, Table, numbered
 from penchant.data.reading.formats.base import Format, Peek
 from penchant.data.reading.formats.delimited import shown
 from penchant.data.reading.lines import Lines, first_lines
+from penchant.data.reading.nested import EACH, Path, as_text, at_path, json_paths
 from penchant.data.reading.opening import attributed_to
 from penchant.data.reading.sniffing import SAMPLE_LINES
 from penchant.errors import DataError
@@ -26,40 +26,51 @@ class JsonLines(Format):
     has_lines = True
 
     def recognises(self, peek: Peek) -> bool:
-        """A text that starts with an object or an array, unless the caller names a separator."""
-        return peek.is_text and peek.sep is None and (peek.start == "{" or _is_array(peek))
+        """A text that starts with an object, unless the caller names a separator."""
+        return peek.is_text and peek.sep is None and peek.start == "{"
 
     def open(self, peek: Peek) -> Table:
         """The table; its columns are the members of the first objects."""
-        if peek.start == "[":
-            raise DataError("this is one JSON array", file=peek.name, fix="Write an object a line: jq -c '.[]' FILE")
         source = self.described(peek, encoding=shown(peek.codec), compression=peek.compression, damage=peek.damage)
         reader = Lines(peek.file, source, peek.codec, guessed=peek.encoding is None)
         with attributed_to(peek.damage, peek.name):
             lines = first_lines(peek)
             rows = [row for row in (_parsed(line) for line in lines[:SAMPLE_LINES]) if isinstance(row, dict)]
-            names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
-            if not names:
+            paths = json_paths(rows)
+            if not paths:
                 raise DataError(
                     "no line is a JSON object", file=peek.name, line=1, value=lines[0], fix="Write one object a line"
                 )
-        if "reviewerID" in names or {"asin", "overall"} <= set(names) or "parent_asin" in names:
-            source.layout = "Amazon reviews"
-        sample = [[None if row.get(name) is None else _text(row[name]) for name in names] for row in rows]
-        return Table(source, peek.path, names, lambda wanted: _batches(reader, [names[i] for i in wanted]), sample)
+        names, wanted_paths = list(paths), list(paths.values())
+        source.layout = layout_of(names)
+        return Table(
+            source,
+            peek.path,
+            names,
+            lambda wanted: _batches(reader, [wanted_paths[i] for i in wanted]),
+            sample_of(rows, wanted_paths),
+        )
 
 
-def _is_array(peek: Peek) -> bool:
-    return peek.start == "[" and _parsed(peek.text.strip()[1:].splitlines()[0].strip().rstrip(",")) is not None
+def layout_of(names: Sequence[str]) -> str | None:
+    """The well-known layout that the names of members show."""
+    amazon = "reviewerID" in names or {"asin", "overall"} <= set(names) or "parent_asin" in names
+    return "Amazon reviews" if amazon else None
 
 
-def _batches(reader: Lines, names: Sequence[str]) -> Iterator[Batch]:
+def sample_of(rows: Sequence[Any], paths: Sequence[Path]) -> list[list[str | None]]:
+    """The values at some paths of the first objects, as text."""
+    found = [[at_path(row, path) for path in paths] for row in rows]
+    return [[None if value is None else as_text(value) for value in row] for row in found]
+
+
+def _batches(reader: Lines, paths: Sequence[Path]) -> Iterator[Batch]:
     for lines, first, final, damaged, share in reader.blocks():
         numbers, raw, bad = numbered(first, len(lines)), lines, list[BadRow]()
         filled = raw.str.contains(r"\S")
         raw, numbers = raw.filter(filled), numbers[filled.to_numpy()]
         # only the lines that gave no value at all are parsed one by one, to say why
-        columns = {f"c{i}": _member(raw, name) for i, name in enumerate(names)}
+        columns = {f"c{i}": member(raw, path) for i, path in enumerate(paths)}
         nothing = np.logical_and.reduce([column.is_null().to_numpy() for column in columns.values()])
         keep = np.ones(len(raw), dtype=np.bool_)
         suspect = ~raw.str.contains(r"^\s*\{.*\}\s*$").to_numpy() | nothing
@@ -77,16 +88,12 @@ def _batches(reader: Lines, names: Sequence[str]) -> Iterator[Batch]:
         yield Batch(frame, numbers, raw, bad, share)
 
 
-def _member(raw: pl.Series, name: str) -> pl.Series:
-    if "'" in name or "\\" in name:
-        return pl.Series([_one(line, name) for line in raw.to_list()], dtype=pl.String)
-    return raw.str.json_path_match(f"$['{name}']")
-
-
-def _one(line: str, name: str) -> str | None:
-    row = _parsed(line)
-    value = row.get(name) if isinstance(row, dict) else None
-    return None if value is None else _text(value)
+def member(raw: pl.Series, path: Path) -> pl.Series:
+    """The value at a path of each object, as text; a JSON list for a path through a list."""
+    if EACH in path or any("'" in key or "\\" in key for key in path):
+        found = (at_path(_parsed(line), path) for line in raw.to_list())
+        return pl.Series([None if value is None else as_text(value) for value in found], dtype=pl.String)
+    return raw.str.json_path_match("$" + "".join(f"['{key}']" for key in path))
 
 
 def _json_fault(line: str, *, damaged: bool) -> str | None:
@@ -106,10 +113,6 @@ def _parsed(line: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 FORMAT = JsonLines()
