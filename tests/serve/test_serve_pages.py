@@ -89,7 +89,7 @@ def test_without_a_key_this_machine_sees_everything(client: Client) -> None:
         assert client.get(path).status_code == 200, path
         assert client.get(path, headers={"host": "evil.example"}).status_code == 403
         assert client.get(path, headers={"x-forwarded-for": "203.0.113.9"}).status_code == 403
-    assert "no key yet" in client.get("/ui/try").text
+    assert "the service has no key" in client.get("/ui/try").text
 
 
 def test_with_keys_every_page_asks_who_is_there(guarded: tuple[Client, str]) -> None:
@@ -375,7 +375,7 @@ KNOWN_TAGS = {
 
 def test_a_click_says_what_it_changed_and_why(client: Client) -> None:
     begun = client.get("/ui/try").text
-    assert "Popular with everyone" in begun
+    assert "Popular items" in begun
     was = re.findall(r'name="was" value="([^"]+)"', begun)
     assert len(was) == 10
     liked = client.post("/ui/try", data={"was": was, "do": "like:i12"}).text
@@ -438,7 +438,7 @@ def test_a_person_is_shown_exported_and_erased(client: Client) -> None:
     assert shown
     document = json.loads(html.unescape(shown[1]))
     assert document["removed"] == {"events": 2, "attributes": 1}
-    assert "no event of this person" in client.get("/ui/person", params={"user": "ann/é"}).text
+    assert "no events of this person" in client.get("/ui/person", params={"user": "ann/é"}).text
     assert client.service.store.count() == 0
     assert "Title 12" not in client.get("/ui/live").text
 

@@ -131,7 +131,7 @@ def wait(page: Any, holds: Callable[[], bool], seconds: float = 15) -> None:
 def test_try_it(site: tuple[str, Any], visit: Open, shots: Path) -> None:
     page = visit(site[0])
     popular = items(page)
-    assert page.get_by_role("heading", name="Popular with everyone").is_visible()
+    assert page.get_by_role("heading", name="Popular items").is_visible()
     page.locator("#q").press_sequentially("title 12", delay=15)
     page.get_by_role("button", name="Like Title 12", exact=True).click()
     page.wait_for_selector(".chip")
@@ -141,7 +141,7 @@ def test_try_it(site: tuple[str, Any], visit: Open, shots: Path) -> None:
     assert {*liked[:3]} < {f"i{n}" for n in range(10, 20)}
     assert "Because you liked Title 12" in page.locator(".card .why").first.inner_text()
     assert "since you liked Title 12" in page.locator("#list-1").inner_text()
-    assert page.locator("#said").inner_text().startswith("Liked Title 12.")
+    assert page.locator("#change").inner_text().startswith("Liked Title 12.")
     assert page.locator(".hits .like[aria-pressed=true]").count() == 1  # what was found says so too
     assert page.locator("#q").input_value() == "title 12"
     page.locator("#q").fill("")
@@ -159,9 +159,9 @@ def test_try_it(site: tuple[str, Any], visit: Open, shots: Path) -> None:
     page.locator("#beside-1").click()
     page.get_by_role("button", name="Close the similar items").click()
     wait(page, lambda: page.locator(".alike, .two").count() == 0)
-    page.get_by_role("button", name="Take back Title 12").click()
+    page.get_by_role("button", name="Remove Title 12").click()
     wait(page, lambda: page.locator(".chip").count() == 1)
-    page.get_by_role("button", name="Start anew").click()
+    page.get_by_role("button", name="Start over").click()
     wait(page, lambda: page.locator(".chip").count() == 0)
     assert items(page) == popular
     assert site[1].store.count() == 3  # nothing was stored
@@ -318,7 +318,7 @@ def test_signing_in(visit: Open, models: Path, tmp_path: Path, shots: Path) -> N
         assert "/ui/sign-in?next=" in page.url
         page.get_by_label("Key").fill("pk_no_key")
         page.get_by_role("button", name="Sign in").click()
-        assert page.get_by_role("alert").filter(has_text="not a key").is_visible()
+        assert page.get_by_role("alert").filter(has_text="not a valid key").is_visible()
         page.screenshot(path=shots / "sign-in.png")
         page.get_by_label("Key").fill(key)
         page.get_by_role("button", name="Sign in").click()
@@ -394,7 +394,7 @@ def test_a_person_from_history_to_receipt(site: tuple[str, Any], visit: Open, sh
     receipt = json.loads(page.locator("#receipt").inner_text())
     assert receipt["removed"]["events"] == 2
     page.goto(address + "/ui/person?user=bob%2F1")
-    assert "no event of this person" in page.locator("main").inner_text()
+    assert "no events of this person" in page.locator("main").inner_text()
 
 
 def test_models_take_over_and_back(visit: Open, models: Path, tmp_path: Path) -> None:
@@ -406,9 +406,9 @@ def test_models_take_over_and_back(visit: Open, models: Path, tmp_path: Path) ->
         for name in [other for other in ("popular", "second", "knn") if other != begun]:
             article = page.locator("article").filter(has=page.get_by_role("heading", name=name))
             article.get_by_role("button", name="Activate").click()
-            page.get_by_role("status").filter(has_text=f"{name} answers now").wait_for()
+            page.get_by_role("status").filter(has_text=f"{name} is active now").wait_for()
             assert service.models.active.name == name
             assert page.locator("article.active h2").inner_text().startswith(name)
         page.get_by_role("button", name="Roll back").click()
-        page.get_by_role("status").filter(has_text="answers again").wait_for()
+        page.get_by_role("status").filter(has_text="is active again").wait_for()
         assert service.models.active.name != name

@@ -1,1 +1,1 @@
-"""The live service: events in, recommendations out; needs the extra ``serve``."""
+"""The live service: events in, recommendations out. Needs the extra ``serve``."""

@@ -1,4 +1,4 @@
-"""The application: its routes, what stands before them, and how errors are told."""
+"""The ASGI application: routes, middleware and error handlers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUTERS = (events.router, answers.router, items.router, people.router, models.ro
 
 
 def make_app(service: Service) -> Middleware:
-    """The ASGI application of a service that was opened."""
+    """The ASGI application of an open service."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -42,13 +42,13 @@ def make_app(service: Service) -> Middleware:
         version=penchant.__version__,
         description="Events in, recommendations out.",
         lifespan=life,
-        openapi_url=None,  # behind a scope, see routes.system
+        openapi_url=None,  # it requires a scope, see routes.system
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.state.service, app.state.live_metrics = service, LiveMetrics(service.metrics)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to add to the document
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     for router in ROUTERS:
         app.include_router(router)
     for error, tell in HANDLERS.items():
@@ -70,17 +70,17 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 
 async def _problem(_: Request, problem: Any) -> Response:
-    told: Response = problem.response()
-    return told
+    response: Response = problem.response()
+    return response
 
 
 async def _http(request: Request, error: Any) -> Response:
-    """What the framework itself refuses."""
+    """Refusals of the framework."""
     if isinstance(error, Problem):
         return error.response()
     details = {
-        404: f"there is nothing at this path for {request.method}",
-        405: f"this path does not take {request.method}",
+        404: f"there is no {request.method} at this path",
+        405: f"this path does not support {request.method}",
     }
     detail = details.get(error.status_code) or str(error.detail)
     field = "body" if error.status_code == 400 else None

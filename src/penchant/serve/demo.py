@@ -1,4 +1,4 @@
-"""What ``penchant demo --serve`` shows: three models with evaluations, people of the data set, and their traffic."""
+"""The data of ``penchant demo --serve``: three models with evaluations, people of the data set, and traffic."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from penchant.store.active_model import ActiveModel
 from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.training.fit import fit
 
-BESIDE = "als"  # loaded from the start, to compare with
-MODELS = ("transitions", BESIDE)  # and the one that is served
+BESIDE = "als"  # loaded from the start, for comparison
+MODELS = ("transitions", BESIDE)  # and the served one
 METRICS = "hit,ndcg,mrr,coverage"
-PEOPLE = 60  # whose ratings the store begins with
-FEWEST, MOST = 10, 60  # ratings of one of them
+PEOPLE = 60  # with ratings in the store
+FEWEST, MOST = 10, 60  # ratings of a person
 PAUSE = 0.35  # seconds between two people, on average
 Past = dict[str, list[tuple[str, float, int]]]  # (film, stars, when) by person, oldest first
 
 
 def prepare(settings: Settings, served: str, positive: str) -> Past:
-    """Fit and evaluate the models, fill the store; returns what people did."""
+    """Fit and evaluate the models and fill the store; returns the ratings by person."""
     log, catalog = load_movielens_small(positive=positive)
     names = (*MODELS, served)
     measured = json.dumps(evaluate(log, names, split="leave-last", k=10, metrics=METRICS).to_json())
@@ -64,8 +64,8 @@ def _fill(settings: Settings, past: Past, served: str) -> None:
     store.open()
     rows = [
         NewEvent(f"u:{person}", item, None, stars, when, None, None)
-        for person, told in past.items()
-        for item, stars, when in told
+        for person, ratings in past.items()
+        for item, stars, when in ratings
     ]
     asyncio.run(_append(store, Batch(rows)))
     store.writer.do_now(ActiveModel(store).note(served, ""))
@@ -77,14 +77,14 @@ async def _append(store: EventStore, batch: Batch) -> None:
 
 
 class Traffic(threading.Thread):
-    """People of the data set rate their films again, now, and ask what to watch: so that there is something to see."""
+    """People of the data set rate their films again and ask for recommendations: activity for the pages to show."""
 
     def __init__(self, port: int, past: Past) -> None:
         super().__init__(daemon=True, name="penchant-demo-traffic")
         self.port, self.past = port, past
 
     def run(self) -> None:
-        """Go on until the service ends."""
+        """Run until the service ends."""
         dice, people = random.Random(0), list(self.past)
         with suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

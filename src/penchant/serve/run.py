@@ -1,4 +1,4 @@
-"""From settings to a running process: open everything that can fail, then listen, and drain on SIGTERM."""
+"""From settings to a running process: open everything that may fail, then listen, and drain on SIGTERM."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from penchant.serve.common.logs import configure
 from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
 
-SWITCH = 0.0005  # seconds: the writer's thread gets its turn soon while the event loop is busy
+SWITCH = 0.0005  # seconds: the thread of the writer gets its turn soon while the event loop is busy
 
 
 def open_service(settings: Settings) -> Service:
-    """A service that is ready to answer. Raises ``PenchantError`` for a store, a key or a model that is not right."""
+    """A service that is ready to answer. Raises ``PenchantError`` for an invalid store, key or model."""
     service = Service(settings)
     service.open()
     if not len(service.keys) and not settings.loopback:
@@ -40,18 +40,20 @@ def serve(
     beside: str | None = None,
     started: Callable[[int], None] | None = None,
 ) -> None:
-    """Run until SIGTERM or SIGINT; requests that have begun are answered first. ``beside`` names a model to load for
-    comparison; ``started`` is told the port once it listens."""
+    """Run until SIGTERM or SIGINT; running requests are answered first.
+
+    ``beside`` names a model to load for comparison; ``started`` is called with the port once the service listens.
+    """
     logger = configure(settings.log_level)
     service = open_service(settings)
     if beside is not None:
         service.models.beside = service.models.read(beside, (), False)
     logger.info("settings", extra={"data": {"settings": settings.shown()}})
     if not len(service.keys):
-        logger.warning("there is no key: everything on this machine may use the service")
+        logger.warning("there is no key: every program on this machine may use the service")
     sys.setswitchinterval(SWITCH)
     gc.collect()
-    gc.freeze()  # what was loaded stays: looking through it again and again would cost pauses of 40 ms
+    gc.freeze()  # loaded objects stay: scanning them again and again would cost pauses of 40 ms
     config = uvicorn.Config(
         make_app(service),
         host=settings.host,
@@ -71,16 +73,16 @@ def serve(
     logging.getLogger("uvicorn.error").propagate = False
     try:
         _Server(config, service, started).run(sockets=sockets)
-    except SystemExit as ended:  # uvicorn's way to say so
+    except SystemExit as ended:  # uvicorn's way to report it
         raise PenchantError(f"cannot listen on {settings.host}, port {settings.port}; the log says why") from ended
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens once it does, and ends quietly when it was told to end."""
+    """Logs its address once it listens, and ends quietly on a signal."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, told: Callable[[int], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, notify: Callable[[int], None] | None) -> None:
         super().__init__(config)
-        self.service, self.told = service, told
+        self.service, self.notify = service, notify
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -88,11 +90,11 @@ class _Server(uvicorn.Server):
             ports = [s.getsockname()[1] for server in self.servers for s in server.sockets]
             where = {"host": self.config.host, "port": ports[0] if ports else None}
             logging.getLogger("penchant.serve").info("listening", extra={"data": where})
-            if self.told is not None and ports:
-                self.told(ports[0])
+            if self.notify is not None and ports:
+                self.notify(ports[0])
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself the signal again once it has drained
+        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn would raise the signal again after draining
             signal.signal(number, self._end)
         super().run(sockets)
 

@@ -1,4 +1,4 @@
-"""What the service does, apart from HTTP: events in, answers out, models and items changed while it runs."""
+"""The service without HTTP: events in, answers out, and changes of items and models while it runs."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from penchant.store.retention import Retention
 from penchant.store.trends import Trends
 
 T = TypeVar("T")
-THREADS = 4  # that read and score what is too slow for the event loop
-POLL = 1.0  # seconds between looks at what other processes changed
+THREADS = 4  # for reading and scoring that is too slow for the event loop
+POLL = 1.0  # seconds between checks for changes by other processes
 TIDY = 600.0  # seconds between runs of retention
-AHEAD = 86_400  # seconds that the clock of a sender may be ahead
+AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 
 log = logging.getLogger("penchant.serve")
 
 
 class Service:
-    """One store, the loaded models, and everything that routes ask for; ``open``, ``start``, ``stop``."""
+    """One store, the loaded models, and the operations of the routes. Life: ``open``, ``start``, ``stop``."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -54,7 +54,8 @@ class Service:
     # -- life -----------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Everything that can fail before a socket is opened: store, keys, models. Raises ``PenchantError``."""
+        """Open the store, load keys and a model: everything that may fail before a socket opens. Raises
+        ``PenchantError``."""
         self.store.open()
         try:
             self._open()
@@ -73,7 +74,7 @@ class Service:
         self._clock, wanted = self.store.clock(), self.active_model.names()
         for failure in self.models.start(wanted, self.items.all()):
             log.error("a model could not be loaded", extra={"data": {"reason": failure}})
-        if not wanted:  # the first one is what a later roll back returns to
+        if not wanted:  # a later rollback returns to it
             with contextlib.suppress(StoreError):
                 ticked = self.store.writer.do_now(
                     self.active_model.note(self.models.active.name, self.models.active.version)
@@ -83,20 +84,20 @@ class Service:
         self.ready = True
 
     async def start(self) -> None:
-        """Begin the work in the background."""
+        """Start the background tasks."""
         self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._keep_tidy())]
 
     async def stop(self) -> None:
-        """End the work in the background; what was accepted is on the disk already."""
+        """End the background tasks and close the store. Accepted events are on disk already."""
         self.ready = False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._pool.shutdown()  # a connection is closed only when nobody reads over it any more
+        self._pool.shutdown()  # before the connections of its threads are closed
         await asyncio.to_thread(self.store.close)
 
     async def _watch(self) -> None:
-        """See what another process changed: keys, items, the active model."""
+        """Follow changes by other processes: keys, items, the active model."""
         while True:
             await asyncio.sleep(POLL)
             try:
@@ -105,7 +106,7 @@ class Service:
                 log.warning("the store could not be watched", extra={"data": {"reason": str(wrong)}})
 
     async def refresh(self) -> None:
-        """Read anew what changed since the last look."""
+        """Reload what has changed since the last check."""
         before, now = self._clock, await self.read(self.store.clock)
         if now.keys != before.keys:
             await self.read(self.keys.load)
@@ -126,7 +127,7 @@ class Service:
             await asyncio.sleep(TIDY)
 
     async def tidy(self) -> tuple[int, int]:
-        """Drop what is too old or too much."""
+        """Run retention; returns the number of events dropped as too old and as too many."""
         old, many = await self.retention.run(await self.thread(self.retention.find))
         if old or many:
             log.info("events were dropped", extra={"data": {"too_old": old, "too_many": many}})
@@ -135,9 +136,9 @@ class Service:
     # -- events in ------------------------------------------------------------------------------------------------
 
     async def collect(self, rows: Sequence[NewEvent]) -> tuple[int, int, dict[int, str]]:
-        """Keep events; returns how many are new, how many were there, and why some (by place) are refused.
+        """Store events; returns the number of new ones and of duplicates, and the reason of each refusal by place.
 
-        Everything accepted is on the disk when this returns.
+        Accepted events are on disk when this returns.
         """
         known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
         refused: dict[int, str] = {}
@@ -146,9 +147,9 @@ class Service:
         new: dict[str, None] = {}
         for n, row in enumerate(rows):
             if row.time > now + AHEAD:
-                refused[n] = "lies more than a day ahead"
+                refused[n] = "is more than a day in the future"
             elif row.time < 0 or (keep is not None and row.time < now - keep):
-                refused[n] = "lies before what is kept" if row.time >= 0 else "lies before 1970"
+                refused[n] = "is older than events are kept" if row.time >= 0 else "is before 1970"
             elif row.item not in known and not self.settings.new_items:
                 refused[n] = "is not in the catalogue"
             else:
@@ -158,32 +159,36 @@ class Service:
                     new[row.item] = None
         if not kept:
             return 0, 0, refused
-        told = await self.store.writer.append(Batch(kept, list(new)), len(kept))
+        appended = await self.store.writer.append(Batch(kept, list(new)), len(kept))
         if new:
-            self._apply([ItemChange(item, now, {}, {}) for item in new], told.items_clock)
-        for n, since in told.refused.items():
+            self._apply([ItemChange(item, now, {}, {}) for item in new], appended.items_clock)
+        for n, since in appended.refused.items():
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
-            refused[places[n]] = f"lies before {moment}, when this person was erased"
+            refused[places[n]] = f"is before {moment}, when this person was erased"
         count = self.metrics.events.labels
-        for outcome, n in (("accepted", told.accepted), ("duplicate", told.duplicates), ("refused", len(refused))):
+        for outcome, n in (
+            ("accepted", appended.accepted),
+            ("duplicate", appended.duplicates),
+            ("refused", len(refused)),
+        ):
             if n:
                 count(outcome).inc(n)
-        return told.accepted, told.duplicates, refused
+        return appended.accepted, appended.duplicates, refused
 
     async def change_items(self, **changes: Any) -> list[ItemChange]:
-        """Put, patch and delete items (see ``Items.change``); the next answer knows of it."""
+        """Put, patch and delete items (see ``Items.change``); the next answer includes the changes."""
         changed, ticked = await self.items.change(**changes)
         self._apply(changed, ticked)
         return changed
 
     def _apply(self, changes: list[ItemChange], ticked: int) -> None:
-        """Tell the catalogues; where nobody else changed anything meanwhile, that is all there is to tell."""
+        """Apply changes to the catalogues. The clock advances only if nobody else has changed items meanwhile."""
         self.models.apply(changes)
         if ticked == self._clock.items + 1:
             self._clock = self._clock._replace(items=ticked)
 
     async def erase(self, person: str) -> dict[str, Any]:
-        """Delete everything of a person; the log is written back, so that it holds nothing of them either."""
+        """Delete everything of a person, from the log of the database too."""
         receipt = await self.people.erase(person)
         await self.thread(self.store.tidy)
         return receipt
@@ -191,47 +196,51 @@ class Service:
     # -- answers --------------------------------------------------------------------------------------------------
 
     async def recommend(self, person: str, query: Query) -> dict[str, Any]:
-        """The recommend object for someone the store may know."""
+        """The recommend object for a person."""
         return await self.run(self.personal.for_person, person, query)
 
     async def recommend_anonymous(self, rows: list[SentEvent], query: Query) -> dict[str, Any]:
-        """The recommend object for a history that was sent along; nothing of it is kept. Oldest first."""
+        """The recommend object for a history in the request, oldest first; nothing of it is stored."""
         return await self.run(self.personal.for_rows, rows, query)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run something that reads and scores: on the event loop where that is quick, else in a thread; there it
-        begins anew where it turns out to be slow."""
+        """Run work that reads and scores: on the event loop if it is fast, else in a thread. Work that proves slow on
+        the event loop starts again in a thread."""
         if self.store.database.sqlite and self.models.active.seconds < QUICK:
             with contextlib.suppress(Slow):
                 return work(*arguments)
         return await self.thread(work, *arguments)
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Read the store: at once where it is a file, in a thread where it is over a network."""
+        """Read the store: directly if it is a file, in a thread if it is remote."""
         return work(*arguments) if self.store.database.sqlite else await self.thread(work, *arguments)
 
     async def thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run something slow beside the event loop."""
+        """Run slow work in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     # -- models ---------------------------------------------------------------------------------------------------
 
     async def activate(self, name: str, *, record: bool = True) -> ServedModel:
-        """Verify, load and warm a model, then answer with it. Raises ``Problem``: 404 where there is none of that name,
-        409 where it cannot be served; the active model stays what it was."""
+        """Verify, load and warm a model, then make it active.
+
+        Raises ``Problem`` 404 for an unknown name and 409 for a model that cannot be served; the active model stays.
+        """
         async with self._activating:
             return await self._answer_with(*await self._bring(name), record=record)
 
     async def load_beside(self, name: str) -> ServedModel:
-        """Verify, load and warm a model to compare with the active one. Raises ``Problem`` as ``activate`` does."""
+        """Verify, load and warm a model for comparison. Raises ``Problem`` as ``activate`` does."""
         async with self._activating:
             self.models.beside, then = await self._bring(name)
             await self._catch_up(then)
             return self.models.beside
 
     async def roll_back(self) -> ServedModel:
-        """Answer with the model that was active before: at once where it is still loaded, whatever has become of its
-        folder. Raises ``Problem``: 409 where there was none, else as ``activate`` does."""
+        """Make the previous model active: at once if it is still loaded, even if its folder is gone.
+
+        Raises ``Problem`` 409 if there was none, else as ``activate`` does.
+        """
         async with self._activating:
             active, others = self.models.active.name, self.models.loaded[1:]
             before = next((name for name in await self.read(self.active_model.names) if name != active), None)
@@ -242,7 +251,7 @@ class Service:
             return await self._answer_with(*brought, record=True)
 
     async def _bring(self, name: str) -> tuple[ServedModel, Clock]:
-        """A model, ready to answer, and up to when it knows what was said of the items."""
+        """A warm model, and the clock up to which its catalogue has the item changes."""
         if name not in await self.thread(self.models.folders):
             raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
         then = self._clock
@@ -253,17 +262,17 @@ class Service:
             raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
 
     async def _answer_with(self, ready: ServedModel, then: Clock, *, record: bool) -> ServedModel:
-        """Noted first: a store that cannot be written leaves everything as it was."""
+        """Swap the model. It is recorded first, so that nothing changes if the store cannot be written."""
         ticked = await self.store.writer.do(self.active_model.note(ready.name, ready.version)) if record else 0
         self.models.swap(ready)
         await self._catch_up(then)
-        if ticked == self._clock.models + 1:  # nobody else activated anything meanwhile
+        if ticked == self._clock.models + 1:  # nobody else has activated a model meanwhile
             self._clock = self._clock._replace(models=ticked)
         self._announce()
         return ready
 
     async def _catch_up(self, then: Clock) -> None:
-        """Tell the catalogues what was said since; one that was loaded meanwhile does not know it."""
+        """Apply the item changes since a moment, which a model loaded meanwhile lacks."""
         self._clock = self._clock._replace(items=min(then.items, self._clock.items))
         self.models.apply(await self.read(self.items.since, then.items))
 
@@ -275,10 +284,10 @@ class Service:
         data = {"name": active.name, "model": model, "version": active.version, "items": active.catalogue.n_model}
         log.info("model active", extra={"data": {**data, "answer_ms": round(active.seconds * 1000, 3)}})
 
-    # -- figures --------------------------------------------------------------------------------------------------
+    # -- metrics --------------------------------------------------------------------------------------------------
 
     def measure(self) -> Clock:
-        """Set the figures that are looked up only when somebody looks."""
+        """Update the gauges that are computed on demand."""
         counters = self.store.clock()
         self.metrics.waiting.set(self.store.writer.waiting)
         self.metrics.items.set(len(self.models.active.catalogue))

@@ -1,1 +1,1 @@
-"""The event store: the only room that knows people. SQLite or PostgreSQL; needs the extra ``serve``."""
+"""The event store, the only room that knows people: SQLite or PostgreSQL. Needs the extra ``serve``."""

@@ -1,4 +1,4 @@
-"""A database by URL: SQLite beside the service, or PostgreSQL for many; statements are compiled once."""
+"""A database by URL: a SQLite file, or PostgreSQL for several processes. Statements are compiled once."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from penchant.errors import MissingExtraError, ParameterError, PenchantError
 HEAD = "0002"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
-MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always this one
+MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always the same
 PRAGMAS = {
     "journal_mode": "WAL",
-    "synchronous": "FULL",  # a commit returns when the log is on the disk
-    "secure_delete": "ON",  # what is erased is overwritten
+    "synchronous": "FULL",  # a commit returns when the log is on disk
+    "secure_delete": "ON",  # deleted content is overwritten
     "cache_size": "-65536",  # KiB
     "mmap_size": str(2**28),
-    "wal_autocheckpoint": "32000",  # pages (128 MB): what changes often reaches the file less often
+    "wal_autocheckpoint": "32000",  # pages (128 MB): hot pages reach the file less often
     "foreign_keys": "ON",
 }
 
 
 class StoreError(PenchantError):
-    """The store cannot be read or written just now: a full disk, a lost connection."""
+    """The store cannot be read or written at the moment: a full disk, a lost connection."""
 
 
 class Statement:
-    """A Core statement compiled for one database: its SQL, and the order in which values are bound."""
+    """A compiled statement: its SQL, and the order in which values are bound."""
 
     def __init__(self, sql: str, names: Sequence[str], fixed: dict[str, Any]) -> None:
         self.sql, self.names, self.fixed = sql, tuple(names), fixed
 
     def values(self, named: dict[str, Any]) -> list[Any]:
-        """The values to bind, in their order."""
+        """The values to bind, in order."""
         return [named[name] if name in named else self.fixed[name] for name in self.names]
 
 
@@ -55,8 +55,11 @@ def without_password(url: str) -> str:
 
 
 class Database:
-    """Connections and compiled statements of one store. A thread has one connection, in autocommit; reads see what was
-    committed before them. Raises ``ParameterError`` for a URL that is neither SQLite nor PostgreSQL."""
+    """Connections and compiled statements of one store.
+
+    Each thread has one connection, in autocommit; a read sees everything committed before it. Raises
+    ``ParameterError`` for a URL that is neither SQLite nor PostgreSQL.
+    """
 
     def __init__(self, url: str) -> None:
         try:
@@ -81,7 +84,7 @@ class Database:
 
         try:
             if self.sqlite:
-                options = {"timeout": BUSY_SECONDS, "isolation_level": None}  # transactions begin where we say
+                options = {"timeout": BUSY_SECONDS, "isolation_level": None}  # transactions begin explicitly
                 return create_engine(self.url, poolclass=NullPool, connect_args=options)
             return create_engine(
                 self.url, poolclass=NullPool, paramstyle="format", connect_args={"connect_timeout": 10}
@@ -92,7 +95,7 @@ class Database:
     # -- statements -----------------------------------------------------------------------------------------------
 
     def compile(self, statement: ClauseElement) -> Statement:
-        """The statement as this database runs it."""
+        """The statement in the SQL of this database."""
         compiled = statement.compile(dialect=self.engine.dialect)
         names = getattr(compiled, "positiontup", None) or []
         return Statement(str(compiled), names, dict(compiled.params))
@@ -100,7 +103,7 @@ class Database:
     # -- connections ----------------------------------------------------------------------------------------------
 
     def connect(self) -> Any:
-        """A fresh driver connection in autocommit; its owner closes it."""
+        """A new driver connection in autocommit; the caller closes it."""
         try:
             if self.sqlite:
                 import sqlite3
@@ -127,7 +130,7 @@ class Database:
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What the driver raises."""
+        """The exceptions of the driver."""
         return (self.engine.dialect.dbapi.Error,) if self.engine.dialect.dbapi else ()
 
     @property
@@ -140,7 +143,7 @@ class Database:
         return connection
 
     def read(self, statement: Statement, **named: Any) -> list[tuple[Any, ...]]:
-        """All rows of a query. A connection that was lost is opened anew, once. Raises ``StoreError``."""
+        """All rows of a query. A lost connection is opened again, once. Raises ``StoreError``."""
         values = statement.values(named)
         try:
             return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
@@ -175,8 +178,10 @@ class Database:
     # -- the schema -----------------------------------------------------------------------------------------------
 
     def migrate(self, to: str = HEAD) -> None:
-        """Bring the tables to ``HEAD``, all of it or nothing; whoever starts at the same time waits. A store of a newer
-        Penchant is refused with ``ParameterError``."""
+        """Bring the tables to ``HEAD`` in one transaction. Processes that start at the same time wait for each other.
+
+        Raises ``ParameterError`` for a store of a newer Penchant.
+        """
         found = self.revision()
         if found == to:
             return
@@ -193,13 +198,13 @@ class Database:
                 command.upgrade(config, to)
         except CommandError as wrong:
             raise ParameterError(
-                f"the store has the schema {found!r}, which this Penchant does not know: it was written by a newer one"
+                f"the store has the schema {found!r}, which this Penchant does not know: a newer version wrote it"
             ) from wrong
         except SQLAlchemyError as failed:
             raise StoreError(f"the store cannot be migrated: {first_line(failed)}") from failed
 
     def revision(self) -> str | None:
-        """The migration that the tables are at, None for a fresh store."""
+        """The revision of the tables, None for an empty store."""
         try:
             with self.engine.connect() as connection:
                 if not inspect(connection).has_table("alembic_version"):
@@ -209,7 +214,7 @@ class Database:
             raise StoreError(f"the store cannot be opened: {first_line(failed)}") from failed
 
     def bytes(self) -> int:
-        """How much the store takes on disk."""
+        """The size of the store on disk."""
         if not self.sqlite:
             return int(self.mine.execute("SELECT pg_database_size(current_database())").fetchall()[0][0])
         path = Path(str(self.url.database))
@@ -218,17 +223,17 @@ class Database:
 
 @contextlib.contextmanager
 def transaction(connection: Any, *, immediate: bool) -> Iterator[None]:
-    """Everything inside is committed together, or nothing of it."""
+    """Commit everything inside together, or nothing."""
     connection.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
     try:
         yield
     except BaseException:
-        with contextlib.suppress(Exception):  # the first error is the one to tell
+        with contextlib.suppress(Exception):  # the first error is the one to report
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what a driver says."""
+    """The first line of a driver's message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,18 +1,18 @@
-"""What may run on the event loop, where everybody waits for it, and what must not."""
+"""Keeps slow work off the event loop, where every request would wait for it."""
 
 from __future__ import annotations
 
 import asyncio
 
-QUICK = 0.004  # seconds: what takes less is done on the event loop, what takes longer in a thread
+QUICK = 0.004  # seconds: faster work runs on the event loop, slower work in a thread
 
 
-class Slow(Exception):  # noqa: N818  # not an error: the work is begun anew in a thread
-    """The work that was begun on the event loop takes long."""
+class Slow(Exception):  # noqa: N818  # not an error: the work starts again in a thread
+    """Work that started on the event loop is too slow for it."""
 
 
 def off_the_event_loop() -> None:
-    """Raises ``Slow`` on the event loop."""
+    """Raises ``Slow`` if this runs on the event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The event store: the only thing that knows people."""
+"""Events by person: appended in groups, read in one indexed read."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from penchant.store.database import Database, Statement
 from penchant.store.tables import attributes, clock, erased, events, items, settings
 from penchant.store.writer import Writer
 
-CHUNK = 256  # rows in one INSERT
+CHUNK = 256  # rows of one INSERT
 FOREVER = 2**62
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id")
 
 
 class NewEvent(NamedTuple):
-    """An event on its way in; ``person`` is "u:" + user or "s:" + session."""
+    """An event to append; ``person`` is "u:" + user or "s:" + session."""
 
     person: str
     item: str
@@ -46,7 +46,7 @@ class StoredEvent(NamedTuple):
 
 @dataclass(eq=False)
 class Batch:
-    """Events that were sent together, and the items among theirs that nobody knew."""
+    """Events of one request, and those of their items that are new."""
 
     rows: list[NewEvent]
     new_items: list[str] = field(default_factory=list)
@@ -54,8 +54,8 @@ class Batch:
 
 @dataclass(eq=False)
 class Appended:
-    """What became of a batch: how many rows are new, how many were there already, and which rows are refused because
-    the person was erased after the time they are dated; ``items_clock`` as of this transaction."""
+    """The outcome of a batch: the number of new rows and of duplicates, and the rows that are refused because they are
+    dated before the person was erased. ``items_clock`` is the clock of items after the transaction."""
 
     items_clock: int = 0
     accepted: int = 0
@@ -64,7 +64,7 @@ class Appended:
 
 
 class Clock(NamedTuple):
-    """Counters of everything that changes; a process that sees one grow reads anew what it holds in memory."""
+    """Counters of changes. A process that sees one grow reloads what it holds in memory."""
 
     events: int
     items: int
@@ -76,10 +76,10 @@ class Clock(NamedTuple):
 
 
 class EventStore:
-    """Events by person, durable once told, read in one indexed read. ``open`` starts the writer.
+    """The events of a store; durable once acknowledged. ``open`` starts the writer.
 
-    ``secret`` keys page tokens, cookies and the hashes of the erased; it is made at the first start and kept in the
-    store unless it is given.
+    ``secret`` keys page tokens, cookies and the hashes of erased people. Unless it is given, it is made at the first
+    start and kept in the store.
     """
 
     def __init__(self, url: str, *, secret: str | None = None, most: int = 5000) -> None:
@@ -97,7 +97,7 @@ class EventStore:
         self.writer.start()
 
     def close(self) -> None:
-        """Write what waits, then close."""
+        """Write everything that is queued, then close."""
         self.writer.stop()
         self.database.close()
 
@@ -139,7 +139,7 @@ class EventStore:
     # -- events in ------------------------------------------------------------------------------------------------
 
     def _append(self, connection: Any, batches: Sequence[Batch]) -> list[Appended]:
-        """Many batches in one transaction; runs in the writer."""
+        """Append batches inside the writer's transaction."""
         new_items = dict.fromkeys(item for batch in batches for item in batch.new_items)
         count = sum(len(batch.rows) for batch in batches)
         tick = self._tick
@@ -156,27 +156,27 @@ class EventStore:
         seq = last - count
         flat: list[Any] = []
         owners: list[tuple[Appended, int, str | None]] = []
-        for batch, told in zip(batches, done, strict=True):
+        for batch, outcome in zip(batches, done, strict=True):
             for n, (person, item, kind, value, when, context, event_id) in enumerate(batch.rows):
                 if self._erased and (since := self._erased.get(self.hash(person))) is not None and when <= since:
-                    told.refused[n] = since
+                    outcome.refused[n] = since
                     continue
                 seq += 1
                 flat += (person, seq, item, kind, value, when, context, event_id)
-                owners.append((told, seq, event_id))
+                owners.append((outcome, seq, event_id))
         self._insert_rows(connection, flat, owners)
         return done
 
     def _insert_rows(self, connection: Any, flat: list[Any], owners: list[tuple[Appended, int, str | None]]) -> None:
         width, start, left = len(COLUMNS), 0, len(owners)
         while left:
-            size = CHUNK if left >= CHUNK else 1 << (left.bit_length() - 1)  # few sizes, so that each is prepared once
+            size = CHUNK if left >= CHUNK else 1 << (left.bit_length() - 1)  # few sizes: each is prepared once
             inserted = connection.execute(self._insert(size).sql, flat[start * width : (start + size) * width]).rowcount
-            for told, seq, event_id in owners[start : start + size]:
+            for outcome, seq, event_id in owners[start : start + size]:
                 if inserted < size and event_id is not None and self._seq_of(connection, event_id) != seq:
-                    told.duplicates += 1
+                    outcome.duplicates += 1
                 else:
-                    told.accepted += 1
+                    outcome.accepted += 1
             start, left = start + size, left - size
 
     def _seq_of(self, connection: Any, event_id: str) -> int:
@@ -190,22 +190,22 @@ class EventStore:
         return list(map(StoredEvent._make, rows))
 
     def clock(self) -> Clock:
-        """Every counter at this moment."""
+        """All counters."""
         return Clock(*self.database.read(self._clock)[0])
 
     def attributes(self, person: str) -> dict[str, Any]:
-        """What was said about a person."""
+        """The attributes of a person."""
         return {name: json.loads(value) for name, value in self.database.read(self._attributes, person=person)}
 
     def count(self) -> int:
-        """How many events are kept; reads an index from end to end."""
+        """The number of events; scans an index."""
         return int(self.database.read(self.database.compile(select(func.count()).select_from(events)))[0][0])
 
     def tidy(self) -> None:
-        """Write the log back into the file and empty it, so that neither holds what was deleted."""
+        """Write the log back into the file and truncate it, so that neither holds deleted content."""
         if self.database.sqlite:
             self.database.mine.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def hash(self, person: str) -> bytes:
-        """The keyed hash by which an erased person is known again."""
+        """The keyed hash that recognises an erased person."""
         return hmac.new(self.secret, b"erased\0" + person.encode(), hashlib.sha256).digest()

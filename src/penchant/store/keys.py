@@ -1,4 +1,4 @@
-"""Keys: who may collect, read and administer. A key is told once, when it is made; only its hash is kept."""
+"""API keys and their scopes. A key is shown once, when it is made; the store keeps only its hash."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PREFIX = "pk"
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key. ``origins``: web pages that may send it (empty: any caller that is not a browser page);
-    ``rate``: requests a second, None for the service's own limit."""
+    """A key as it is stored. ``origins``: web pages that may send it (empty: any caller that is not a browser page).
+    ``rate``: requests a second, None for the limit of the service."""
 
     id: str
     name: str
@@ -40,11 +40,11 @@ class Key:
     created: int = 0
 
     def allows(self, scope: str) -> bool:
-        """Whether the key has a scope; ``admin`` has all."""
+        """Whether the key has a scope; ``admin`` includes all."""
         return any(scope in IMPLIED[own] for own in self.scopes)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything about the key but its hashes."""
+        """The key without its hashes."""
         return {
             "id": self.id,
             "name": self.name,
@@ -57,18 +57,18 @@ class Key:
 
 
 def make_secret(key_id: str) -> tuple[str, bytes]:
-    """A key as it is told, and its hash. 256 random bits need no slow hash: nobody can try them all."""
-    told = f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
-    return told, hash_of(told)
+    """The text of a new key, and its hash. 256 random bits need no slow hash."""
+    text = f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
+    return text, hash_of(text)
 
 
-def hash_of(told: str) -> bytes:
+def hash_of(text: str) -> bytes:
     """SHA-256 of a key."""
-    return hashlib.sha256(told.encode("utf-8", "replace")).digest()
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
 class Keyring:
-    """The keys of a store, in memory to check and in the database to keep."""
+    """The keys of a store: checked in memory, kept in the database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -82,11 +82,11 @@ class Keyring:
     def __iter__(self) -> Iterator[Key]:
         return iter(sorted(self._keys.values(), key=lambda key: (key.created, key.id)))
 
-    def check(self, told: str) -> Key | None:
-        """The key that was told, None where it is not one of ours. Takes the same time however much of it is right."""
-        parts = told.split("_")
+    def check(self, text: str) -> Key | None:
+        """The key of a text, None for an invalid one. Takes constant time, however much of the text is right."""
+        parts = text.split("_")
         key = self._keys.get(parts[1]) if len(parts) == 3 else None
-        given = hash_of(told)
+        given = hash_of(text)
         if key is None:
             hmac.compare_digest(given, given)
             return None
@@ -96,11 +96,11 @@ class Keyring:
         return key if fits else None
 
     def origins(self) -> set[str]:
-        """Every origin that some key allows."""
+        """Every origin that a key allows."""
         return {origin for key in self._keys.values() for origin in key.origins}
 
     def load(self) -> None:
-        """Read the keys anew."""
+        """Reload the keys."""
         rows = self.database.read(self.database.compile(select(*table.columns)))
         found = [dict(zip((column.name for column in table.columns), row, strict=True)) for row in rows]
         self._keys = {row["id"]: _from_row(row) for row in found}
@@ -110,32 +110,32 @@ class Keyring:
     def create(
         self, name: str, scopes: Iterable[str], *, origins: Sequence[str] = (), rate: float | None = None
     ) -> tuple[Key, str]:
-        """A new key and the text of it, which is not kept. Raises ``ParameterError`` for what a key cannot be."""
+        """A new key and its text, which is not stored. Raises ``ParameterError`` for invalid settings."""
         chosen = tuple(dict.fromkeys(scopes))
         check_key(name, chosen, origins, rate)
         key_id = secrets.token_hex(4)
-        told, hashed = make_secret(key_id)
+        text, hashed = make_secret(key_id)
         key = Key(key_id, name, chosen, hashed, tuple(origins), rate, created=int(time.time()))
         row = {
             "id": key.id, "name": key.name, "scopes": ",".join(key.scopes), "origins": json.dumps(list(key.origins)),
             "rate": key.rate, "hash": key.hash, "old_hash": None, "old_until": None, "created": key.created,
         }  # fmt: skip
         self._write(insert(table).values({name: bindparam(name) for name in row}), row)
-        return key, told
+        return key, text
 
     def rotate(self, key_id: str, *, grace: int = DAY) -> tuple[Key, str]:
-        """A new secret for a key; the old one is good for ``grace`` seconds more."""
+        """A new secret for a key; the old one stays valid for ``grace`` seconds."""
         key = self._known(key_id)
-        told, hashed = make_secret(key.id)
+        text, hashed = make_secret(key.id)
         key = replace(key, hash=hashed, old_hash=key.hash if grace > 0 else None, old_until=int(time.time()) + grace)
         change = update(table).where(table.c.id == bindparam("which")).values(
             hash=bindparam("h"), old_hash=bindparam("o"), old_until=bindparam("u")
         )  # fmt: skip
         self._write(change, {"which": key.id, "h": key.hash, "o": key.old_hash, "u": key.old_until})
-        return key, told
+        return key, text
 
     def revoke(self, key_id: str) -> Key:
-        """End a key at once."""
+        """Revoke a key at once."""
         key = self._known(key_id)
         self._write(delete(table).where(table.c.id == bindparam("which")), {"which": key.id})
         return key
@@ -164,17 +164,17 @@ def check_origin(origin: str) -> None:
 
 
 def check_key(name: str, scopes: Sequence[str], origins: Sequence[str], rate: float | None) -> None:
-    """Raises ``ParameterError`` where there can be no such key."""
+    """Raises ``ParameterError`` for invalid settings of a key."""
     if not name.strip() or len(name) > 100:
-        raise ParameterError("a key has a name of at most 100 characters, to know it by")
+        raise ParameterError("a key needs a name of at most 100 characters")
     if not scopes or set(scopes) - set(SCOPES):
-        raise ParameterError(f"a key has scopes out of {', '.join(SCOPES)}, not {', '.join(scopes) or 'none'}")
+        raise ParameterError(f"the scopes of a key are {', '.join(SCOPES)}, not {', '.join(scopes) or 'none'}")
     for origin in origins:
         check_origin(origin)
     if origins and set(scopes) != {"collect"}:
-        raise ParameterError("only a key with the scope collect alone may be used by web pages")
+        raise ParameterError("only a key with collect as its single scope may be used by web pages")
     if rate is not None and not 0 < rate < 1e9:
-        raise ParameterError(f"a rate is a number of requests a second, not {rate!r}")
+        raise ParameterError(f"a rate is a positive number of requests a second, not {rate!r}")
 
 
 def _from_row(row: dict[str, Any]) -> Key:

@@ -1,4 +1,4 @@
-"""What can be done with one person's data: read, export, attributes, merge, erase with a receipt."""
+"""The data of one person: read, export, set attributes, merge, erase with a receipt."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sqlalchemy import BigInteger, Text, bindparam, delete, select, update
 from penchant.store.events import FOREVER, EventStore
 from penchant.store.tables import attributes, clock, erased, events
 
-KEPT = "a keyed hash and the time of erasure, by which late events of that person are refused"
+KEPT = "a keyed hash and the time of erasure, to refuse late events of this person"
 
 
 def subject(person: str) -> dict[str, str]:
-    """``{"user": id}`` or ``{"session": id}`` of a person as the store names them."""
+    """``{"user": id}`` or ``{"session": id}`` of a person in the store's notation."""
     return {"user" if person.startswith("u:") else "session": person[2:]}
 
 
@@ -37,7 +37,7 @@ class KeptEvent(NamedTuple):
 
 
 class People:
-    """Everything about one person at a time; ``person`` is "u:" + user or "s:" + session."""
+    """Operations on one person; ``person`` is "u:" + user or "s:" + session."""
 
     def __init__(self, store: EventStore) -> None:
         self.store = store
@@ -45,12 +45,12 @@ class People:
         person, source = bindparam("person", type_=Text()), bindparam("source", type_=Text())
         listed = select(*(e[name] for name in KeptEvent._fields)).where(e.person == person)
         self._listed = make(listed.where(e.seq <= bindparam("upto")).order_by(e.seq.desc()).limit(bindparam("most")))
-        self._said = make(delete(attributes).where(a.person == person, a.name == bindparam("name")))
+        self._unset = make(delete(attributes).where(a.person == person, a.name == bindparam("name")))
         fresh = store.database.insert(attributes).values(
             person=person, name=bindparam("name"), value=bindparam("value")
         )
         again = fresh.on_conflict_do_update(index_elements=["person", "name"], set_={"value": bindparam("value")})
-        self._say, self._say_new = make(again), make(fresh.on_conflict_do_nothing())
+        self._set, self._set_new = make(again), make(fresh.on_conflict_do_nothing())
         self._names = make(select(a.name, a.value).where(a.person == person))
         since = bindparam("since", type_=BigInteger())
         self._refuse = make(delete(events).where(e.person == source, e.time <= since))
@@ -65,12 +65,12 @@ class People:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def events(self, person: str, k: int, upto: int = FOREVER) -> list[KeptEvent]:
-        """The newest k events up to one, newest accepted first."""
+        """The newest k events up to ``upto``, newest accepted first."""
         rows = self.store.database.read(self._listed, person=person, upto=upto, most=k)
         return list(map(KeptEvent._make, rows))
 
     def export(self, person: str) -> dict[str, Any]:
-        """Everything that is kept of a person, events in the order they were accepted."""
+        """Everything that is stored about a person, events in the order of acceptance."""
         return {
             **subject(person),
             "attributes": self.store.attributes(person),
@@ -80,20 +80,20 @@ class People:
 
     # -- changing -------------------------------------------------------------------------------------------------
 
-    async def set_attributes(self, person: str, said: Mapping[str, Any]) -> None:
-        """Set attributes; None takes one away."""
+    async def set_attributes(self, person: str, attributes: Mapping[str, Any]) -> None:
+        """Set attributes; None removes one."""
 
         def work(connection: Any) -> None:
-            for name, value in said.items():
+            for name, value in attributes.items():
                 named = {"person": person, "name": name, "value": json.dumps(value)}
-                statement = self._said if value is None else self._say
+                statement = self._unset if value is None else self._set
                 connection.execute(statement.sql, statement.values(named))
 
         await self.store.writer.do(work)
 
     async def merge(self, source: str, target: str) -> dict[str, Any]:
-        """Move everything of ``source`` to ``target``; attributes that both have stay those of the target. Events dated
-        before the erasure of the target are dropped, as they would be refused if they came in now."""
+        """Move everything of ``source`` to ``target``. Attributes of the target win over those of the source. Events
+        dated before an erasure of the target are dropped, as they would be refused if they arrived now."""
         hashed = self.store.hash(target)
 
         def work(connection: Any) -> tuple[int, int, int]:
@@ -104,23 +104,22 @@ class People:
             rows = connection.execute(self._names.sql, self._names.values({"person": source})).fetchall()
             for name, value in rows:
                 named = {"person": target, "name": name, "value": value}
-                connection.execute(self._say_new.sql, self._say_new.values(named))
+                connection.execute(self._set_new.sql, self._set_new.values(named))
             connection.execute(self._drop_attributes.sql, self._drop_attributes.values({"person": source}))
             return moved, len(rows), dropped
 
-        moved, said, dropped = await self.store.writer.do(work)
-        counts = {"events": moved, "attributes": said, "refused": dropped}
+        moved, named, dropped = await self.store.writer.do(work)
+        counts = {"events": moved, "attributes": named, "refused": dropped}
         return {"from": subject(source), "to": subject(target), **counts}
 
     async def erase(self, person: str) -> dict[str, Any]:
-        """Delete everything of a person; the receipt lists what was removed and what is left.
-
-        What is left refuses events of that person that are dated up to now.
+        """Delete everything of a person. The receipt lists what was removed and what is left, which refuses events of
+        the person that are dated up to now.
         """
         now, hashed = int(time.time()), self.store.hash(person)
 
         def work(connection: Any) -> tuple[int, int]:
-            connection.execute(self._tick.sql, self._tick.values({}))  # first, as events do: nobody waits in a circle
+            connection.execute(self._tick.sql, self._tick.values({}))  # first, as for events: no deadlock
             removed = tuple(
                 connection.execute(statement.sql, statement.values({"person": person})).rowcount
                 for statement in (self._drop_events, self._drop_attributes)
@@ -128,11 +127,11 @@ class People:
             connection.execute(self._erase.sql, self._erase.values({"hash": hashed, "time": now}))
             return removed[0], removed[1]
 
-        gone, said = await self.store.writer.do(work)
+        gone, named = await self.store.writer.do(work)
         return {
             **subject(person),
             "erased_at": now,
-            "removed": {"events": gone, "attributes": said},
+            "removed": {"events": gone, "attributes": named},
             "kept": KEPT,
             "hash": hashed.hex(),
         }

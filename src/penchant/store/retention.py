@@ -1,4 +1,4 @@
-"""What is kept, and for how long; what is dropped is counted."""
+"""Retention: how many events are kept, and for how long. Dropped events are counted."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import bindparam, delete, func, select, tuple_, update
 from penchant.store.events import EventStore
 from penchant.store.tables import clock, events
 
-AT_ONCE = 2000  # rows in one transaction, so that events do not wait long behind it
+AT_ONCE = 2000  # rows of one transaction, so that new events do not wait long
 
 
 class Retention:
-    """Drops events older than ``keep`` seconds (None: never) and all but the newest ``per_user`` of one person."""
+    """Drops events older than ``keep`` seconds (None: never), and all but the newest ``per_user`` of a person."""
 
     def __init__(self, store: EventStore, *, keep: int | None, per_user: int) -> None:
         self.store, self.keep, self.per_user = store, keep, per_user
@@ -31,7 +31,7 @@ class Retention:
         self._count = make(update(clock).values(counted))
 
     async def run(self, crowded: list[str]) -> tuple[int, int]:
-        """Drop what is due: returns how many were too old, and how many too many. ``crowded`` is from ``find``."""
+        """Drop what is due, ``crowded`` being from ``find``; returns how many events were too old, and too many."""
         old, many = 0, 0
         while self.keep is not None:
             dropped = await self.store.writer.do(self._old(int(time.time()) - self.keep))
@@ -43,7 +43,7 @@ class Retention:
         return old, many
 
     def find(self) -> list[str]:
-        """People with too many events; reads an index from end to end, so call it outside the event loop."""
+        """People with too many events. Scans an index: call it outside the event loop."""
         return [row[0] for row in self.store.database.read(self._many, most=self.per_user)]
 
     def _old(self, before: int) -> Any:

@@ -1,4 +1,4 @@
-"""The tables of the event store; ``migrations`` makes them, and a test holds the two to each other."""
+"""The tables of the event store. ``migrations`` creates them, and a test compares the two."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# One person's events lie side by side, in the order they were accepted: an answer is one read of neighbouring rows.
-# ``person`` is "u:" + user or "s:" + session; ``seq`` grows with every event of the store; times are unix seconds.
+# The events of a person are adjacent, in the order of acceptance: an answer reads neighbouring rows.
+# ``person`` is "u:" + user or "s:" + session; ``seq`` grows with every event; times are unix seconds.
 events = Table(
     "events",
     metadata,
@@ -56,7 +56,7 @@ items = Table(
 )
 Index("items_changed", items.c.changed)
 
-# One row an attribute, so that a segment of people is one index range.
+# One row per attribute, so that a segment of people is one index range.
 attributes = Table(
     "attributes",
     metadata,
@@ -67,7 +67,7 @@ attributes = Table(
 )
 Index("attributes_value", attributes.c.name, attributes.c.value, attributes.c.person)
 
-# All that is left of an erased person: a keyed hash and a time.
+# What is left of an erased person: a keyed hash and a time.
 erased = Table(
     "erased",
     metadata,
@@ -83,7 +83,7 @@ keys = Table(
     Column("name", Text, nullable=False),
     Column("scopes", Text, nullable=False),  # comma-separated
     Column("origins", Text, nullable=False),  # JSON list
-    Column("rate", Double),  # requests a second, null: as the service is configured
+    Column("rate", Double),  # requests a second; null: the setting of the service
     Column("hash", LargeBinary, nullable=False),  # SHA-256 of a 256-bit secret
     Column("old_hash", LargeBinary),  # before the last rotation
     Column("old_until", BigInteger),
@@ -106,7 +106,7 @@ settings = Table(
     Column("value", Text, nullable=False),
 )
 
-# One row. ``events`` hands out seq; the others grow with every change of what a process may hold in memory.
+# One row. ``events`` assigns seq; the others grow with every change to what processes hold in memory.
 clock = Table(
     "clock",
     metadata,

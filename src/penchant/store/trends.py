@@ -1,4 +1,4 @@
-"""What people did lately, all together: popular, trending, and popular in a segment of people."""
+"""Counts over everybody: popular, trending, and popular in a segment of people."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from penchant.store.events import EventStore
 from penchant.store.tables import attributes, events
 
 DAY = 86_400
-FRESH = 10.0  # seconds for which counts over everybody are kept
-MOST = 10_000  # items that are counted
-KEPT = 64  # counts that are kept
+FRESH = 10.0  # seconds for which a count is reused
+MOST = 10_000  # items of one count
+KEPT = 64  # counts in memory
 
 
 @dataclass(frozen=True)
 class Segment:
-    """People who share the value of an attribute, and their items, most people first, as of an event."""
+    """People who share the value of an attribute, and their items as of an event, most people first."""
 
     attribute: str
     value: Any
@@ -31,14 +31,14 @@ class Segment:
     items: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """As an answer tells it."""
+        """As an answer shows it."""
         return {"attribute": self.attribute, "value": self.value, "people": self.people}
 
 
 class Trends:
-    """Counts over everybody's events; never part of a personal answer but where nothing is known of the person.
+    """Counts over everybody's events. A personal answer uses them only if nothing is known about the person.
 
-    Counting reads many rows, and raises ``Slow`` on the event loop; what was counted is kept for ten seconds.
+    Counting reads many rows, and raises ``Slow`` on the event loop. Counts are reused for ten seconds.
     """
 
     def __init__(self, store: EventStore, *, min_support: int) -> None:
@@ -67,7 +67,7 @@ class Trends:
         return counted
 
     def popular(self, days: float) -> list[tuple[str, float]]:
-        """Items with the number of people who did something with them in the last ``days``, most first."""
+        """Items by the number of people with an event in the last ``days``, most first."""
         now = int(time.time())
 
         def count() -> list[tuple[str, float]]:
@@ -77,8 +77,8 @@ class Trends:
         return self._fresh(("popular", days), count)  # type: ignore[no-any-return]  # what count returns
 
     def trending(self, days: float) -> list[tuple[str, float]]:
-        """Items by how many more people than before did something with them: (n − b) / √(b + 1), n in the last
-        ``days``, b in as many days before."""
+        """Items whose number of people rose, by (n − b) / √(b + 1): n people in the last ``days``, b in the period
+        before. Most first."""
         now, span = int(time.time()), int(days * DAY)
 
         def count() -> list[tuple[str, float]]:
@@ -89,20 +89,20 @@ class Trends:
 
         return self._fresh(("trending", days), count)  # type: ignore[no-any-return]  # what count returns
 
-    def segment(self, said: Mapping[str, Any]) -> Segment | None:
-        """The smallest segment of a person's attributes that at least ``min_support`` people with events share; None
-        where no segment is that large."""
-        found = [segment for name, value in sorted(said.items()) if (segment := self._lately(name, value)).people]
+    def segment(self, attributes: Mapping[str, Any]) -> Segment | None:
+        """The smallest segment of these attributes with at least ``min_support`` people with events; None if there is
+        none."""
+        found = [self._current(name, value) for name, value in sorted(attributes.items())]
         large = [segment for segment in found if segment.people >= self.min_support]
         return min(large, key=lambda segment: segment.people, default=None)
 
-    def _lately(self, name: str, value: Any) -> Segment:
-        """One segment as of a moment ago."""
+    def _current(self, name: str, value: Any) -> Segment:
+        """A segment as of now, or of a moment ago."""
         key = ("segment", name, json.dumps(value))
         return self._fresh(key, lambda: self.as_of(name, value, self.store.clock().events))  # type: ignore[no-any-return]  # what it counts
 
     def as_of(self, name: str, value: Any, upto: int) -> Segment:
-        """One segment as of an event: the same whenever it is asked for."""
+        """A segment as of an event: always the same."""
         named = {"name": name, "value": json.dumps(value), "upto": upto}
 
         def count() -> Segment:

@@ -1,4 +1,4 @@
-"""One thread writes: whatever waits when a commit returns goes into the next transaction, together."""
+"""Group commit: one thread writes everything that is queued when the last commit returns in one transaction."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from typing import Any, TypeVar
 from penchant.store.database import Database, StoreError, first_line, transaction
 
 T = TypeVar("T")
-GROUP = 4096  # events in one transaction, so that nobody waits long behind a flood
-WAITING = 65_536  # events that may wait; beyond, the service says that it is busy
+GROUP = 4096  # events of one transaction, so that nobody waits long behind a flood
+WAITING = 65_536  # events that may be queued; beyond that the service is busy
 
 
 class BusyError(StoreError):
-    """More is waiting to be written than can be written soon."""
+    """The queue of the writer is full."""
 
 
 @dataclass(eq=False)
 class Job:
-    """Something to write, and the future that learns of it once it is committed."""
+    """Work for the writer, and the future that is resolved once it is committed."""
 
     future: Any
     loop: asyncio.AbstractEventLoop | None
-    work: Callable[[Any], Any] | None = None  # work(connection), alone under a savepoint
-    batch: Any = None  # or a batch of events, which is written together with its neighbours
+    work: Callable[[Any], Any] | None = None  # work(connection), under its own savepoint
+    batch: Any = None  # or a batch of events, written together with its neighbours
     size: int = 1
     result: Any = None
     error: BaseException | None = None
@@ -40,8 +40,8 @@ class Job:
 class Writer:
     """Group commit. ``append(connection, batches)`` writes many batches of events and returns a result for each.
 
-    A future is resolved only after the transaction that holds its work was committed; with ``synchronous=FULL`` that is
-    after the log is on the disk. Work that refuses (raises) is rolled back alone.
+    A future is resolved only after its transaction was committed; with ``synchronous=FULL`` the log is on disk then.
+    Work that raises is rolled back alone.
     """
 
     def __init__(self, database: Database, append: Callable[[Any, Sequence[Any]], list[Any]]) -> None:
@@ -54,21 +54,21 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="penchant-writer", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what waits, then end."""
+        """Write everything that is queued, then end."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         if self._thread.ident is not None:
             self._thread.join()
 
-    # -- asking ---------------------------------------------------------------------------------------------------
+    # -- queueing -------------------------------------------------------------------------------------------------
 
     async def append(self, batch: Any, size: int) -> Any:
-        """Write a batch of events; returns what ``append`` says of it, once it is durable. Raises ``StoreError``."""
+        """Write a batch of events; returns its outcome once it is durable. Raises ``StoreError``."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._put(Job(future, loop, batch=batch, size=size))
@@ -82,14 +82,14 @@ class Writer:
         return await future
 
     def do_now(self, work: Callable[[Any], T]) -> T:
-        """``do`` for code without an event loop."""
+        """As ``do``, without an event loop."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._put(Job(future, None, work=work))
         return future.result()
 
     @property
     def waiting(self) -> int:
-        """Events that wait to be written."""
+        """The number of queued events."""
         return self._waiting
 
     def _put(self, job: Job) -> None:
@@ -107,7 +107,7 @@ class Writer:
     def _run(self) -> None:
         while jobs := self._take():
             self._commit(jobs)
-            _tell(jobs)
+            _resolve(jobs)
         self.database.drop_mine()
 
     def _take(self) -> list[Job]:
@@ -128,7 +128,7 @@ class Writer:
             connection = self.database.mine
             with transaction(connection, immediate=self.database.sqlite):
                 self._write(connection, jobs)
-        except Exception as failed:  # noqa: BLE001  # whatever it is, everyone who waits is told
+        except Exception as failed:  # noqa: BLE001  # every waiting request gets the error
             self.database.drop_mine()
             self._failed(jobs, failed)
         else:
@@ -152,7 +152,7 @@ class Writer:
             n = stop
 
     def _failed(self, jobs: list[Job], failed: Exception) -> None:
-        """The transaction is gone. What one job did wrong must not cost the others theirs; a full disk costs all."""
+        """The transaction failed. Unless the store itself failed, run each job alone, so that only the faulty fails."""
         dbapi = self.database.engine.dialect.dbapi
         lasting = isinstance(failed, StoreError) or (dbapi is not None and isinstance(failed, dbapi.OperationalError))
         if len(jobs) > 1 and not lasting:
@@ -171,14 +171,14 @@ def _alone(connection: Any, job: Job) -> None:
     connection.execute("SAVEPOINT alone")
     try:
         job.result = job.work(connection)
-    except Exception as refused:  # noqa: BLE001  # it is handed to whoever asked
+    except Exception as refused:  # noqa: BLE001  # the caller gets it
         job.error = refused
         connection.execute("ROLLBACK TO SAVEPOINT alone")
     connection.execute("RELEASE SAVEPOINT alone")
 
 
-def _tell(jobs: list[Job]) -> None:
-    """Wake everyone of one transaction, the event loop once."""
+def _resolve(jobs: list[Job]) -> None:
+    """Resolve the futures of one transaction, waking each event loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
         if job.loop is None:
@@ -186,13 +186,13 @@ def _tell(jobs: list[Job]) -> None:
         else:
             by_loop.setdefault(job.loop, []).append(job)
     for loop, of_loop in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
             loop.call_soon_threadsafe(_settle, of_loop)
 
 
 def _settle(jobs: list[Job]) -> None:
     for job in jobs:
-        if job.future.done():  # whoever asked has gone
+        if job.future.done():  # the caller is gone
             continue
         if job.error is not None:
             job.future.set_exception(job.error)

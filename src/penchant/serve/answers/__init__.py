@@ -1,1 +1,1 @@
-"""Answers: personal lists, lists for nobody in particular, filters, and the models that make them."""
+"""Answers: personal lists, non-personalised lists, and the models behind them."""

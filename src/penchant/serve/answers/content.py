@@ -1,4 +1,4 @@
-"""Likeness by what the catalogue says: for items that no model has learned yet."""
+"""Similarity by catalogue attributes, for items that the model has not learned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from penchant.serve.catalogue.columns import parts, spelled
 from penchant.serve.catalogue.live import LiveCatalogue
 
-COMMON = 0.5  # a value that more than this share of the items has says nothing
+COMMON = 0.5  # a value of more than this share of the items is ignored
 
 
 def features(catalogue: LiveCatalogue, at: int) -> dict[tuple[str, str], float]:
@@ -29,8 +29,10 @@ def features(catalogue: LiveCatalogue, at: int) -> dict[tuple[str, str], float]:
 def by_content(
     catalogue: LiveCatalogue, positions: Sequence[int], among: Iterable[int] | None = None
 ) -> dict[int, float]:
-    """How much items (``among`` them where it is given) resemble these: the cosine of their weighted values; items
-    without a common value are absent."""
+    """Similarity of items (of ``among`` if given) to these: the cosine of their weighted values.
+
+    Items without a shared value are absent.
+    """
     with catalogue.lock:
         return _by_content(catalogue, positions, among)
 

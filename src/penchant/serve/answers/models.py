@@ -1,4 +1,4 @@
-"""The models that can be served: list, load, activate, roll back. A broken folder never replaces a good one."""
+"""The models that can be served: list, load, swap. A broken folder never replaces a working model."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.store.items import ItemChange
 
 MANIFEST = "manifest.json"
-LOADED = 2  # the active model and the one before it: its page tokens stay good, and a roll back is at once
+LOADED = 2  # the active and the previous model: page tokens stay valid, and a rollback is immediate
 WARM_ANSWERS, WARM_EVENTS = 5, 5  # answers, and events of the history of each
 UNREADABLE = (OSError, ValueError, RecursionError)
 
 
 def _read(path: Path) -> Any:
-    """The JSON of a file; NaN and infinities, which JSON has not, are null. Raises one of ``UNREADABLE``."""
+    """The JSON of a file, with NaN and infinities as null. Raises one of ``UNREADABLE``."""
     return json.loads(path.read_bytes(), parse_constant=lambda _: None)
 
 
 @dataclass(eq=False)
 class ServedModel:
-    """A recommender that is ready to answer, with the catalogue as it is now."""
+    """A recommender that is ready to answer, with the live catalogue."""
 
     name: str
     recommender: Recommender
     catalogue: LiveCatalogue
-    seconds: float = 0.0  # what one answer takes, warm
-    reason_seconds: float = 0.0  # what the reasons of one item take for a history of one event
-    reason_grows: bool = False  # whether they take longer for longer histories
-    kept: dict[str, Any] = field(default_factory=dict)  # what is computed once from the model
+    seconds: float = 0.0  # of one warm answer
+    reason_seconds: float = 0.0  # of the reasons for one item, for a history of one event
+    reason_grows: bool = False  # whether they grow with the history
+    kept: dict[str, Any] = field(default_factory=dict)  # results computed once from the model
 
     @property
     def version(self) -> str:
@@ -52,12 +52,12 @@ class ServedModel:
 
     @cached_property
     def nobody(self) -> Histories:
-        """The history of someone about whom nothing is known."""
+        """The empty history."""
         return Histories(np.zeros(2, np.int64), np.empty(0, np.int32), self.recommender.model.n_items)
 
     @cached_property
     def popularity_rank(self) -> Ints:
-        """What decides between equal scores."""
+        """The order among items of equal score."""
         return rank_by_popularity(self.recommender.item_counts)
 
     def answer(self, items: list[Item], removed: dict[str, int], degraded: Sequence[str], **more: Any) -> Answer:
@@ -100,10 +100,10 @@ class ServedModel:
 
 
 class Models:
-    """The folders that can be served, and those that are loaded.
+    """The folders that can be served, and the loaded models.
 
     ``root`` is a saved recommender, or a folder of them. Names come from listing it, never from a request. ``active``
-    changes by one assignment: an answer that has begun keeps the model it began with.
+    changes by one assignment: a running answer keeps its model.
     """
 
     def __init__(self, root: str | Path, *, allow_remembered: bool = False) -> None:
@@ -111,16 +111,16 @@ class Models:
         if not self.root.exists():
             raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
         self.loaded: list[ServedModel] = []  # the active one first
-        self.beside: ServedModel | None = None  # to be compared with; it answers nobody else
+        self.beside: ServedModel | None = None  # for comparison only
 
     @property
     def active(self) -> ServedModel:
-        """The model that answers."""
+        """The active model."""
         return self.loaded[0]
 
     @property
     def at_hand(self) -> list[ServedModel]:
-        """Every loaded model: the active one, the one before it, and the one to compare with."""
+        """Every loaded model: the active, the previous, and the one for comparison."""
         names = {one.name for one in self.loaded}
         return self.loaded if self.beside is None or self.beside.name in names else [*self.loaded, self.beside]
 
@@ -135,21 +135,21 @@ class Models:
             return {self.root.name: self.root}
         if not self.root.is_dir():
             return {}
-        inside = (path for path in self.root.iterdir() if path.name.isprintable())  # a name that JSON can say
+        inside = (path for path in self.root.iterdir() if path.name.isprintable())  # a name that JSON can hold
         found = (path for path in inside if not path.name.startswith(".") and not path.is_symlink())
         return {path.name: path for path in sorted(found) if (path / MANIFEST).is_file()}
 
     def describe(self) -> list[dict[str, Any]]:
-        """What each folder says it holds, newest first; ``broken`` says why one cannot be served."""
+        """The content of each folder by its manifest, newest first; ``broken`` says why one cannot be served."""
         active = self.loaded[0].name if self.loaded else None
         loaded = {one.name for one in self.at_hand}
-        told = []
+        entries = []
         for name, path in self.folders().items():
-            told.append({**self._describe(name, path), "active": name == active, "loaded": name in loaded})
-        gone = [one for one in self.loaded if one.name not in {entry["name"] for entry in told}]
+            entries.append({**self._describe(name, path), "active": name == active, "loaded": name in loaded})
+        gone = [one for one in self.loaded if one.name not in {entry["name"] for entry in entries}]
         for one in gone:
             document = {"name": one.name, "version": one.version, "model": type(one.recommender.model).name}
-            told.append(
+            entries.append(
                 {
                     **document,
                     "created": None,
@@ -158,7 +158,7 @@ class Models:
                     "loaded": True,
                 }
             )
-        return sorted(told, key=lambda entry: str(entry["created"]), reverse=True)
+        return sorted(entries, key=lambda entry: str(entry["created"]), reverse=True)
 
     def _describe(self, name: str, path: Path) -> dict[str, Any]:
         document: dict[str, Any] = {"name": name, "version": None, "model": None, "created": None, "broken": None}
@@ -181,9 +181,9 @@ class Models:
     # -- loading --------------------------------------------------------------------------------------------------
 
     def read(self, name: str, changes: Sequence[ItemChange], fully: bool) -> ServedModel:
-        """Load one folder and make it ready; ``fully`` also compares every byte with its hash.
+        """Load a folder and warm its model; ``fully`` also verifies the hash of every file.
 
-        Raises ``PenchantError`` where it cannot be served.
+        Raises ``PenchantError`` if it cannot be served.
         """
         path = self.folders().get(name)
         if path is None:
@@ -204,12 +204,12 @@ class Models:
     def _refuse_remembered(self, recommender: Recommender) -> None:
         if recommender.remembering is not None and not self.allow_remembered:
             raise ParameterError(
-                f"{recommender.remembering} keeps training histories, from which people could be known again: "
+                f"{recommender.remembering} keeps training histories, from which people could be recognised: "
                 "it is served only with --allow-remembered"
             )
 
     def start(self, wanted: Sequence[str], changes: Sequence[ItemChange]) -> list[str]:
-        """Load the first of ``wanted`` (then the newest) that can be; returns what went wrong with those before it."""
+        """Load the first of ``wanted`` (then of all, newest first) that loads; returns the errors of those before."""
         names = [entry["name"] for entry in self.describe()]
         order = list(dict.fromkeys([*(name for name in wanted if name in names), *names]))
         if not order:
@@ -227,11 +227,11 @@ class Models:
         return [str(wrong) for wrong in failures]
 
     def find(self, version: str) -> ServedModel | None:
-        """The loaded model of a version, None where it is gone."""
+        """The loaded model of a version, None if it is gone."""
         return next((one for one in self.loaded if one.version == version), None)
 
     def swap(self, ready: ServedModel) -> None:
-        """Answer with this one from now on."""
+        """Make this model the active one."""
         others = [one for one in self.loaded if one.name != ready.name and one.version != ready.version]
         self.loaded = [ready, *others][:LOADED]
 

@@ -1,1 +1,1 @@
-"""The catalogue as it is now: what was saved with the model and what was changed since."""
+"""The live catalogue: what was saved with the model, and the changes since."""

@@ -1,4 +1,4 @@
-"""One attribute of all items, that can be asked for values and ranges and changed item by item."""
+"""One attribute of all items: filtered by values and ranges, changed item by item."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Positions = set[int]
 
 
 def parts(value: Any) -> tuple[Any, ...]:
-    """The single values of an attribute: a list has several, None has none."""
+    """The values of an attribute: several of a list, none of None."""
     if value is None:
         return ()
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def spelled(value: Any) -> str:
-    """How values are compared: text whatever its case, 3 and 3.0 alike, true and "true" alike."""
+    """The form in which values are compared: text without case; 3 and 3.0 are equal, and so are true and "true"."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -29,7 +29,7 @@ def spelled(value: Any) -> str:
 
 
 class Column:
-    """The values of one attribute by position, and for each value the positions that have it."""
+    """The values of one attribute by position, and the positions by value."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self.values: list[Any] = [_plain(value) for value in values]
@@ -37,12 +37,12 @@ class Column:
         self._numbers: NDArray[np.float64] | None = None
 
     def append(self) -> None:
-        """One more item, without a value."""
+        """Add an item without a value."""
         self.values.append(None)
         self._numbers = None
 
     def set(self, at: int, value: Any) -> None:
-        """The value of one item; None takes it away."""
+        """Set the value of an item; None removes it."""
         value = _plain(value)
         if self.values[at] == value and type(self.values[at]) is type(value):
             return
@@ -55,7 +55,7 @@ class Column:
 
     @property
     def holders(self) -> dict[str, Positions]:
-        """For each value, spelled as values are compared, the positions of the items that have it."""
+        """The positions by value, spelled as values are compared."""
         if self._holders is None:
             self._holders = {}
             for at, value in enumerate(self.values):
@@ -64,7 +64,7 @@ class Column:
         return self._holders
 
     def one_of(self, values: Iterable[Any]) -> Bools:
-        """Which items have one of these values."""
+        """The items with one of these values."""
         mask = np.zeros(len(self.values), dtype=np.bool_)
         for value in values:
             found = self.holders.get(spelled(value))
@@ -73,7 +73,7 @@ class Column:
         return mask
 
     def between(self, low: float | None, high: float | None) -> Bools:
-        """Which items have a number in a range, bounds included."""
+        """The items with a number in a range, bounds included."""
         if self._numbers is None:
             self._numbers = np.array([_number(value) for value in self.values], dtype=np.float64)
         mask: Bools = ~np.isnan(self._numbers)
@@ -84,12 +84,12 @@ class Column:
         return mask
 
     def exists(self) -> Bools:
-        """Which items have a value."""
+        """The items with a value."""
         return np.fromiter((bool(parts(value)) for value in self.values), dtype=np.bool_, count=len(self.values))
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can say: no NumPy types, no NaN, lists instead of sets and arrays."""
+    """A value as JSON: no NumPy types, no NaN, lists instead of sets and arrays."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, float) and not np.isfinite(value):

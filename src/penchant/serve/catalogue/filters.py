@@ -1,13 +1,13 @@
-"""The filter of an answer: a small declared grammar over what the catalogue says of the items.
+"""Filters: a small grammar over the attributes of items.
 
 ::
 
     where     = {"all": [where, ...]} | {"any": [where, ...]} | {"none": [where, ...]} | condition
-    condition = {"attribute": NAME, "in": [value, ...]}            one of the item's values is one of these
-              | {"attribute": NAME, "from": number, "to": number}  either bound may be left out; both are included
+    condition = {"attribute": NAME, "in": [value, ...]}            one of the item's values is in the list
+              | {"attribute": NAME, "from": number, "to": number}  either bound may be left out; both are inclusive
               | {"attribute": NAME, "exists": true | false}
               | {"domain": [NAME, ...]}
-              | {"available": true | false}                        replaces the rule that unavailable items never show
+              | {"available": true | false}                        replaces the rule that hides unavailable items
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _STRICT = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
 
 
 class AllOf(BaseModel):
-    """Every one of these holds."""
+    """All of these hold."""
 
     model_config = _STRICT
     all: list[Where] = Field(min_length=1, max_length=CONDITIONS)
@@ -44,14 +44,14 @@ class AnyOf(BaseModel):
 
 
 class NoneOf(BaseModel):
-    """Not one of these holds."""
+    """None of these holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, title="NoneOf")
     none: list[Where] = Field(min_length=1, max_length=CONDITIONS)
 
 
 class OneOf(BaseModel):
-    """One of the item's values of an attribute is one of these."""
+    """The attribute has one of these values."""
 
     model_config = _STRICT
     attribute: Name
@@ -59,7 +59,7 @@ class OneOf(BaseModel):
 
 
 class Between(BaseModel):
-    """A number of the item lies in a range, bounds included."""
+    """The attribute is a number in a range, bounds included."""
 
     model_config = _STRICT
     attribute: Name
@@ -69,12 +69,12 @@ class Between(BaseModel):
     @model_validator(mode="after")
     def _bounded(self) -> Between:
         if self.low is None and self.high is None:
-            raise ValueError("a range has 'from', 'to' or both")
+            raise ValueError("a range needs 'from', 'to' or both")
         return self
 
 
 class Exists(BaseModel):
-    """The item has a value of an attribute, or has none."""
+    """The attribute has a value, or has none."""
 
     model_config = _STRICT
     attribute: Name
@@ -89,7 +89,7 @@ class Domain(BaseModel):
 
 
 class Available(BaseModel):
-    """The item can be had, or cannot."""
+    """The item is available, or is not."""
 
     model_config = _STRICT
     available: bool = Field(strict=True)
@@ -106,7 +106,7 @@ _ADAPTERS = {model: TypeAdapter(model) for _, model in _BY_KEY}
 
 
 def parse(given: Any, field: str = "where") -> Where | None:
-    """The filter that a request holds, as JSON text (GET) or as an object (POST); None where there is none.
+    """The filter of a request, from JSON text (GET) or an object (POST); None if there is none.
 
     Raises ``Problem`` 422 that names the place in the filter.
     """
@@ -122,7 +122,7 @@ def parse(given: Any, field: str = "where") -> Where | None:
 
 
 def _measure(given: Any, field: str) -> None:
-    """Bounds before anything is built from it."""
+    """Check depth and size before anything is built."""
     count, waiting = 0, [(given, 1)]
     while waiting:
         node, depth = waiting.pop()
@@ -138,12 +138,12 @@ def _measure(given: Any, field: str) -> None:
 
 
 def _read(given: Any, field: str) -> Where:
-    """Read by the key that stands there, so that an error speaks of that form and not of all eight."""
+    """Read the form that its key names, so that an error describes that form and not all eight."""
     if not isinstance(given, dict):
-        raise invalid(field, 'is a JSON object like {"attribute": "genre", "in": ["drama"]}')
+        raise invalid(field, 'is not a JSON object like {"attribute": "genre", "in": ["drama"]}')
     found = next((model for key, model in _BY_KEY if key in given), None)
     if found is None:
-        raise invalid(field, "has none of all, any, none, attribute, domain and available")
+        raise invalid(field, "needs one of all, any, none, attribute, domain and available")
     for key in ("all", "any", "none"):
         inner = given.get(key)
         if isinstance(inner, list) and set(given) == {key} and inner:
@@ -157,7 +157,7 @@ def _read(given: Any, field: str) -> Where:
 
 
 def walk(where: Where | None) -> Iterator[Where]:
-    """Every part of a filter."""
+    """All parts of a filter."""
     waiting = [where] if where is not None else []
     while waiting:
         node = waiting.pop()
@@ -167,5 +167,5 @@ def walk(where: Where | None) -> Iterator[Where]:
 
 
 def text(where: Where | None) -> str:
-    """One spelling of a filter, to compare and to keep what it selects."""
+    """The canonical text of a filter, for comparisons and as a cache key."""
     return "" if where is None else json.dumps(where.model_dump(by_alias=True), sort_keys=True)

@@ -1,4 +1,4 @@
-"""The catalogue as it is now: what was saved with the model, and the changes that the API made since."""
+"""The live catalogue: what was saved with the model, and the changes that the API made since."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ Bools = NDArray[np.bool_]
 T = TypeVar("T")
 NEVER = 2**62
 KEPT_FILTERS = 256
-KEPT_BYTES = 2**26  # of what filters selected: with many items fewer are kept
+KEPT_BYTES = 2**26  # of cached selections; fewer are kept where there are many items
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The items that may be shown: a mask, and how many items each filter took out (each counted once)."""
+    """The items that may be shown: a mask, and how many items each filter removed (each item counted once)."""
 
     mask: Bools
     removed: dict[str, int]
-    unknown: list[str]  # attributes that the filter names and no item has
+    unknown: list[str]  # attributes of the filter that no item has
 
 
 class LiveCatalogue:
-    """Every item by position: first those of the model, in the order of its indexes, then those it does not know.
+    """All items by position: first those of the model, in the order of its indexes, then those it does not know.
 
-    ``apply`` acts at once. Whatever is computed from the items is kept until the next change or the next expiry.
+    ``apply`` takes effect at once. Selections are cached until the next change or expiry.
     """
 
     def __init__(self, recommender: Recommender, changes: Sequence[ItemChange] = ()) -> None:
@@ -70,7 +70,7 @@ class LiveCatalogue:
         self._counts = np.atleast_1d(recommender.item_counts)
         self._derived: dict[str, tuple[int, Any]] = {}
         self.version = 0
-        self.lock = threading.RLock()  # a slow model answers in a thread, while items change
+        self.lock = threading.RLock()  # a slow model answers in a thread while items change
         self._kept: OrderedDict[str, Selection] = OrderedDict()
         self._kept_from, self._kept_until = 0.0, 0.0
         for change in changes:
@@ -119,7 +119,7 @@ class LiveCatalogue:
         return at
 
     def _as_saved(self, at: int) -> None:
-        """Back to what was saved with the model."""
+        """Reset an item to what was saved with the model."""
         saved = self._saved if self._saved is not None and at < self._n_saved else None
         self.titles[at] = None if saved is None else saved.titles[at]
         self.domains.set(at, None if saved is None or saved.domains is None else saved.domains[at])
@@ -138,7 +138,7 @@ class LiveCatalogue:
         elif name in {"available", "hidden"}:
             getattr(self, name)[at] = (name == "available") if value is None else bool(value)
 
-    # -- looking --------------------------------------------------------------------------------------------------
+    # -- reading --------------------------------------------------------------------------------------------------
 
     def item_id(self, at: int) -> str:
         """The id of a position."""
@@ -149,7 +149,7 @@ class LiveCatalogue:
         return self.titles[at]
 
     def describe(self, at: int, now: float | None = None) -> dict[str, Any]:
-        """Everything that is known about one item."""
+        """Everything that is known about an item."""
         moment = time.time() if now is None else now
         values = {name: column.values[at] for name, column in self.attributes.items()}
         expires = int(self.expires[at])
@@ -180,7 +180,7 @@ class LiveCatalogue:
         return result
 
     def select(self, where: Where | None, now: float | None = None) -> Selection:
-        """The items that may be shown under a filter, shape ``(len(self),)``."""
+        """The items that may be shown under a filter; the mask has shape ``(len(self),)``."""
         with self.lock:
             return self._selected(where, time.time() if now is None else now)
 
@@ -246,5 +246,5 @@ class LiveCatalogue:
         return held
 
     def _column(self, attribute: str) -> Column:
-        """An attribute; one that no item has is empty."""
+        """The column of an attribute; an empty one if no item has it."""
         return self.attributes.get(attribute) or Column([None] * len(self))

@@ -1,1 +1,1 @@
-"""What all of the service uses: settings, logs, metrics, problems, signed texts."""
+"""Shared by the whole service: settings, logs, metrics, problems, rate limits, signed texts."""

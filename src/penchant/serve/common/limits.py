@@ -1,4 +1,4 @@
-"""How fast a key may ask: a token bucket each."""
+"""Rate limits: one token bucket per caller."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ BUCKETS = 100_000
 
 
 class Buckets:
-    """``rate`` requests a second each, ``rate`` at once after a pause (at least one)."""
+    """Allows each caller ``rate`` requests a second, and bursts of ``rate`` (at least one) after a pause."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, when
 
     def take(self, who: str, rate: float) -> float:
-        """Take one; returns 0, or the seconds to wait."""
+        """Take a token; returns 0, or the seconds to wait."""
         now = time.monotonic()
         room = max(1.0, rate)
         tokens, when = self._buckets.get(who, (room, now))

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error; no key, no id of a person, no query string."""
+"""Structured logs: one JSON object a line on standard error, without keys, ids of people or query strings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = "penchant.serve"
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON; what is passed as ``extra={"data": {...}}`` becomes its fields."""
+    """Formats a record as a line of JSON; ``extra={"data": {...}}`` adds fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -29,7 +29,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: str) -> logging.Logger:
-    """The logger of the service, writing JSON lines to standard error."""
+    """The logger of the service, set up to write JSON lines to standard error."""
     logger = logging.getLogger(NAME)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, and the same figures for the page that shows the service live."""
+"""Metrics for Prometheus and for the page Live."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-LATELY = 10_000  # answers whose times are kept until the page that shows the service live has looked at them
+LATELY = 10_000  # response times kept for the page Live
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Metrics:
-    """One registry a service, so that two services in one process do not mix theirs."""
+    """The metrics of one service, in a registry of its own."""
 
     def __init__(self) -> None:
         own = self.registry = CollectorRegistry()
@@ -20,10 +20,10 @@ class Metrics:
         self.seconds = Histogram(
             "penchant_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=own
         )
-        self.events = Counter("penchant_events", "Events that were sent.", ["outcome"], registry=own)
-        self.answers = Counter("penchant_answers", "Lists that were recommended.", ["kind"], registry=own)
+        self.events = Counter("penchant_events", "Events received.", ["outcome"], registry=own)
+        self.answers = Counter("penchant_answers", "Recommendation lists.", ["kind"], registry=own)
         self.commits = Histogram(
-            "penchant_commit_seconds", "Time of one transaction of the writer.", buckets=SECONDS, registry=own
+            "penchant_commit_seconds", "Time of one write transaction.", buckets=SECONDS, registry=own
         )
         self.groups = Histogram(
             "penchant_commit_events",
@@ -31,18 +31,18 @@ class Metrics:
             buckets=(1, 4, 16, 64, 256, 1024, 4096),
             registry=own,
         )
-        self.waiting = Gauge("penchant_waiting_events", "Events that wait to be written.", registry=own)
+        self.waiting = Gauge("penchant_waiting_events", "Events in the queue of the writer.", registry=own)
         self.store_bytes = Gauge("penchant_store_bytes", "Size of the store on disk.", registry=own)
-        self.dropped = Gauge("penchant_dropped_events", "Events that retention dropped.", ["reason"], registry=own)
+        self.dropped = Gauge("penchant_dropped_events", "Events dropped by retention.", ["reason"], registry=own)
         self.model = Gauge("penchant_model_info", "The active model.", ["name", "model", "version"], registry=own)
-        self.items = Gauge("penchant_items", "Items on the shelf.", registry=own)
+        self.items = Gauge("penchant_items", "Items in the catalogue.", registry=own)
 
     def committed(self, events: int, seconds: float) -> None:
-        """One transaction of the writer."""
+        """Record a transaction of the writer."""
         self.commits.observe(seconds)
         if events:
             self.groups.observe(events)
 
     def text(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""What the service says when it refuses: RFC 9457 problem documents that name the field."""
+"""Refusals: RFC 9457 problem documents that name the fields."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
-SHOWN = 80  # characters of a wrong value that a message repeats
+SHOWN = 80  # characters of an invalid value that a message repeats
 
 
 class Problem(HTTPException):  # the term of RFC 9457
-    """A refusal: its HTTP status, what is wrong, the fields it lies in, and headers to send along.
+    """A refusal: HTTP status, detail, invalid fields, and extra headers.
 
-    ``kind`` is the last part of the problem's type, ``urn:penchant:problem:KIND``, for programs to tell them apart.
+    ``kind`` is the last part of the problem's type, ``urn:penchant:problem:KIND``, for programs.
     """
 
     def __init__(
@@ -47,41 +47,41 @@ class Problem(HTTPException):  # the term of RFC 9457
         return document
 
     def response(self) -> Response:
-        """The HTTP response of this problem."""
+        """The HTTP response."""
         return Response(to_json(self.to_json()), self.status_code, self.headers, MEDIA_TYPE)
 
 
 def invalid(field: str, detail: str) -> Problem:
-    """422 for one field of the request."""
+    """422 for a field of the request."""
     return Problem(422, f"{field}: {detail}", kind="invalid", errors=[{"field": field, "detail": detail}])
 
 
 def not_found(field: str, detail: str) -> Problem:
-    """404 for something that a field of the request names."""
+    """404 for what a field of the request names."""
     return Problem(404, detail, field=field)
 
 
 def place(location: Sequence[Any]) -> str:
-    """A field as a dotted path, without the word for the part of the request that it is in."""
+    """A field as a dotted path, without the part of the request (body, query, …)."""
     parts = [str(part) for part in location]
     if len(parts) > 1 and parts[0] in {"body", "query", "path", "header"}:
         parts = parts[1:]
     return ".".join(parts)
 
 
-def said(error: Mapping[str, Any]) -> str:
-    """What pydantic found wrong, for people."""
+def message_of(error: Mapping[str, Any]) -> str:
+    """The message of a pydantic error."""
     return str(error["msg"]).removeprefix("Value error, ")[:300]
 
 
 def from_validation(errors: Sequence[Any]) -> Problem:
-    """422 with every field that pydantic found wrong."""
-    found = [{"field": place(error["loc"]), "detail": said(error)} for error in errors[:100]]
+    """422 with every field that pydantic found invalid."""
+    found = [{"field": place(error["loc"]), "detail": message_of(error)} for error in errors[:100]]
     first = found[0] if found else {"field": "body", "detail": "cannot be read"}
     return Problem(422, f"{first['field']}: {first['detail']}", kind="invalid", errors=found)
 
 
 def shown(value: object) -> str:
-    """A wrong value as a message may repeat it: short, quoted, harmless."""
+    """An invalid value as a message may repeat it: short and escaped."""
     text = ascii(value) if isinstance(value, str) else str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

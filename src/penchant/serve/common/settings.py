@@ -1,4 +1,4 @@
-"""How a service is set up: flags, then the environment (``PENCHANT_…``), then a TOML file, then the defaults."""
+"""Settings: from flags, then the environment (``PENCHANT_…``), then a TOML file, then the defaults."""
 
 from __future__ import annotations
 
@@ -23,38 +23,36 @@ LEVELS = ("debug", "info", "warning", "error")
 def setting(
     default: Any, help: str, *, secret: bool = False, low: float | None = None, high: float | None = None
 ) -> Any:
-    """A field of ``Settings``: its default, one line of help, its bounds, and whether it is never shown."""
+    """A field of ``Settings``: default, one line of help, bounds, and whether it is secret."""
     return field(default=default, metadata={"help": help, "secret": secret, "low": low, "high": high})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set. Raises ``ParameterError`` for what cannot be, and names it."""
+    """All settings. Raises ``ParameterError`` that names an invalid one."""
 
     folder: str = setting("", "a saved recommender, or a folder of them")
     store: str = setting("sqlite:///penchant.db", "where events are kept: sqlite:///FILE or postgresql://HOST/NAME")
     host: str = setting("127.0.0.1", "the address to listen on; without a key only a loopback address is allowed")
     port: int = setting(8000, "the port to listen on; 0 takes a free one", low=0, high=65535)
-    secret: str = setting("", "signs page tokens and cookies; made and kept in the store if not given", secret=True)
+    secret: str = setting("", "signs page tokens and cookies; default: made once and kept in the store", secret=True)
     allow_remembered: bool = setting(False, "serve models that keep training histories")
-    keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0 for ever")
-    keep_per_user: int = setting(5000, "the newest events of one person that are kept", low=1, high=1_000_000)
-    recent: int = setting(
-        500, "the newest events of one person that are scored; all count as seen", low=1, high=100_000
-    )
+    keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
+    keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
+    recent: int = setting(500, "how many of the newest events are scored; all count as seen", low=1, high=100_000)
     dislike_days: float = setting(
-        180.0, "how long a dislike hides its item and lowers what resembles it", low=0, high=36500
+        180.0, "days for which a dislike hides its item and lowers similar ones", low=0, high=36500
     )
-    new_items: bool = setting(True, "items that nobody knows enter the catalogue with their first event")
-    min_support: int = setting(20, "people with events that a popularity segment needs at least", low=1)
+    new_items: bool = setting(True, "unknown items enter the catalogue with their first event")
+    min_support: int = setting(20, "people with events that a segment needs", low=1)
     max_body: int = setting(2**20, "bytes of one request body", low=1024, high=2**30)
     max_batch: int = setting(1000, "events or items of one request", low=1, high=4096)
-    rate: float = setting(0.0, "requests a second of one key (of one address without keys); 0: no limit", low=0)
-    origins: tuple[str, ...] = setting((), "web origins that may read answers (CORS); none unless named")
-    demo: bool = setting(False, "open the page Try it to everyone; the other pages keep their sign-in")
+    rate: float = setting(0.0, "requests a second for each key (for each address without keys); 0: no limit", low=0)
+    origins: tuple[str, ...] = setting((), "web origins that may read answers (CORS); default: none")
+    demo: bool = setting(False, "open the page Try it to everyone")
     log_level: str = setting("info", "one of " + ", ".join(LEVELS))
-    access_log: bool = setting(False, "one log line for every request, not only for those that fail")
-    drain: float = setting(10.0, "seconds that requests may take to end after SIGTERM", low=0, high=600)
+    access_log: bool = setting(False, "log every request, not only failures")
+    drain: float = setting(10.0, "seconds that running requests may take after SIGTERM", low=0, high=600)
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -62,15 +60,15 @@ class Settings:
         if self.log_level not in LEVELS:
             raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")
         if self.secret and len(self.secret) < 32:
-            raise ParameterError("secret has at least 32 characters")
+            raise ParameterError("secret needs at least 32 characters")
         for origin in self.origins:
             check_origin(origin)
         if self.keep_seconds is not None and self.keep_seconds < 60:
-            raise ParameterError("keep is at least a minute, or 0 for ever")
+            raise ParameterError("keep is at least a minute, or 0 (for ever)")
 
     @property
     def keep_seconds(self) -> int | None:
-        """How long events are kept, in seconds; None for ever."""
+        """How long events are kept, in seconds; None: for ever."""
         if self.keep.strip() in {"0", ""}:
             return None
         found = _SPAN.match(self.keep.strip())
@@ -84,7 +82,7 @@ class Settings:
         return is_loopback(self.host)
 
     def shown(self) -> dict[str, Any]:
-        """The settings as they may be printed: no secret, no password."""
+        """The settings without secrets and passwords."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         for one in fields(self):
             if one.metadata["secret"]:
@@ -95,7 +93,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
+    """Whether an address can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -109,7 +107,7 @@ def load(
 ) -> Settings:
     """Settings from flags (None: not given), the environment and a TOML file.
 
-    Raises ``DataError`` for a file that cannot be read and ``ParameterError`` for a value that cannot be.
+    Raises ``DataError`` for an unreadable file and ``ParameterError`` for an invalid value.
     """
     values = _read(file) if file else {}
     known = {one.name: one for one in fields(Settings)}
@@ -154,11 +152,11 @@ def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind:
-        said = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}[kind]
+        expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list"}[kind]
         shown = "" if meta["secret"] else f", not {str(value)[:80]!r}"
-        raise ParameterError(f"{name} is {said}{shown}")
+        raise ParameterError(f"{name} is {expected}{shown}")
     if kind is tuple and not all(isinstance(part, str) for part in value):
-        raise ParameterError(f"{name} is a list of texts")
+        raise ParameterError(f"{name} is a list of text values")
     if meta["low"] is not None and not value >= meta["low"]:
         raise ParameterError(f"{name} is at least {meta['low']}, not {value}")
     if meta["high"] is not None and not value <= meta["high"]:

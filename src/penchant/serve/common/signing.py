@@ -1,4 +1,4 @@
-"""Short signed texts: page tokens, cookies. Nobody without the secret can make or change one."""
+"""Short signed texts, such as page tokens and cookies, that only the holder of the secret can make."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from typing import Any
 
 MAC = 16  # bytes of HMAC-SHA256 that are kept
 LONGEST = 2048
-_SHORT, _SORTED = json.JSONEncoder(separators=(",", ":")), json.JSONEncoder(sort_keys=True)  # dumps makes one each time
+# Made once: json.dumps would make one at each call.
+_SHORT, _SORTED = (
+    json.JSONEncoder(separators=(",", ":")),
+    json.JSONEncoder(sort_keys=True),
+)
 
 
 def sign(secret: bytes, purpose: str, document: dict[str, Any]) -> str:
-    """A URL-safe text that holds the document; ``purpose`` keeps one kind of token from passing as another."""
+    """A URL-safe text with the document; ``purpose`` separates kinds of tokens."""
     body = _SHORT.encode(document).encode()
     return base64.urlsafe_b64encode(_mac(secret, purpose, body) + body).rstrip(b"=").decode()
 
 
 def unsign(secret: bytes, purpose: str, token: str) -> dict[str, Any] | None:
-    """The document of a token, None where it is not one of ours."""
+    """The document of a token, None for an invalid one."""
     if len(token) > LONGEST or not token.isascii():
         return None
     try:

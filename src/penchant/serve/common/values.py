@@ -1,4 +1,4 @@
-"""Values that the catalogue and filters hold: texts, numbers, true and false."""
+"""Attribute values of the catalogue and filters: text, numbers, true and false."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-VALUES = 256  # of one attribute
+VALUES = 256  # values of one attribute
 TEXT = 2000  # characters of one value
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def named(text: str) -> str:
-    """A name that is kept as it is, as ids are: one line, without what a database would not take."""
+    """A name, kept unchanged: without control characters."""
     if not text.isprintable() and _CONTROL.search(text):
-        raise ValueError("it holds a control character")
+        raise ValueError("it contains a control character")
     return text
 
 
 def scalar(value: Any) -> Any:
-    """A text, a number, true or false."""
+    """Text, a number, true or false."""
     if isinstance(value, str):
         if len(value) > TEXT:
             raise ValueError(f"a text has at most {TEXT:,} characters")
@@ -30,7 +30,7 @@ def scalar(value: Any) -> Any:
     elif isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
         pass
     elif not isinstance(value, float) or not math.isfinite(value):
-        raise ValueError("a value is a text, a number, true or false")
+        raise ValueError("a value is text, a number, true or false")
     return value
 
 
@@ -38,11 +38,11 @@ def _whole(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("a text is made of whole characters") from None
+        raise ValueError("text must be valid Unicode") from None
 
 
 def attribute(value: Any) -> Any:
-    """A value of an item: a text, a number, true or false, a list of those, or null."""
+    """A value of an item: text, a number, true or false, a list of these, or null."""
     if isinstance(value, list):
         if len(value) > VALUES:
             raise ValueError(f"an attribute has at most {VALUES} values")

@@ -1,1 +1,1 @@
-"""HTTP: what every request passes, the schemas of requests and answers, and the routes."""
+"""HTTP: middleware, scopes, schemas and routes."""

@@ -1,4 +1,4 @@
-"""What every request passes: who it is, how much and how fast it may send, what is measured, logged and answered."""
+"""Middleware around every request: caller, limits, headers, metrics and logs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPES = (b"application/json", b"application/problem+json")
 FORM_TYPES = (b"application/x-www-form-urlencoded",)
-UNCOUNTED = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # what watches the service, and files that cost nothing
-PAGES = "/ui/"  # whose forms prove in their own way that a page of ours sent them
+UNCOUNTED = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # monitoring, and files that cost nothing
+PAGES = "/ui/"  # its forms carry a token of their own
 WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
-# A proxy on this machine speaks to us from this machine, for people who are elsewhere.
+# A proxy on this machine connects from this machine on behalf of others.
 FORWARDED = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 COMMON: Headers = [
     (b"x-content-type-options", b"nosniff"),
@@ -36,24 +36,24 @@ COMMON: Headers = [
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a key, or nobody; ``open`` where the service has no keys and only this machine can reach it."""
+    """The caller: a key or nobody; ``open`` if the service has no keys and only this machine can reach it."""
 
     key: Key | None = None
     open: bool = False
 
     def allows(self, scope: str) -> bool:
-        """Whether the caller may do what needs a scope."""
+        """Whether the caller has a scope."""
         return self.open or (self.key is not None and self.key.allows(scope))
 
 
 class Middleware:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the application."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], service: Service) -> None:
         self.app, self.service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
@@ -62,7 +62,7 @@ class Middleware:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         raw = scope.get("raw_path")
         if raw:
-            scope["path"] = raw.decode("latin-1")  # ids are matched encoded: %2F belongs to an id
+            scope["path"] = raw.decode("latin-1")  # paths are matched encoded: %2F belongs to an id
         exchange = _Exchange(scope, receive, send, self.service.settings.max_body)
         try:
             problem = self._refuse(scope, headers, exchange)
@@ -73,14 +73,14 @@ class Middleware:
         except Exception:
             log.exception("a request failed", extra={"data": {"route": _route(scope), "method": scope["method"]}})
             if not exchange.started:
-                failed = Problem(500, "something went wrong here; it was logged")
+                failed = Problem(500, "the service failed; the error is in its log")
                 await failed.response()(scope, exchange.receive, exchange.send)
         self._note(scope, exchange.status, time.perf_counter() - start)
 
     # -- refusing -------------------------------------------------------------------------------------------------
 
     def _refuse(self, scope: Scope, headers: dict[bytes, bytes], exchange: _Exchange) -> Problem | None:
-        """What keeps the request out, None where nothing does; leaves the caller in the scope."""
+        """The reason to refuse a request, None if there is none; stores the caller in the scope."""
         service, settings = self.service, self.service.settings
         origin = headers.get(b"origin", b"").decode("latin-1")
         if origin:
@@ -110,7 +110,7 @@ class Middleware:
 
     def _preflight(self, exchange: _Exchange, *, allowed: bool) -> Problem:
         if not allowed:
-            return Problem(403, "no page of this origin may use the service", kind="origin")
+            return Problem(403, "pages of this origin may not use the service", kind="origin")
         exchange.status_instead = 204
         exchange.extra += [
             (b"access-control-allow-methods", b"GET, POST"),
@@ -123,28 +123,26 @@ class Middleware:
         service = self.service
         if not len(service.keys):
             if not service.settings.loopback:
-                raise Problem(403, "the service has no key and is not on a loopback address", kind="no-keys")
-            if not local:  # through a proxy, or from a page elsewhere whose name was made to point here
-                raise Problem(403, "without keys only this machine may use the service", field="Host", kind="host")
+                raise Problem(403, "the service has no key and does not listen on a loopback address", kind="no-keys")
+            if not local:  # through a proxy, or by DNS rebinding
+                raise Problem(403, "without keys, only this machine may use the service", field="Host", kind="host")
             if origin and not is_loopback(_hostname(origin.partition("://")[2])):
-                raise Problem(
-                    403, "without keys no page from elsewhere may use the service", field="Origin", kind="origin"
-                )
+                raise Problem(403, "without keys, no other web site may use the service", field="Origin", kind="origin")
             return Caller(open=True)
-        told = headers.get(b"authorization", b"").decode("latin-1")
-        if told[:7].lower() == "bearer ":
-            told = told[7:].strip()
-        elif told:
-            raise _unauthorised("Authorization reads Bearer KEY")
+        text = headers.get(b"authorization", b"").decode("latin-1")
+        if text[:7].lower() == "bearer ":
+            text = text[7:].strip()
+        elif text:
+            raise _unauthorised("Authorization must be: Bearer KEY")
         else:
-            told = headers.get(b"x-api-key", b"").decode("latin-1").strip()
-        if not told:
+            text = headers.get(b"x-api-key", b"").decode("latin-1").strip()
+        if not text:
             return Caller()
-        key = service.keys.check(told)
+        key = service.keys.check(text)
         if key is None:
-            raise _unauthorised("the key is not one of this service, or was revoked")
+            raise _unauthorised("the key is invalid or was revoked")
         if key.origins and origin not in key.origins:
-            raise Problem(403, "this key may be used by the pages of its origins only", field="Origin", kind="origin")
+            raise Problem(403, "this key may be used only by pages of its origins", field="Origin", kind="origin")
         return Caller(key)
 
     def _wait(self, scope: Scope, caller: Caller) -> float:
@@ -155,7 +153,7 @@ class Middleware:
         who = key.id if key is not None else str((scope.get("client") or ("",))[0])
         return self.service.buckets.take(who, rate)
 
-    # -- telling --------------------------------------------------------------------------------------------------
+    # -- recording ------------------------------------------------------------------------------------------------
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         service, route, method = self.service, _route(scope), scope["method"]
@@ -173,7 +171,7 @@ class Middleware:
 
 
 class _Exchange:
-    """The two ends of one request: what comes in is bounded, what goes out gets its headers and is noted."""
+    """The two directions of a request: the body is bounded, the response gets headers and is recorded."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         self._receive, self._send, self._left, self._most = receive, send, most, most
@@ -196,8 +194,8 @@ class _Exchange:
             own = message.get("headers", [])
             if self.status_instead:
                 own = [(name, value) for name, value in own if name not in {b"content-type", b"content-length"}]
-            said = {name.lower() for name, _ in own}
-            extra = [(name, value) for name, value in self.extra if name not in said]
+            own_names = {name.lower() for name, _ in own}
+            extra = [(name, value) for name, value in self.extra if name not in own_names]
             message = {**message, "status": self.status, "headers": [*own, *extra]}
         elif self.status_instead:
             message = {**message, "body": b""}
@@ -205,7 +203,7 @@ class _Exchange:
 
 
 def _refuse_query(query: bytes) -> Problem | None:
-    """What is not UTF-8 is refused, not read as something else."""
+    """Refuse a query that is not UTF-8."""
     if b"%" not in query and query.isascii():
         return None
     for part in query.split(b"&"):
@@ -224,13 +222,13 @@ def _refuse_body(headers: dict[bytes, bytes], most: int, taken: tuple[bytes, ...
     if length.isdigit() and int(length[:20]) > most:
         return _too_large(most)
     media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if media not in taken:  # JSON is a type that a page elsewhere cannot send unasked
-        return Problem(415, f"a body is {taken[0].decode()}", field="Content-Type")
+    if media not in taken:  # other web sites cannot send JSON without a preflight
+        return Problem(415, f"the body must be {taken[0].decode()}", field="Content-Type")
     return None
 
 
 def _too_large(most: int) -> Problem:
-    return Problem(413, f"a body has at most {most:,} bytes", field="body", kind="too-large")
+    return Problem(413, f"the body is larger than {most:,} bytes", field="body", kind="too-large")
 
 
 def _unauthorised(detail: str) -> Problem:
@@ -242,23 +240,23 @@ def _host(headers: dict[bytes, bytes]) -> str:
 
 
 def _hostname(host: str) -> str:
-    """A host without its port."""
+    """The host without the port."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if host.count(":") == 1 else host
 
 
 def _route(scope: Scope) -> str:
-    """The route that answered, never the path: a path holds ids."""
+    """The template of the route, never the path, which holds ids."""
     return str(getattr(scope.get("route"), "path", None) or "(none)")
 
 
 def require_scope(scope: Scope, wanted: str) -> None:
-    """Raises ``Problem`` unless the caller has a scope: 401 for nobody, 403 for a key that has not."""
+    """Raises ``Problem`` unless the caller has a scope: 401 without a key, 403 with one."""
     caller: Caller = scope.get("penchant.caller") or Caller()
     if caller.allows(wanted):
         return
     assert wanted in SCOPES
     if caller.key is None:
-        raise _unauthorised(f"a key with the scope {wanted} is needed: Authorization: Bearer KEY")
-    raise Problem(403, f"this key has not the scope {wanted}", kind="scope")
+        raise _unauthorised(f"this needs a key with the scope {wanted}: Authorization: Bearer KEY")
+    raise Problem(403, f"this key does not have the scope {wanted}", kind="scope")

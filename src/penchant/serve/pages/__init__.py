@@ -1,1 +1,1 @@
-"""The pages: where one sees the service think. Server-rendered, every asset local, nothing inline."""
+"""The web pages: rendered on the server, with local assets only and nothing inline."""

@@ -1,4 +1,4 @@
-"""Lines over the last two minutes, as paths of SVG; a second stands at a fixed place, so that the chart moves on."""
+"""Charts of the last two minutes, as SVG paths; the newest second is at the right end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Values = Sequence[float | None]
 
 
 def nice(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 … that is not smaller: the top of a scale."""
+    """The smallest of 1, 2, 5, 10, 20, 50 … that is not smaller: the top of a scale."""
     if value <= 0:
         return 1.0
     power: float = 10.0 ** math.floor(math.log10(value))
@@ -20,7 +20,7 @@ def nice(value: float) -> float:
 
 
 def line(values: Values, top: float) -> str:
-    """The values, the newest at the right end; a gap where there is none."""
+    """The line of the values, with a gap where there is none."""
     step, start = WIDTH / (SECONDS - 1), SECONDS - len(values)
     parts, pen = [], "M"
     for n, value in enumerate(values, start):
@@ -33,7 +33,7 @@ def line(values: Values, top: float) -> str:
 
 
 def area(values: Values, top: float) -> str:
-    """What lies under a line without gaps."""
+    """The area under a line without gaps."""
     if not values:
         return ""
     start = (SECONDS - len(values)) * WIDTH / (SECONDS - 1)
@@ -41,7 +41,7 @@ def area(values: Values, top: float) -> str:
 
 
 def span(low: float, mean: float, high: float, least: float, most: float) -> dict[str, float]:
-    """Where an interval lies on a scale of 1000."""
+    """An interval on a scale of 1000."""
     width = most - least or 1.0
     values = {"low": low, "mean": mean, "high": high}
     return {name: round(1000 * (value - least) / width, 1) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""From data to a page: templates, the headers that every page has, and refusals as pages."""
+"""Templates, the headers of every page, and refusals as pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from penchant.store.database import StoreError
 
 HERE = Path(__file__).parent
 ASSETS = {path.name: path.read_bytes() for path in sorted((HERE / "assets").iterdir()) if path.suffix != ".txt"}
-VERSION = hashlib.sha256(b"\0".join(ASSETS.values())).hexdigest()[:10]  # in addresses, so that assets may be kept
+VERSION = hashlib.sha256(b"\0".join(ASSETS.values())).hexdigest()[:10]  # for cacheable addresses
 LONG = 300  # characters of a title that a page shows
 THEME = "penchant_theme"  # the cookie
 THEMES = ("auto", "light", "dark")
@@ -40,15 +40,15 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "same-origin",  # with no-referrer a browser would not say from where our own forms come
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers would send no origin with our forms
     "Cache-Control": "no-store",
 }
 HTMX = {
-    "includeIndicatorStyles": False,  # it would be an inline style
+    "includeIndicatorStyles": False,  # they would be inline
     "allowEval": False,
     "allowScriptTags": False,
     "selfRequestsOnly": True,
-    "historyCacheSize": 0,  # nothing of a page is kept in the browser
+    "historyCacheSize": 0,  # browsers keep no copy of a page
     "responseHandling": [
         {"code": "204", "swap": False},
         {"code": "[23]..", "swap": True},
@@ -60,8 +60,8 @@ log = logging.getLogger("penchant.serve")
 
 def short(text: object, most: int = LONG) -> str:
     """At most ``most`` characters of a text."""
-    told = str(text)
-    return told if len(told) <= most else told[: most - 1] + "…"
+    full = str(text)
+    return full if len(full) <= most else full[: most - 1] + "…"
 
 
 def moment(seconds: float) -> str:
@@ -70,7 +70,7 @@ def moment(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long ago something was, for people."""
+    """How long ago something was, in words."""
     passed = max(0.0, time.time() - seconds)
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if passed >= length:
@@ -79,7 +79,7 @@ def ago(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes for people."""
+    """A number of bytes in words."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024 or unit == "GiB":
             return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
@@ -88,12 +88,12 @@ def size(count: float) -> str:
 
 
 def figure(value: float | None, digits: int = 0, none: str = "–") -> str:
-    """A number for people; a dash where there is none."""
+    """A number in words; a dash for None."""
     return none if value is None else f"{value:,.{digits}f}"
 
 
 def query(**fields: str) -> str:
-    """Fields for an address; unlike ``quote``'s, a slash of an id is encoded too."""
+    """A query string; slashes are encoded too."""
     return urlencode(fields, quote_via=quote, safe="")
 
 
@@ -106,11 +106,11 @@ ENVIRONMENT = Environment(
 )
 ENVIRONMENT.filters |= {"short": short, "moment": moment, "ago": ago, "size": size, "figure": figure}
 ENVIRONMENT.globals |= {"query": query, "assets": f"{ROOT}assets/", "v": VERSION, "htmx": json.dumps(HTMX)}
-ENVIRONMENT.globals["parts"] = ENVIRONMENT.get_template("parts.html").module  # macros, for every template
+ENVIRONMENT.globals["parts"] = ENVIRONMENT.get_template("parts.html").module  # macros for every template
 
 
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> Response:
-    """A page, or a part of one where htmx asks for it."""
+    """A page, or a part of one for htmx."""
     visitor = visitor_of(request)
     theme = request.cookies.get(THEME, "auto")
     active = visitor.service.models.active
@@ -127,18 +127,18 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
 
 
 def _address(request: Request) -> str:
-    """Where to come back to, with what was asked for."""
+    """The path and query to return to."""
     asked = request.url.query if request.method == "GET" else ""
     return request.url.path + (f"?{asked}" if asked else "")
 
 
 def away(request: Request, to: str) -> Response:
-    """On to another page."""
+    """Redirect to another page."""
     return with_cookie(request, Response(status_code=303, headers={**HEADERS, "Location": to}), visitor_of(request))
 
 
 def with_cookie(request: Request, response: Response, visitor: Visitor) -> Response:
-    """The response with the session's cookie: readable by no script, sent by no other site, over TLS only over TLS."""
+    """Add the session cookie: hidden from scripts, same-site only, and secure if the request came over TLS."""
     if not (visitor.fresh or visitor.renewed):
         return response
     response.set_cookie(
@@ -154,12 +154,12 @@ def with_cookie(request: Request, response: Response, visitor: Visitor) -> Respo
 
 
 def over_tls(request: Request) -> bool:
-    """Whether the browser speaks TLS, to us or to a proxy before us."""
+    """Whether the browser uses TLS, to the service or to a proxy."""
     return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "") == "https"
 
 
 def by_htmx(request: Request) -> bool:
-    """Whether only a part of the page is wanted."""
+    """Whether htmx asks for a part of the page."""
     return request.headers.get("hx-request") == "true"
 
 
@@ -169,10 +169,10 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class PageRoute(APIRoute):
-    """A route whose refusals are pages too, and which sends to the sign-in whoever has to."""
+    """A route whose refusals are pages, and which redirects to the sign-in where needed."""
 
     def get_route_handler(self) -> Handler:
-        """The handler, with every refusal caught."""
+        """The handler, with refusals turned into pages."""
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
@@ -208,11 +208,11 @@ def _refusal(request: Request, problem: Problem) -> Response:
 
 
 def _to_sign_in(request: Request) -> Response:
-    """To the sign-in, and from there back to the page that was asked for."""
+    """Redirect to the sign-in, and from there back to the requested page."""
     asked = urlsplit(request.headers.get("hx-current-url", "")) if by_htmx(request) else request.url
     wanted = asked.path + (f"?{asked.query}" if asked.query else "")
     to = f"{ROOT}sign-in" + (f"?{query(next=wanted)}" if by_htmx(request) or request.method == "GET" else "")
     if not by_htmx(request):
         return away(request, to)
-    refused = Response(status_code=401, headers={**HEADERS, "HX-Redirect": to})  # the page around the part asked for
+    refused = Response(status_code=401, headers={**HEADERS, "HX-Redirect": to})  # leave the whole page
     return with_cookie(request, refused, visitor_of(request))

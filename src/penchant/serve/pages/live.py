@@ -1,4 +1,4 @@
-"""Live: how busy the service is, how fast it answers, and what just happened."""
+"""The page Live: load, response times, and the newest events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def live(request: Request) -> Response:
 
 @router.get("/ui/live/now", dependencies=[SIGNED_IN])
 async def now(request: Request) -> Response:
-    """Its moving part."""
+    """The part that is refreshed."""
     return page(request, "live_now.html", **await _figures(request))
 
 
@@ -37,7 +37,7 @@ async def _figures(request: Request) -> dict[str, Any]:
     samples = list(live_metrics.samples)
     clock = await service.read(service.measure)
     metrics, active = service.metrics, service.models.active
-    happened = [
+    newest = [
         {
             **event._asdict(),
             **describe(active, event.item),
@@ -52,8 +52,8 @@ async def _figures(request: Request) -> dict[str, Any]:
         "answers": _chart([sample.answers for sample in samples]),
         "fallback": _share(samples),
         "times": _times(samples),
-        "happened": happened,
-        "store": metrics.store_bytes._value.get(),  # noqa: SLF001  # the library has no way to read what it was told
+        "happened": newest,
+        "store": metrics.store_bytes._value.get(),  # noqa: SLF001  # the library has no public way to read a gauge
         "waiting": service.store.writer.waiting,
         "accepted": counted(metrics.events, "outcome").get("accepted", 0.0),
         "dropped": clock.dropped_old + clock.dropped_many,
@@ -73,7 +73,7 @@ def _chart(values: list[float]) -> dict[str, Any]:
 
 
 def _share(samples: list[Sample]) -> dict[str, Any]:
-    """The share of answers that were popular items, over the last seconds each."""
+    """The share of fallback answers, each over the last seconds."""
     shares: list[float | None] = []
     for n in range(len(samples)):
         window = samples[max(0, n - WINDOW + 1) : n + 1]
@@ -85,7 +85,7 @@ def _share(samples: list[Sample]) -> dict[str, Any]:
 def _times(samples: list[Sample]) -> dict[str, Any]:
     lines = {name: [getattr(sample, name) for sample in samples] for name in ("p50", "p95", "p99")}
     top = nice(max((value for values in lines.values() for value in values if value is not None), default=0.0))
-    told: dict[str, Any] = {"top": top}
+    times: dict[str, Any] = {"top": top}
     for name, values in lines.items():
-        told[name] = {"now": values[-1] if values else None, "line": line(values, top)}
-    return told
+        times[name] = {"now": values[-1] if values else None, "line": line(values, top)}
+    return times

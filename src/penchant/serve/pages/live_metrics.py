@@ -1,4 +1,4 @@
-"""How busy the service was, second by second, for the page that shows it live; kept in memory, and only counts."""
+"""Load and response times by the second, for the page Live; counts in memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from prometheus_client import Counter
 
 from penchant.serve.common.metrics import Metrics
 
-SECONDS = 120  # that are kept
-WINDOW = 10  # seconds over which quantiles are taken, so that there is something to take them of
+SECONDS = 120  # of samples in memory
+WINDOW = 10  # seconds over which quantiles are taken
 QUANTILES = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One second: events accepted, answers given, answers that were popular items, each a second; and the times of the
-    answers of the API in the last ``WINDOW`` seconds, in milliseconds by quantile (None: there was none)."""
+    """One second: accepted events, answers and fallback answers a second; and quantiles of the response times of the
+    last ``WINDOW`` seconds, in milliseconds (None without answers)."""
 
     events: float
     answers: float
@@ -32,18 +32,18 @@ class Sample:
 
 
 def counted(counter: Counter, label: str) -> dict[str, float]:
-    """The values of a counter by one of its labels."""
+    """The values of a counter by a label."""
     samples = (sample for metric in counter.collect() for sample in metric.samples)
     return {sample.labels[label]: sample.value for sample in samples if sample.name.endswith("_total")}
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least this share of the values does not exceed; None of none."""
+    """The smallest value that is not below this share of the values; None without values."""
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)] if ordered else None
 
 
 class LiveMetrics:
-    """Looks at the counters once a second."""
+    """Samples the counters once a second."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
@@ -52,7 +52,7 @@ class LiveMetrics:
         self._times: deque[list[float]] = deque(maxlen=WINDOW)
 
     def sample(self) -> None:
-        """Note what happened since the last beat."""
+        """Add a sample of the time since the last one."""
         events = counted(self.metrics.events, "outcome").get("accepted", 0.0)
         answers = counted(self.metrics.answers, "kind")
         now, total, popular = time.monotonic(), sum(answers.values()), answers.get("fallback", 0.0)
@@ -67,16 +67,16 @@ class LiveMetrics:
 
     @contextlib.asynccontextmanager
     async def sampling(self) -> AsyncIterator[None]:
-        """Beat once a second, until the end of the block."""
+        """Sample once a second until the end of the block."""
         self.sample()
-        self.samples.clear()  # what was counted before is no second of its own
+        self.samples.clear()  # it only set the baseline
 
-        async def go_on() -> None:
+        async def repeat() -> None:
             while True:
                 await asyncio.sleep(1.0)
                 self.sample()
 
-        task = asyncio.create_task(go_on())
+        task = asyncio.create_task(repeat())
         try:
             yield
         finally:

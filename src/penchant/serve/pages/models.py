@@ -1,4 +1,4 @@
-"""Models: what can be served, how good each was found to be, and which of them answers."""
+"""The page Models: what can be served, its evaluation, and which model is active."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from penchant.serve.pages.html import query as address
 from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, own_form, visitor_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-SILENT: dict[str, Any] = {"params": {}, "fitted_on": {}, "evaluation": None}  # what a broken folder does not say
-DONE = {"activated": "answers now", "back": "answers again", "beside": "is loaded: compare with it on Try it"}
+SILENT: dict[str, Any] = {"params": {}, "fitted_on": {}, "evaluation": None}  # defaults for a broken folder
+DONE = {"activated": "is active now", "back": "is active again", "beside": "is loaded: compare with it on Try it"}
 
 
 @router.get("/ui/models", dependencies=[SIGNED_IN])
@@ -27,42 +27,42 @@ async def show(request: Request) -> Response:
 
 async def _page(request: Request, *, status: int = 200, done: Any = None, trouble: str = "") -> Response:
     service = visitor_of(request).service
-    told = [{**SILENT, **entry} for entry in await service.thread(service.models.describe)]
-    for entry in told:
+    entries = [{**SILENT, **entry} for entry in await service.thread(service.models.describe)]
+    for entry in entries:
         entry["evaluation"] = evaluation(entry)
-    scales = _scales(told)
-    for entry in told:
+    scales = _scales(entries)
+    for entry in entries:
         for measure in (entry["evaluation"] or {}).get("measures", ()):
             measure["span"] = span(measure["low"], measure["mean"], measure["high"], *scales[_scale(entry, measure)])
-    known = {entry["name"] for entry in told}
+    known = {entry["name"] for entry in entries}
     return page(
         request,
         "models.html",
         status=status,
-        models=told,
+        models=entries,
         done=done if done and done[1] in known else None,
         trouble=trouble,
-        several=len(told) > 1,
+        several=len(entries) > 1,
     )
 
 
 @router.post("/ui/models/activate", dependencies=[SIGNED_IN, OWN_FORM])
 async def activate(request: Request) -> Response:
-    """Answer with a model from now on."""
+    """Activate a model."""
     name = (await own_form(request)).one("name")
     return await _do(request, "activated", visitor_of(request).service.activate(name))
 
 
 @router.post("/ui/models/beside", dependencies=[SIGNED_IN, OWN_FORM])
 async def beside(request: Request) -> Response:
-    """Load a model to compare with."""
+    """Load a model for comparison."""
     name = (await own_form(request)).one("name")
     return await _do(request, "beside", visitor_of(request).service.load_beside(name))
 
 
 @router.post("/ui/models/rollback", dependencies=[SIGNED_IN, OWN_FORM])
 async def roll_back(request: Request) -> Response:
-    """Answer with the model that did before."""
+    """Activate the previous model."""
     return await _do(request, "back", visitor_of(request).service.roll_back())
 
 
@@ -78,9 +78,9 @@ async def _do(request: Request, what: str, work: Any) -> Response:
 
 
 def evaluation(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was measured of a model: the document of ``penchant evaluate --json`` that stands beside its folder; None
-    where there is none, or where it speaks of other models."""
-    document: Any = entry.get("evaluation")  # anything may stand in a file
+    """The evaluation of a model, from the document of ``penchant evaluate --json`` beside its folder; None if there is
+    none, or if it is about other models."""
+    document: Any = entry.get("evaluation")  # a file may contain anything
     try:
         found = [one for one in document["models"] if entry["model"] in {one["name"], one["label"]}]
         own = [one for one in found if all(entry["params"].get(key) == value for key, value in one["params"].items())]
@@ -101,14 +101,14 @@ def evaluation(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _scale(entry: Mapping[str, Any], measure: Mapping[str, Any]) -> tuple[str, int, str]:
-    """What may be compared: the same measure of the same split."""
+    """The key of comparable measures: the same measure of the same split."""
     return entry["evaluation"]["split"], entry["evaluation"]["cases"], measure["name"]
 
 
-def _scales(told: list[dict[str, Any]]) -> dict[tuple[str, int, str], tuple[float, float]]:
-    """One scale for all models that were measured alike, from 0 to a little above the highest interval."""
+def _scales(entries: list[dict[str, Any]]) -> dict[tuple[str, int, str], tuple[float, float]]:
+    """One scale for all comparable models, from 0 to a little above the highest interval."""
     tops: dict[tuple[str, int, str], float] = {}
-    for entry in told:
+    for entry in entries:
         for measure in (entry["evaluation"] or {}).get("measures", ()):
             key = _scale(entry, measure)
             tops[key] = max(tops.get(key, 0.0), measure["high"])

@@ -1,4 +1,4 @@
-"""Person: what the store holds of someone, what they are answered and why; export and erase."""
+"""The page Person: the events of a person, recommendations with reasons, export and erasure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from penchant.serve.answers.ranking import Query
 from penchant.serve.common.problems import invalid
 from penchant.serve.pages.html import HEADERS, PageRoute, page, with_cookie
 from penchant.serve.pages.html import query as address
-from penchant.serve.pages.reasons import SHADES, all_told, shades
+from penchant.serve.pages.reasons import SHADES, shades, with_reasons
 from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, Form, own_form, visitor_of
 from penchant.serve.pages.tryit import check, describe
 from penchant.store.people import subject
@@ -25,7 +25,7 @@ UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 def _named(form: Form) -> str:
-    """The person that a form names, as the store knows them; empty where it names nobody."""
+    """The person that a form names, in the store's notation; empty if it names nobody."""
     for field, letter in (("user", "u:"), ("session", "s:")):
         if form.one(field):
             return letter + check(form.one(field))
@@ -38,13 +38,13 @@ def _asked(request: Request) -> str:
 
 def _somebody(who: str) -> str:
     if not who:
-        raise invalid("user", "say who: user or session")
+        raise invalid("user", "give a user or a session")
     return who
 
 
 @router.get("/ui/person", dependencies=[SIGNED_IN])
 async def show(request: Request) -> Response:
-    """Someone's history, and their answers with reasons."""
+    """A person's history, and recommendations with reasons."""
     service, who = visitor_of(request).service, _asked(request)
     if not who:
         found = await service.read(recent, service.store.database, 60)
@@ -53,8 +53,8 @@ async def show(request: Request) -> Response:
         return page(request, "person.html", who=None, lately=lately)
     active = service.models.active
     events = await service.read(service.people.events, who, SHOWN)
-    said = await service.read(service.store.attributes, who)
-    told = await service.thread(service.personal.for_person, who, Query(K, why=True))
+    attributes = await service.read(service.store.attributes, who)
+    answer = await service.thread(service.personal.for_person, who, Query(K, why=True))
     shade_of = shades([event.item for event in events[::-1]])
     if len(shade_of) > SHADES:
         shade_of = {}
@@ -67,15 +67,17 @@ async def show(request: Request) -> Response:
         }
         for event in events
     ]
-    entries = [{**entry, **describe(active, entry["item"])} for entry in all_told(told["items"], shade_of)]
+    entries = [{**entry, **describe(active, entry["item"])} for entry in with_reasons(answer["items"], shade_of)]
     return page(
         request,
         "person.html",
-        who={**subject(who), "name": who[2:], "to": address(**subject(who)), "known": bool(events or said)},
+        who={**subject(who), "name": who[2:], "to": address(**subject(who)), "known": bool(events or attributes)},
         events=shown,
         more=len(events) == SHOWN,
-        said={name: value if isinstance(value, str) else to_json(value).decode() for name, value in said.items()},
-        told=told,
+        attributes={
+            name: value if isinstance(value, str) else to_json(value).decode() for name, value in attributes.items()
+        },
+        answer=answer,
         entries=entries,
         lately=[],
     )
@@ -83,7 +85,7 @@ async def show(request: Request) -> Response:
 
 @router.get("/ui/person/export", dependencies=[SIGNED_IN])
 async def export(request: Request) -> Response:
-    """Everything that is kept of someone, as a file."""
+    """Everything that is stored about a person, as a file."""
     service, who = visitor_of(request).service, _somebody(_asked(request))
     document = await service.thread(service.people.export, who)
     name = UNSAFE.sub("-", who[2:])[:60] or "person"
@@ -95,23 +97,31 @@ async def export(request: Request) -> Response:
 
 @router.get("/ui/person/erase", dependencies=[SIGNED_IN])
 async def ask(request: Request) -> Response:
-    """Ask once more before somebody is erased."""
+    """Ask for confirmation of an erasure."""
     service, who = visitor_of(request).service, _somebody(_asked(request))
     kept = await service.thread(service.people.export, who)
     counts = {"events": len(kept["events"]), "attributes": len(kept["attributes"])}
-    return page(request, "erase.html", who=_told(who), counts=counts, receipt=None)
+    return page(request, "erase.html", who=_named_person(who), counts=counts, receipt=None)
 
 
 @router.post("/ui/person/erase", dependencies=[SIGNED_IN, OWN_FORM])
 async def erase(request: Request) -> Response:
-    """Erase someone, and show the receipt."""
+    """Erase a person and show the receipt."""
     service, who = visitor_of(request).service, _somebody(_named(await own_form(request)))
     receipt = await service.erase(who)
     return page(
-        request, "erase.html", who=_told(who), counts=receipt["removed"], receipt=to_json(receipt, indent=2).decode()
+        request,
+        "erase.html",
+        who=_named_person(who),
+        counts=receipt["removed"],
+        receipt=to_json(receipt, indent=2).decode(),
     )
 
 
-def _told(who: str) -> dict[str, Any]:
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+def _named_person(who: str) -> dict[str, Any]:
     (field, name), *_ = subject(who).items()
     return {"field": field, "name": name, "to": address(**subject(who))}

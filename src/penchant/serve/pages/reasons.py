@@ -1,43 +1,43 @@
-"""Why an item stands in a list, as a sentence and as a bar."""
+"""Why an item is in a list, as a sentence and as a bar."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NAMED = 3  # reasons of one item that are named; the bar shows all
-SHADES = 6  # colours that tell past items apart in a bar; 0 is the plain one
+NAMED = 3  # reasons that the sentence names; the bar shows all
+SHADES = 6  # colours of past items in a bar; 0 is neutral
 WIDTH = 1000.0  # of a bar, in its own units
 
 
 def reasons(entry: Mapping[str, Any], shade_of: Mapping[str, int], top: float) -> dict[str, Any]:
-    """What to show of an entry's ``why``: the largest parts for and against it, and the segments of its bar.
+    """The reasons of an entry: the largest parts for and against it, and the segments of its bar.
 
-    A segment is as long as its part of the score; ``top`` is the score that fills the bar. Without shades (where there
-    are too many past items to tell apart) those that are named have the first, and all others together the plain one.
+    A segment is as long as its part of the score; ``top`` is the score that fills the bar. Without shades (too many
+    past items), the named items get the first colours, and all others together the neutral one.
     """
     parts = _together(entry["why"]["parts"])
     gained = sum(part["contribution"] for part in parts if part["contribution"] > 0)
-    spoke_for = [
+    supporting = [
         {**part, "share": part["contribution"] / gained, "shade": shade_of.get(part["item"], 0)}
         for part in parts
         if part["contribution"] > 0
     ]
     if not shade_of:
-        for n, part in enumerate(spoke_for[:NAMED], 1):
+        for n, part in enumerate(supporting[:NAMED], 1):
             part["shade"] = n
     against = [part for part in parts[::-1] if part["contribution"] < 0]
     return {
-        "for": spoke_for[:NAMED],
-        "more": max(0, len(spoke_for) - NAMED),
+        "for": supporting[:NAMED],
+        "more": max(0, len(supporting) - NAMED),
         "against": against[:NAMED],
         "method": entry["why"]["method"],
-        "bar": _bar(spoke_for, max(0.0, entry["score"]), top),
+        "bar": _bar(supporting, max(0.0, entry["score"]), top),
     }
 
 
 def _together(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One part an item, however often someone had it, the largest first."""
+    """One part per item, the largest first."""
     sums: dict[str, dict[str, Any]] = {}
     for part in parts:
         known = sums.setdefault(part["item"], {**part, "contribution": 0.0})
@@ -46,7 +46,7 @@ def _together(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _bar(parts: Sequence[Mapping[str, Any]], score: float, top: float) -> list[dict[str, Any]]:
-    """The segments, those of the plain shade as one at the end."""
+    """The segments of a bar; those of the neutral colour are joined at the end."""
     length = WIDTH * min(1.0, score / top) if top > 0 else 0.0
     widths = [(length * part["share"], part["shade"]) for part in parts if part["shade"]]
     widths.append((length * sum(part["share"] for part in parts if not part["shade"]), 0))
@@ -59,12 +59,12 @@ def _bar(parts: Sequence[Mapping[str, Any]], score: float, top: float) -> list[d
 
 
 def shades(items: Sequence[str]) -> dict[str, int]:
-    """A colour for each of the newest past items, the plain one for older ones; ``items`` oldest first."""
+    """A colour for each of the newest past items, the neutral one for older ones; ``items`` oldest first."""
     known = list(dict.fromkeys(items))
     return {item: n % SHADES + 1 if n >= len(known) - SHADES else 0 for n, item in enumerate(known)}
 
 
-def all_told(entries: Sequence[Mapping[str, Any]], shade_of: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Every entry of a list with its reasons to show."""
+def with_reasons(entries: Sequence[Mapping[str, Any]], shade_of: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Every entry of a list with its reasons."""
     top = max((entry["score"] for entry in entries), default=0.0)
-    return [{**entry, "told": reasons(entry, shade_of, top)} for entry in entries]
+    return [{**entry, "reasons": reasons(entry, shade_of, top)} for entry in entries]

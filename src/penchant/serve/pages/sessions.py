@@ -1,4 +1,4 @@
-"""Who looks at a page: sessions in a signed cookie, and forms that only our own pages can send."""
+"""Visitors of the pages: sessions in a signed cookie, and protection of forms against other sites."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from penchant.serve.http.middleware import Caller
 from penchant.serve.service import Service
 from penchant.store.keys import Key
 
-ROOT = "/ui/"  # the cookie is sent there and nowhere else: the API is never asked by cookie
+ROOT = "/ui/"  # the only path that gets the cookie: the API ignores cookies
 COOKIE = "penchant_session"
-IDLE, LONGEST = 3600, 12 * 3600  # seconds: without a request, and at all
-RENEW = 300  # seconds after which the cookie says anew when it was last seen
+IDLE, LONGEST = 3600, 12 * 3600  # seconds: without a request, and in total
+RENEW = 300  # seconds after which the cookie is renewed
 FIELDS = 3000  # of one form
 
 
-class SignInNeeded(Exception):  # noqa: N818  # not an error: the page asks who is there
-    """The page is for those who signed in with an admin key."""
+class SignInNeeded(Exception):  # noqa: N818  # not an error: it leads to the sign-in
+    """The page needs a sign-in with an admin key."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """What the cookie says: whose key (none before signing in), since when, last seen when, and a random number."""
+    """The content of the cookie: key (none before the sign-in), start, last request, and a random number."""
 
     nonce: str
     begun: int
     seen: int
     key: str | None = None
-    proof: str | None = None  # a part of the key's hash: a key that is rotated or revoked ends its sessions
+    proof: str | None = None  # derived from the key's hash: rotating or revoking the key ends its sessions
 
     def cookie(self, secret: bytes) -> str:
         """The session as a signed text."""
@@ -44,49 +44,49 @@ class Session:
 
     @classmethod
     def of(cls, text: str, secret: bytes, now: int) -> Session | None:
-        """The session of a cookie; None where it is not one of ours, or is over."""
-        told = unsign(secret, "session", text)
-        if told is None or not {"n", "b", "s", "k", "p"} <= set(told):
+        """The session of a cookie; None if it is invalid or expired."""
+        document = unsign(secret, "session", text)
+        if document is None or not {"n", "b", "s", "k", "p"} <= set(document):
             return None
-        over = now - told["s"] > IDLE or now - told["b"] > LONGEST
-        return None if over else cls(told["n"], told["b"], told["s"], told["k"], told["p"])
+        over = now - document["s"] > IDLE or now - document["b"] > LONGEST
+        return None if over else cls(document["n"], document["b"], document["s"], document["k"], document["p"])
 
 
 def new_session(now: int, key: Key | None = None) -> Session:
-    """A fresh session with a number of its own, so that nobody can prepare one for somebody else."""
+    """A new session with a new random number, which prevents session fixation."""
     nonce = secrets.token_hex(16)
     return Session(nonce, now, now) if key is None else Session(nonce, now, now, key.id, proof_of(key))
 
 
 def proof_of(key: Key) -> str:
-    """A part of the hash of a key; the hash itself leaves the store never."""
+    """A value derived from the hash of a key; the hash itself never leaves the store."""
     return hmac.new(key.hash, b"session", "sha256").hexdigest()[:32]
 
 
 @dataclass
 class Visitor:
-    """Who asks for a page: a session, the key it belongs to, and whether the service is open to this machine."""
+    """A visitor: their session, its key, and whether the service is open to this machine."""
 
     service: Service
     session: Session
     open: bool
     key: Key | None = None
-    fresh: bool = False  # the browser has no cookie of this session yet
-    renewed: bool = False  # the cookie says when it was last seen, and says it anew
+    fresh: bool = False  # the browser does not have the cookie yet
+    renewed: bool = False  # the cookie is to be sent again
 
     @property
     def may_all(self) -> bool:
-        """Whether every page is open to them."""
+        """Whether the visitor may use every page."""
         return self.open or (self.key is not None and self.key.allows("admin"))
 
     @property
     def may_try(self) -> bool:
-        """Whether they may try the models out."""
+        """Whether the visitor may use the page Try it."""
         return self.may_all or self.service.settings.demo
 
     @property
     def token(self) -> str:
-        """What a form of ours carries and a page elsewhere cannot know."""
+        """The token of our forms, which other sites cannot know."""
         return sign(self.service.store.secret, "form", {"n": self.session.nonce})
 
     def owns(self, token: str) -> bool:
@@ -94,7 +94,7 @@ class Visitor:
         return not self.fresh and hmac.compare_digest(token.encode(), self.token.encode())
 
     def sign_in(self, key: Key | None) -> None:
-        """Begin anew, with a key or without."""
+        """Start a new session, with or without a key."""
         self.session, self.key, self.fresh = new_session(int(time.time()), key), key, True
 
 
@@ -119,16 +119,16 @@ def visitor_of(request: Request) -> Visitor:
     return found
 
 
-# -- what a page needs ------------------------------------------------------------------------------------------------
+# -- access to pages --------------------------------------------------------------------------------------------------
 
 
 async def anyone(request: Request) -> Visitor:
-    """For the pages that are open to everyone."""
+    """For pages that are open to everyone."""
     return visitor_of(request)
 
 
 async def may_try(request: Request) -> Visitor:
-    """For Try it; raises ``SignInNeeded``."""
+    """For the page Try it; raises ``SignInNeeded``."""
     visitor = visitor_of(request)
     if not visitor.may_try:
         raise SignInNeeded
@@ -144,11 +144,11 @@ async def signed_in(request: Request) -> Visitor:
 
 
 async def own_form(request: Request) -> Form:
-    """The form of a request that changes something: sent by a page of ours, made for this session. Else 403."""
+    """The form of a request that changes something. Raises 403 unless a page of this session sent it."""
     from_here(request)
     form = await read_form(request)
     if not visitor_of(request).owns(form.one("token")):
-        raise Problem(403, "this form is no longer good: go back, load the page anew and send it again", kind="form")
+        raise Problem(403, "this form has expired: go back, reload the page and send it again", kind="form")
     return form
 
 
@@ -156,33 +156,33 @@ ANYONE, TRY, SIGNED_IN, OWN_FORM = Depends(anyone), Depends(may_try), Depends(si
 
 
 def from_here(request: Request) -> None:
-    """Raises ``Problem`` 403 where the browser says that another site sent the request."""
+    """Raises ``Problem`` 403 if the browser reports that another site sent the request."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if elsewhere or site not in {None, "same-origin", "none"}:
-        raise Problem(403, "a page elsewhere sent this form", field="Origin", kind="origin")
+        raise Problem(403, "another site sent this form", field="Origin", kind="origin")
 
 
 # -- forms ------------------------------------------------------------------------------------------------------------
 
 
 class Form:
-    """The fields of a form, in their order; a name may come again."""
+    """The fields of a form in order; names may repeat."""
 
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         self.fields = fields
 
     def one(self, name: str, default: str = "") -> str:
-        """The last field of a name: the button that was pressed stands behind what the form holds."""
+        """The last field of a name: a pressed button comes after the other fields."""
         return next((value for key, value in reversed(self.fields) if key == name), default)
 
     def all(self, name: str) -> list[str]:
-        """Every field of a name."""
+        """All fields of a name."""
         return [value for key, value in self.fields if key == name]
 
 
 async def read_form(request: Request) -> Form:
-    """The form in a body; raises ``Problem`` where it is none."""
+    """The form in a body; raises ``Problem`` for an invalid one."""
     try:
         text = (await request.body()).decode()
         return Form(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS))

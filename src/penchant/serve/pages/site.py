@@ -1,4 +1,4 @@
-"""What all pages share: their front door, assets, appearance, signing in and out."""
+"""Shared routes of the pages: front page, assets, appearance, sign-in and sign-out."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from penchant.serve.pages.html import ASSETS, HEADERS, THEME, THEMES, VERSION, P
 from penchant.serve.pages.sessions import ANYONE, OWN_FORM, ROOT, Form, from_here, own_form, read_form, visitor_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-TRIES = 5.0  # keys a second that one address may try
+TRIES = 5.0  # sign-in attempts a second from one address
 YEAR = 31_536_000
 FRONT = "/ui/try"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-OURS = re.compile(r"/ui/[a-z/-]*(\?[\w=%.~&*+-]*)?", re.ASCII)  # where a form may lead: to a page of ours
+OURS = re.compile(r"/ui/[a-z/-]*(\?[\w=%.~&*+-]*)?", re.ASCII)  # a form may lead to our own pages only
 
 
 @router.get("/")
 @router.get("/ui")
 @router.get("/ui/")
 async def front() -> Response:
-    """To the first page. The session's cookie is not sent here, so none may be made here."""
+    """Redirect to the first page. The session cookie is not sent to this path, so none is made here."""
     return Response(status_code=303, headers={**HEADERS, "Location": FRONT})
 
 
 @router.get("/ui/assets/{name}")
 async def asset(request: Request, name: Annotated[str, Path(max_length=40)]) -> Response:
-    """Styles, scripts and the icon: public, as the pages' looks are."""
+    """Styles, scripts and the icon, open to everyone."""
     found = ASSETS.get(name)
     if found is None:
         raise Problem(404, "there is no such file")
@@ -41,7 +41,7 @@ async def asset(request: Request, name: Annotated[str, Path(max_length=40)]) -> 
 
 @router.post("/ui/theme", dependencies=[ANYONE])
 async def theme(request: Request) -> Response:
-    """Light, dark, or as the system has it; kept in a cookie."""
+    """Set the appearance: light, dark, or that of the system; kept in a cookie."""
     from_here(request)
     form = await read_form(request)
     chosen = form.one("theme")
@@ -61,15 +61,15 @@ async def ask(request: Request) -> Response:
 
 @router.post("/ui/sign-in", dependencies=[ANYONE])
 async def sign_in(request: Request) -> Response:
-    """Take a key, and begin a session of its own. What is wrong with a key is not told."""
+    """Check a key and start a new session. The message does not say what is wrong with a key."""
     visitor, service = visitor_of(request), visitor_of(request).service
     address = request.client.host if request.client else ""
     if (wait := service.buckets.take(f"sign-in {address}", TRIES)) > 0:
-        raise Problem(429, "too many keys were tried: wait a moment", headers={"Retry-After": str(max(1, round(wait)))})
+        raise Problem(429, "too many attempts: wait a moment", headers={"Retry-After": str(max(1, round(wait)))})
     form = await own_form(request)
     key = service.keys.check(form.one("key").strip()[:200])
     if key is None or not key.allows("admin"):
-        wrong = "This is not a key of this service with the scope admin."
+        wrong = "This is not a valid key with the scope admin."
         return page(request, "sign_in.html", status=401, wrong=wrong, onward=onward(form))
     visitor.sign_in(key)
     return away(request, onward(form))
@@ -83,7 +83,7 @@ async def sign_out(request: Request) -> Response:
 
 
 def onward(form: Form) -> str:
-    """The page of ours that a form leads to."""
+    """The page that a form leads to."""
     wanted = form.one("next")
     return wanted if len(wanted) <= 4000 and OURS.fullmatch(wanted) else FRONT
 

@@ -1,4 +1,4 @@
-"""Try it: like and dislike, and see at each click what becomes of the list and because of what. Nothing is stored."""
+"""The page Try it: like and dislike items, and see how the list changes and why. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from penchant.serve.catalogue.search import MOST, search
 from penchant.serve.common.problems import invalid
 from penchant.serve.http.schemas.fields import check_id
 from penchant.serve.pages.html import PageRoute, by_htmx, page
-from penchant.serve.pages.reasons import all_told, shades
+from penchant.serve.pages.reasons import shades, with_reasons
 from penchant.serve.pages.sessions import TRY, Form, from_here, read_form, visitor_of
 from penchant.serve.service import Service
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-K, FOUND, ALIKE, OFFERED = 10, 8, 6, 12  # items of a list, of a search, alike to one, offered to begin with
+K, FOUND, ALIKE, OFFERED = 10, 8, 6, 12  # items of a list, of a search, similar to one, offered at the start
 TASTES = 200  # likes and dislikes that one page holds
 
 
 @dataclass
 class State:
-    """What the page holds, in its own hidden fields: likes ("+" before the id) and dislikes ("-") in their order, the
-    list as it stood, the question, the item that others are alike to, the model to compare with."""
+    """The state of the page, kept in hidden fields: likes ("+" before the id) and dislikes ("-") in order, the previous
+    list, the search text, the item to show similar ones of, and the model to compare with."""
 
     tastes: list[str] = field(default_factory=list)
     was: list[str] = field(default_factory=list)
     words: str = ""
     near: str = ""
     beside: str = ""
-    said: str = ""  # what was done just now: "+id", "-id", or nothing
+    changed: str = ""  # the last change: "+id", "-id", or nothing
 
     @classmethod
     def of(cls, form: Form) -> State:
-        """From the fields of a form, and what its button does. Raises ``Problem`` 422."""
+        """The state of a form after its button was pressed. Raises ``Problem`` 422."""
         tastes = [*form.all("taste"), *("+" + item for item in form.all("like"))]
         tastes += ["-" + item for item in form.all("dislike")]
         near, beside = form.one("near"), form.one("beside")[:600]
@@ -47,7 +47,7 @@ class State:
         deed, _, what = form.one("do").partition(":")
         match deed:
             case "like" | "dislike":
-                state.say(("+" if deed == "like" else "-") + check(what))
+                state.add(("+" if deed == "like" else "-") + check(what))
             case "drop":
                 state.tastes = [taste for taste in state.tastes if taste[1:] != what]
             case "clear":
@@ -58,11 +58,11 @@ class State:
                 state.beside = what[:600]
         return state
 
-    def say(self, taste: str) -> None:
-        """One more like or dislike; the newest of an item holds."""
+    def add(self, taste: str) -> None:
+        """Add a like or dislike; it replaces an earlier one of the item."""
         kept = [other for other in self.tastes if other[1:] != taste[1:]]
         self.tastes = _checked([*kept, taste])
-        self.said = taste
+        self.changed = taste
 
     @property
     def rows(self) -> list[SentEvent]:
@@ -71,7 +71,7 @@ class State:
 
 
 def check(item: str) -> str:
-    """An id; raises ``Problem`` 422 for one that cannot be."""
+    """An id; raises ``Problem`` 422 for an invalid one."""
     try:
         return check_id(item)
     except ValueError as wrong:
@@ -82,7 +82,7 @@ def _checked(tastes: list[str]) -> list[str]:
     if len(tastes) > TASTES:
         raise invalid("taste", f"this page holds at most {TASTES} likes and dislikes")
     if any(taste[:1] not in {"+", "-"} for taste in tastes):
-        raise invalid("taste", "is + or - and an id")
+        raise invalid("taste", "is not + or - followed by an id")
     return [taste[0] + check(taste[1:]) for taste in tastes]
 
 
@@ -97,14 +97,14 @@ async def begin(request: Request) -> Response:
 
 @router.post("/ui/try", dependencies=[TRY])
 async def go_on(request: Request) -> Response:
-    """The page after a click. It changes nothing but itself."""
+    """The page after a click. Nothing else changes."""
     from_here(request)
     return await _show(request, State.of(await read_form(request)))
 
 
 @router.post("/ui/try/search", dependencies=[TRY])
 async def look_up(request: Request) -> Response:
-    """What the catalogue has, as one types."""
+    """Search results while typing."""
     from_here(request)
     state = State.of(await read_form(request))
     service = visitor_of(request).service
@@ -138,28 +138,28 @@ async def _show(request: Request, state: State) -> Response:
         offered=[describe(active, entry["item"]) for entry in offered],
         found=await _found(service, state),
         alike=await _alike(service, state, active),
-        said=_title(catalogue, state.said[1:]) if state.said else "",
+        changed=_title(catalogue, state.changed[1:]) if state.changed else "",
         oob=by_htmx(request),
         items=int(catalogue.select(None).mask.sum()),
     )
 
 
 async def _list(service: Service, state: State, served: ServedModel, shade_of: dict[str, int]) -> dict[str, Any]:
-    """One model's list: its entries with their reasons, and how each has moved since the click before."""
+    """The list of a model: entries with reasons, and how each has moved since the last click."""
     by = None if served is service.models.active else served
-    told = await service.thread(service.personal.for_rows, state.rows, Query(K, why=True), by)
-    entries = [{**entry, **describe(served, entry["item"])} for entry in all_told(told["items"], shade_of)]
-    before = {item: n for n, item in enumerate(state.was)} if by is None and state.said else {}
+    answer = await service.thread(service.personal.for_rows, state.rows, Query(K, why=True), by)
+    entries = [{**entry, **describe(served, entry["item"])} for entry in with_reasons(answer["items"], shade_of)]
+    before = {item: n for n, item in enumerate(state.was)} if by is None and state.changed else {}
     for n, entry in enumerate(entries):
         was = before.get(entry["item"])
         entry["moved"] = None if not before else "new" if was is None else was - n
     moved = [entry["moved"] for entry in entries if entry["moved"]]
     return {
         "name": served.name,
-        "model": told["model"]["name"],
-        "fallback": told["fallback"],
-        "degraded": told["degraded"],
-        "apart": any(entry["told"]["method"] == "leave-one-out" for entry in entries) and not told["fallback"],
+        "model": answer["model"]["name"],
+        "fallback": answer["fallback"],
+        "degraded": answer["degraded"],
+        "apart": any(entry["reasons"]["method"] == "leave-one-out" for entry in entries) and not answer["fallback"],
         "entries": entries,
         "new": sum(one == "new" for one in moved),
         "moved": sum(one != "new" for one in moved),
@@ -167,7 +167,7 @@ async def _list(service: Service, state: State, served: ServedModel, shade_of: d
 
 
 async def _found(service: Service, state: State) -> dict[str, Any]:
-    """What the search finds, and which of it is liked or disliked."""
+    """The search results, with likes and dislikes."""
     active = service.models.active
     if not state.words.strip():
         return {"asked": False, "items": []}
@@ -178,13 +178,13 @@ async def _found(service: Service, state: State) -> dict[str, Any]:
 
 
 async def _alike(service: Service, state: State, served: ServedModel) -> dict[str, Any] | None:
-    """Items alike to the one that was asked about."""
+    """The items similar to the chosen one."""
     if not state.near or state.near not in served.catalogue.vocab:
         return None
-    told = await service.thread(lists.similar, served, state.near, ALIKE, None, ())
-    top = max((entry["score"] for entry in told["items"]), default=1.0) or 1.0
-    items = [{**describe(served, entry["item"]), "width": 1000 * entry["score"] / top} for entry in told["items"]]
-    return {**describe(served, state.near), "items": items, "method": told["method"]}
+    answer = await service.thread(lists.similar, served, state.near, ALIKE, None, ())
+    top = max((entry["score"] for entry in answer["items"]), default=1.0) or 1.0
+    items = [{**describe(served, entry["item"]), "width": 1000 * entry["score"] / top} for entry in answer["items"]]
+    return {**describe(served, state.near), "items": items, "method": answer["method"]}
 
 
 # -- items ------------------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def _title(catalogue: LiveCatalogue, item: str) -> str:
 
 
 def describe(served: ServedModel, item: str) -> dict[str, Any]:
-    """What a card says of an item: title, a few attributes, how many people had it."""
+    """An item for a card: title, a few attributes, number of people."""
     catalogue = served.catalogue
     at = catalogue.vocab.index(item)
     if at < 0:
@@ -206,7 +206,7 @@ def describe(served: ServedModel, item: str) -> dict[str, Any]:
 
 
 def _telling(catalogue: LiveCatalogue) -> list[str]:
-    """The attributes that say something to people: genres and the like, before others that are lists of words."""
+    """The attributes worth showing: genres and the like."""
     names = [name for name in catalogue.attributes if any(word in name.casefold() for word in TELLING)]
     return sorted(names, key=lambda name: next(n for n, word in enumerate(TELLING) if word in name.casefold()))[:2]
 

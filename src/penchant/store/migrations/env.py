@@ -1,4 +1,4 @@
-"""How Alembic reaches the store: over the connection that ``database.migrate`` hands it."""  # noqa: INP001  # Alembic runs it by its path, no import finds it
+"""Runs migrations on the connection of ``database.migrate``."""  # noqa: INP001  # Alembic runs it by path; it is not imported
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The routes of the service, a file for each kind of thing."""
+"""The routes of the API, one file per kind of resource."""

@@ -1,4 +1,4 @@
-"""Events in."""
+"""Receiving events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from penchant.serve.common.problems import Problem, invalid, place, said
+from penchant.serve.common.problems import Problem, invalid, message_of, place
 from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.events import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
@@ -28,7 +28,7 @@ BODY = {
 
 @router.post("/v1/events", dependencies=[COLLECT], response_model=Collected, responses=problems(), openapi_extra=BODY)
 async def collect(request: Request) -> Response:
-    """Keep a batch of events. Accepted events are on the disk when this answers, and change the very next answer."""
+    """Store a batch of events. Accepted events are on disk when this answers, and change the very next answer."""
     service = service_of(request)
     raw = _events(await request.body(), service.settings.max_batch)
     errors: list[dict[str, Any]] = []
@@ -46,24 +46,23 @@ async def collect(request: Request) -> Response:
 
 
 def _events(body: bytes, most: int) -> list[Any]:
-    """The events of a body, not looked at one by one yet."""
+    """The events of a body, not yet validated one by one."""
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as wrong:
         raise Problem(400, f"the body is not JSON: {str(wrong)[:100]}", field="body") from None
     if not isinstance(document, dict) or not isinstance(document.get("events"), list):
-        raise invalid("events", 'is a list: {"events": [{"user": "7", "item": "42"}]}')
+        raise invalid("events", 'is not a list like {"events": [{"user": "7", "item": "42"}]}')
     strange = sorted(set(document) - {"events"})
     if strange:
-        raise invalid(strange[0][:80], "is not known here")
+        raise invalid(strange[0][:80], "is not a known field")
     if not 1 <= len(document["events"]) <= most:
         raise invalid("events", f"a batch has 1 to {most:,} events, not {len(document['events']):,}")
     return list(document["events"])
 
 
 def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent], list[int]]:
-    """Rows of the events that can be kept and their places in the batch; what is wrong with the others goes to
-    ``errors``."""
+    """The valid events and their places in the batch; problems of the others are added to ``errors``."""
     try:
         events = list(enumerate(BATCH.validate_python(raw)))
     except ValidationError:
@@ -73,7 +72,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent],
                 events.append((n, ONE.validate_python(one)))
             except ValidationError as wrong:
                 first = wrong.errors()[0]
-                errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": said(first)})
+                errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": message_of(first)})
     rows: list[NewEvent] = []
     places: list[int] = []
     now = int(time.time())
@@ -83,7 +82,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent],
         elif event.session is not None:
             person = "s:" + event.session
         else:
-            errors.append({"index": n, "field": "user", "detail": "an event has a user or a session"})
+            errors.append({"index": n, "field": "user", "detail": "an event needs a user or a session"})
             continue
         context = None if event.context is None else json.dumps(event.context, ensure_ascii=False)
         when = now if event.time is None else int(event.time)

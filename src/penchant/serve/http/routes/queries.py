@@ -1,4 +1,4 @@
-"""Query parameters as one model, checked in one call: the routes of answers are asked a thousand times a second."""
+"""Query parameters validated as one model: faster than one by one, for routes with a thousand requests a second."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def documented(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def asked(request: Request, model: type[Asked]) -> Asked:
-    """What a request asks; the last of a parameter that was given twice, all of one that is a list.
+    """The query parameters of a request: the last value of a repeated parameter, all values of a list.
 
     Raises ``RequestValidationError``, as FastAPI does for parameters of its own.
     """

@@ -1,4 +1,4 @@
-"""Health, figures and documentation: outside /v1."""
+"""Health, metrics and documentation, outside /v1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from penchant.serve.http.scopes import OPERATOR, problems, service_of
 
 router = APIRouter(tags=["system"])
 _SCRIPT = (Path(__file__).parents[1] / "static" / "beacon.js").read_text(encoding="utf-8").partition("*/\n")[2]
-BEACON = "\n".join(line.strip() for line in _SCRIPT.splitlines()).encode()  # without its comment: every page loads it
+BEACON = "\n".join(line.strip() for line in _SCRIPT.splitlines()).encode()  # without its comment
 
 
 @router.head("/livez", include_in_schema=False)
@@ -38,7 +38,7 @@ async def ready(request: Request) -> Response:
 
 @router.get("/metrics", dependencies=[OPERATOR], response_class=Response, responses=problems())
 async def metrics(request: Request) -> Response:
-    """Figures for Prometheus."""
+    """Metrics for Prometheus."""
     service = service_of(request)
     await service.read(service.measure)
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
@@ -46,7 +46,7 @@ async def metrics(request: Request) -> Response:
 
 @router.get("/beacon.js", response_class=Response, responses={200: {"content": {"text/javascript": {}}}})
 async def beacon() -> Response:
-    """The script with which a web page sends events: public, as the page is."""
+    """The script with which a web page sends events."""
     return Response(BEACON, media_type="text/javascript", headers={"Cache-Control": "public, max-age=3600"})
 
 

@@ -1,5 +1,5 @@
 /* <script src="https://rec.example/beacon.js" data-key="pk_..." data-user="7"></script>, then penchant("view", "42").
-   Without data-user the events belong to a session that this browser makes up. */
+   Without data-user, events belong to a session id that this browser makes up. */
 (() => {
   const script = document.currentScript, to = new URL("/v1/events", script.src), name = "penchant-session";
   const random = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), b => b.toString(16).padStart(2, "0")).join("");

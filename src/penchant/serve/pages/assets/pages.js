@@ -1,4 +1,4 @@
-// Pages work without this. With it, cards glide to their new places, and the live page can be paused.
+// The pages work without this script. It animates cards to their new places and lets the page Live be paused.
 "use strict";
 (() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -23,7 +23,7 @@
     }
   });
 
-  // The live page: nothing is asked for while it is paused, or while nobody looks.
+  // The page Live: no requests while it is paused or hidden.
   document.addEventListener("htmx:beforeRequest", (event) => {
     const live = event.detail.elt.closest("[data-live]");
     if (live && (document.hidden || live.dataset.live === "paused")) event.preventDefault();
@@ -37,7 +37,7 @@
     button.setAttribute("aria-pressed", String(paused));
   });
 
-  // A bar's colour is a past item: pointing at the item shows its part in every bar.
+  // Each colour of a bar is a past item: pointing at the item highlights its part in every bar.
   const light = (event) => {
     const chip = event.target.closest && event.target.closest(".chip[data-shade]");
     const root = document.getElementById("try");

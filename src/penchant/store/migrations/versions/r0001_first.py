@@ -1,4 +1,4 @@
-"""The first tables."""  # noqa: INP001  # Alembic runs it by its path, no import finds it
+"""The first tables."""  # noqa: INP001  # Alembic runs it by path; it is not imported
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables of version 0.1."""
+    """Create the tables of version 0.1."""
     op.create_table(
         "events",
         sa.Column("person", sa.Text(), nullable=False),
@@ -86,6 +86,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the tables away again."""
+    """Drop the tables."""
     for name in ("clock", "settings", "activations", "keys", "erased", "attributes", "items", "events"):
         op.drop_table(name)

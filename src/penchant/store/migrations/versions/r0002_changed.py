@@ -1,4 +1,4 @@
-"""When an item changed: a process that knew them all reads only what is new."""  # noqa: INP001  # Alembic runs it by its path, no import finds it
+"""The clock of each item change, so that a process reads only new changes."""  # noqa: INP001  # Alembic runs it by path; it is not imported
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; what was said before has changed at the first tick."""
+    """Add the column; earlier changes get clock 0."""
     op.add_column("items", sa.Column("changed", sa.BigInteger(), nullable=False, server_default="0"))
     op.create_index("items_changed", "items", ["changed"])
 
 
 def downgrade() -> None:
-    """Take it away again."""
+    """Drop the column."""
     op.drop_index("items_changed", "items")
     op.drop_column("items", "changed")
