@@ -94,7 +94,7 @@ def measure(entry: Entry) -> dict[str, Any]:
     from penchant.models import registry
 
     bench_set, choice = SETS[entry.set_name], entry.choice()
-    model = registry.create(choice["model"], choice["params"])
+    model = registry.from_saved(choice)
     splits, catalog = bench_set.load(seed=entry.seed)
     found = evaluate(
         splits,

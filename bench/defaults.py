@@ -206,7 +206,7 @@ def attempt(place: Place, params: dict[str, Any]) -> dict[str, Any]:
 
     split, metric, run = load(place.set_name), parse_metric(METRIC), Run(seed=SEED)
     assert split.valid is not None
-    model = registry.create(place.model, params)
+    model = registry.from_saved({"model": place.model, "params": params})
     trial: dict[str, Any] = {"valid": None, "test": None}
     start = time.perf_counter()
     try:

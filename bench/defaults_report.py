@@ -1,4 +1,4 @@
-"""``docs/defaults.md``, generated from the trials: what the defaults of a model reach on a set they know nothing of."""
+"""``docs/defaults.md``, generated from the trials: how the defaults of a model do on sets that did not choose them."""
 
 from __future__ import annotations
 
@@ -20,39 +20,48 @@ MEDIAN, WORST = 0.95, 0.85  # what the defaults should reach of tuned parameters
 HEAD = """\
 # How good the defaults are
 
-This page is generated from `bench/results/defaults/` by `python -m bench defaults`; nothing in it is written by hand.
+`python -m bench defaults` generates this page from `bench/results/defaults/`. Do not edit it by hand.
 
-A default is worth something if it does well on data that nobody looked at when it was chosen. So the same parameters
-are tried on {sets} sets: {draws} random draws from the space that a model declares (seed {seed}), what was the default
-before, and some proposals; `bench/grids/MODEL.json` lists them. *Tuned* is, for each set, the best of the draws on its
-validation part. *The default that the others choose* is the candidate with the best mean over the validation parts of
-all other sets, each in units of its best draw: no test part has a say in it. Both are measured on the test part of the
-set, and the tables show how much of the tuned {metric} the default reaches. A trial is fitted once, without the
-validation rows. Large sets are studied on a seeded sample of their users, and on the items that enough of those have;
-at most {cases:,} cases of each part are asked.
+A good default does well on data that nobody looked at when it was chosen. This page measures that:
 
-Over all models and sets the defaults reach {median:.1%} of tuned in the median and {worst:.1%} at worst (more than
-100 % is possible: tuning is a choice on the validation part too). What is shipped is what all sets together choose,
-or an earlier choice that comes within half a per cent of that on the validation parts.
+- The same parameters are tried on {sets} sets: {draws} random draws from the space that a model declares (seed {seed}),
+  the former default, and some proposals. `bench/grids/MODEL.json` lists them.
+- *Tuned* is, for each set, the draw that is best on its validation part.
+- *The default that the others choose* is the candidate with the best mean over the validation parts of all other sets,
+  each relative to its best draw. Test parts have no influence on it.
+- Both are measured on the test part of the set. The tables show what share of the tuned {metric} the default reaches.
+- A trial is fitted once, without the validation rows. Large sets are represented by a seeded sample of their users, and
+  by the items that enough of these have. At most {cases:,} cases of each part are used.
 
-Some defaults are formulas of the data, and `fit` says what they came to. A half-life of -1 is estimated from the
-training histories, where the log has an order: with which half-life does the cosine with what came before foretell
-their own last events best? The `reg` of ease, sparse-ease and als, the `unobserved` of als and the `factors` of
-pure-svd are estimated too where they are -1: a few values are tried on a sample of at most 100,000 training events
-over 2,000 items, some of which are held back, and the one that foretells these best is taken. An exponent of -1 is a +
-b log10(events an item / 8), between 0 and 1, where a and b are .2 and .35 for item-knn, .1 and .4 for rp3beta: what
-everybody has tells less where items have many events. The numbers of these formulas, and the values that are tried,
-were found on these sets and are not part of what is left out.
-The proposals for als are every pair of 64, 96, 128, 192, 256 and 384 factors with a `reg_exponent` of 1 and of .8, the
-rest estimated, after twelve fixed pairs of `reg` and `unobserved`. The 192 factors that it had before were taken with
-the test columns of this page in view; those it has now are what the rule above took from all of these, nine of which
-were written down before any of them was tried.
-Those for transitions hold a grid too, tried once after its median came to .947 under this rule, where that left it:
-`distance_exponent` .3, .5 and .7, `backward` .6, .8 and 1, `history_exponent` .15, .25 and .35, `candidate_exponent`
-0, .1 and .2.
+Over all models and sets the defaults reach {median:.1%} of tuned in the median and {worst:.1%} at worst. More than
+100 % is possible, because tuning chooses on the validation part too. The shipped default is the choice of all sets
+together, or an earlier choice within half a per cent of that on the validation parts.
 
-The column *draws* says how many of the {draws} draws all sets have tried so far: `python -m bench defaults` goes on
-where it stopped.
+Where the default is `auto`, `fit` estimates the value from the training data and reports it:
+
+- `half_life`, where the log has an order: the half-life with which the cosine with earlier events best predicts the
+  last events of training histories.
+- `reg` of ease, sparse-ease and als, `unobserved` of als and `factors` of pure-svd: a few values are tried on a sample
+  of at most 100,000 training events over 2,000 items. Some events are held back, and the value that predicts them best
+  is taken.
+- `candidate_exponent` of item-knn and `beta` of rp3beta: a + b log10(events per item / 8), between 0 and 1. a and b are
+  0.2 and 0.35 for item-knn, 0.1 and 0.4 for rp3beta. Where items have many events, popular items say less.
+
+The numbers of these formulas, and the values that are tried, were found on these sets. Leaving out one set does not
+leave out its part in them.
+
+The proposals:
+
+- als: every pair of 64, 96, 128, 192, 256 and 384 factors with a `reg_exponent` of 1 and of 0.8, the rest estimated,
+  after twelve fixed pairs of `reg` and `unobserved`. The previous 192 factors were chosen with the test columns of this
+  page in view. The present ones are what the rule above took from all of these; nine of them were written down before
+  any was tried.
+- transitions: a grid too, tried once after its median under this rule was 0.947, and it stayed there.
+  `distance_exponent` 0.3, 0.5 and 0.7, `backward` 0.6, 0.8 and 1, `history_exponent` 0.15, 0.25 and 0.35,
+  `candidate_exponent` 0, 0.1 and 0.2.
+
+The column *draws* says how many of the {draws} draws have been tried on every set. `python -m bench defaults` continues
+an interrupted study.
 """
 
 
@@ -150,7 +159,8 @@ def _said(model: str, number: int) -> str:
     spaces = [
         name for name in search_spaces(model_class(model)) if not name.startswith(("rating_", "user_d", "item_d"))
     ]
-    return ", ".join(f"`{name}={params[name]}`" for name in spaces if params[name] not in (0, "off"))
+    words = {name: "none" if params[name] is None else params[name] for name in spaces}
+    return ", ".join(f"`{name}={word}`" for name, word in words.items() if word not in (0, "off"))
 
 
 def _sets() -> str:

@@ -23,7 +23,7 @@ POINTS = {
     "items": [(EVENTS, n, LENGTH) for n in (1_000, 10_000, 100_000, 1_000_000)],
     "length": [(EVENTS, ITEMS, n) for n in (5, 10, 20, 50, 100)],
 }
-PARAMS = {"factors": 64, "layers": 2, "loss": "sampled-softmax", "negatives": 512, "patience": 0, "epochs": 2}
+PARAMS = {"factors": 64, "layers": 2, "loss": "sampled-softmax", "negatives": 512, "patience": None, "epochs": 2}
 GIB_OF_A_MILLION = 8.0
 
 

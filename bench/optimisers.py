@@ -20,12 +20,12 @@ def main() -> None:
     likes, _ = pc.load_movielens_small(positive="value>=3.5")
     ratings, _ = pc.load_movielens_small()
     by_optimiser = {
-        name: pc.HistoryMLP(optimiser=name, rate=rate, hidden=32, epochs=EPOCHS, patience=0, loss="sampled-softmax")
+        name: pc.HistoryMLP(optimiser=name, rate=rate, hidden=32, epochs=EPOCHS, patience=None, loss="sampled-softmax")
         for name, rate in RATES.items()
     }
-    by_loss = {name: pc.HistoryMLP(loss=name, hidden=32, epochs=EPOCHS, patience=0) for name in LOSSES}
+    by_loss = {name: pc.HistoryMLP(loss=name, hidden=32, epochs=EPOCHS, patience=None) for name in LOSSES}
     draw("optimisers", losses(likes, by_optimiser))
-    found = losses(likes, by_loss) | losses(ratings, {"squared error": pc.AutoRec(epochs=EPOCHS, patience=0)})
+    found = losses(likes, by_loss) | losses(ratings, {"squared error": pc.AutoRec(epochs=EPOCHS, patience=None)})
     draw("losses", {name: [loss / values[0] for loss in values] for name, values in found.items()})
 
 

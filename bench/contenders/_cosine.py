@@ -14,7 +14,7 @@ from bench.duel import WORK, Arrays, Goal, Numbers, Question, Side
 
 NEIGHBOURS, K = 100, 20
 EQUAL = 1e-4  # what float32 sums of ten thousand terms may differ by
-PLAIN = {"user_exponent": 0.0, "history_exponent": 0.5, "candidate_exponent": 0.5, "shrink": 0.0, "half_life": 0.0}
+PLAIN = {"user_exponent": 0.0, "history_exponent": 0.5, "candidate_exponent": 0.5, "shrink": 0.0, "half_life": None}
 WARM = 2000  # rows of a first, small call, which loads the compiled kernels
 ROWS = 3000  # lists that are compared
 PARTS = ("neighbours", "lists")
@@ -33,7 +33,7 @@ def model() -> Any:
     """The cosine as everybody knows it, of all events."""
     from penchant import ItemKNN
 
-    return ItemKNN(neighbours=NEIGHBOURS, max_history=0, **PLAIN)
+    return ItemKNN(neighbours=NEIGHBOURS, max_history=None, **PLAIN)
 
 
 def ours(folder: Path, name: str, *, repeat: bool = False) -> tuple[dict[str, float], Any, np.ndarray]:

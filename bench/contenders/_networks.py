@@ -62,7 +62,7 @@ def ours(folder: Path, name: str, model: str, passes: int, **params: Any) -> Num
     from penchant.core.histories import Histories
     from penchant.models.registry import create
 
-    fresh = create(model, {"epochs": passes + 1, "patience": 0, **params})
+    fresh = create(model, {"epochs": passes + 1, "patience": None, **params})
     fresh.fit(Histories(*training(folder, name)))
     history = fresh.history  # type: ignore[attr-defined]  # of every network
     return {

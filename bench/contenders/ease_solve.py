@@ -32,7 +32,7 @@ def ours(folder: Path) -> Numbers:
     from penchant import EASE, Run
     from penchant.models.ease import _solve, gram
 
-    model = EASE(reg=REG, half_life=0.0).fit(_train(folder))
+    model = EASE(reg=REG, half_life=None).fit(_train(folder))
     train = _train(folder)  # afresh: what a batch has looked up about itself does not count
     start = time.perf_counter()
     model.fit(train)

@@ -15,9 +15,9 @@ from bench.duel import Goal, Numbers, Question, Side
 SIZES = (1, 10, 100)
 MODELS = {
     "popular": {},
-    "item-knn": {"half_life": 0.0, "candidate_exponent": 0.5},
-    "transitions": {"neighbours": 200, "half_life": 0.0},
-    "graph-filter": {"rank": 0, "sharpen": 0.0, "low_pass": 0.0, "neighbours": 200, "half_life": 0.0},
+    "item-knn": {"half_life": None, "candidate_exponent": 0.5},
+    "transitions": {"neighbours": 200, "half_life": None},
+    "graph-filter": {"rank": 0, "sharpen": 0.0, "low_pass": 0.0, "neighbours": 200, "half_life": None},
 }
 EASE_UPDATES, EASE_REG = 200, 500.0
 

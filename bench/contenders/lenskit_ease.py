@@ -12,7 +12,7 @@ def ours(folder: Path) -> Numbers:
     """Ours with the same regularisation and no half-life."""
     from penchant import EASE
 
-    return _lenskit.ours(folder, EASE(reg=250.0, half_life=0.0))
+    return _lenskit.ours(folder, EASE(reg=250.0, half_life=None))
 
 
 def lenskit(folder: Path) -> Numbers:

@@ -12,7 +12,7 @@ def ours(folder: Path) -> Numbers:
     """Ours with as many neighbours, no half-life and whole histories, as theirs."""
     from penchant import ItemKNN
 
-    return _lenskit.ours(folder, ItemKNN(neighbours=20, max_history=0, half_life=0.0))
+    return _lenskit.ours(folder, ItemKNN(neighbours=20, max_history=None, half_life=None))
 
 
 def lenskit(folder: Path) -> Numbers:

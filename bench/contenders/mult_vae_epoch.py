@@ -23,7 +23,7 @@ def ours(folder: Path) -> Numbers:
     indptr, items, _ = n.training(folder, LOG)
     batch = round(HISTORIES * len(items) / (len(indptr) - 1))
     return n.ours(
-        folder, LOG, "mult-vae", PASSES, hidden=HIDDEN, factors=FACTORS, batch=batch, dropout=0.5, clip=0.0,
+        folder, LOG, "mult-vae", PASSES, hidden=HIDDEN, factors=FACTORS, batch=batch, dropout=0.5, clip=None,
         precision="auto",
     )  # fmt: skip
 

@@ -18,9 +18,9 @@ FACTORS = 64
 LENGTH = 50
 ASKED = 200
 MODELS = {
-    "sasrec": {"epochs": 1, "patience": 0, "loss": "sampled-softmax"},
-    "gru4rec": {"epochs": 1, "patience": 0, "loss": "sampled-softmax"},
-    "two-tower": {"epochs": 1, "patience": 0, "loss": "sampled-softmax"},
+    "sasrec": {"epochs": 1, "patience": None, "loss": "sampled-softmax"},
+    "gru4rec": {"epochs": 1, "patience": None, "loss": "sampled-softmax"},
+    "two-tower": {"epochs": 1, "patience": None, "loss": "sampled-softmax"},
 }
 MOST_MS = 5.0
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")

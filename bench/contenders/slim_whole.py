@@ -19,7 +19,7 @@ def ours(folder: Path) -> Numbers:
     numbers: Numbers = {"seconds": 0.0}
     for name in _columns.SETS:
         indptr, items, n_items = _columns.rows(folder, name)
-        model = SLIM(l1=_columns.L1, l2=_columns.L2, tolerance=_columns.TOLERANCE, half_life=0.0)
+        model = SLIM(l1=_columns.L1, l2=_columns.L2, tolerance=_columns.TOLERANCE, half_life=None)
         model.fit(Histories(indptr, items, n_items)[:200])
         train = Histories(indptr, items, n_items)
         start = time.perf_counter()

@@ -280,10 +280,10 @@ def test_metrics_of_ratings_are_asked_of_models_that_predict() -> None:
 
 
 def test_what_every_fold_has_to_report_is_said_once() -> None:
-    found = pc.evaluate(a_market(), "rp3beta:max_history=7,beta=0.2,half_life=0", split="random:3", metrics="hit")
+    found = pc.evaluate(a_market(), "rp3beta:max_history=7,beta=0.2,half_life=none", split="random:3", metrics="hit")
     (said,) = found.models[0].notes
     assert "histories were cut" in said and said.endswith("(first fold; similar in the others)")
-    model = "rp3beta:max_history=7,beta=0.2,half_life=0"
+    model = "rp3beta:max_history=7,beta=0.2,half_life=none"
     (said,) = pc.evaluate(a_market(), model, split="leave-last", metrics="hit").models[0].notes
     assert "fold" not in said
 

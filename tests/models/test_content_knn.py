@@ -24,7 +24,9 @@ def dense(model: ContentKNN) -> np.ndarray:
 
 def test_plain_attributes_are_compared_by_cosine() -> None:
     log = Histories.from_lists([[0, 1], [2]], 5)
-    found = dense(ContentKNN(neighbours=0, rarity=0.0).fit(log, features=ItemFeatures.from_columns(5, {"kind": KINDS})))
+    found = dense(
+        ContentKNN(neighbours=None, rarity=0.0).fit(log, features=ItemFeatures.from_columns(5, {"kind": KINDS}))
+    )
     half = 2**-0.5
     expected = np.zeros((5, 5))
     expected[0, 1] = expected[1, 0] = 1
@@ -43,22 +45,24 @@ def test_rare_attributes_say_more() -> None:
 def test_attributes_and_vectors_share_as_told() -> None:
     log = planted("ranking").train
     both = features()
-    attributes, vectors = (dense(ContentKNN(neighbours=0, share=share).fit(log, features=both)) for share in (1.0, 0.0))
+    attributes, vectors = (
+        dense(ContentKNN(neighbours=None, share=share).fit(log, features=both)) for share in (1.0, 0.0)
+    )
     unit = both.vectors / np.linalg.norm(both.vectors, axis=1, keepdims=True)
     cosine = np.maximum(unit @ unit.T, 0)
     np.fill_diagonal(cosine, 0)
     np.testing.assert_allclose(vectors, cosine, atol=1e-5)
     # where a catalogue has only one of the two, that one counts alone
     alone = ItemFeatures(ITEMS, np.zeros(ITEMS + 1), np.empty(0), np.empty(0), [], both.vectors)
-    np.testing.assert_allclose(dense(ContentKNN(neighbours=0).fit(log, features=alone)), vectors, atol=1e-6)
-    mixed = dense(ContentKNN(neighbours=0, share=0.3).fit(log, features=both))
+    np.testing.assert_allclose(dense(ContentKNN(neighbours=None).fit(log, features=alone)), vectors, atol=1e-6)
+    mixed = dense(ContentKNN(neighbours=None, share=0.3).fit(log, features=both))
     positive = (attributes > 0) & (vectors > 0)
     np.testing.assert_allclose(mixed[positive], (0.3 * attributes + 0.7 * vectors)[positive], atol=1e-5)
 
 
 def test_the_best_neighbours_are_kept() -> None:
     log, both = planted("ranking").train, features()
-    every, few = (dense(ContentKNN(neighbours=n).fit(log, features=both)) for n in (0, 4))
+    every, few = (dense(ContentKNN(neighbours=n).fit(log, features=both)) for n in (None, 4))
     for row in range(ITEMS):
         np.testing.assert_allclose(np.sort(few[row])[-4:], np.sort(every[row])[-4:])
         assert (few[row] > 0).sum() == 4
@@ -66,7 +70,7 @@ def test_the_best_neighbours_are_kept() -> None:
 
 def test_popularity_counts_when_asked() -> None:
     log, both = planted("ranking").train, features()
-    plain, popular = (dense(ContentKNN(neighbours=0, popularity=p).fit(log, features=both)) for p in (0.0, 0.5))
+    plain, popular = (dense(ContentKNN(neighbours=None, popularity=p).fit(log, features=both)) for p in (0.0, 0.5))
     np.testing.assert_allclose(popular, plain * (log.counts() + 1.0) ** 0.5, rtol=1e-5)
 
 

@@ -165,11 +165,11 @@ def test_every_hyper_parameter_changes_what_it_says(name: str, part: Planted) ->
         meta = parameter.metadata["hyper"]
         setting = meta.get("when") or {}
         first = getattr(make(name, **setting), parameter.name)
-        others = [meta["other"], parameter.default, *(meta["choices"] or ())]
-        if isinstance(parameter.default, bool):
-            others.append(not first)
-        second = next((value for value in others if value is not None and value != first), None)
-        assert second is not None, f"{name}.{parameter.name} declares no other value"
+        others = [value for value in (meta["other"], parameter.default, *(meta["choices"] or ())) if value is not None]
+        others += [not first] if isinstance(parameter.default, bool) else []
+        others = [value for value in [*others, *([None] if meta["optional"] else [])] if value != first]
+        assert others, f"{name}.{parameter.name} declares no other value"
+        second = others[0]
         changed = False
         for on in ["", "rating" if issubclass(registry.model_class(name), RatingModel) else "weight"]:
             if changed:

@@ -29,7 +29,7 @@ def train() -> Histories:
 
 
 @pytest.mark.parametrize(
-    "model", [pc.ItemKNN(half_life=0.0), pc.EASE(reg=9.0, half_life=0.0), pc.ALS(factors=4, epochs=2), pc.UserKNN()]
+    "model", [pc.ItemKNN(half_life=None), pc.EASE(reg=9.0, half_life=None), pc.ALS(factors=4, epochs=2), pc.UserKNN()]
 )
 def test_the_newest_liked_event_of_an_item_gets_the_contribution_of_all(model: Model, train: Histories) -> None:
     model.fit(train, run=ONE)

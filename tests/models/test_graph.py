@@ -45,7 +45,7 @@ def logs(draw: st.DrawFn) -> Histories:
 @settings(max_examples=60, deadline=None)
 @given(logs(), st.floats(0.2, 1.5), st.floats(0, 1), st.booleans())
 def test_rp3beta_is_the_product_of_its_steps(log: Histories, alpha: float, beta: float, normalised: bool) -> None:
-    model = RP3beta(alpha=alpha, beta=beta, neighbours=0, aggregation="normalised" if normalised else "sum").fit(log)
+    model = RP3beta(alpha=alpha, beta=beta, neighbours=None, aggregation="normalised" if normalised else "sum").fit(log)
     x = matrix(log)
     mass = x.sum(axis=0)
     to_people = np.divide(x, mass, out=np.zeros_like(x), where=mass > 0) ** alpha
@@ -90,7 +90,7 @@ def filtered(model: GraphFilter, log: Histories) -> np.ndarray:
 def test_graph_filter_equals_a_full_decomposition(order: int, sharpen: float) -> None:
     log = planted("ranking").train
     model = GraphFilter(
-        rank=6, order=order, sharpen=sharpen, low_pass=0.2, neighbours=0, item_exponent=0.3, candidate_exponent=0.45
+        rank=6, order=order, sharpen=sharpen, low_pass=0.2, neighbours=None, item_exponent=0.3, candidate_exponent=0.45
     ).fit(log)
     told, expected = operator(model.weights), filtered(model, log)
     off = ~np.eye(len(told), dtype=bool)  # an item of the history is never its own neighbour in the sparse part
@@ -99,11 +99,13 @@ def test_graph_filter_equals_a_full_decomposition(order: int, sharpen: float) ->
 
 def test_graph_filter_without_frequencies_is_linear() -> None:
     log = planted("ranking").train
-    linear = GraphFilter(rank=0, sharpen=0.0, low_pass=0.0, neighbours=0).fit(log).weights
+    linear = GraphFilter(rank=0, sharpen=0.0, low_pass=0.0, neighbours=None).fit(log).weights
     assert linear.only_sparse
-    model = GraphFilter(rank=1, sharpen=0.0, low_pass=0.0, order=1, neighbours=0).fit(log)
+    model = GraphFilter(rank=1, sharpen=0.0, low_pass=0.0, order=1, neighbours=None).fit(log)
     np.testing.assert_allclose(operator(model.weights), operator(linear), rtol=1e-4, atol=1e-6)
-    shaped = GraphFilter(rank=0, sharpen=1.0, low_pass=0.1, neighbours=0).fit(log).weights  # there is nothing to shape
+    shaped = (
+        GraphFilter(rank=0, sharpen=1.0, low_pass=0.1, neighbours=None).fit(log).weights
+    )  # there is nothing to shape
     np.testing.assert_array_equal(operator(shaped), operator(linear))
     with pytest.raises(ParameterError, match="rank 0"):
         GraphFilter(rank=0, order=2)
@@ -111,7 +113,7 @@ def test_graph_filter_without_frequencies_is_linear() -> None:
 
 def test_graph_filter_keeps_the_best_of_the_linear_part() -> None:
     log = planted("ranking").train
-    every, few = (GraphFilter(rank=0, sharpen=0.0, low_pass=0.0, neighbours=k).fit(log).weights for k in (0, 4))
+    every, few = (GraphFilter(rank=0, sharpen=0.0, low_pass=0.0, neighbours=k).fit(log).weights for k in (None, 4))
     for row, all_of_it in zip(operator(few), operator(every), strict=True):
         assert sorted(row)[-4:] == sorted(all_of_it)[-4:]
         assert (row > 0).sum() == min(4, (all_of_it > 0).sum())

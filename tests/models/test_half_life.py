@@ -126,14 +126,14 @@ def test_scores_are_those_of_the_half_life_that_was_found(model: pc.Model) -> No
     said = replace(model, half_life=float(found)).fit(log)  # type: ignore[call-arg]
     assert said.recency is None  # type: ignore[attr-defined]
     np.testing.assert_array_equal(model.score(log[:20]), said.score(log[:20]))
-    assert np.abs(model.score(log[:20]) - replace(model, half_life=0.0).fit(log).score(log[:20])).max() > 0  # type: ignore[call-arg]
+    assert np.abs(model.score(log[:20]) - replace(model, half_life=None).fit(log).score(log[:20])).max() > 0  # type: ignore[call-arg]
 
 
 def test_where_updates_are_exact_there_is_none() -> None:
     model = pc.ItemKNN().fit(wandering(), updatable=True)
     assert model.recency is None
     assert [note.split(":")[0] for note in model.notes] == ["candidate_exponent 0.31", "no half_life"]
-    plain = replace(model, half_life=0.0, candidate_exponent=0.2 + 0.35 * np.log10(2)).fit(wandering())
+    plain = replace(model, half_life=None, candidate_exponent=0.2 + 0.35 * np.log10(2)).fit(wandering())
     np.testing.assert_array_equal(model.score(wandering()[:9]), plain.score(wandering()[:9]))
 
 

@@ -39,7 +39,7 @@ def naive(train: Histories, model: ItemKNN) -> np.ndarray:
     overlap = (x != 0).T.astype(float) @ (x != 0)
     norm = np.maximum((x**2).sum(0), 1e-12)
     candidate = model.candidate_exponent
-    if candidate == -1:
+    if candidate == "auto":
         candidate = np.clip(0.2 + 0.35 * np.log10((x != 0).sum() / (x != 0).any(axis=0).sum() / 8), 0, 1)
     w = (x.T * length**-model.user_exponent) @ x
     w /= norm[:, None] ** model.history_exponent * norm[None, :] ** candidate
@@ -59,7 +59,7 @@ def naive(train: Histories, model: ItemKNN) -> np.ndarray:
 )
 def test_equals_the_formula(params: dict[str, float]) -> None:
     train = planted()
-    model = ItemKNN(neighbours=0, **params).fit(train)
+    model = ItemKNN(neighbours=None, **params).fit(train)
     np.testing.assert_allclose(dense(model), naive(train, model), rtol=1e-5, atol=1e-7)
 
 
@@ -79,7 +79,7 @@ def test_popularity_counts_more_the_more_events_items_have(n_items: int) -> None
 
 def test_keeps_the_best_of_each_history_item() -> None:
     train = planted()
-    all_pairs, best = (dense(ItemKNN(neighbours=k).fit(train)) for k in (0, 4))
+    all_pairs, best = (dense(ItemKNN(neighbours=k).fit(train)) for k in (None, 4))
     for full, kept in zip(all_pairs, best, strict=True):
         assert np.count_nonzero(kept) == min(4, np.count_nonzero(full))
         np.testing.assert_array_equal(np.sort(kept)[-4:], np.sort(full)[-4:])
@@ -96,7 +96,7 @@ def test_long_histories_are_bounded_and_reported() -> None:
     train = planted()
     model = ItemKNN(max_history=3).fit(train)
     assert "cut to their newest 3 events" in model.notes[0]
-    np.testing.assert_array_equal(dense(model), dense(ItemKNN(max_history=0).fit(train.newest(3))))
+    np.testing.assert_array_equal(dense(model), dense(ItemKNN(max_history=None).fit(train.newest(3))))
 
 
 def test_nothing_to_learn_from_is_refused() -> None:
@@ -150,8 +150,8 @@ def test_predicts_the_mean_deviation_of_the_nearest_rated() -> None:
 def test_dislikes_teach_predictions_but_not_lists() -> None:
     base = stars()
     liked = Histories(base.indptr, base.items, base.n_items, base.values, "rating", liked=base.values >= 3)
-    model = ItemKNN(neighbours=0).fit(liked)
-    np.testing.assert_array_equal(dense(model), dense(ItemKNN(neighbours=0).fit(base.where(base.values >= 3))))
+    model = ItemKNN(neighbours=None).fit(liked)
+    np.testing.assert_array_equal(dense(model), dense(ItemKNN(neighbours=None).fit(base.where(base.values >= 3))))
     np.testing.assert_array_equal(model.baseline.item_bias, ItemKNN().fit(base).baseline.item_bias)
     np.testing.assert_array_equal(model.score(liked), model.score(liked.positives()))
 

@@ -20,7 +20,7 @@ def dense() -> np.ndarray:
 @pytest.mark.parametrize("exponent", [0.0, 0.4])
 def test_projects_on_the_leading_singular_vectors(exponent: float) -> None:
     train = planted("ranking").train
-    model = PureSVD(factors=5, popularity_exponent=exponent, passes=40, half_life=0.0).fit(train)
+    model = PureSVD(factors=5, popularity_exponent=exponent, passes=40, half_life=None).fit(train)
     scale = train.counts().clip(1) ** -exponent
     v = np.linalg.svd(dense() * scale, full_matrices=False)[2][:5]
     np.testing.assert_allclose(model.score(train), dense() @ v.T @ v, rtol=0, atol=1e-4)
@@ -39,7 +39,7 @@ def test_few_passes_lose_little_of_what_can_be_kept() -> None:
 
 def test_more_factors_than_items_give_the_history_back() -> None:
     train = planted("ranking").train
-    model = PureSVD(factors=500, half_life=0.0).fit(train)
+    model = PureSVD(factors=500, half_life=None).fit(train)
     assert model.weights.left.shape == (ITEMS, ITEMS)
     np.testing.assert_allclose(model.score(train), dense(), rtol=0, atol=1e-5)
 

@@ -62,7 +62,7 @@ def test_gains_are_those_of_the_naive_twin(at_once: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(self_tuned, "SCORES", at_once)
     held = HeldBack.of(groups(), Run())
     assert held is not None
-    model = pc.EASE(reg=5.0, half_life=0.0)
+    model = pc.EASE(reg=5.0, half_life=None)
     gains = self_tuned.gains(model, held, Run())
     for n in range(0, len(held.rows), 7):
         given = held.train[held.rows[n : n + 1]]
@@ -82,7 +82,7 @@ def test_the_usual_stands_unless_another_is_clearly_better() -> None:
 
 
 def test_directions_are_as_many_as_there_are_groups_to_tell() -> None:
-    model = pc.PureSVD(half_life=0.0).fit(groups())
+    model = pc.PureSVD(half_life=None).fit(groups())
     assert model.value("factors") == 8  # the least that holds six groups; more of them are noise
     assert model.weights.left is not None and model.weights.left.shape[1] == 8
 
@@ -91,7 +91,7 @@ def test_directions_are_as_many_as_there_are_groups_to_tell() -> None:
 def test_the_model_is_the_one_of_what_was_found(model: Model, tmp_path: Path) -> None:
     log = groups()
     model.fit(log)
-    named = {name: type(getattr(model, name))(model.value(name)) for name in model.estimated}  # type: ignore[attr-defined]
+    named = {name: model.number_types()[name](model.value(name)) for name in model.estimated}  # type: ignore[attr-defined]
     assert any(all(f"{name} {value:.4g}" in note for name, value in named.items()) for note in model.notes)
     given = replace(model, **named).fit(log)
     assert given.found is None
@@ -115,7 +115,7 @@ def test_where_updates_are_exact_the_usual_stands_and_is_told() -> None:
     assert sum("allows no exact update" in note for note in model.notes) == 2  # reg, and the half-life
     model.update(added=groups(rows=3, seed=1))
     lists = [log.row(r).tolist() for log in (groups(), groups(rows=3, seed=1)) for r in range(len(log))]
-    fresh = pc.EASE(reg=60.0, half_life=0.0).fit(Histories.from_lists(lists, groups().n_items))
+    fresh = pc.EASE(reg=60.0, half_life=None).fit(Histories.from_lists(lists, groups().n_items))
     np.testing.assert_allclose(model.weights.dense, fresh.weights.dense, atol=1e-4)
 
 
@@ -131,6 +131,6 @@ def test_what_als_finds_does_not_depend_on_the_size_of_the_log() -> None:
 
 
 @pytest.mark.parametrize("reg", [0.0, -0.5, -2.0])
-def test_minus_one_alone_is_taken_beside_the_bounds(reg: float) -> None:
-    with pytest.raises(ParameterError, match="reg must be > 0, or -1, got"):
+def test_auto_alone_is_taken_beside_the_bounds(reg: float) -> None:
+    with pytest.raises(ParameterError, match="reg must be > 0 or auto, got"):
         pc.EASE(reg=reg)

@@ -14,7 +14,7 @@ from penchant.models.session_knn import SessionKNN
 DAY = 86_400
 
 
-def halved(steps: float, half_life: float) -> float:
+def halved(steps: float, half_life: float | None) -> float:
     return 2 ** (-steps / half_life) if half_life else 1.0
 
 
@@ -60,24 +60,25 @@ def histories(rows: list[tuple[list[int], int]]) -> Histories:
 @given(
     logs(),
     st.lists(st.integers(0, 6), max_size=5, unique=True),
-    st.sampled_from([0.0, 1.5]),
-    st.sampled_from([0.0, 0.7]),
-    st.sampled_from([0, 3]),
+    st.sampled_from([None, 1.5]),
+    st.sampled_from([None, 0.7]),
+    st.sampled_from([None, 3]),
     st.sampled_from([2, 50]),
     st.sampled_from([0.0, 0.3]),
 )
 def test_equals_the_formula(
     log: list[tuple[list[int], int]],
     history: list[int],
-    half: float,
-    other: float,
-    sample: int,
+    half: float | None,
+    other: float | None,
+    sample: int | None,
     k: int,
     backward: float,
 ) -> None:
     model = SessionKNN(
-        half_life=half, distance_half_life=other, match_half_life=half, recency_days=10 * other, sample=sample,
-        neighbourhood=k, backward=backward, history_exponent=0.37, length_exponent=0.61, candidate_exponent=other,
+        half_life=half, distance_half_life=other, match_half_life=half, recency_days=other and 10 * other,
+        sample=sample, neighbourhood=k, backward=backward, history_exponent=0.37, length_exponent=0.61,
+        candidate_exponent=other or 0.0,
     ).fit(histories(log))  # fmt: skip
     told = model.score(histories([(history, NOW)]))[0]
     expected = by_the_formula(model, log, history, 7)
@@ -86,7 +87,7 @@ def test_equals_the_formula(
 
 def test_sknn_is_the_plain_form() -> None:
     log = Histories.from_lists([[0, 1, 2], [2, 3], [4, 5]], 6)
-    plain = {"half_life": 0.0, "distance_half_life": 0.0, "backward": 1.0, "history_exponent": 0.0}
+    plain = {"half_life": None, "distance_half_life": None, "backward": 1.0, "history_exponent": 0.0}
     scores = SessionKNN(**plain).fit(log).score(Histories.from_lists([[2, 0]], 6))[0]
     first, second = 2 / np.sqrt(3), 1 / np.sqrt(2)
     np.testing.assert_allclose(scores, [first, first, first + second, second, 0, 0], rtol=1e-6)
@@ -100,8 +101,8 @@ def test_the_newest_sessions_are_compared_and_ties_go_to_the_newest() -> None:
     np.testing.assert_array_equal(two > 0, [True, False, True, True])
 
 
-@pytest.mark.parametrize("sample", [0, 5])
-def test_blocks_change_nothing(sample: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sample", [None, 5])
+def test_blocks_change_nothing(sample: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     rows = [[int(i) for i in rng.choice(20, 4, replace=False)] for _ in range(120)]
     model = SessionKNN(sample=sample, neighbourhood=4).fit(Histories.from_lists(rows[:60], 20), run=Run(threads=1))
@@ -116,6 +117,6 @@ def test_events_so_old_that_they_weigh_nothing_meet_a_session_once() -> None:
     many = 400
     log = [(list(range(many)), DAY), *(([item], DAY * (2 + item)) for item in range(many))]
     train = Histories.from_lists([row for row, _ in log], many)
-    model = SessionKNN(half_life=2.0, sample=0, neighbourhood=1_000).fit(train)
+    model = SessionKNN(half_life=2.0, sample=None, neighbourhood=1_000).fit(train)
     expected = by_the_formula(model, log, log[0][0], many)
     np.testing.assert_allclose(model.score(train[:1])[0], expected, rtol=2e-4, atol=1e-7)

@@ -54,14 +54,14 @@ def logs(draw: st.DrawFn) -> Histories:
 @settings(max_examples=60, deadline=None)
 @given(
     logs(),
-    st.integers(0, 4),
+    st.none() | st.integers(1, 4),
     st.sampled_from([0.0, 1.0]),
     st.sampled_from([0.0, 0.4]),
     st.sampled_from([0.0, 2.0]),
     st.sampled_from([0.0, 0.7]),
 )
 def test_equals_the_formula(
-    log: Histories, reach: int, forward: float, backward: float, shrink: float, exponent: float
+    log: Histories, reach: int | None, forward: float, backward: float, shrink: float, exponent: float
 ) -> None:
     model = Transitions(
         reach=reach,
@@ -105,7 +105,7 @@ def test_long_histories_are_bounded_and_reported() -> None:
     model = Transitions(max_history=10).fit(log)
     assert "1 histories" in model.notes[0]
     assert "20 events" in model.notes[0]
-    np.testing.assert_array_equal(dense(model), dense(Transitions(max_history=0).fit(log.newest(10))))
+    np.testing.assert_array_equal(dense(model), dense(Transitions(max_history=None).fit(log.newest(10))))
 
 
 @pytest.mark.parametrize("threads", [2, 5])

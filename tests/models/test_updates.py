@@ -90,6 +90,15 @@ def test_popular(first: Rows, steps: list[tuple[Rows, list[int]]], weighted: boo
     check("popular", {}, first, steps, weighted)
 
 
+@example(
+    [[0, 3], [0, 1, 2, 4]],
+    [([[4]], [])],
+    False,
+    "conditional",
+    0.7,
+    (3, 1, 2.0, 4),
+    "sum",  # equal but for rounding
+)
 @settings(max_examples=150, deadline=None)
 @given(
     rows_of.filter(any),
@@ -97,7 +106,7 @@ def test_popular(first: Rows, steps: list[tuple[Rows, list[int]]], weighted: boo
     st.booleans(),
     st.sampled_from(["cosine", "asymmetric-cosine", "tf-idf", "jaccard", "dice", "conditional", "lift"]),
     st.sampled_from([0.0, 0.7]),
-    st.sampled_from([(0, 1, 0.0, 0), (3, 1, 2.0, 4), (0, 2, 1.0, 0)]),
+    st.sampled_from([(None, 1, 0.0, None), (3, 1, 2.0, 4), (None, 2, 1.0, None)]),
     st.sampled_from(["sum", "normalised"]),
 )
 def test_item_knn(
@@ -106,7 +115,7 @@ def test_item_knn(
     weighted: bool,
     similarity: str,
     exponent: float,
-    rest: tuple[int, int, float, int],
+    rest: tuple[int | None, int, float, int | None],
     aggregation: str,
 ) -> None:
     neighbours, overlap, shrink, longest = rest
@@ -123,26 +132,26 @@ def test_item_knn(
     rows_of.filter(any),
     steps_of,
     st.booleans(),
-    st.sampled_from([0, 2]),
+    st.sampled_from([None, 2]),
     st.sampled_from([0.0, 0.4]),
-    st.sampled_from([(0, 0.0), (2, 1.5)]),
+    st.sampled_from([(None, 0.0), (2, 1.5)]),
 )
 def test_transitions(
     first: Rows,
     steps: list[tuple[Rows, list[int]]],
     weighted: bool,
-    reach: int,
+    reach: int | None,
     backward: float,
-    rest: tuple[int, float],
+    rest: tuple[int | None, float],
 ) -> None:
     params = {"reach": reach, "backward": backward, "neighbours": rest[0], "shrink": rest[1], "user_exponent": 0.3}
     check("transitions", params, first, steps, weighted)
 
 
 @settings(max_examples=50, deadline=None)
-@given(rows_of.filter(any), steps_of, st.booleans(), st.sampled_from([0, 2]))
+@given(rows_of.filter(any), steps_of, st.booleans(), st.sampled_from([None, 2]))
 def test_graph_filter_without_frequencies(
-    first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool, neighbours: int
+    first: Rows, steps: list[tuple[Rows, list[int]]], weighted: bool, neighbours: int | None
 ) -> None:
     params = {"rank": 0, "sharpen": 0.0, "low_pass": 0.0, "order": 1, "neighbours": neighbours}
     check("graph-filter", params, first, steps, weighted)
@@ -196,7 +205,7 @@ def test_ease_after_two_hundred_updates(dropout: float, monkeypatch: pytest.Monk
 def test_only_rows_near_the_change_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand little worlds of three items: a change in one does not touch the others."""
     worlds = Histories.from_lists([[3 * n, 3 * n + 1, 3 * n + 2] for n in range(1000)] * 2, 3000)
-    model = ItemKNN(neighbours=0).fit(worlds, updatable=True)
+    model = ItemKNN(neighbours=None).fit(worlds, updatable=True)
     from penchant.models.kinds import pair_sums as pairs
 
     asked = []

@@ -72,7 +72,7 @@ def rec(log: Interactions) -> Recommender:
 
 @pytest.fixture(scope="module")
 def weighted() -> Recommender:
-    return pc.fit(make_log(values_are="weight", dislikes=True), ItemKNN(neighbours=0))
+    return pc.fit(make_log(values_are="weight", dislikes=True), ItemKNN(neighbours=None))
 
 
 histories = st.lists(st.integers(0, ITEMS - 1), max_size=8)
@@ -349,7 +349,7 @@ def test_recommendations_print_and_convert(rec: Recommender) -> None:
 @pytest.mark.parametrize("memory", [1, 2**28])
 def test_all_users_get_what_each_would_alone(values_are: str, memory: int) -> None:
     log = make_log(values_are=values_are, dislikes=True)
-    rec = pc.fit(log, ItemKNN(neighbours=0))
+    rec = pc.fit(log, ItemKNN(neighbours=None))
     together = list(rec.recommend_all(log, 7, memory=memory))
     assert [answer.user for answer in together] == log.user_ids
     for answer in together:

@@ -50,8 +50,10 @@ def describe(name: str) -> dict[str, Any]:
             "default": field.default if isinstance(field.default, (bool, int, float, str)) else None,
             "help": meta["help"],
             "choices": None if meta["choices"] is None else list(meta["choices"]),
-            "at_least": next((low for low in (meta["also"], meta["ge"], meta["gt"]) if low is not None), None),
+            "at_least": meta["gt"] if meta["ge"] is None else meta["ge"],
             "at_most": meta["le"],
+            "auto": meta["auto"],
+            "optional": meta["optional"],
         }
         for field in cls.hyper_parameters()
         if (meta := field.metadata.get("hyper")) is not None
@@ -96,5 +98,6 @@ def _show_one(one: dict[str, Any]) -> None:
         table.add_column(column)
     for param in one["params"]:
         choices = f" ({', '.join(map(str, param['choices']))})" if param["choices"] else ""
-        table.add_row(param["name"], str(param["default"]), param["help"] + choices)
+        default = "none" if param["optional"] and param["default"] is None else str(param["default"])
+        table.add_row(param["name"], default, param["help"] + choices)
     show(Text.assemble((one["name"], "bold"), "  ", one["about"]), table)

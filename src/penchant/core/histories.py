@@ -205,9 +205,9 @@ class Histories:
         disliked = self.negatives()
         return replace(disliked, values=None if disliked.values is None else -disliked.values, liked=None)
 
-    def newest(self, window: int) -> Histories:
-        """The last ``window`` events of every row; 0 keeps all."""
-        if window <= 0 or (self.lengths <= window).all():
+    def newest(self, window: int | None) -> Histories:
+        """The last ``window`` events of every row; None keeps all."""
+        if window is None or (self.lengths <= window).all():
             return self
         return self.where(self.ages() < window)
 

@@ -359,7 +359,8 @@ def _labels(given: list[Model | str], built: list[Model]) -> list[str]:
 def label_of(model: Model) -> str:
     """The name of a model and its hyper-parameters that are not defaults, as on the command line."""
     params = to_json(model)["params"]
-    changed = [f"{f.name}={params[f.name]}" for f in model.hyper_parameters() if getattr(model, f.name) != f.default]
+    words = {name: "none" if value is None else value for name, value in params.items()}
+    changed = [f"{f.name}={words[f.name]}" for f in model.hyper_parameters() if getattr(model, f.name) != f.default]
     return type(model).name + (":" + ",".join(changed) if changed else "")
 
 

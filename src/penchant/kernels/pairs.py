@@ -193,8 +193,10 @@ def patch_rows(
     """Write the new similarities to changed items where a row surely keeps the neighbours that it has.
 
     What a full row leaves out lies at or below its least similarity; so the row keeps what it has if every changed
-    neighbour stays above that, and every changed item outside stays below all that are in.
+    neighbour stays above that, and every changed item outside stays below all that are in. Similarities that differ by
+    rounding alone count as equal: then the row is chosen afresh, and its ties go to the popular.
     """
+    above = np.float32(1.000001)
     for r in range(lo, hi):
         row = rows[r]
         first, last = w_indptr[row], w_indptr[row + 1]
@@ -220,7 +222,7 @@ def patch_rows(
             )
             at = first + np.searchsorted(w_indices[first:last], item)
             if at < last and w_indices[at] == item:
-                lost = bool(lost or s <= 0 or (full and s <= least))
+                lost = bool(lost or s <= 0 or (full and s <= least * above))
                 w_data[at] = s
             else:
                 outside = max(outside, s)
@@ -228,7 +230,7 @@ def patch_rows(
             now = np.float32(np.inf)
             for e in range(first, last):
                 now = min(now, w_data[e])
-            lost = bool(lost or not full or outside >= now)
+            lost = bool(lost or not full or outside * above >= now)
         again[r] = lost
 
 

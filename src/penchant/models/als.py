@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.run import Run
-from penchant.models.kinds.base import Explanation, Space, events_used, hyper, learned
+from penchant.models.kinds.base import AUTO, Explanation, Space, events_used, hyper, learned
 from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.kinds.vector import VectorModel
 
@@ -38,7 +38,7 @@ class ALS(SelfTuned, VectorModel):
     see. There the shared part of every row's system costs f instead of f² operations, is a perfect preconditioner
     for conjugate gradient (two steps come as near as a Cholesky solve does), and leaves blocks of factors coupled by
     the row's own events alone (``blocks``: iALS++, Rendle et al. 2021). Rows of a few events are solved exactly by
-    an n × n system. A ``reg`` and an ``unobserved`` of −1 are estimated by ``fit`` from the training histories, as
+    an n × n system. ``reg`` and ``unobserved`` are estimated by ``fit`` from the training histories, as
     ``SelfTuned`` says: six fits on at most 100,000 events over 2,000 items.
 
     Cost an epoch, for E events, R rows and f factors: cg O(E·f·(1 + cg_steps) + R·f²); blocks O(E·f·block +
@@ -54,13 +54,13 @@ class ALS(SelfTuned, VectorModel):
     }
 
     factors: int = hyper(192, "length of the item vectors", ge=1, space=Space(32, 512, log=True), other=5)
-    reg: float = hyper(
-        -1.0, "regularisation; -1: as training histories tell", gt=0, also=-1, space=Space(1e-4, 0.1, log=True),
-        other=0.05,
+    reg: float | str = hyper(
+        AUTO, "regularisation; auto: estimated from training histories", number=float, gt=0, auto=True,
+        was={-1: AUTO}, space=Space(1e-4, 0.1, log=True), other=0.05,
     )  # fmt: skip
-    unobserved: float = hyper(
-        -1.0, "weight of pairs without an event, against one with; -1: as training histories tell", gt=0, also=-1,
-        space=Space(0.01, 1.0, log=True), other=0.9,
+    unobserved: float | str = hyper(
+        AUTO, "weight of pairs without an event, against one with; auto: estimated from training histories",
+        number=float, gt=0, auto=True, was={-1: AUTO}, space=Space(0.01, 1.0, log=True), other=0.9,
     )  # fmt: skip
     reg_exponent: float = hyper(
         0.8, "how regularisation grows with events; 0: not at all", ge=0, le=2, space=Space(0.0, 1.0), other=0.5
@@ -99,7 +99,7 @@ class ALS(SelfTuned, VectorModel):
     def meant(self, settings: dict[str, float], log: Histories) -> dict[str, float]:
         """``reg`` such that a tried value is √(mean λ_x · mean λ_i): only that product decides, the scale of rows
         against items being free, and it means the same in a sample and in all of a log."""
-        if self.reg > 0:
+        if self.reg != AUTO:
             return settings
         items, rows = log.counts(), log.lengths
         items, rows = items[items > 0], rows[rows > 0]

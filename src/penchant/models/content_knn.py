@@ -44,9 +44,10 @@ class ContentKNN(LinearModel, Extendable):
 
     name: ClassVar[str] = "content-knn"
 
-    neighbours: int = hyper(
-        100, "like items kept for each history item; 0: all", ge=0, space=Space(20, 500, log=True), other=2
-    )
+    neighbours: int | None = hyper(
+        100, "similar items kept for each history item; none: all", ge=1, optional=True, was={0: None},
+        space=Space(20, 500, log=True), other=2,
+    )  # fmt: skip
     share: float = hyper(0.5, "what attributes count beside vectors", ge=0, le=1, space=Space(0, 1), other=0.1)
     rarity: float = hyper(
         1.0, "how far a rare attribute counts more than a common one", ge=0, space=Space(0, 2), other=0.0

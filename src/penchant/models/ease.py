@@ -12,7 +12,7 @@ from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.memory import require
 from penchant.core.run import Run
 from penchant.errors import FormatError, ParameterError
-from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.self_tuned import RIDGE, Grid, SelfTuned
 from penchant.models.kinds.updatable import Updatable
@@ -53,7 +53,7 @@ class EASE(Updatable, SelfTuned, LinearModel):
     λ_i = reg + dropout / (1 − dropout) · (XᵀX)_ii. With ``dropout`` = 0 it is EASE (Steck, "Embarrassingly Shallow
     Autoencoders for Sparse Data", WWW 2019); otherwise popular items are held back as if that share of events had been
     dropped at random (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020). X holds event
-    weights; ratings count as ones. A ``reg`` of −1 is estimated by ``fit`` from the training histories, as
+    weights; ratings count as ones. ``reg`` is estimated by ``fit`` from the training histories, as
     ``SelfTuned`` says: four fits over at most 2,000 items.
 
     Cost: n³ multiplications for n items in float32 and one n × n matrix, 4·n² bytes, in which everything is done in
@@ -67,9 +67,9 @@ class EASE(Updatable, SelfTuned, LinearModel):
 
     estimated: ClassVar[dict[str, Grid]] = {"reg": RIDGE}
 
-    reg: float = hyper(
-        -1.0, "ridge penalty λ; -1: as training histories tell", gt=0, also=-1, space=Space(10, 10_000, log=True),
-        other=20.0,
+    reg: float | str = hyper(
+        AUTO, "ridge penalty λ; auto: estimated from training histories", number=float, gt=0, auto=True,
+        was={-1: AUTO}, space=Space(10, 10_000, log=True), other=20.0,
     )  # fmt: skip
     dropout: float = hyper(
         0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0

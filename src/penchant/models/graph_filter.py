@@ -68,11 +68,14 @@ class GraphFilter(PairModel):
     low_pass: float = hyper(
         0.1, "what the frequencies found are passed beyond that", ge=0, space=Space(0, 0.4), other=1.0
     )
-    neighbours: int = hyper(
-        500, "items kept for each history item in the linear part; 0: all", ge=0, space=Space(100, 2000, log=True),
-        other=2,
+    neighbours: int | None = hyper(
+        500, "items kept for each history item in the linear part; none: all", ge=1, optional=True, was={0: None},
+        space=Space(100, 2000, log=True), other=2,
     )  # fmt: skip
-    max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
+    max_history: int | None = hyper(
+        500, "newest events of a history that are counted in pairs; none: all", ge=1, optional=True, was={0: None},
+        other=3,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()

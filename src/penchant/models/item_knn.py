@@ -10,7 +10,7 @@ import numpy as np
 from penchant.core.histories import Floats, Histories
 from penchant.core.run import Run
 from penchant.errors import DataError
-from penchant.models.kinds.base import Space, hyper, learned
+from penchant.models.kinds.base import AUTO, Space, hyper, learned
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.operators import nearest_items, normalised_rows
@@ -49,18 +49,19 @@ class ItemKNN(PairModel, RatingModel):
     similarity: str = hyper(
         "cosine", "how alike two items are", choices=SIMILARITIES, space=Space(choices=SIMILARITIES), other="jaccard"
     )
-    neighbours: int = hyper(
-        100, "similar items kept for each history item; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
-    )
+    neighbours: int | None = hyper(
+        100, "similar items kept for each history item; none: all", ge=1, optional=True, was={0: None},
+        space=Space(20, 1000, log=True), other=2,
+    )  # fmt: skip
     user_exponent: float = hyper(
         0.3, "how far an event in a long history counts less", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
         0.7, "how far the popularity of the history item counts against a pair", space=Space(0, 1.2), other=0.1
     )
-    candidate_exponent: float = hyper(
-        -1.0, "how far the popularity of the candidate counts against a pair; -1: as events an item tell", ge=-1,
-        space=Space(0, 1), other=0.1,
+    candidate_exponent: float | str = hyper(
+        AUTO, "how far the popularity of the candidate counts against a pair; auto: by the events of an item",
+        number=float, gt=-1, auto=True, was={-1: AUTO}, space=Space(0, 1), other=0.1,
     )  # fmt: skip
     shrink: float = hyper(
         3.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=30.0
@@ -70,7 +71,10 @@ class ItemKNN(PairModel, RatingModel):
         "sum", "normalised: the similarities of each history item sum to one", choices=("sum", "normalised"),
         space=Space(choices=("sum", "normalised")), other="normalised",
     )  # fmt: skip
-    max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
+    max_history: int | None = hyper(
+        500, "newest events of a history that are counted in pairs; none: all", ge=1, optional=True, was={0: None},
+        other=3,
+    )  # fmt: skip
 
     rating_neighbours: int = hyper(
         40, "of the items of a history, how many predict a rating", ge=1, space=Space(10, 100, log=True), other=1

@@ -48,9 +48,10 @@ class Popular(Updatable):
         "histories", "what is added up: histories, or the weights of their events", choices=("histories", "weights"),
         other="weights",
     )  # fmt: skip
-    half_life_days: float = hyper(
-        0.0, "days after which an event counts half; 0: no decay", ge=0, space=Space(1, 1000, log=True), other=0.5
-    )
+    half_life_days: float | None = hyper(
+        None, "days after which an event counts half; none: no decay", number=float, gt=0, optional=True,
+        was={0: None}, space=Space(1, 1000, log=True), other=0.5,
+    )  # fmt: skip
 
     scores: Floats = learned()  # (n_items,)
     statistics: Sums | None = field(init=False, default=None, repr=False, compare=False)
@@ -58,7 +59,7 @@ class Popular(Updatable):
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         events = train.distinct()
         weight = self._counted(events)
-        if self.half_life_days > 0 and events.times is not None:
+        if self.half_life_days is not None and events.times is not None:
             days = (events.times.max() - events.times) / SECONDS_A_DAY
             weight = weight * np.exp2(-days / self.half_life_days)
         self.scores = np.bincount(events.items, weights=weight, minlength=train.n_items).astype(np.float32)
@@ -67,7 +68,7 @@ class Popular(Updatable):
         return np.tile(self.scores, (len(given), 1))
 
     def _inexact(self, train: Histories) -> str:
-        return "with half_life_days, which counts from the newest of all events" if self.half_life_days else ""
+        return "" if self.half_life_days is None else "with half_life_days, which counts from the newest of all events"
 
     def _count(self, train: Histories, run: Run) -> Sums:
         return Sums(self._total(train))

@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.run import Run
-from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.parts.spectral import leading
@@ -27,7 +27,7 @@ class PureSVD(SelfTuned, LinearModel):
 
     Cremonesi, Koren and Turrin 2010; the scaling D is that of EigenRec (Nikolakopoulos et al. 2019). V is found by
     subspace iteration from a random start (Halko, Martinsson and Tropp 2011): ``passes`` products with XᵀX, then the
-    exact decomposition inside the subspace. ``factors`` of −1 are estimated by ``fit`` from the training histories, as
+    exact decomposition inside the subspace. ``factors`` are estimated by ``fit`` from the training histories, as
     ``SelfTuned`` says, between 8 and 512: where items say little of each other, many do harm.
 
     Cost for E events, n items and f factors: O(passes · f · (E + n·f)), memory 4·f bytes a training row and 16·f an
@@ -38,9 +38,10 @@ class PureSVD(SelfTuned, LinearModel):
 
     estimated: ClassVar[dict[str, Grid]] = {"factors": Grid(256, (8, 16, 32, 64, 128, 256, 512))}
 
-    factors: int = hyper(
-        -1, "directions kept; -1: as training histories tell", ge=1, also=-1, space=Space(16, 1024, log=True), other=5
-    )
+    factors: int | str = hyper(
+        AUTO, "directions kept; auto: estimated from training histories", number=int, ge=1, auto=True, was={-1: AUTO},
+        space=Space(16, 1024, log=True), other=5,
+    )  # fmt: skip
     popularity_exponent: float = hyper(
         0.3, "how much frequent items are scaled down before", ge=0, le=1, space=Space(0.0, 0.6), other=0.0
     )

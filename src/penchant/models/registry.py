@@ -107,17 +107,27 @@ def read(path: str) -> Model:
         raise DataError(f"is not JSON ({wrong})", file=path) from None
     if isinstance(spec, dict) and "curve" in spec:
         spec = {key: value for key, value in spec.items() if key in {"model", "params"}}
-    return from_json(spec)
+    return from_saved(spec)
 
 
 def from_json(spec: Any) -> Model:
     """The model that ``{"model": NAME, "params": {...}}`` describes, nested models as well."""
+    return _described(spec, saved=False)
+
+
+def from_saved(spec: Any) -> Model:
+    """As ``from_json``, for the description in a saved folder or a parameter file: of this or an earlier version."""
+    return _described(spec, saved=True)
+
+
+def _described(spec: Any, *, saved: bool) -> Model:
     if not isinstance(spec, dict) or not isinstance(spec.get("model"), str) or set(spec) - {"model", "params"}:
         raise ParameterError('a model is described as {"model": NAME, "params": {...}}')
-    params = spec.get("params", {})
+    name, params = spec["model"], spec.get("params", {})
     if not isinstance(params, dict):
-        raise ParameterError(f"the params of {spec['model']!r} must be an object of name and value")
-    return create(spec["model"], coerce(spec["model"], {key: _from_value(value) for key, value in params.items()}))
+        raise ParameterError(f"the params of {name!r} must be an object of name and value")
+    params = renewed(name, params) if saved else params
+    return create(name, coerce(name, {key: _from_value(value, saved=saved) for key, value in params.items()}))
 
 
 def to_json(model: Model) -> dict[str, Any]:
@@ -125,10 +135,12 @@ def to_json(model: Model) -> dict[str, Any]:
     return {"model": type(model).name, "params": {key: _to_value(value) for key, value in model.params().items()}}
 
 
-def _from_value(value: Any) -> Any:
+def _from_value(value: Any, *, saved: bool) -> Any:
     if isinstance(value, dict):
-        return from_json(value) if "model" in value else {key: _from_value(part) for key, part in value.items()}
-    return [_from_value(part) for part in value] if isinstance(value, list) else value
+        if "model" in value:
+            return _described(value, saved=saved)
+        return {key: _from_value(part, saved=saved) for key, part in value.items()}
+    return [_from_value(part, saved=saved) for part in value] if isinstance(value, list) else value
 
 
 def _to_value(value: Any) -> Any:
@@ -153,18 +165,31 @@ def literal(text: str) -> Any:
 
 
 def coerce(name: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Whole numbers written for fractional parameters (``half_life=3``) and back (``window=3.0``)."""
-    defaults = {f.name: f.default for f in model_class(name).hyper_parameters()}
+    """Values as the hyper-parameters take them: numbers of the right type, and None for ``none`` where it may be.
+
+    A whole number may be written for a fractional one (``half_life=3``) and the other way round (``window=3.0``).
+    """
+    declared = {f.name: f.metadata.get("hyper") for f in model_class(name).hyper_parameters()}
     out = dict(params)
     for key, value in params.items():
-        default = defaults.get(key)
-        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        meta = declared.get(key)
+        if meta is None:
+            continue
+        if meta["optional"] and value == "none":
+            out[key] = None
+        elif meta["number"] is float and isinstance(value, int) and not isinstance(value, bool):
             out[key] = float(value)
-        elif (
-            isinstance(default, int)
-            and not isinstance(default, bool)
-            and isinstance(value, float)
-            and value.is_integer()
-        ):
+        elif meta["number"] is int and isinstance(value, float) and value.is_integer():
             out[key] = int(value)
     return out
+
+
+def renewed(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of a file that an earlier version may have written: -1 was "auto" then, 0 was "none" and "all"."""
+    was = {f.name: f.metadata["hyper"]["was"] for f in model_class(name).hyper_parameters() if "hyper" in f.metadata}
+    return {
+        key: was[key][value]
+        if key in was and isinstance(value, (int, float, str)) and not isinstance(value, bool) and value in was[key]
+        else value
+        for key, value in params.items()
+    }

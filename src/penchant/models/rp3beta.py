@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.run import Run
-from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.parts.operators import nearest_items, normalised_rows, products
 
@@ -38,18 +38,22 @@ class RP3beta(PairModel):
     tenfold: ClassVar[float] = 0.4
 
     alpha: float = hyper(0.4, "power of every step's probability", ge=0, space=Space(0.2, 1.2), other=1.5)
-    beta: float = hyper(
-        -1.0, "how far the popularity of the candidate counts against it; 0: P3alpha, -1: as events an item tell",
-        ge=-1, space=Space(0, 0.8), other=1.0,
+    beta: float | str = hyper(
+        AUTO, "how far the popularity of the candidate counts against it; 0: P3alpha, auto: by the events of an item",
+        number=float, gt=-1, auto=True, was={-1: AUTO}, space=Space(0, 0.8), other=1.0,
     )  # fmt: skip
-    neighbours: int = hyper(
-        300, "items kept for each history item; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
-    )
+    neighbours: int | None = hyper(
+        300, "items kept for each history item; none: all", ge=1, optional=True, was={0: None},
+        space=Space(20, 1000, log=True), other=2,
+    )  # fmt: skip
     aggregation: str = hyper(
         "sum", "normalised: the weights of each history item sum to one", choices=("sum", "normalised"),
         space=Space(choices=("sum", "normalised")), other="normalised",
     )  # fmt: skip
-    max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
+    max_history: int | None = hyper(
+        500, "newest events of a history that are counted in pairs; none: all", ge=1, optional=True, was={0: None},
+        other=3,
+    )  # fmt: skip
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         events = self.bounded(train.distinct(), self.max_history)

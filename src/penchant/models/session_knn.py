@@ -40,7 +40,7 @@ class SessionKNN(Model):
 
     Age counts events back from the newest of the history; the match is the newest common item, and distance counts
     from its place in s. Only the ``sample`` newest sessions with a common item are compared. One model for a family;
-    a half-life of 0 is no decay:
+    a half-life of None is no decay:
 
     - SKNN (Jannach and Ludewig, RecSys 2017): no half-lives, ``backward`` 1, both item exponents 0
     - V-SKNN (Ludewig and Jannach, UMUAI 2018): ``half_life``, ``match_half_life`` and ``candidate_exponent``
@@ -60,36 +60,40 @@ class SessionKNN(Model):
     remembers_users: ClassVar[bool] = True
 
     neighbourhood: int = hyper(200, "similar sessions asked", ge=1, space=Space(50, 1500, log=True), other=2)
-    sample: int = hyper(
-        2000, "newest sessions with a common item that are compared; 0: all", ge=0, space=Space(500, 10000, log=True),
-        other=4,
+    sample: int | None = hyper(
+        2000, "newest sessions with a common item that are compared; none: all", ge=1, optional=True, was={0: None},
+        space=Space(500, 10000, log=True), other=4,
     )  # fmt: skip
-    half_life: float = hyper(
-        2.0, "events after which an event of the history counts half; 0: no decay", ge=0,
-        space=Space(0.3, 10, log=True), other=0.3,
+    half_life: float | None = hyper(
+        2.0, "events after which an event of the history counts half; none: no decay", gt=0, optional=True,
+        was={0: None}, space=Space(0.3, 10, log=True), other=0.3,
     )  # fmt: skip
     length_exponent: float = hyper(
         0.5, "how far the length of a session counts against it", ge=0, space=Space(0, 1), other=2.0
     )
-    distance_half_life: float = hyper(
-        2.0, "places from the match after which an item of a session counts half; 0: no decay", ge=0,
-        space=Space(0.3, 10, log=True), other=0.3,
+    distance_half_life: float | None = hyper(
+        2.0, "events from the match after which an item of a session counts half; none: no decay", gt=0, optional=True,
+        was={0: None}, space=Space(0.3, 10, log=True), other=0.3,
     )  # fmt: skip
     backward: float = hyper(0.5, "what an item counts that stood before the match", ge=0, space=Space(0, 1), other=0.0)
-    match_half_life: float = hyper(
-        0.0, "age of the match after which a session counts half; 0: no decay", ge=0, space=Space(0.3, 10, log=True),
-        other=0.5,
+    match_half_life: float | None = hyper(
+        None, "age of the match after which a session counts half; none: no decay", number=float, gt=0, optional=True,
+        was={0: None}, space=Space(0.3, 10, log=True), other=0.5,
     )  # fmt: skip
-    recency_days: float = hyper(
-        0.0, "days after which a session counts half; 0: no decay", ge=0, space=Space(1, 200, log=True), other=1.0
-    )
+    recency_days: float | None = hyper(
+        None, "days after which a session counts half; none: no decay", number=float, gt=0, optional=True,
+        was={0: None}, space=Space(1, 200, log=True), other=1.0,
+    )  # fmt: skip
     history_exponent: float = hyper(
         0.2, "how far the popularity of a common item counts against it", space=Space(0, 0.8), other=1.0
     )
     candidate_exponent: float = hyper(
         0.0, "how far the popularity of the candidate counts against it", space=Space(-0.1, 0.4), other=0.6
     )
-    window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
+    window: int | None = hyper(
+        None, "newest events of a history that count; none: all", number=int, ge=1, optional=True, was={0: None},
+        other=2,
+    )  # fmt: skip
 
     stored: Sessions = learned()
 
@@ -127,7 +131,7 @@ class SessionKNN(Model):
         by_distance = _halved(np.arange(longest), self.distance_half_life)
         recency, days = np.empty(0, np.float32), np.zeros(len(lengths), np.float32)
         moments = given.moments()
-        if self.recency_days > 0 and stored.ended is not None and moments is not None:
+        if self.recency_days is not None and stored.ended is not None and moments is not None:
             unit, last = self.recency_days * SECONDS_A_DAY, stored.ended[-1]  # small numbers: float32 holds them
             recency, days = ((t - last).astype(np.float64) / unit for t in (moments, stored.ended))
         out = np.zeros((len(given), given.n_items), dtype=np.float32)
@@ -136,15 +140,15 @@ class SessionKNN(Model):
             _f32(_halved(np.arange(int(recent.lengths.max(initial=0)) + 1), self.match_half_life)), _f32(recency),
             stored.indptr, stored.items, _f32(lengths.astype(np.float64) ** -self.length_exponent), _f32(days),
             *self._index(), _f32(by_distance), _f32(by_distance * self.backward),
-            _f32(count**-self.candidate_exponent), self.sample, self.neighbourhood, out,
+            _f32(count**-self.candidate_exponent), self.sample or 0, self.neighbourhood, out,
         )  # fmt: skip
         over_blocks(lambda lo, hi: session_scores(lo, hi, *arguments), len(given), size=ROWS)
         return out
 
 
-def _halved(steps: Longs, half_life: float) -> Doubles:
+def _halved(steps: Longs, half_life: float | None) -> Doubles:
     """2^(−steps / half_life), one where there is no half-life."""
-    return np.exp2(-steps / half_life) if half_life > 0 else np.ones(len(steps))
+    return np.exp2(-steps / half_life) if half_life is not None else np.ones(len(steps))
 
 
 def _f32(values: Floats | Doubles) -> Floats:

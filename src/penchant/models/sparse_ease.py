@@ -12,7 +12,7 @@ from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.memory import fits
 from penchant.core.run import Run
 from penchant.errors import ParameterError
-from penchant.models.kinds.base import Space, hyper
+from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.self_tuned import RIDGE, Grid, SelfTuned
 from penchant.models.parts.operators import crowded, squares, whole_gram
@@ -40,7 +40,7 @@ class SparseEASE(SelfTuned, LinearModel):
     regressions over all w; here each is solved exactly in a span of few dimensions, where SANSA (Spišák et al., RecSys
     2023) approximates the inverse as a whole. The nearest items alone miss what many items say a little of, which V
     holds. With ``neighbours`` = n − 1 it equals ``ease``; with ``rank`` 0 the operator is sparse. How near both come to
-    ``ease``, and what a million items take, is measured by ``python -m bench sparse-ease``. A ``reg`` of −1 is
+    ``ease``, and what a million items take, is measured by ``python -m bench sparse-ease``. ``reg`` is
     estimated as in ``ease``.
 
     Cost: where the Gram matrix would be mostly full (few items, many events) it is counted and held whole, 4·n² bytes;
@@ -54,9 +54,9 @@ class SparseEASE(SelfTuned, LinearModel):
 
     estimated: ClassVar[dict[str, Grid]] = {"reg": RIDGE}
 
-    reg: float = hyper(
-        -1.0, "ridge penalty λ; -1: as training histories tell", gt=0, also=-1, space=Space(1, 3_000, log=True),
-        other=500.0,
+    reg: float | str = hyper(
+        AUTO, "ridge penalty λ; auto: estimated from training histories", number=float, gt=0, auto=True,
+        was={-1: AUTO}, space=Space(1, 3_000, log=True), other=500.0,
     )  # fmt: skip
     dropout: float = hyper(
         0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0

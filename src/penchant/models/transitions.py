@@ -10,7 +10,7 @@ import numpy as np
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
-from penchant.models.kinds.base import Space, Task, hyper
+from penchant.models.kinds.base import AUTO, Space, Task, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.parts.weights import Weights
 
@@ -39,11 +39,12 @@ class Transitions(PairModel):
 
     name: ClassVar[str] = "transitions"
     task: ClassVar[Task] = "sequence"
-    fades: ClassVar[float] = 1.5
+    fades: ClassVar[float | None] = 1.5
 
-    reach: int = hyper(
-        20, "events apart that still count as a transition; 0: all", ge=0, space=Space(1, 50, log=True), other=1
-    )
+    reach: int | None = hyper(
+        20, "events apart that still count as a transition; none: any", ge=1, optional=True, was={0: None},
+        space=Space(1, 50, log=True), other=1,
+    )  # fmt: skip
     distance_exponent: float = hyper(
         0.5, "how fast a transition counts less with distance", ge=0, space=Space(0, 2), other=2.0
     )
@@ -61,12 +62,18 @@ class Transitions(PairModel):
     shrink: float = hyper(
         0.0, "rare pairs count less: c becomes c² / (c + shrink)", ge=0, space=Space(0, 10), other=5.0
     )
-    neighbours: int = hyper(0, "items kept for each history item; 0: all", ge=0, other=2)
-    half_life: float = hyper(
-        -1.0, "events after which an event counts half; 0: no decay, -1: as training histories tell", ge=-1,
-        space=Space(0.5, 20, log=True), other=10.0,
+    neighbours: int | None = hyper(
+        None, "items kept for each history item; none: all", number=int, ge=1, optional=True, was={0: None}, other=2
+    )
+    half_life: float | str | None = hyper(
+        AUTO, "events after which an event counts half; none: no decay, auto: estimated from training histories",
+        number=float, gt=0, auto=True, optional=True, was={-1: AUTO, 0: None}, space=Space(0.5, 20, log=True),
+        other=10.0,
     )  # fmt: skip
-    max_history: int = hyper(500, "newest events of a history that are counted in pairs; 0: all", ge=0, other=3)
+    max_history: int | None = hyper(
+        500, "newest events of a history that are counted in pairs; none: all", ge=1, optional=True, was={0: None},
+        other=3,
+    )  # fmt: skip
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.weights = followers(self, self.bounded(train, self.max_history), run)
@@ -122,7 +129,7 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
         found, scores = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.float32)
         used = transition_rows(
             lo, hi, indptr, events, starts, ends, log.items, x, per_history, forward, backward, of_history,
-            of_candidate, model.shrink, popularity_rank, model.neighbours, sizes, found, scores,
+            of_candidate, model.shrink, popularity_rank, model.neighbours or 0, sizes, found, scores,
         )  # fmt: skip
         return sizes, found[:used].copy(), scores[:used].copy()
 

@@ -50,9 +50,10 @@ class UserKNN(RatingModel, NeighbourModel):
         "cosine", "how alike two histories are", choices=SIMILARITIES, space=Space(choices=SIMILARITIES),
         other="jaccard",
     )  # fmt: skip
-    neighbourhood: int = hyper(
-        200, "how many similar histories are asked; 0: all", ge=0, space=Space(20, 1000, log=True), other=2
-    )
+    neighbourhood: int | None = hyper(
+        200, "how many similar histories are used; none: all", ge=1, optional=True, was={0: None},
+        space=Space(20, 1000, log=True), other=2,
+    )  # fmt: skip
     item_exponent: float = hyper(
         0.3, "how far a popular item counts less in common", ge=0, space=Space(0, 1), other=1.0
     )
@@ -73,7 +74,10 @@ class UserKNN(RatingModel, NeighbourModel):
         "sum", "normalised: divided by the sum of the similarities", choices=("sum", "normalised"),
         other="normalised",
     )  # fmt: skip
-    window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
+    window: int | None = hyper(
+        None, "newest events of a history that count; none: all", number=int, ge=1, optional=True, was={0: None},
+        other=2,
+    )  # fmt: skip
     rating_neighbours: int = hyper(
         60, "of those who rated an item, how many predict a rating", ge=1, space=Space(10, 200, log=True), other=1
     )
@@ -141,7 +145,7 @@ class UserKNN(RatingModel, NeighbourModel):
             )
         return np.empty(0, np.float32) if events.values is None else events.values
 
-    def _near(self, given: Histories, k: int, *, rated: bool = False, threads: int = 0) -> Iterator[Found]:
+    def _near(self, given: Histories, k: int | None, *, rated: bool = False, threads: int = 0) -> Iterator[Found]:
         side = self._side(rated=rated)
         queries = Vectors(given.indptr, given.items, self._values(given, rated=rated))
         return side.index.near(queries, k, myself=side.twins(given), by_score=not rated, threads=threads)
@@ -259,7 +263,7 @@ class UserKNN(RatingModel, NeighbourModel):
             points = Vectors(side.events.indptr, side.events.items, self.baseline.deviations(side.events))
             self._deviations = points.turned(given.n_items)
         by_item = self._deviations
-        for found in self._near(known, 0, rated=True):
+        for found in self._near(known, None, rated=True):
             by_users_who_rated(
                 found.lo, found.sizes, found.points, found.scores, items.indptr, items.items, by_item.indptr,
                 by_item.keys, by_item.values, len(side.events), self.rating_neighbours, self.rating_damping, out,

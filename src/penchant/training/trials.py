@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from penchant.errors import DataError, PenchantError
 from penchant.evaluation.measure import Metric
+from penchant.models.registry import renewed
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def earlier_trials(file: Path, now: Tuned) -> list[Trial]:
     try:
         held = json.loads(file.read_bytes())
         trials = [Trial.from_json(trial) for trial in held["curve"]]
+        trials = [replace(trial, params=renewed(now.model, trial.params)) for trial in trials]
+        held["fixed"] = renewed(now.model, held["fixed"])
         asked = {"model": now.model, "metric": str(now.metric), "split": now.split, "seed": now.seed}
         asked |= {"fixed": now.fixed, "data": now.data}
         differs = [key for key, value in asked.items() if held.get(key) != json.loads(json.dumps(value))]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 STEPS = (0.1, 0.3, 1.0)  # shares of the first fold's cases
 FEWEST_CASES = 30  # of a step before the last
 EARLIER = 4  # trials that must have reached a step before one is dropped there
-OFF_SHARE = 0.5  # how often a default outside its own range (0 for "off") is kept
+OFF_SHARE = 0.5  # how often a default outside its own range (such as "auto", none or 0 for off) is kept
 DEFAULT_RUN = Run()
 
 
@@ -117,24 +117,28 @@ def draw(start: Model, spaces: Mapping[str, Space], seed: int, number: int) -> d
     if number == 0:
         return params
     rng = np.random.default_rng([seed, number])
+    types = start.number_types()
     for name, space in spaces.items():
-        off, value = rng.random() < OFF_SHARE, _draw_one(space, params[name], rng)
+        off, value = rng.random() < OFF_SHARE, _draw_one(space, types.get(name), rng)
         params[name] = params[name] if off and _is_off(space, params[name]) else value
     return params
 
 
-def _draw_one(space: Space, default: Any, rng: np.random.Generator) -> Any:
+def _draw_one(space: Space, number: type[Any] | None, rng: np.random.Generator) -> Any:
     if space.choices:
         return space.choices[int(rng.integers(len(space.choices)))]
     low, high = float(space.low), float(space.high)
     value = float(np.exp(rng.uniform(np.log(low), np.log(high)))) if space.log else float(rng.uniform(low, high))
-    if isinstance(default, int) and not isinstance(default, bool):
+    if number is int:
         return round(value)
     return float(f"{value:.4g}")  # a random search cannot tell more than four digits apart
 
 
 def _is_off(space: Space, default: Any) -> bool:
-    return not space.choices and isinstance(default, (int, float)) and not space.low <= default <= space.high
+    """Whether a default is not a value of its own space: "auto", None, or a number outside."""
+    if space.choices:
+        return False
+    return not isinstance(default, (int, float)) or not space.low <= default <= space.high
 
 
 def _fixed(given: Model | str, start: Model) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def walks(rows: int = 60, *, seed: int = 0, times: bool = True, shortest: int = 
 
 def small(name: str, **params: object) -> NeuralModel:
     """A model of a few hundred weights."""
-    made = registry.create(name, {"factors": 8, "batch": 100, "rate": 0.01, "epochs": 3, "patience": 0} | params)
+    made = registry.create(name, {"factors": 8, "batch": 100, "rate": 0.01, "epochs": 3, "patience": None} | params)
     assert isinstance(made, NeuralModel)
     return made
 

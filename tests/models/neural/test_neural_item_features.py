@@ -57,8 +57,8 @@ def test_an_attribute_nobody_knows_takes_no_share() -> None:
     assert (indptr.tolist(), indices.tolist(), data.tolist()) == ([0, 1, 2], [0, 0], [1.0, 1.0])
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.1])
-def test_a_transformer_places_new_items_by_their_attributes(temperature: float) -> None:
+@pytest.mark.parametrize("temperature", [None, 0.1])
+def test_a_transformer_places_new_items_by_their_attributes(temperature: float | None) -> None:
     model = small("sasrec", attributes=True, temperature=temperature, epochs=25, rate=0.02, layers=1)
     model.fit(walks(np.random.default_rng(1)), run=ONE, features=things(ITEMS))
     before = model.score(pc.Histories.from_lists([[0, 3]], ITEMS))

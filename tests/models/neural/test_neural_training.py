@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
 def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
     run = Run(threads=1, checkpoints=str(tmp_path))
     with pytest.raises(TrainingError, match=r"not a number in step \d+ of pass \d+.*rate") as told:
-        small("history-mlp", rate=1e30, clip=0.0, optimiser="sgd", epochs=9).fit(walks(), run=run)
+        small("history-mlp", rate=1e30, clip=None, optimiser="sgd", epochs=9).fit(walks(), run=run)
     assert "last good" in str(told.value) or "pass 1:" in str(told.value)
 
 
@@ -251,7 +251,7 @@ def test_gradient_descent_takes_one_step_a_pass_on_the_gradient_of_everything():
     """However the pass is cut into batches, the weights are the same."""
     one, many = (
         small(
-            "history-mlp", optimiser="gd", rate=0.3, hidden=8, dropout=0.0, batch=batch, clip=0.0, precision="float32"
+            "history-mlp", optimiser="gd", rate=0.3, hidden=8, dropout=0.0, batch=batch, clip=None, precision="float32"
         ).fit(walks(), run=ONE)
         for batch in (40, 10**6)
     )

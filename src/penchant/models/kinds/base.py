@@ -20,6 +20,7 @@ from penchant.errors import DataError, NotFittedError, ParameterError
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
+AUTO = "auto"  # of a hyper-parameter: ``fit`` estimates it
 Task = Literal["ranking", "rating", "sequence"]
 
 
@@ -44,13 +45,23 @@ def hyper(
     space: Space | None = None,
     other: Any = None,
     when: Mapping[str, Any] | None = None,
-    also: float | None = None,
+    number: type[Any] | None = None,
+    auto: bool = False,
+    optional: bool = False,
+    was: Mapping[Any, Any] | None = None,
 ) -> Any:
-    """A hyper-parameter field: its default, one line of help, its bounds, where the tuner looks, and ``other``, a
-    second value that must change what the model says (the contract suite holds every model to that). ``when`` names
-    values of other hyper-parameters without which this one does nothing; ``also`` is one value outside the bounds."""
+    """A hyper-parameter field: its default, one line of help, its bounds and where the tuner looks.
+
+    - ``other`` is a second value that must change the scores; the contract suite holds every model to that. ``when``
+      names values of other hyper-parameters without which this one has no effect.
+    - ``auto``: the value may be ``"auto"``, which ``fit`` replaces by an estimate. ``optional``: it may be None. Both
+      need ``number``, the type of all other values, where the default is not a number.
+    - ``was`` maps values that files of earlier versions hold to what they mean now.
+    """
+    if number is None and type(default) in {int, float}:
+        number = type(default)
     meta = {"help": help, "ge": ge, "gt": gt, "le": le, "choices": choices, "space": space, "other": other}
-    meta |= {"when": dict(when or {}), "also": also}
+    meta |= {"when": dict(when or {}), "number": number, "auto": auto, "optional": optional, "was": dict(was or {})}
     return field(default=default, metadata={"hyper": meta})
 
 
@@ -93,6 +104,11 @@ class Model(ABC):
     def learned_fields(cls) -> list[str]:
         """The names of the fields that ``fit`` sets."""
         return [f.name for f in dataclasses.fields(cls) if f.metadata.get("learned")]
+
+    @classmethod
+    def number_types(cls) -> dict[str, type[Any] | None]:
+        """Whether each hyper-parameter is a whole number (``int``), a number (``float``) or neither, by name."""
+        return {f.name: f.metadata["hyper"]["number"] for f in cls.hyper_parameters() if "hyper" in f.metadata}
 
     def params(self) -> dict[str, Any]:
         """The hyper-parameters by name."""
@@ -266,33 +282,37 @@ def events_used(given: Histories, used: Histories) -> Longs:
 
 def _check(model: str, parameter: dataclasses.Field[Any], value: Any) -> None:
     meta = parameter.metadata.get("hyper")
-    if meta is None:
+    if meta is None or (value is None and meta["optional"]):
         return
-    default = parameter.default
+    if meta["auto"] and isinstance(value, str) and value == AUTO:
+        return
 
     def wrong(expected: str) -> ParameterError:
-        return ParameterError(f"{model}: {parameter.name} must be {expected}, got {value!r}")
+        words = [expected, *([AUTO] if meta["auto"] else []), *(["none"] if meta["optional"] else [])]
+        listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+        instead = ""
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value in meta["was"]:
+            instead = f"; {value:g} is now written {'none' if meta['was'][value] is None else meta['was'][value]}"
+        return ParameterError(f"{model}: {parameter.name} must be {listed}, got {value!r}{instead}")
 
     if meta["choices"] is not None:
         if value not in meta["choices"]:
             raise wrong("one of " + ", ".join(map(str, meta["choices"])))
         return
-    if isinstance(default, bool):
+    if isinstance(parameter.default, bool):
         if not isinstance(value, bool):
             raise wrong("true or false")
         return
-    if isinstance(default, (int, float)):
-        number_is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if isinstance(default, int) and not number_is_whole:
-            raise wrong("a whole number")
-        if not (number_is_whole or isinstance(value, float)) or not np.isfinite(value):
-            raise wrong("a finite number")
-        if value == meta["also"]:
-            return
-        for bound, holds, sign in (
+    if meta["number"] is not None:
+        kind = "a whole number" if meta["number"] is int else "a finite number"
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        bounds = (
             (meta["ge"], operator.ge, "≥"),
             (meta["gt"], operator.gt, ">"),
             (meta["le"], operator.le, "≤"),
-        ):
-            if bound is not None and not holds(value, bound):
-                raise wrong(f"{sign} {bound:g}" + ("" if meta["also"] is None else f", or {meta['also']:g}"))
+        )
+        limits = [f"{sign} {bound:g}" for bound, _, sign in bounds if bound is not None]
+        if not is_whole and (meta["number"] is int or not isinstance(value, float) or not np.isfinite(value)):
+            raise wrong(kind)
+        if any(bound is not None and not holds(value, bound) for bound, holds, _ in bounds):
+            raise wrong(" and ".join(limits))

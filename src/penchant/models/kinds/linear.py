@@ -11,7 +11,7 @@ import numpy as np
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.rank import Ranked, empty_lists, top_in_blocks
 from penchant.core.run import Run
-from penchant.models.kinds.base import Explanation, Model, Space, events_used, hyper, learned
+from penchant.models.kinds.base import AUTO, Explanation, Model, Space, events_used, hyper, learned
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.parts.half_life import estimate_half_life
 from penchant.models.parts.weights import Weights
@@ -33,14 +33,21 @@ class LinearModel(Model):
     training histories, which its notes say. An empty history scores zero everywhere.
     """
 
-    window: int = hyper(0, "newest events of a history that count; 0: all", ge=0, other=2)
-    half_life: float = hyper(
-        -1.0, "events after which an event counts half; 0: no decay, -1: as training histories tell", ge=-1,
-        space=Space(0.5, 100, log=True), other=1.0,
+    window: int | None = hyper(
+        None, "newest events of a history that count; none: all", number=int, ge=1, optional=True, was={0: None},
+        other=2,
     )  # fmt: skip
-    half_life_days: float = hyper(0.0, "days after which an event counts half; 0: no decay", ge=0, other=1.0)
+    half_life: float | str | None = hyper(
+        AUTO, "events after which an event counts half; none: no decay, auto: estimated from training histories",
+        number=float, gt=0, auto=True, optional=True, was={-1: AUTO, 0: None}, space=Space(0.5, 100, log=True),
+        other=1.0,
+    )  # fmt: skip
+    half_life_days: float | None = hyper(
+        None, "days after which an event counts half; none: no decay", number=float, gt=0, optional=True,
+        was={0: None}, other=1.0,
+    )  # fmt: skip
 
-    fades: ClassVar[float] = 0.0  # the half-life where it is left to the training histories, and these cannot tell
+    fades: ClassVar[float | None] = None  # the half-life where ``auto`` cannot estimate one
 
     weights: Weights = learned()
     recency: Floats | None = learned()  # (1,) the half-life that was estimated
@@ -60,26 +67,29 @@ class LinearModel(Model):
 
     def _settle_recency(self, train: Histories, run: Run) -> None:
         """The half-life where it is left to the training histories, once a fit."""
-        if self.half_life < 0 and self.recency is None:
+        if self.half_life == AUTO and self.recency is None:
             if isinstance(self, Updatable) and self.exact:
                 named = f"half_life {self.fades:g}" if self.fades else "no half_life"
                 if train.ordered:
                     self.notes.append(f"{named}: an estimate from all histories allows no exact update; give a number")
                 return
             estimate, found = estimate_half_life(train, run)
-            self.recency = np.array([self.fades if estimate is None else estimate], dtype=np.float32)
+            self.recency = np.array([(self.fades or 0) if estimate is None else estimate], dtype=np.float32)
             self.notes += [found] if found else []
 
     def _of_trials(self, train: Histories, run: Run) -> dict[str, Any]:
         """Of models that are tried while some hyper-parameter is estimated: what would be estimated each time."""
         self._settle_recency(train, run)
-        return {} if self.recency is None else {"half_life": float(self.recency[0])}
+        return {} if self.recency is None else {"half_life": float(self.recency[0]) or None}
 
-    def bounded(self, train: Histories, max_history: int) -> Histories:
-        """The newest ``max_history`` events of every history (0: all), so that one very long history does not cost the
-        square of its length when pairs are counted; what was cut is reported in ``notes``."""
+    def bounded(self, train: Histories, max_history: int | None) -> Histories:
+        """The newest ``max_history`` events of every history; None: all.
+
+        Otherwise one very long history would cost the square of its length when pairs are counted. ``notes`` report
+        what was cut.
+        """
         cut = train.newest(max_history)
-        if cut is not train:
+        if max_history is not None and cut is not train:
             longer = int((train.lengths > max_history).sum())
             self.notes.append(
                 f"{longer:,} histories were cut to their newest {max_history:,} events: "
@@ -90,12 +100,13 @@ class LinearModel(Model):
     def coefficients(self, given: Histories) -> Floats:
         """What each event of (already windowed) histories counts, shape ``(events,)``."""
         c = given.weights()
-        half_life = self.half_life
-        if half_life < 0:
-            half_life = self.fades if self.recency is None else float(self.recency[0])
+        if self.half_life != AUTO:
+            half_life = float(self.half_life or 0)
+        else:
+            half_life = (self.fades or 0) if self.recency is None else float(self.recency[0])
         if half_life > 0:
             c = c * np.exp2(-given.ages() / half_life)
-        if self.half_life_days > 0 and given.times is not None:
+        if self.half_life_days is not None and given.times is not None:
             moments = given.moments()
             assert moments is not None  # times are there
             days = np.maximum(np.repeat(moments, given.lengths) - given.times, 0) / SECONDS_A_DAY

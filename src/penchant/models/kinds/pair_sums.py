@@ -13,6 +13,7 @@ from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.errors import FormatError
+from penchant.models.kinds.base import AUTO
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.parts.ragged import turned
@@ -21,7 +22,6 @@ from penchant.models.parts.weights import Weights
 Doubles = NDArray[np.float64]
 PAIRS_A_BLOCK = 2**21
 ROWS_A_BLOCK = 64
-FROM_EVENTS = -1.0  # of an exponent: as the training events tell
 USUAL_EVENTS = 16.0  # an item
 
 
@@ -43,7 +43,7 @@ class Formula:
 
     of_history: Doubles  # (n,) factor of the history item; of jaccard and dice its size
     of_candidate: Doubles
-    neighbours: int
+    neighbours: int | None
     form: int = 0  # 0: product, 1: jaccard, 2: dice
     shrink: float = 0.0
     by_sum: bool = False  # shrink against the sum instead of the number of pairs
@@ -171,11 +171,11 @@ class PairModel(Updatable, LinearModel):
     statistics: PairSums | None = field(init=False, default=None, repr=False, compare=False)
 
     def against_popularity(self, name: str, events: Histories | None = None) -> float:
-        """The exponent ``name``; where it is -1, as the training events tell: eight + tenfold · log10(events an item
+        """The exponent ``name``; where it is "auto", by the training events: eight + tenfold · log10(events an item
         / 8), between 0 and 1. Where updates are exact, which no mean over all items may enter, that of 16 an item."""
-        exponent, held = float(getattr(self, name)), USUAL_EVENTS
-        if exponent != FROM_EVENTS:
-            return exponent
+        exponent, held = self.params()[name], USUAL_EVENTS
+        if exponent != AUTO:
+            return float(exponent)
         told = events is not None and not self.exact
         if told and events is not None:
             held = len(events.items) / max(len(np.unique(events.items)), 1)

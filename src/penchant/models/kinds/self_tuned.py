@@ -9,11 +9,10 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories
 from penchant.core.run import Run
-from penchant.models.kinds.base import Model, learned
+from penchant.models.kinds.base import AUTO, Model, learned
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.parts.held_back import FEWEST, LIST, HeldBack, choose_value
 
-FROM_HISTORIES = -1  # of a hyper-parameter: as the training histories tell
 SCORES = 2**22  # held at once
 
 
@@ -44,7 +43,7 @@ def gains(model: Model, held: HeldBack, run: Run) -> np.ndarray:
 
 @dataclass(kw_only=True)
 class SelfTuned(Model):
-    """A model that finds some hyper-parameters by itself where they are -1.
+    """A model that finds some hyper-parameters by itself where they are "auto".
 
     ``fit`` tries each of their values on a sample of the training histories, some of whose own events are held back:
     one hyper-parameter after another, the others at the best so far. What they came to is in the notes and is saved.
@@ -55,9 +54,9 @@ class SelfTuned(Model):
     found: Floats | None = learned()  # (estimated,) what they came to
 
     def value(self, name: str) -> float:
-        """A hyper-parameter as given or, where it is -1, as ``fit`` found it."""
-        given = getattr(self, name)
-        if given != FROM_HISTORIES:
+        """A hyper-parameter as given or, where it is "auto", as ``fit`` found it."""
+        given = self.params()[name]
+        if given != AUTO:
             return float(given)
         if self.found is None:
             return self.estimated[name].default
@@ -69,14 +68,13 @@ class SelfTuned(Model):
 
     def estimate(self, train: Histories, run: Run) -> None:
         """Find what is left to the training histories; for ``_fit`` to begin with."""
-        left = [name for name in self.estimated if getattr(self, name) == FROM_HISTORIES]
+        params = self.params()
+        left = [name for name in self.estimated if params[name] == AUTO]
         if not left:
             return
         train = train.distinct()  # repeats are weights: how many rows an event was written in decides nothing
         exact = isinstance(self, Updatable) and self.exact
-        settings = {
-            name: self.estimated[name].default if name in left else getattr(self, name) for name in self.estimated
-        }
+        settings = {name: self.estimated[name].default if name in left else params[name] for name in self.estimated}
         held = None if exact else HeldBack.of(train, run)
         if held is not None:
             settings = self._tried(left, settings, held, train, replace(run, progress=None, log=None, watch=None))
@@ -93,14 +91,14 @@ class SelfTuned(Model):
     def _tried(
         self, left: list[str], settings: dict[str, float], held: HeldBack, train: Histories, run: Run
     ) -> dict[str, float]:
-        fixed = self._of_trials(train, run)
+        fixed, types = self._of_trials(train, run), self.number_types()
         known: dict[tuple[float, ...], np.ndarray] = {}
 
         def tried_gains(tried: dict[str, float]) -> np.ndarray:
             key = tuple(tried.values())
             if key not in known:
                 meant = self.meant(tried, held.train)
-                as_declared = {name: type(getattr(self, name))(value) for name, value in meant.items()}
+                as_declared: dict[str, Any] = {name: (types[name] or float)(value) for name, value in meant.items()}
                 known[key] = gains(replace(self, **as_declared, **fixed), held, run)
             return known[key]
 

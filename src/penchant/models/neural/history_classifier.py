@@ -35,7 +35,10 @@ class HistoryClassifier(DenseModel):
     name: ClassVar[str] = "history-classifier"
     task: ClassVar[Task] = "ranking"
 
-    attribute: str = hyper("", "the attribute whose values are the classes; none: the first of text", other="decade")
+    attribute: str | None = hyper(
+        None, "the attribute whose values are the classes; none: the first of text", optional=True, was={"": None},
+        other="decade",
+    )  # fmt: skip
 
     _belongs: Any = field(init=False, default=None, repr=False, compare=False)  # (n_items, classes), while training
     class_names: NDArray[np.uint8] = learned()  # the names, UTF-8, a line each
@@ -87,7 +90,7 @@ class HistoryClassifier(DenseModel):
         self._belongs = None
 
 
-def members(features: ItemFeatures, attribute: str, who: str) -> tuple[list[str], Floats]:
+def members(features: ItemFeatures, attribute: str | None, who: str) -> tuple[list[str], Floats]:
     """The values of an attribute, and how much of each item belongs to each: ``(n_items, values)``, rows of sum 1 or 0.
 
     Of a number the values are classes as they stand, the highest first.

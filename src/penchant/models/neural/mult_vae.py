@@ -62,9 +62,10 @@ class MultVAE(PreciseModel, SetModel):
     balance: float = hyper(
         0.0, "a history of n events counts n^-balance times as much", ge=0, le=1, space=Space(0, 0.5), other=0.3
     )
-    temperature: float = hyper(
-        0.0, "scores are cosines over this, + b; 0: plain products", ge=0, space=Space(0.05, 0.3, log=True), other=0.2
-    )
+    temperature: float | None = hyper(
+        None, "scores are cosines divided by this, + b; none: plain products", number=float, gt=0, optional=True,
+        was={0: None}, space=Space(0.05, 0.3, log=True), other=0.2,
+    )  # fmt: skip
     decoder: str = hyper(
         "layer", "what stands between z and the scores; linear: nothing", choices=("layer", "linear"), other="linear"
     )

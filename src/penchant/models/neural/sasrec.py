@@ -55,9 +55,10 @@ class SASRec(NextItemModel, ItemFeatureModel):
     inner: float = hyper(4.0, "width of the feed-forward layer, in factors", gt=0, space=Space(1, 4), other=1.0)
     block: str = hyper("pre", "where norms and gates stand", choices=("post", "pre", "ligr"), other="ligr")
     order: str = hyper("distance", "how order is seen", choices=("start", "distance"), other="start")
-    temperature: float = hyper(
-        0.0, "scores are cosines over this; 0: plain products", ge=0, space=Space(0.03, 0.2, log=True), other=0.1
-    )
+    temperature: float | None = hyper(
+        None, "scores are cosines divided by this; none: plain products", number=float, gt=0, optional=True,
+        was={0: None}, space=Space(0.03, 0.2, log=True), other=0.1,
+    )  # fmt: skip
     times: bool = hyper(True, "look at the times between events, where there are any", other=False)
     attributes: bool = hyper(False, "know items by what the catalogue says of them, too", other=True)
 
@@ -124,7 +125,7 @@ class SASRec(NextItemModel, ItemFeatureModel):
     def _item_loss(
         self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, unit: bool = False
     ) -> Tensor:
-        unit = unit or self.temperature > 0
+        unit = unit or self.temperature is not None
         return super()._item_loss(states, table, target, bias, unit=unit)
 
     def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:

@@ -32,11 +32,11 @@ class BinaryCounts:
 
     @classmethod
     def of(
-        cls, measure: Measure, events: Histories, popularity_rank: Ints, counts: Longs, k: int
+        cls, measure: Measure, events: Histories, popularity_rank: Ints, counts: Longs, k: int | None
     ) -> BinaryCounts | None:
         """None where the kernel of counts does not apply, or is not the faster one."""
         n, lengths = events.n_items, events.lengths
-        if measure.similarity not in COUNTS or measure.key_exponent > 0 or not 0 < k <= MOST_NEIGHBOURS:
+        if measure.similarity not in COUNTS or measure.key_exponent > 0 or k is None or k > MOST_NEIGHBOURS:
             return None
         if float((lengths.astype(np.float64) ** 2).sum()) > CROWDED * n * float(n):
             return None

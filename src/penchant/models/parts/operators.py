@@ -24,13 +24,13 @@ def nearest_items(
     measure: Measure,
     events: Histories,
     values: Floats,
-    k: int,
+    k: int | None,
     run: Run,
     *,
     by_score: bool = False,
     asked: Floats | None = None,
 ) -> Weights:
-    """The k nearest items of every item (0: all). The most popular are numbered first: what is touched most lies
+    """The k nearest items of every item (None: all). The most popular are numbered first: what is touched most lies
     together.
 
     ``values`` (events,) are what an event counts as part of a candidate; ``asked``, if it differs, what it counts as
@@ -40,7 +40,7 @@ def nearest_items(
     popularity_rank = rank_by_popularity(counts)
     if asked is None and not by_score and (values == 1).all():
         counted = BinaryCounts.of(measure, events, popularity_rank, counts, k)
-        if counted is not None:
+        if counted is not None and k is not None:
             return counted.near(k, run)
     points = Vectors(events.indptr, popularity_rank[events.items], values).turned(events.n_items)
     queries = points
@@ -140,6 +140,6 @@ class GramMatrix:
             return cls(diagonal, dense, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
         counted = int((events.lengths.astype(np.int64) ** 2).sum())
         require(8 * counted, f"{who} over {n:,} items", "use item-knn, or fewer items")
-        near = nearest_items(products(), events, events.weights(), 0, run)
+        near = nearest_items(products(), events, events.weights(), None, run)
         assert near.indptr is not None and near.indices is not None and near.data is not None  # it is sparse
         return cls(diagonal, np.empty((0, 0), np.float32), near.indptr, near.indices, near.data)

@@ -183,7 +183,7 @@ class Index:
     def near(
         self,
         queries: Vectors,
-        k: int,
+        k: int | None,
         *,
         order: Ints | None = None,
         myself: Ints | None = None,

@@ -12,7 +12,7 @@ from penchant.data.recipe import Recipe
 from penchant.errors import DataError, FormatError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import Composite, members_of
-from penchant.models.registry import from_json, model_class
+from penchant.models.registry import from_saved, model_class
 from penchant.recommender.folder import onnx, tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics
 from penchant.recommender.folder.atomic import recover
@@ -112,7 +112,7 @@ def _assets_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Model:
     spec = object_of(manifest, "model", {"model", "params"})
-    model = from_json(spec)
+    model = from_saved(spec)
     arrays = tensors.read(folder / MODEL)
     found = {name: tensors.describe(array) for name, array in arrays.items()}
     stated = object_of(manifest, "arrays")
@@ -135,7 +135,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Mode
         refuse_link(inner_folder)
         inner = read_manifest(inner_folder, MEMBER_KEYS)
         check_files(inner_folder, inner, {MODEL, *_assets_of(inner)})
-        if stated_members and from_json(inner["model"]) != stated_members[number]:
+        if stated_members and from_saved(inner["model"]) != stated_members[number]:
             raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
         members.append(_read_model(inner_folder, inner, n_items))
     if members:

@@ -53,8 +53,13 @@ class NeuralModel(VectorModel, Iterative):
     reg: float = hyper(0.0, "weight decay", ge=0, space=Space(1e-6, 1e-2, log=True), other=0.01)
     warmup: float = hyper(0.0, "passes over which the learning rate rises", ge=0, other=2.0)
     decay: str = hyper("none", "how it falls after that", choices=("none", "linear", "cosine"), other="linear")
-    clip: float = hyper(5.0, "largest length of a step's gradient; 0: any", ge=0, other=0.01)
-    patience: int = hyper(10, "passes without a better held-out NDCG@10 before it stops; 0: never", ge=0, other=0)
+    clip: float | None = hyper(
+        5.0, "largest length of a step's gradient; none: any", gt=0, optional=True, was={0: None}, other=0.01
+    )
+    patience: int | None = hyper(
+        10, "passes without a better held-out NDCG@10 before training stops; none: it never stops early", ge=1,
+        optional=True, was={0: None},
+    )  # fmt: skip
 
     history: list[dict[str, Any]] = field(
         init=False, default_factory=list, repr=False, compare=False
@@ -104,9 +109,9 @@ class NeuralModel(VectorModel, Iterative):
         return weights["items"], None, None
 
     @property
-    def encoder_window(self) -> int:
-        """Newest events that the encoder reads; 0: all."""
-        return 0
+    def encoder_window(self) -> int | None:
+        """Newest events that the encoder reads; None: all."""
+        return None
 
     @property
     def predicts_ratings(self) -> bool:

@@ -86,7 +86,7 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
         if not filled.any():
             raise DataError(
                 f"{model.name}: the validation part holds no true item, so there is nothing to stop early by",
-                fix="Take another split, or train a fixed number of passes with patience=0.",
+                fix="Take another split, or train a fixed number of passes with patience=none.",
             )
         seen = valid.given if valid.seen is None else valid.seen
         if valid.repeat:

@@ -106,7 +106,7 @@ def _pass(
             )
         total, count = total + said * events, count + events
         if not whole or number == len(steps) - 1:
-            if model.clip:
+            if model.clip is not None:
                 torch.nn.utils.clip_grad_norm_(list(weights.values()), model.clip)
             optimiser.step()
             optimiser.zero_grad()

@@ -29,8 +29,8 @@ class Trainable(Protocol):
     reg: float
     warmup: float
     decay: str
-    clip: float
-    patience: int
+    clip: float | None
+    patience: int | None
 
     notes: list[str]
     history: list[dict[str, Any]]  # a record for every pass
@@ -45,8 +45,8 @@ class Trainable(Protocol):
         ...
 
     @property
-    def encoder_window(self) -> int:
-        """Newest events that the encoder reads; 0: all."""
+    def encoder_window(self) -> int | None:
+        """Newest events that the encoder reads; None: all."""
         ...
 
     @property
