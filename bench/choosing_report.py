@@ -16,43 +16,41 @@ from bench.sets import SETS
 from penchant.evaluation.verdict import BASELINES, is_deep
 
 PAGE = ROOT / "docs" / "choosing-a-model.md"
-CLOSE = 0.02  # a model this near the best, relatively, may be taken for its price
-NOT_ALONE = ("blend", "random")  # what is no model of its own
+CLOSE = 0.02  # how far below the best, relatively, a cheaper model may be
+NOT_ALONE = ("blend", "random")  # not models in their own right
 
 HEAD = """\
 # Choosing a model
 
-Which model for which data, with the numbers. This page is generated from `bench/results/accuracy/` by
-`python -m bench report`: every figure was measured on the test part of a public set, with parameters that were chosen
-on its validation part ([Benchmarks](benchmarks.md) has intervals, published numbers and commands). Nothing here is a
-promise about your log: `penchant fit` without `-m` compares the strong models on it, and `penchant evaluate` ends with
-[a verdict](evaluation.md#the-verdict).
+Which model for which data, with numbers. `python -m bench report` generates this page from `bench/results/accuracy/`.
+Every number was measured on the test part of a public data set, with parameters chosen on its validation part;
+[Benchmarks](benchmarks.md) has intervals, published numbers and commands. Your log may differ: `penchant fit` without
+`-m` compares the strong models on it, and `penchant evaluate` ends with [a verdict](evaluation.md#the-verdict).
 
 ## In one minute
 
-- Begin with **`item-knn`** or **`transitions`**: seconds to fit, reasons for every item, hard to beat. `transitions`
-  where what came *last* decides (shops, anything with an order), `item-knn` where a history is a set.
-- **`ease`** where there are up to some twenty thousand items and much memory, and histories are long. It solves a dense
-  system of items × items numbers: time grows with the cube of the items, memory with the square. `sparse-ease` goes
-  further.
+- Start with **`item-knn`** or **`transitions`**: they fit in seconds, explain every item, and are hard to beat. Use
+  `transitions` where the *last* events matter most (shops, anything with an order), `item-knn` where a history is a
+  set.
+- **`ease`** where there are up to about twenty thousand items, enough memory, and long histories. It solves a dense
+  system of items × items numbers: time grows with the cube of the items, memory with the square. `sparse-ease` handles
+  more items.
 - **`graph-filter`** or **`user-knn`** where histories are sets and items many.
 - **`session-knn`** where there are only sessions.
-- **`content-knn`** or **`two-tower`** where items are new every day: they know an item by what it is.
-- **`svd`** or **`svdpp`** where the question is a rating; `item-knn` on small logs.
-- `als`, `slim` and `rp3beta` come near on some sets and are the best on none of these; `bpr`, `warp`, `logistic-mf` and
-  `pure-svd` were not measured on them, and are there to be compared with.
-- A **`blend`** of what is above for the last few per cent, at the price of all its members.
-- A **network** where it was measured to beat these on data like yours, and what it gains is worth minutes instead of
-  seconds. `gru4rec`, `history-mlp`, `two-tower`, `neu-mf` and `auto-rec` were not measured on these sets: compare them
-  on yours.
+- **`content-knn`** or **`two-tower`** where new items arrive every day: they use item attributes.
+- **`svd`** or **`svdpp`** to predict ratings; `item-knn` on small logs.
+- `als`, `slim` and `rp3beta` are close on some of these sets and best on none. `bpr`, `warp`, `logistic-mf` and
+  `pure-svd` were not measured on them; they are included for comparison.
+- A **`blend`** of these models for the last few percent, at the cost of all its members.
+- A **network** where it beats these models on data like yours, and the gain is worth minutes instead of seconds.
+  `gru4rec`, `history-mlp`, `two-tower`, `neu-mf` and `auto-rec` were not measured on these sets: compare them on yours.
 
 ## What was best, and what it costs
 
-*Take first* is the model that fits fastest among those within 2 % of the best single classical one. *Blend* and
-*network* are the gain over that best one, with the time of their fit; a network whose interval does not lie above that
-of the best classical model (of errors: below) is not worth its price there. Times are those of the one fit whose model
-was measured, the first in its process and some on a busy machine; [Benchmarks](benchmarks.md#speed-and-memory) has
-times that were taken with care.
+*Take first* is the fastest to fit among the models within 2 % of the best single classical model. *Blend* and *network*
+are the gain over that best model, with the time of their fit. A network whose interval does not lie above that of the
+best classical model (for errors: below) is not worth its cost there. Times are those of the measured fit, the first in
+its process, some on a busy machine; [Benchmarks](benchmarks.md#speed-and-memory) has careful timings.
 
 """
 KINDS = (
@@ -63,9 +61,9 @@ KINDS = (
     ("Ratings", ("ml-1m", "ml-100k", "filmtrust", "douban-monti")),
 )
 NOTES = {
-    "What people buy, in its order": "People whose answer is something they had before are left out here; the tables "
-    "of [Benchmarks](benchmarks.md) count them as misses, as the published ones do.",
-    "Sessions": "Nobody is known; every prefix of a session asks for what comes next.",
+    "What people buy, in its order": "People whose answer is an item that they had before are left out here. The "
+    "tables of [Benchmarks](benchmarks.md) count them as misses, as the published numbers do, so they are lower.",
+    "Sessions": "Users are unknown; every prefix of a session asks for the next item.",
     "Ratings": "The error of the predicted rating: lower is better.",
 }
 
@@ -75,18 +73,18 @@ class Row:
     """One model on one set, the mean over its seeds."""
 
     name: str
-    model: str  # a row may be named after the form that a model takes in it
+    model: str  # a row may be named after a variant of the model
     deep: bool
     value: float
     low: float
     high: float
     fit_seconds: float
-    answer_ms: float  # a case, many at once
+    answer_ms: float  # per case, many at once
     peak_mib: float
 
     @property
     def shown(self) -> str:
-        """As readers have to call it."""
+        """The name to use for it."""
         return f"`{self.name}`" if self.name in (self.model, *NOT_ALONE) else f"`{self.model}` as {self.name}"
 
 
@@ -110,7 +108,7 @@ def page() -> str:
 
 
 def rows(name: str) -> list[Row]:
-    """What was measured on a set, the best first."""
+    """The results on a set, the best first."""
     results: dict[str, list[dict[str, Any]]] = {}
     for file in sorted(DONE.glob(f"{name}-*.json")):
         result = json.loads(file.read_text())
@@ -142,7 +140,7 @@ def _sign(name: str) -> int:
 
 
 def _single(measured: Sequence[Row]) -> list[Row]:
-    """The classical models by themselves."""
+    """The single classical models."""
     return [row for row in measured if not row.deep and row.name not in NOT_ALONE]
 
 
@@ -151,7 +149,7 @@ def _gain(name: str, row: Row, best: Row) -> str:
 
 
 def _summary(name: str, measured: Sequence[Row]) -> list[str]:
-    """A line of the first table."""
+    """A row of the first table."""
     best, *others = _single(measured)
     near = [best, *(row for row in others if abs(row.value / best.value - 1) <= CLOSE)]
     first = min(near, key=lambda row: row.fit_seconds)
@@ -174,7 +172,7 @@ def _network(name: str, network: Row, best: Row) -> str:
 
 
 def _kind(names: Sequence[str], measured: dict[str, list[Row]]) -> str:
-    """The models of one kind of data: the metric on each set, and the costs on the first of them that has the model."""
+    """The models of one kind of data: the metric on each set, and the costs on the first set that has the model."""
     order = list(dict.fromkeys(row.name for name in names for row in measured[name]))
     by_name = {name: {row.name: row for row in measured[name]} for name in names}
     lines = []
@@ -186,7 +184,7 @@ def _kind(names: Sequence[str], measured: dict[str, list[Row]]) -> str:
         lines.append([label, *values, _seconds(cost.fit_seconds), f"{cost.answer_ms:.2f}", f"{cost.peak_mib:.0f}"])
     head = ("model", *(f"{name} {SETS[name].metrics[0]}" for name in names), "fit", "ms an answer", "peak MiB")
     costs = f"Costs are those on {names[0]}" + (", else on the first set that has the model" if len(names) > 1 else "")
-    return report.table(head, lines) + f"\n{costs}; answers are worked out for everybody together.\n"
+    return report.table(head, lines) + f"\n{costs}; answers are computed in one batch.\n"
 
 
 def _value(row: Row | None, best: Row) -> str:
