@@ -30,12 +30,6 @@ class Judged:
     ideal_ranks: Longs  # (true items,) 0 for the most relevant of its case
     ideal_gains: Doubles  # (true items,)
 
-    def cut(self, k: int) -> Judged:
-        """The same for the first ``k`` positions."""
-        return Judged(
-            self.hits[:, :k], self.gains[:, :k], self.sizes, self.ideal_rows, self.ideal_ranks, self.ideal_gains
-        )
-
 
 def judge(items: Ints, truth: Histories, *, unknown: Longs | None = None) -> Judged:
     """Look up ranked ``items`` (cases, k) in the truth of each case; best first, -1 after the end of a list.

@@ -78,7 +78,7 @@ def test_what_cannot_be_extended_says_so(rec: pc.Recommender, tmp_path: Any) -> 
     with pytest.raises(DataError, match=f"two-tower knows {ITEMS} items, the catalogue describes 3"):
         grown.model.extend(ItemFeatures.from_columns(3, {"kind": list(KINDS)}))
     assert grown.extend(shelf(ITEMS)) == [], "nothing new"
-    with pytest.raises(DataError, match=f"lacks {ITEMS} items that are known"):
+    with pytest.raises(DataError, match=f"lacks {ITEMS} known items"):
         grown.extend(shelf(ITEMS + 1).tail(1))  # only the new one: titles and attributes of the others would be gone
     unseen = shelf(ITEMS + 1).with_columns(
         kind=pl.when(pl.col("item") == f"i{ITEMS}").then(pl.lit("new")).otherwise("kind")
@@ -100,7 +100,7 @@ def test_titles_alone_describe_nothing() -> None:
 
 
 def test_whole_numbers_stay_numbers_only_while_all_ids_are() -> None:
-    log = pc.read_interactions(pl.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 2, 3]}))
+    log = pc.read_interactions(pl.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 2, 3]}), ids="as given")
     table = pl.DataFrame({"item": ["1", "2", "3"], "kind": ["a", "b", "a"]})
     rec = pc.fit(log, "content-knn", catalog=pc.Catalog.read(table, log.vocab))
     more = pl.DataFrame({"item": ["1", "2", "3", "4"], "kind": ["a", "b", "a", "a"]})
