@@ -56,3 +56,43 @@ def test_refuses_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         require(801 * MIB, "this", "do that")
     monkeypatch.setattr(memory, "free_bytes", lambda: None)
     require(10**15, "this", "do that")
+
+
+def test_page_cache_counts_as_free_in_old_cgroups(tmp_path: Path) -> None:
+    one = MEMINFO | {
+        "proc/self/cgroup": "4:memory:/\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "4000\n",
+        "sys/fs/cgroup/memory/memory.usage_in_bytes": "3000\n",
+        "sys/fs/cgroup/memory/memory.stat": "inactive_file 7\ntotal_inactive_file 600\n",
+    }
+    assert free_bytes(write(tmp_path, one)) == 1600
+
+
+def test_lines_that_are_no_cgroup_and_limits_without_end_are_passed_over(tmp_path: Path) -> None:
+    odd = MEMINFO | {
+        "proc/self/cgroup": "nonsense\n4:cpu:/\n0::/a\n",
+        "sys/fs/cgroup/a/memory.max": f"{2**60}\n",
+        "sys/fs/cgroup/a/memory.current": "1\n",
+    }
+    assert free_bytes(write(tmp_path, odd)) == 8000 * 1024
+    write(tmp_path, {"sys/fs/cgroup/a/memory.max": "900\n"})
+    assert free_bytes(tmp_path) == 899  # without a file of statistics
+
+
+def test_work_fits_into_four_fifths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    assert memory.fits(800) and not memory.fits(801)
+    monkeypatch.setattr(memory, "free_bytes", lambda: None)
+    assert memory.fits(10**18)
+
+
+def test_without_proc_half_of_the_memory_is_taken_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
+    monkeypatch.setattr("os.sysconf", lambda name: asked[name])
+    assert memory._of_sysconf() == 4096 * 500
+
+    def unknown(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr("os.sysconf", unknown)
+    assert memory._of_sysconf() is None
