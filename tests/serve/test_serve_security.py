@@ -115,6 +115,30 @@ def test_keys_are_rotated_and_revoked_while_the_service_runs(make: Make, ring: K
     assert (status(newest), status(other)) == (401, 200)
 
 
+def test_revoking_the_last_key_closes_the_service(make: Make, ring: Keyring) -> None:
+    client = make()
+    assert client.get("/v1/popular").status_code == 200  # never a key: open to this machine
+    key, told = ring.create("only", ["admin"])
+    with pytest.raises(ParameterError, match="the only admin key"):
+        ring.revoke(key.id)
+    client.portal.call(client.service.refresh)  # type: ignore[union-attr]
+    assert client.get("/v1/popular", headers=bearer(told)).status_code == 200
+    assert ring.revoke(key.id, last=True).id == key.id
+    client.portal.call(client.service.refresh)  # type: ignore[union-attr]
+    for headers in ({}, bearer(told)):
+        assert client.get("/v1/popular", headers=headers).status_code == 401
+    assert make().get("/v1/popular").status_code == 401  # after a restart too
+    _, told = ring.create("again", ["admin"])
+    client.portal.call(client.service.refresh)  # type: ignore[union-attr]
+    assert client.get("/v1/popular", headers=bearer(told)).status_code == 200
+
+
+def test_an_admin_key_can_be_revoked_where_there_is_another(ring: Keyring) -> None:
+    key, _ = ring.create("one", ["admin"])
+    ring.create("two", ["admin"])
+    assert ring.revoke(key.id).id == key.id
+
+
 def test_only_hashes_are_kept(ring: Keyring, tmp_path: Path) -> None:
     _, told = ring.create("test", ["admin"])
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())

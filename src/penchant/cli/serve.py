@@ -172,7 +172,13 @@ def rotate(
     print_json({**key.to_json(), "key": secret}) if as_json else say(secret)
 
 
-def revoke(key_id: KeyId, store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Revoke a key immediately."""
-    key = _keyring(store, config).revoke(key_id)
+def revoke(
+    key_id: KeyId,
+    last: Annotated[bool, typer.Option("--last", help="Revoke even the only admin key.")] = False,
+    store: Store = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key immediately. Without any key left, the service refuses every request that needs one."""
+    key = _keyring(store, config).revoke(key_id, last=last)
     print_json(key.to_json()) if as_json else say(f"{key.id} is revoked")

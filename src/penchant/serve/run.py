@@ -49,7 +49,7 @@ def serve(
     if beside is not None:
         service.models.beside = service.models.read(beside, (), False)
     logger.info("settings", extra={"data": {"settings": settings.shown()}})
-    if not len(service.keys):
+    if service.keys.unused:
         logger.warning("there is no key: every program on this machine may use the service")
     sys.setswitchinterval(SWITCH)
     gc.collect()

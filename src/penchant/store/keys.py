@@ -73,6 +73,7 @@ class Keyring:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._keys: dict[str, Key] = {}
+        self.unused = True  # whether the store has never had a key: only then is a service open without one
 
     # -- checking -------------------------------------------------------------------------------------------------
 
@@ -101,6 +102,8 @@ class Keyring:
 
     def load(self) -> None:
         """Reload the keys."""
+        (changes,) = self.database.read(self.database.compile(select(clock.c["keys"])))
+        self.unused = changes == (0,)
         rows = self.database.read(self.database.compile(select(*table.columns)))
         found = [dict(zip((column.name for column in table.columns), row, strict=True)) for row in rows]
         self._keys = {row["id"]: _from_row(row) for row in found}
@@ -134,9 +137,15 @@ class Keyring:
         self._write(change, {"which": key.id, "h": key.hash, "o": key.old_hash, "u": key.old_until})
         return key, text
 
-    def revoke(self, key_id: str) -> Key:
-        """Revoke a key at once."""
+    def revoke(self, key_id: str, *, last: bool = False) -> Key:
+        """Revoke a key at once; ``last`` allows it for the only key with the scope ``admin``.
+
+        Raises ``ParameterError`` for an unknown key, and for the only admin key without ``last``: nobody could
+        administer the service any more, which stays closed also when it has no key left.
+        """
         key = self._known(key_id)
+        if not last and [one.id for one in self if one.allows("admin")] == [key.id]:
+            raise ParameterError(f"{key.id} is the only admin key: create another one first, or add --last")
         self._write(delete(table).where(table.c.id == bindparam("which")), {"which": key.id})
         return key
 

@@ -121,7 +121,7 @@ class Middleware:
 
     def _caller(self, headers: dict[bytes, bytes], origin: str, *, local: bool) -> Caller:
         service = self.service
-        if not len(service.keys):
+        if service.keys.unused:
             if not service.settings.loopback:
                 raise Problem(403, "the service has no key and does not listen on a loopback address", kind="no-keys")
             if not local:  # through a proxy, or by DNS rebinding
