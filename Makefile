@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help architecture demo demo-serve test test-slow test-browser test-bounds coverage check format bench transcript screenshots constraints clean
+.PHONY: help architecture models demo demo-serve test test-slow test-browser test-bounds coverage check format bench transcript screenshots constraints clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -53,6 +53,9 @@ transcript: $(VENV)/.runtime  ## refresh the transcript of the demo in README.md
 
 screenshots: $(VENV)/.dev  ## take the screenshots in docs/pages.md from the demo in Chromium
 	$(BIN)/python .ci/screenshots.py
+
+models: $(VENV)/.dev  ## write README's table of models and the type-checking imports from the registry
+	$(BIN)/python .ci/models.py
 
 architecture: $(VENV)/.dev  ## draw the architecture diagram from the imports
 	$(BIN)/python .ci/architecture.py

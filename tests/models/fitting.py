@@ -24,13 +24,13 @@ from tests.models.small import SMALL
 def usable() -> list[str]:
     """Every registered model whose extra is installed."""
     names = []
-    for name, (_, _, extra) in registry.MODELS.items():
+    for name, entry in registry.MODELS.items():
         try:
             registry.model_class(name)
         except MissingExtraError:
             continue
         except ModuleNotFoundError:
-            assert not extra, f"{name} is registered but its module cannot be imported"
+            assert not entry.extra, f"{name} is registered but its module cannot be imported"
         names.append(name)
     return names
 

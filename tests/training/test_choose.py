@@ -16,7 +16,7 @@ from penchant.core.histories import Floats, Histories
 from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.models.kinds.base import Model
-from penchant.models.registry import MODELS
+from penchant.models.registry import MODELS, Registered
 from penchant.training import choose as choosing
 from penchant.training.attempts import Candidate
 from penchant.training.estimates import SECONDS, LogShape
@@ -44,10 +44,10 @@ class Slow(Model):
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODELS, "follows", (Follows.__module__, "Follows", ""))
-    monkeypatch.setitem(MODELS, "constant", (Constant.__module__, "Constant", ""))
-    monkeypatch.setitem(MODELS, "slow", (__name__, "Slow", ""))
-    monkeypatch.setitem(MODELS, "absent", ("no_such_package.model", "Absent", "neural"))
+    monkeypatch.setitem(MODELS, "follows", Registered(Follows.__module__, "Follows", ""))
+    monkeypatch.setitem(MODELS, "constant", Registered(Constant.__module__, "Constant", ""))
+    monkeypatch.setitem(MODELS, "slow", Registered(__name__, "Slow", ""))
+    monkeypatch.setitem(MODELS, "absent", Registered("no_such_package.model", "Absent", "", "neural"))
 
 
 def among(monkeypatch: pytest.MonkeyPatch, *names: str | Candidate) -> None:
@@ -231,7 +231,7 @@ class Crash(Model):
 
 
 def test_whatever_a_candidate_raises_the_others_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODELS, "crash", (__name__, "Crash", ""))
+    monkeypatch.setitem(MODELS, "crash", Registered(__name__, "Crash", ""))
     among(monkeypatch, "popular", "crash", "item-knn")
     choice = pc.choose(a_market())
     assert of(choice, "crash").error == "failed (ZeroDivisionError: a bug)" and choice.model == pc.ItemKNN()

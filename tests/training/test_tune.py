@@ -13,7 +13,7 @@ from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError, TrainingError
 from penchant.evaluation.protocols import make_splits
 from penchant.models.kinds.base import Space
-from penchant.models.registry import MODELS, parse
+from penchant.models.registry import MODELS, Registered, parse
 from penchant.training.trials import Trial, Tuned
 from penchant.training.tune import draw, search_spaces, tune
 from tests.evaluation.small_logs import a_log
@@ -22,7 +22,7 @@ from tests.evaluation.toy_models import TRIED, Constant, Knob
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(MODELS, "knob", (Knob.__module__, "Knob", ""))
+    monkeypatch.setitem(MODELS, "knob", Registered(Knob.__module__, "Knob", ""))
     TRIED.clear()
     yield
     TRIED.clear()

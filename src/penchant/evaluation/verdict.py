@@ -271,7 +271,7 @@ def ease_seconds(n_items: int) -> float:
 def is_deep(name: str, params: dict[str, Any]) -> bool:
     """Whether a model, or one inside it, is a neural one."""
     inner = params.get("members") or ()
-    return MODELS.get(name, ("", "", ""))[2] == "neural" or any(
+    return (name in MODELS and MODELS[name].extra == "neural") or any(
         is_deep(one["model"], one.get("params", {})) for one in inner if isinstance(one, dict) and "model" in one
     )
 

@@ -5,48 +5,126 @@ from __future__ import annotations
 import difflib
 import importlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penchant.errors import DataError, MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from penchant.models.kinds.base import Model
 
-# name: (module, class, extra that must be installed or "")
-MODELS: dict[str, tuple[str, str, str]] = {
-    "popular": ("penchant.models.popular", "Popular", ""),
-    "random": ("penchant.models.random", "Random", ""),
-    "als": ("penchant.models.als", "ALS", ""),
-    "bpr": ("penchant.models.bpr", "BPR", ""),
-    "warp": ("penchant.models.warp", "WARP", ""),
-    "logistic-mf": ("penchant.models.logistic_mf", "LogisticMF", ""),
-    "pure-svd": ("penchant.models.pure_svd", "PureSVD", ""),
-    "svd": ("penchant.models.svd", "SVD", ""),
-    "svdpp": ("penchant.models.svdpp", "SVDpp", ""),
-    "nmf": ("penchant.models.nmf", "NMF", ""),
-    "slope-one": ("penchant.models.slope_one", "SlopeOne", ""),
-    "bias": ("penchant.models.bias", "Bias", ""),
-    "item-knn": ("penchant.models.item_knn", "ItemKNN", ""),
-    "user-knn": ("penchant.models.user_knn", "UserKNN", ""),
-    "ease": ("penchant.models.ease", "EASE", ""),
-    "slim": ("penchant.models.slim", "SLIM", ""),
-    "sparse-ease": ("penchant.models.sparse_ease", "SparseEASE", ""),
-    "rp3beta": ("penchant.models.rp3beta", "RP3beta", ""),
-    "graph-filter": ("penchant.models.graph_filter", "GraphFilter", ""),
-    "content-knn": ("penchant.models.content_knn", "ContentKNN", ""),
-    "blend": ("penchant.models.blend", "Blend", ""),
-    "session-knn": ("penchant.models.session_knn", "SessionKNN", ""),
-    "transitions": ("penchant.models.transitions", "Transitions", ""),
-    "history-mlp": ("penchant.models.neural.history_mlp", "HistoryMLP", "neural"),
-    "history-classifier": ("penchant.models.neural.history_classifier", "HistoryClassifier", "neural"),
-    "auto-rec": ("penchant.models.neural.auto_rec", "AutoRec", "neural"),
-    "neu-mf": ("penchant.models.neural.neu_mf", "NeuMF", "neural"),
-    "two-tower": ("penchant.models.neural.two_tower", "TwoTower", "neural"),
-    "mult-vae": ("penchant.models.neural.mult_vae", "MultVAE", "neural"),
-    "gru4rec": ("penchant.models.neural.gru4rec", "GRU4Rec", "neural"),
-    "sasrec": ("penchant.models.neural.sasrec", "SASRec", "neural"),
+
+class Registered(NamedTuple):
+    """Where a model is found and what it does, in a line."""
+
+    module: str
+    cls: str
+    summary: str  # the row of README.md
+    extra: str = ""  # that must be installed
+
+
+# one entry a model; `make models` writes the table of README.md and the imports for type checkers from it
+MODELS: dict[str, Registered] = {
+    "popular": Registered(
+        "penchant.models.popular",
+        "Popular",
+        "the items with the most events, the same for everybody: the baseline to beat",
+    ),
+    "random": Registered("penchant.models.random", "Random", "a random list: what metrics reach by chance"),
+    "bias": Registered("penchant.models.bias", "Bias", "predicts ratings from the means of items and people"),
+    "item-knn": Registered(
+        "penchant.models.item_knn",
+        "ItemKNN",
+        "items that occur in the same histories, under a dozen similarities; lists and ratings",
+    ),
+    "user-knn": Registered(
+        "penchant.models.user_knn", "UserKNN", "what the most similar training histories contain; lists and ratings"
+    ),
+    "content-knn": Registered(
+        "penchant.models.content_knn",
+        "ContentKNN",
+        "items with similar attributes or vectors, so that new items are recommended at once",
+    ),
+    "transitions": Registered(
+        "penchant.models.transitions",
+        "Transitions",
+        "what people did next: sequential item-to-item weights, recent events counting more",
+    ),
+    "session-knn": Registered(
+        "penchant.models.session_knn",
+        "SessionKNN",
+        "what came next in the most similar sessions: SKNN, V-SKNN, STAN and VSTAN in one",
+    ),
+    "ease": Registered("penchant.models.ease", "EASE", "a linear item-to-item model in closed form"),
+    "sparse-ease": Registered(
+        "penchant.models.sparse_ease", "SparseEASE", "EASE for large catalogues: memory is linear in the items"
+    ),
+    "slim": Registered(
+        "penchant.models.slim", "SLIM", "a sparse linear item-to-item model with few, positive weights (elastic net)"
+    ),
+    "rp3beta": Registered(
+        "penchant.models.rp3beta",
+        "RP3beta",
+        "a random walk over people and items, with popular items counting less; P3alpha with beta=0",
+    ),
+    "graph-filter": Registered(
+        "penchant.models.graph_filter",
+        "GraphFilter",
+        "a filter on the item graph: sparse neighbours plus the leading frequencies",
+    ),
+    "als": Registered("penchant.models.als", "ALS", "matrix factorisation by alternating least squares (iALS)"),
+    "pure-svd": Registered("penchant.models.pure_svd", "PureSVD", "a truncated SVD of the log"),
+    "bpr": Registered("penchant.models.bpr", "BPR", "matrix factorisation by pairs of a taken and a sampled item"),
+    "warp": Registered("penchant.models.warp", "WARP", "matrix factorisation that searches for wrongly ranked items"),
+    "logistic-mf": Registered("penchant.models.logistic_mf", "LogisticMF", "matrix factorisation with a logistic loss"),
+    "svd": Registered(
+        "penchant.models.svd", "SVD", "predicts ratings by biased matrix factorisation with learned priors"
+    ),
+    "svdpp": Registered(
+        "penchant.models.svdpp", "SVDpp", "predicts ratings by factors that also use which items were rated"
+    ),
+    "nmf": Registered("penchant.models.nmf", "NMF", "predicts ratings by non-negative factors"),
+    "slope-one": Registered(
+        "penchant.models.slope_one", "SlopeOne", "predicts ratings by the mean differences between pairs of items"
+    ),
+    "history-mlp": Registered(
+        "penchant.models.neural.history_mlp",
+        "HistoryMLP",
+        "the textbook network: embedded last items through dense layers to the next item",
+        "neural",
+    ),
+    "history-classifier": Registered(
+        "penchant.models.neural.history_classifier",
+        "HistoryClassifier",
+        "the same network over classes of items, such as decades or categories",
+        "neural",
+    ),
+    "gru4rec": Registered(
+        "penchant.models.neural.gru4rec", "GRU4Rec", "a recurrent network over the history", "neural"
+    ),
+    "sasrec": Registered(
+        "penchant.models.neural.sasrec",
+        "SASRec",
+        "a causal transformer over the history, with times and, if asked, item attributes",
+        "neural",
+    ),
+    "two-tower": Registered(
+        "penchant.models.neural.two_tower",
+        "TwoTower",
+        "one tower for histories and one for items with their attributes, for new items too",
+        "neural",
+    ),
+    "mult-vae": Registered(
+        "penchant.models.neural.mult_vae", "MultVAE", "a variational autoencoder of the set of items", "neural"
+    ),
+    "neu-mf": Registered(
+        "penchant.models.neural.neu_mf", "NeuMF", "a product of factors plus a dense network over both sides", "neural"
+    ),
+    "auto-rec": Registered(
+        "penchant.models.neural.auto_rec", "AutoRec", "predicts ratings by an autoencoder", "neural"
+    ),
+    "blend": Registered("penchant.models.blend", "Blend", "a weighted sum of other models"),
 }
-CLASS_NAMES: dict[str, str] = {cls: name for name, (_, cls, _) in MODELS.items()}
+CLASS_NAMES: dict[str, str] = {entry.cls: name for name, entry in MODELS.items()}
 
 
 def model_class(name: str) -> type[Model]:
@@ -55,7 +133,7 @@ def model_class(name: str) -> type[Model]:
         near = difflib.get_close_matches(name, MODELS, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "penchant models lists them"
         raise ParameterError(f"there is no model {name!r}: {hint}")
-    module, cls, extra = MODELS[name]
+    module, cls, _, extra = MODELS[name]
     try:
         found: type[Model] = getattr(importlib.import_module(module), cls)
     except ModuleNotFoundError as missing:
