@@ -54,6 +54,7 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (  # every operation of /v1
     ("POST", "/v1/users/{id}/merge", {"path_parameters": ANN, "body": {"session": "s"}}),
     ("DELETE", "/v1/users/{id}", {"path_parameters": ANN}),
     ("DELETE", "/v1/sessions/{id}", {"path_parameters": {"id": "s"}}),
+    ("GET", "/v1/erasures/{hash}", {}),  # of the receipt before
     ("GET", "/v1/models", {}),
     ("POST", "/v1/models/{name}/activate", {"path_parameters": {"name": "knn"}}),
     ("POST", "/v1/models/rollback", {}),
@@ -81,12 +82,15 @@ def test_no_request_makes_it_fail(api: Any) -> None:
 
 
 def test_every_answer_is_as_its_model_says(api: Any) -> None:
+    receipt = ""
     for method, path, parts in CALLS:
-        case = api[path][method].Case(**parts)
+        own = {"path_parameters": {"hash": receipt}} if path.startswith("/v1/erasures/") else {}
+        case = api[path][method].Case(**parts, **own)
         response = case.call()
         expected = 409 if path.endswith("rollback") else 200  # there is only one model
         assert response.status_code == expected, (method, path, response.text)
         case.validate_response(response, checks=CHECKS)
+        receipt = response.json().get("hash", receipt)
     called = {(method, path) for method, path, _ in CALLS}
     operations = (operation.ok() for operation in api.get_all_operations())
     assert called == {(one.method.upper(), one.path) for one in operations if one.path.startswith("/v1/")}

@@ -92,9 +92,31 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     mixed = client.events({"user": "Ann Secretname", "item": "i02", "time": now - 10}, {"user": "bob", "item": "i02"})
     assert mixed.json()["accepted"] == 1
     assert client.get("/v1/users/bob/events").json()["events"][0]["item"] == "i02"
+    assert client.portal.call(client.service.clean)
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.name.startswith("store.db"))
     assert b"Secretname" not in kept
     assert client.delete("/v1/users/Ann%20Secretname").json()["removed"] == {"events": 0, "attributes": 0}
+
+
+def test_a_receipt_is_pending_until_the_files_are_clean(make: Make) -> None:
+    client = make(clean_after=0.0)
+    receipt = client.delete("/v1/users/ann").json()
+    assert receipt["files"] == "pending"
+    address, until = f"/v1/erasures/{receipt['hash']}", time.monotonic() + 20
+    while client.get(address).json()["files"] != "clean" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert client.get(address).json() == {
+        "hash": receipt["hash"], "erased_at": receipt["erased_at"], "files": "clean",
+    }  # fmt: skip
+    for unknown in ("00", "no hash"):
+        assert client.get(f"/v1/erasures/{unknown}").status_code == 404
+
+
+def test_a_rewrite_waits_for_its_time(make: Make) -> None:
+    client = make(clean_after=3600.0)
+    receipt = client.delete("/v1/users/ann").json()
+    time.sleep(2.5)  # two looks of the service
+    assert client.get(f"/v1/erasures/{receipt['hash']}").json()["files"] == "pending"
 
 
 def test_someone_erased_may_come_back(client: Client) -> None:

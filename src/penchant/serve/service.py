@@ -19,6 +19,7 @@ from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.problems import Problem, not_found
 from penchant.serve.common.settings import Settings
 from penchant.store.active_model import ActiveModel
+from penchant.store.cleaning import Cleaning
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow
 from penchant.store.events import Batch, Clock, EventStore, NewEvent
@@ -32,6 +33,7 @@ T = TypeVar("T")
 THREADS = 4  # for reading and scoring that is too slow for the event loop
 POLL = 1.0  # seconds between checks for changes by other processes
 TIDY = 600.0  # seconds between runs of retention
+RETRY = 60.0  # seconds after a rewrite that failed, on a full disk for example
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 
 log = logging.getLogger("penchant.serve")
@@ -68,7 +70,7 @@ class Service:
         self.trends = Trends(self.store, min_support=self.settings.min_support)
         self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics)
         self.retention = Retention(self.store, keep=self.settings.keep_seconds, per_user=self.settings.keep_per_user)
-        self.active_model = ActiveModel(self.store)
+        self.active_model, self.cleaning = ActiveModel(self.store), Cleaning(self.store)
         self.keys.load()
         self.store.writer.on_commit = self.metrics.committed
         self._clock, wanted = self.store.clock(), self.active_model.names()
@@ -85,7 +87,7 @@ class Service:
 
     async def start(self) -> None:
         """Start the background tasks."""
-        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._keep_tidy())]
+        self._tasks = [asyncio.create_task(work()) for work in (self._watch, self._keep_tidy, self._keep_clean)]
 
     async def stop(self) -> None:
         """End the background tasks and close the store. Accepted events are on disk already."""
@@ -132,6 +134,28 @@ class Service:
         if old or many:
             log.info("events were dropped", extra={"data": {"too_old": old, "too_many": many}})
         return old, many
+
+    async def _keep_clean(self) -> None:
+        """Rewrite the store some time after an erasure, so that one rewrite serves all erasures of that time."""
+        settings, cleaning = self.settings, self.cleaning
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                if not await self.read(cleaning.due):
+                    continue
+                if self._clock.erased > cleaning.rewritten:
+                    await asyncio.sleep(max(settings.clean_after, cleaning.seconds * (1 / settings.clean_share - 1)))
+                await self.clean()
+            except (PenchantError, OSError) as wrong:
+                log.warning("the store could not be rewritten", extra={"data": {"reason": str(wrong)}})
+                await asyncio.sleep(RETRY)
+
+    async def clean(self) -> bool:
+        """Remove what was erased from the files; returns False if a reader was in the way."""
+        done = await asyncio.to_thread(self.cleaning.run)
+        if done:
+            log.info("erased data left the files", extra={"data": {"seconds": round(self.cleaning.seconds, 3)}})
+        return done
 
     # -- events in ------------------------------------------------------------------------------------------------
 
@@ -188,10 +212,18 @@ class Service:
             self._clock = self._clock._replace(items=ticked)
 
     async def erase(self, person: str) -> dict[str, Any]:
-        """Delete everything of a person, from the log of the database too."""
-        receipt = await self.people.erase(person)
-        await self.thread(self.store.tidy)
-        return receipt
+        """Delete everything of a person; the receipt is pending until the files hold nothing of them either."""
+        return await self.people.erase(person)
+
+    async def erasure(self, hashed: str) -> dict[str, Any]:
+        """What has become of an erasure, by the hash on its receipt. Raises ``Problem`` 404."""
+        try:
+            found = await self.read(self.cleaning.find, bytes.fromhex(hashed))
+        except ValueError:
+            found = None
+        if found is None:
+            raise not_found("hash", "there is no erasure with this hash")
+        return {"hash": hashed.lower(), "erased_at": found.time, "files": found.files}
 
     # -- answers --------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from sqlalchemy.sql import ClauseElement
 
 from penchant.errors import MissingExtraError, ParameterError, PenchantError
 
-HEAD = "0002"  # the newest migration
+HEAD = "0003"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
 MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always the same

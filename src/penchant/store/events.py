@@ -73,6 +73,7 @@ class Clock(NamedTuple):
     models: int
     dropped_old: int
     dropped_many: int
+    cleaned: int  # erasures up to this one are in no file
 
 
 class EventStore:
@@ -200,11 +201,6 @@ class EventStore:
     def count(self) -> int:
         """The number of events; scans an index."""
         return int(self.database.read(self.database.compile(select(func.count()).select_from(events)))[0][0])
-
-    def tidy(self) -> None:
-        """Write the log back into the file and truncate it, so that neither holds deleted content."""
-        if self.database.sqlite:
-            self.database.mine.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def hash(self, person: str) -> bytes:
         """The keyed hash that recognises an erased person."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, delete, select, update
 
+from penchant.store.cleaning import DATABASE, PENDING
 from penchant.store.events import FOREVER, EventStore
 from penchant.store.tables import attributes, clock, erased, events
 
@@ -58,9 +59,10 @@ class People:
         self._move = make(update(events).where(e.person == source).values(person=bindparam("target")))
         self._drop_events = make(delete(events).where(e.person == person))
         self._drop_attributes = make(delete(attributes).where(a.person == person))
-        gone = store.database.insert(erased).values(hash=bindparam("hash"), time=bindparam("time"))
-        self._erase = make(gone.on_conflict_do_update(index_elements=["hash"], set_={"time": bindparam("time")}))
-        self._tick = make(update(clock).values(erased=clock.c.erased + 1))
+        row: dict[str, Any] = {"time": bindparam("time"), "number": bindparam("number")}
+        gone = store.database.insert(erased).values(hash=bindparam("hash"), **row)
+        self._erase = make(gone.on_conflict_do_update(index_elements=["hash"], set_=row))
+        self._tick = make(update(clock).values(erased=clock.c.erased + 1).returning(clock.c.erased))
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -119,12 +121,14 @@ class People:
         now, hashed = int(time.time()), self.store.hash(person)
 
         def work(connection: Any) -> tuple[int, int]:
-            connection.execute(self._tick.sql, self._tick.values({}))  # first, as for events: no deadlock
+            tick = self._tick  # first, as for events: no deadlock
+            ((number,),) = connection.execute(tick.sql, tick.values({})).fetchall()
             removed = tuple(
                 connection.execute(statement.sql, statement.values({"person": person})).rowcount
                 for statement in (self._drop_events, self._drop_attributes)
             )
-            connection.execute(self._erase.sql, self._erase.values({"hash": hashed, "time": now}))
+            named = {"hash": hashed, "time": now, "number": number}
+            connection.execute(self._erase.sql, self._erase.values(named))
             return removed[0], removed[1]
 
         gone, named = await self.store.writer.do(work)
@@ -134,4 +138,5 @@ class People:
             "removed": {"events": gone, "attributes": named},
             "kept": KEPT,
             "hash": hashed.hex(),
+            "files": PENDING if self.store.database.sqlite else DATABASE,
         }

@@ -73,6 +73,7 @@ erased = Table(
     metadata,
     Column("hash", LargeBinary, primary_key=True),
     Column("time", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False, server_default="0"),  # the clock of erasures at the erasure
     sqlite_with_rowid=False,
 )
 
@@ -118,4 +119,5 @@ clock = Table(
     Column("models", BigInteger, nullable=False),
     Column("dropped_old", BigInteger, nullable=False),
     Column("dropped_many", BigInteger, nullable=False),
+    Column("cleaned", BigInteger, nullable=False, server_default="0"),  # erasures that no file holds any more
 )

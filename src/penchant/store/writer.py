@@ -32,6 +32,7 @@ class Job:
     work: Callable[[Any], Any] | None = None  # work(connection), under its own savepoint
     batch: Any = None  # or a batch of events, written together with its neighbours
     size: int = 1
+    outside: bool = False  # work outside any transaction
     result: Any = None
     error: BaseException | None = None
     started: float = field(default_factory=time.perf_counter)
@@ -87,6 +88,12 @@ class Writer:
         self._put(Job(future, None, work=work))
         return future.result()
 
+    def outside_now(self, work: Callable[[Any], T]) -> T:
+        """Run ``work(connection)`` between two transactions, for what cannot run in one; blocks until it is done."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._put(Job(future, None, work=work, outside=True))
+        return future.result()
+
     @property
     def waiting(self) -> int:
         """The number of queued events."""
@@ -116,9 +123,11 @@ class Writer:
                 self._changed.wait()
             jobs: list[Job] = []
             size = 0
-            while self._jobs and (not jobs or size + self._jobs[0].size <= GROUP):
+            while self._jobs and (not jobs or (size + self._jobs[0].size <= GROUP and not self._jobs[0].outside)):
                 size += self._jobs[0].size
                 jobs.append(self._jobs.popleft())
+                if jobs[-1].outside:
+                    break
             self._waiting -= size
             return jobs
 
@@ -126,6 +135,9 @@ class Writer:
         start = time.perf_counter()
         try:
             connection = self.database.mine
+            if jobs[0].work is not None and jobs[0].outside:
+                jobs[0].result = jobs[0].work(connection)
+                return
             with transaction(connection, immediate=self.database.sqlite):
                 self._write(connection, jobs)
         except Exception as failed:  # noqa: BLE001  # every waiting request gets the error

@@ -39,6 +39,10 @@ class Settings:
     allow_remembered: bool = setting(False, "serve models that keep training histories")
     keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
     keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
+    clean_after: float = setting(
+        60.0, "seconds after an erasure until the store is rewritten without the data", low=0, high=30 * 86_400
+    )
+    clean_share: float = setting(0.05, "the largest share of time that rewriting may take", low=0.001, high=1)
     recent: int = setting(500, "how many of the newest events are scored; all count as seen", low=1, high=100_000)
     dislike_days: float = setting(
         180.0, "days for which a dislike hides its item and lowers similar ones", low=0, high=36500

@@ -11,6 +11,7 @@ from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.fields import PathId
 from penchant.serve.http.schemas.people import (
     Attributes,
+    Erasure,
     Export,
     Merge,
     Merged,
@@ -91,3 +92,9 @@ async def erase_user(request: Request, id: PathId) -> Response:
 async def erase_session(request: Request, id: PathId) -> Response:
     """Erase a session. The receipt lists what was removed and what is left."""
     return ready(await service_of(request).erase("s:" + id))
+
+
+@router.get("/v1/erasures/{hash}", dependencies=[ADMIN], response_model=Erasure, responses=problems(404))
+async def erasure(request: Request, hash: str) -> Response:
+    """Whether an erasure has reached the files of the store; `hash` is on its receipt."""
+    return ready(await service_of(request).erasure(hash))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -90,6 +90,15 @@ class Merged(Response):
     refused: int = Field(description="events dated before an erasure of the target")
 
 
+Files = Annotated[
+    Literal["pending", "clean", "database"],
+    Field(
+        description="pending: files of the store may still hold copies; clean: none does; "
+        "database: PostgreSQL decides, by its VACUUM and its log"
+    ),
+]
+
+
 class Removed(Response):
     """The number of rows that an erasure removed."""
 
@@ -104,3 +113,12 @@ class Receipt(Person):
     removed: Removed
     kept: str
     hash: str
+    files: Files
+
+
+class Erasure(Response):
+    """Whether an erasure has reached the files of the store."""
+
+    hash: str
+    erased_at: int = Field(description="unix seconds")
+    files: Files
