@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 import penchant as pc
+from penchant.core.histories import Histories
 from penchant.data.read import read_interactions
 from penchant.store.database import StoreError
 from penchant.training.fit import fit
@@ -335,3 +337,18 @@ def test_onboarding_leaves_popular_items_out_that_resemble_the_others(make: Make
 
     assert genres("/v1/popular") == {0}
     assert genres("/v1/onboarding") == {0, 1, 2}
+
+
+def test_nan_scores_degrade_the_answer_and_the_log_names_the_model(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def nan(_: object, given: Histories) -> np.ndarray:
+        return np.full((len(given), given.n_items), np.nan, np.float32)
+
+    history(client, "ann", "i00", "i11")
+    assert client.ids("/v1/users/ann/recommendations", k=3)
+    monkeypatch.setattr(type(client.service.models.active.recommender.model), "_score", nan)
+    history(client, "ann", "i12")
+    answer = client.get("/v1/users/ann/recommendations", params={"k": 3}).json()
+    assert answer["degraded"] and len(answer["items"]) == 3, "the popularity list, and it says so"
+    assert "item-knn: its scores of history 0 (counted from 0) are not numbers (NaN)" in caplog.text
