@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help architecture models demo demo-serve test test-slow test-browser test-bounds coverage check format bench transcript screenshots constraints clean
+.PHONY: help architecture models demo demo-serve test test-slow test-browser test-bounds coverage mutants check format bench transcript screenshots constraints clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -34,6 +34,9 @@ test-bounds: $(VENV)/.dev  ## test the kernels with bounds checks on every array
 
 coverage: $(VENV)/.dev  ## run the tests and report line coverage in htmlcov/
 	$(BIN)/python -m pytest -m 'not slow and not browser' --cov --cov-report=term --cov-report=html $(ARGS)
+
+mutants: $(VENV)/.dev  ## change core/ and recommender/ in 220 small ways and see that the tests beside them notice
+	nice -n 10 $(BIN)/python .ci/mutants.py $(ARGS)
 
 check: $(VENV)/.dev  ## check lint, format, types and import contracts
 	$(BIN)/python -m ruff check
@@ -64,7 +67,7 @@ constraints:  ## pin the versions now in .venv, after an upgrade
 	$(BIN)/python .ci/pins.py > constraints.new && mv constraints.new constraints.txt
 
 clean:  ## remove everything these commands created
-	rm -rf $(VENV) bench/.envs bench/.work build dist htmlcov .coverage
+	rm -rf $(VENV) bench/.envs bench/.work build dist htmlcov mutants .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 

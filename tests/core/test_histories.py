@@ -146,7 +146,7 @@ def test_positives_and_dislikes_are_told_apart() -> None:
 
 def test_a_window_keeps_the_newest() -> None:
     log = sample()
-    assert log.newest(0) is log and log.newest(3) is log and log.newest(-1) is log
+    assert log.newest(None) is log and log.newest(3) is log and log.newest(0).items.tolist() == []
     assert log.newest(1).items.tolist() == [3, 0, 4] and log.newest(1).lengths.tolist() == [1, 1, 0, 1]
     assert log.newest(2).items.tolist() == [1, 3, 0, 2, 4]
 

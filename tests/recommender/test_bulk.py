@@ -30,7 +30,7 @@ def rec() -> Recommender:
     vocab = Vocab([str(10 + n) for n in range(N)], integers=True)
     titles = [f"Title {n}" if n % 2 else None for n in range(N)]
     catalog = Catalog(vocab, titles, available=np.arange(N) != 5)
-    return Recommender(vocab, pc.ItemKNN(neighbours=0, half_life=0.0).fit(train), Recipe(), catalog)
+    return Recommender(vocab, pc.ItemKNN(neighbours=None, half_life=None).fit(train), Recipe(), catalog)
 
 
 @pytest.fixture

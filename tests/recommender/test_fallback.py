@@ -69,7 +69,7 @@ def test_seen_items_may_come_again_but_disliked_ones_may_not() -> None:
 
 
 def test_a_linear_model_lowers_what_resembles_a_dislike() -> None:
-    model = pc.ItemKNN(neighbours=0, half_life=0.0).fit(TRAIN)
+    model = pc.ItemKNN(neighbours=None, half_life=None).fit(TRAIN)
     given = weighted([[3], []], [[-1.0], []])
     ranked = rank_or_popular(model, given, N)
     assert ranked.fallback.tolist() == [True, True]
