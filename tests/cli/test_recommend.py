@@ -89,7 +89,7 @@ def test_everybody_into_a_file(run, shop: Path, tmp_path: Path, ending: str) -> 
         assert [json.loads(line) for line in output.read_text().splitlines()] == [a.to_json() for a in expected]
     else:
         assert pl.read_parquet(output)["item"].to_list() == [item for answer in expected for item in answer.ids]
-    text = run("recommend", shop / "model", "--all", "--log", shop / "log.csv", "-o", output)
+    text = run("recommend", shop / "model", "--all", "--log", shop / "log.csv", "-o", output, "--force")
     assert "50 users" in text.out.replace("\n", " ")
 
 
@@ -124,7 +124,7 @@ def test_test_rows_of_a_log_are_no_history_and_it_says_so(run, shop: Path, tmp_p
         ["--history", "nothing at all"],
         ["--history", "b1", "--exclude", "zzz"],
         ["--all", "--log", "no such log.csv", "-o", "x.parquet"],
-        ["--all", "--log", "log.csv", "-o", "x.csv"],
+        ["--all", "--log", "log.csv", "-o", "x.txt"],
     ],
 )
 def test_what_makes_no_sense_is_bad_input(

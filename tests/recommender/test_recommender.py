@@ -394,8 +394,8 @@ def test_lists_are_written_as_parquet_and_jsonl(rec: Recommender, log: Interacti
     assert frame["title"].to_list() == [entry.title for answer in expected for entry in answer]
     assert reports[-1] == ("recommending", USERS, USERS)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["lists.jsonl", "lists.parquet"]
-    with pytest.raises(ParameterError, match=r"parquet or a \.jsonl"):
-        rec.write_all(log, tmp_path / "lists.csv")
+    with pytest.raises(ParameterError, match=r"parquet, \.jsonl or \.csv"):
+        rec.write_all(log, tmp_path / "lists.txt")
 
 
 def test_an_empty_log_gives_an_empty_file(rec: Recommender, tmp_path) -> None:

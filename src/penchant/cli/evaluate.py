@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.outputs import check_inputs, models_in_files
 from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, show
 from penchant.errors import ParameterError
 
@@ -66,7 +67,9 @@ def register(app: typer.Typer) -> None:
             parse_metrics(metrics, k)  # before the log is read
         for text in model:
             parse(text)
-        log, catalog = read_log(split_column(reading.with_logs(logs), split))
+        reading = split_column(reading.with_logs(logs), split)
+        check_inputs([], reading, candidates, *models_in_files(model))
+        log, catalog = read_log(reading)
         with progress() as report:
             found = compare(
                 log,

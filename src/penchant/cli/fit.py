@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.outputs import check_file, check_inputs, is_training_log, models_in_files
 from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say, show
 from penchant.errors import ParameterError
 
@@ -47,7 +48,6 @@ def register(app: typer.Typer) -> None:
         repeat: Annotated[
             bool, typer.Option("--repeat", help="Without -m: choose for lists that may contain seen items.")
         ] = False,
-        force: Annotated[bool, typer.Option("--force", help="Replace an existing saved recommender.")] = False,
         seed: Seed = 0,
         threads: Threads = 0,
         device: Annotated[
@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
         from penchant.core.run import Run
         from penchant.evaluation.measure import parse_metric
         from penchant.models.registry import parse
-        from penchant.recommender.folder.atomic import reachable_file, refuse
+        from penchant.recommender.folder.atomic import refuse
         from penchant.recommender.folder.manifest import MANIFEST
         from penchant.training.choose import BUDGET, METRIC, Choice, choose
         from penchant.training.fit import fit as fit_model
@@ -87,10 +87,15 @@ def register(app: typer.Typer) -> None:
             raise ParameterError(f"--curve writes an SVG file: name it {Path(curve).stem}.svg")
         parse_metric(metric or METRIC)
         named = None if model is None else parse(model)
+        force = reading.force
         refuse(Path(output), force=force, marker=MANIFEST)  # fail before the work, not after it
-        for file in filter(None, (curve, training_log)):
-            reachable_file(Path(file))
-        log, catalog = read_log(reading.with_logs(logs))
+        if curve is not None:
+            check_file(curve, force=force)
+        if training_log is not None:
+            check_file(training_log, force=force, ours=is_training_log)
+        reading = reading.with_logs(logs)
+        check_inputs([output, curve, training_log], reading, *models_in_files([model]))
+        log, catalog = read_log(reading)
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log)
             chosen = named or choose(
@@ -135,6 +140,7 @@ def _draw(model: Model, file: str) -> None:
     """Draw the learning curve of a model that is trained in epochs."""
     from pathlib import Path
 
+    from penchant.core.outputs import replacing_file
     from penchant.models.kinds.iterative import Iterative
     from penchant.models.neural.training.curve import learning_curve
 
@@ -143,4 +149,5 @@ def _draw(model: Model, file: str) -> None:
         note(f"{model.name} is not trained in epochs: there is no learning curve")
         return
     measured = next((key for key in history[0] if key.startswith(("ndcg", "-rmse"))), "loss")
-    Path(file).write_text(learning_curve({model.name: history}, measured), encoding="utf-8")
+    with replacing_file(Path(file)) as fresh:
+        fresh.write_text(learning_curve({model.name: history}, measured), encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log_traced, reading_options
+from penchant.cli.outputs import check_inputs
 from penchant.cli.render import AsJson, example, print_json, show
 from penchant.data.reading.columns import ROLES
 from penchant.data.reading.report import ReadReport, many
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
         from penchant.data.doctor.statistics import describe
 
         reading = reading.with_logs(logs)
+        check_inputs([], reading)
         log, trace, _ = read_log_traced(reading, trace=True)
         log.report.findings = examine(log, trace, reading.item_table)
         figures = describe(log)

@@ -15,7 +15,7 @@ import typer
 
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
-from penchant.data.reading.places import expand
+from penchant.data.reading.places import expand, inputs
 from penchant.data.reading.query import Query, query
 from penchant.data.reading.report import LOUD, ReadReport
 from penchant.errors import ParameterError
@@ -154,6 +154,10 @@ class ReadOptions:
         Path | None,
         typer.Option("--rejected", help="The file for bad rows, instead of LOG.rejected.csv.", rich_help_panel=PANEL),
     ] = None
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace existing outputs; an input is never replaced.", rich_help_panel=PANEL),
+    ] = False
     # set by with_logs, not options
     logs: list[Any] = field(default_factory=list)
     item_table: Any = None
@@ -167,7 +171,12 @@ class ReadOptions:
         table: Any = None if self.items is None else expand([self.items])[0]  # a pipe can be read only once
         if self.items_sql is not None:
             table = self._query(self.items_sql)
-        return replace(self, logs=sources, item_table=table)
+        return replace(self, logs=expand(sources) if sources else [], item_table=table)
+
+    def inputs(self) -> list[Path]:
+        """The files that are read, none of which may be written."""
+        url = [] if self.sql_url_file is None else [self.sql_url_file]
+        return [*inputs([*self.logs, self.item_table]), *url]
 
     def _query(self, sql: str) -> Query:
         return query(sql, url_file=self.sql_url_file)
@@ -242,6 +251,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             by=options.by,
             strict=options.strict,
             rejected=options.rejected,
+            force=options.force,
             items=options.item_table,
             progress=progress,
             trace=trace,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penchant.cli.options import Log, ReadOptions, read_log, reading_options
+from penchant.cli.outputs import check_file, check_inputs
 from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
 from penchant.errors import ParameterError
@@ -46,8 +47,11 @@ def recommend(
     everyone: Annotated[bool, typer.Option("--all", help="All users of the log, into a file.")] = False,
     log: Log = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="With --all: a .parquet or .jsonl file.")
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="With --all: a .parquet, .jsonl or .csv file.")
     ] = None,
+    spreadsheet: Annotated[
+        bool, typer.Option("--spreadsheet", help="In a .csv file, also keep ids from running as formulas.")
+    ] = False,
     k: K = 10,
     why: Annotated[bool, typer.Option("--why", help="Explain each recommendation.")] = False,
     exclude: Exclude = None,
@@ -56,11 +60,9 @@ def recommend(
 ) -> None:
     """Recommend for a given history, for one user of a log, or for all users."""
     from dataclasses import replace
-    from pathlib import Path
 
     from penchant.core.rank import check_k
     from penchant.evaluation.protocols import training_rows
-    from penchant.recommender.folder.atomic import reachable_file
     from penchant.recommender.recommender import load
 
     check_k(k)
@@ -72,21 +74,28 @@ def recommend(
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):
         raise ParameterError("--all does not take --why or --exclude")
+    if spreadsheet and (output is None or not output.endswith(".csv")):
+        raise ParameterError("--spreadsheet applies to a .csv file: name one with -o")
+    if not history:
+        reading = reading.with_logs(log)
+        check_inputs([output], reading, folder)
     if output is not None:
-        reachable_file(Path(output))  # fail before the work, not after it
+        check_file(output, force=reading.force)  # fail before the work, not after it
     recommender = load(folder)
     if history:
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
         answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why)
     else:
-        whole, _ = read_log(as_learned(recommender, reading).with_logs(log))
+        whole, _ = read_log(as_learned(recommender, reading))
         events, left_out = training_rows(whole)
         if left_out:
             note(f"{left_out:,} rows with split=test were left out of the histories")
         if everyone:
             assert output is not None  # checked above
             with progress() as report:
-                written = recommender.write_all(events, output, k, repeat=repeat, progress=report)
+                written = recommender.write_all(
+                    events, output, k, repeat=repeat, progress=report, spreadsheet=spreadsheet
+                )
             document = {"file": output, "users": written, "k": k}
             print_json(document) if as_json else say(f"{output}: up to {k} items for each of {written:,} users")
             return

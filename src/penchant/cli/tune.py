@@ -11,6 +11,7 @@ import typer
 
 from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, given_candidates, split_column
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.outputs import check_inputs, models_in_files
 from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say
 from penchant.training.trials import Trial, Tuned
 
@@ -41,15 +42,17 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Search hyper-parameters; the same command continues an interrupted search."""
+        from penchant.core.outputs import reachable_file
         from penchant.core.run import Run
         from penchant.evaluation.measure import parse_metric
         from penchant.models.registry import parse
-        from penchant.recommender.folder.atomic import reachable_file
         from penchant.training.tune import tune as search
 
         parse(model), parse_metric(metric)  # before the log is read
         reachable_file(output)
-        log, catalog = read_log(split_column(reading.with_logs(logs), split))
+        reading = split_column(reading.with_logs(logs), split)
+        check_inputs([output], reading, candidates, *models_in_files([model]))
+        log, catalog = read_log(reading)
         held = output.exists()
         with progress() as report:
             found = search(

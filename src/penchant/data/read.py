@@ -28,6 +28,7 @@ def read_interactions(
     day_first: bool | None = None,
     strict: bool = False,
     rejected: str | PathLike[str] | bool | None = None,
+    force: bool = False,
     items: Any = None,
     sql: str | None = None,
     url: str | None = None,
@@ -58,9 +59,10 @@ def read_interactions(
     - ``items`` is an item table; items that only it has are appended to the vocabulary.
 
     Bad rows are skipped, counted and listed in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
-    or False for none). With ``strict`` they are an error. ``progress`` is called with a text and a share from 0 to 1.
-    Raises ``DataError`` if nothing can be used and ``ParameterError`` for invalid options. Memory: about 50 bytes an
-    event plus the ids; text is read in blocks of 16 MiB.
+    or False for none; ``force`` replaces an existing file that holds no rejected rows, but never an input). With
+    ``strict`` they are an error. ``progress`` is called with a text and a share from 0 to 1. Raises ``DataError`` if
+    nothing can be used and ``ParameterError`` for invalid options. Memory: about 50 bytes an event plus the ids; text
+    is read in blocks of 16 MiB.
     """
     from penchant.data.reading.assemble import read
     from penchant.data.reading.query import query
@@ -82,6 +84,7 @@ def read_interactions(
         day_first=day_first,
         strict=strict,
         rejected=rejected if rejected is None or isinstance(rejected, bool) else str(rejected),
+        force=force,
         items=items,
         by=by,
         ids=ids,

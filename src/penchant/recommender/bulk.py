@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories
+from penchant.core.outputs import beside, replacing_file
 from penchant.core.run import Progress
+from penchant.core.spreadsheets import NUMBER, RUNS
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Model
 from penchant.recommender.answer import Answer
@@ -70,25 +71,28 @@ def write(
     vocab: Vocab,
     catalog: Catalog | None,
     progress: Progress | None = None,
+    *,
+    spreadsheet: bool = False,
 ) -> None:
     """Write blocks to a file.
 
-    ``.parquet``: user, rank, item, title, score, fallback; one row per recommendation. ``.jsonl``: the JSON object of
-    ``recommend``, one line per user. The file appears when it is complete, and replaces an existing one. Raises
-    ``ParameterError`` for another ending.
+    - ``.parquet`` and ``.csv``: user, rank, item, title, score, fallback; one row per recommendation. In ``.csv``,
+      titles that a spreadsheet would run get a ``'`` before them; with ``spreadsheet`` ids do, too.
+    - ``.jsonl``: the JSON object of ``recommend``, one line per user.
+
+    The file appears when it is complete, and replaces an existing one. Raises ``ParameterError`` for another ending.
     """
-    if path.suffix not in (".parquet", ".jsonl"):
-        raise ParameterError(f"lists are written to a .parquet or a .jsonl file, not to {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix not in (".parquet", ".jsonl", ".csv"):
+        raise ParameterError(f"lists are written to a .parquet, .jsonl or .csv file, not to {path.name!r}")
     if progress is not None:
         made = _reporting(made, progress)
-    scratch = path.parent / f".{path.name}.{uuid.uuid4().hex[:12]}"
-    scratch.mkdir()
-    try:
-        whole = _jsonl(made, answers, scratch) if path.suffix == ".jsonl" else _parquet(made, vocab, catalog, scratch)
-        whole.replace(path)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with replacing_file(path) as fresh:
+        if path.suffix == ".jsonl":
+            _jsonl(made, answers, fresh)
+        elif path.suffix == ".csv":
+            _csv(made, vocab, catalog, fresh, spreadsheet=spreadsheet)
+        else:
+            _parquet(made, vocab, catalog, fresh)
 
 
 def _reporting(made: Iterator[Block], progress: Progress) -> Iterator[Block]:
@@ -97,32 +101,62 @@ def _reporting(made: Iterator[Block], progress: Progress) -> Iterator[Block]:
         progress("recommending", block.done, block.total)
 
 
-def _jsonl(made: Iterator[Block], answers: Callable[[Block], Iterable[Answer]], scratch: Path) -> Path:
-    whole = scratch / "lists.jsonl"
-    with whole.open("w", encoding="utf-8") as file:
+def _jsonl(made: Iterator[Block], answers: Callable[[Block], Iterable[Answer]], target: Path) -> None:
+    with target.open("w", encoding="utf-8") as file:
         for block in made:
             for answer in answers(block):
                 file.write(json.dumps(answer.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
-    return whole
 
 
-def _parquet(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, scratch: Path) -> Path:
+def _csv(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, target: Path, *, spreadsheet: bool) -> None:
     import polars as pl
 
+    texts = ["title", *(("user", "item") if spreadsheet else ())]
+    with target.open("wb") as file:
+        header = True
+        for block in _or_empty(made):
+            frame = _frame(block, vocab, catalog)
+            safe = [_harmless(name) for name in texts if frame.schema.get(name) == pl.String]
+            frame.with_columns(safe).write_csv(file, include_header=header)
+            header = False
+
+
+def _harmless(name: str) -> pl.Expr:
+    """A column as ``spreadsheets.harmless`` has it."""
+    import polars as pl
+
+    text = pl.col(name)
+    runs = text.str.contains(RUNS) & ~text.str.contains(NUMBER)
+    return pl.when(runs).then(pl.lit("'") + text).otherwise(text).alias(name)
+
+
+def _parquet(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, target: Path) -> None:
+    import polars as pl
+
+    scratch = beside(target)
+    scratch.mkdir()
     parts: list[Path] = []
-    for block in made:
-        part = scratch / f"{len(parts)}.parquet"
-        _frame(block, vocab, catalog).write_parquet(part, compression="zstd")
-        parts.append(part)
-    whole = scratch / "lists.parquet"
-    if not parts:
+    try:
+        for block in _or_empty(made):
+            part = scratch / f"{len(parts)}.parquet"
+            _frame(block, vocab, catalog).write_parquet(part, compression="zstd")
+            parts.append(part)
+        if len(parts) == 1:
+            parts[0].replace(target)
+        else:
+            pl.scan_parquet(parts, glob=False).sink_parquet(target, compression="zstd")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _or_empty(made: Iterator[Block]) -> Iterator[Block]:
+    """The blocks, or a block without users if there is none."""
+    first = next(made, None)
+    if first is None:
         empty = Lists(np.empty((0, 1), np.int32), np.empty((0, 1), np.float32), np.empty(0, np.bool_))
-        _frame(Block([], empty, [], 0, 0), vocab, catalog).write_parquet(whole, compression="zstd")
-    elif len(parts) == 1:
-        return parts[0]
-    else:
-        pl.scan_parquet(parts, glob=False).sink_parquet(whole, compression="zstd")
-    return whole
+        first = Block([], empty, [], 0, 0)
+    yield first
+    yield from made
 
 
 def _frame(block: Block, vocab: Vocab, catalog: Catalog | None) -> pl.DataFrame:

@@ -160,14 +160,16 @@ class Recommender:
         repeat: bool = False,
         memory: int = bulk.MEMORY,
         progress: Progress | None = None,
+        spreadsheet: bool = False,
     ) -> int:
-        """``recommend_all`` into a ``.parquet`` or ``.jsonl`` file; returns the number of users.
+        """``recommend_all`` into a ``.parquet``, ``.jsonl`` or ``.csv`` file; returns the number of users.
 
-        The file appears when it is complete, and replaces an existing one. ``progress`` is called with a stage, the
-        users done and their total. Raises ``ParameterError`` for another file ending.
+        In a ``.csv`` file, titles that a spreadsheet would run as formulas get a ``'`` before them; with
+        ``spreadsheet`` ids do, too. The file appears when it is complete, and replaces an existing one. ``progress``
+        is called with a stage, the users done and their total. Raises ``ParameterError`` for another file ending.
         """
         blocks = self._blocks(log, k, repeat=repeat, memory=memory)
-        bulk.write(Path(path), blocks, self._answers, self.vocab, self.catalog, progress)
+        bulk.write(Path(path), blocks, self._answers, self.vocab, self.catalog, progress, spreadsheet=spreadsheet)
         return log.n_users
 
     def _blocks(self, log: Interactions, k: int, *, repeat: bool, memory: int) -> Iterator[bulk.Block]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from penchant.core.outputs import replacing_file
 from penchant.errors import DataError, PenchantError
 from penchant.evaluation.measure import Metric
 from penchant.models.registry import renewed
@@ -107,10 +108,5 @@ def earlier_trials(file: Path, now: Tuned) -> list[Trial]:
 
 def write(file: Path, found: Tuned) -> None:
     """Replace the file atomically; an interruption leaves the previous one. Raises ``OSError`` with the file's name."""
-    beside = file.with_name(file.name + ".part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        beside.replace(file)
-    except OSError as wrong:
-        raise OSError(wrong.errno, f"cannot be written ({wrong.strerror})", str(file)) from None
+    with replacing_file(file) as fresh:
+        fresh.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")

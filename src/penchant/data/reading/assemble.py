@@ -21,7 +21,7 @@ from penchant.data.reading.findings import damage_error, damage_finding, from_re
 from penchant.data.reading.items import item_ids, read_items
 from penchant.data.reading.nested import one_event_a_row
 from penchant.data.reading.ordering import Trace, event_order, look_for_disorder
-from penchant.data.reading.places import expand
+from penchant.data.reading.places import expand, inputs
 from penchant.data.reading.rejects import RejectedRows
 from penchant.data.reading.report import ReadReport
 from penchant.data.reading.sources import Opened, open_log, row_roles, settle_dates
@@ -58,6 +58,7 @@ def read_traced(
     day_first: bool | None = None,
     strict: bool = False,
     rejected: str | Path | bool | None = None,
+    force: bool = False,
     items: Any = None,
     by: str | None = None,
     ids: str = "text",
@@ -78,7 +79,12 @@ def read_traced(
     plan = Recipe(weights, positive, values or "weight", max_history, cancels=cancels, refund=which)
     report = ReadReport()
     opened: list[Opened] = []
-    for source in expand(sources):
+    sources = expand(sources)
+    table_source = None if items is None else expand([items])[0]
+    target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
+    places = inputs([*sources, table_source])
+    refused = RejectedRows(report, target, strict, places, force)
+    for source in sources:
         one, hint = open_log(source, given, values, sep, encoding)
         one.clock.zone, one.clock.format = zone, form
         opened.append(one)
@@ -89,14 +95,10 @@ def read_traced(
     unnamed = opened[0].table.source.header is False and values is None and "value" not in given
     # a log without header has no name to go by: the values alone decide
     cleaner = Cleaner(by, None if values == "none" or name is None else "rating" if unnamed else name, values, guest)
-    target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
-    refused = RejectedRows(report, target, strict)
     parts: list[list[Cleaned]] = []
-    try:
+    with refused:
         for number, one in enumerate(opened):
             parts.append(_clean(one, number, values, cleaner, refused, progress))
-    finally:
-        refused.close()
     report.sources = [one.table.source for one in opened]
     if strict:
         _refuse_merged(cleaner, report)
@@ -117,7 +119,7 @@ def read_traced(
         as_given=ids != "text",
     )
     damaged = [source for source in report.sources if source.damage]
-    table = None if items is None else read_items(items)
+    table = None if table_source is None else read_items(table_source)
     if table is not None:
         if table.table.source.damage:
             damaged.append(table.table.source)

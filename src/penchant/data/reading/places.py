@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from penchant.data.reading.query import Query
 from penchant.data.reading.spooling import STANDARD_INPUT, is_pipe, spooled
 from penchant.errors import DataError
 
@@ -82,3 +83,16 @@ def parquet_files(folder: Path) -> list[Path]:
     """The Parquet files in a folder and below, sorted; none if it holds hidden files or files of Spark alone."""
     found = sorted(folder.rglob("*.parquet"))
     return [path for path in found if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)]
+
+
+def inputs(sources: Sequence[Any]) -> list[Path]:
+    """The files and folders that expanded sources read, none of which may be written."""
+    found: list[Path] = []
+    for source in sources:
+        if isinstance(source, Path):
+            found.append(source)
+        elif isinstance(source, Place):
+            found.append(source.path if source.held is None else source.beside or source.path)
+        elif isinstance(source, Query) and (file := source.file):
+            found.append(file)
+    return found

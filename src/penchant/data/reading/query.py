@@ -35,6 +35,13 @@ class Query:
         if "://" not in self.url:
             raise ParameterError("the URL of the database must look like postgresql://user:password@host/database")
 
+    @property
+    def file(self) -> Path | None:
+        """The file of the database, if it is one."""
+        kind, _, rest = self.url.partition(":///")
+        name = rest.partition("?")[0]
+        return Path(name) if kind.startswith(("sqlite", "duckdb")) and name and name != ":memory:" else None
+
 
 def query(sql: str, url: str | None = None, *, url_file: str | Path | None = None) -> Query:
     """A query with the URL that is given, else from a file, else from the environment (``PENCHANT_SQL_URL``).

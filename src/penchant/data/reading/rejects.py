@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+from penchant.core.outputs import refuse_existing, refuse_inputs, replacing_file
+from penchant.core.spreadsheets import harmless
 from penchant.data.reading.batches import BadRow
 from penchant.data.reading.places import REJECTED
 from penchant.data.reading.report import KEPT_EXAMPLES, ReadReport, Rejected, many
 from penchant.data.reading.wording import option
-from penchant.errors import DataError
+from penchant.errors import DataError, ParameterError, PenchantError
 
 HEADER = ("file", "line", "column", "value", "reason", "row")
 
@@ -27,7 +31,7 @@ def _marked_read_only(folder: Path) -> bool:
 
 @dataclass
 class RejectedRows:
-    """Collects bad rows in the report and in files; with ``strict`` the first one is an error.
+    """Collects bad rows in the report and in files; with ``strict`` the first one is an error. Use it in ``with``.
 
     ``target`` is a path for all of them, True for a file beside each log (LOG.rejected.csv; in the working folder if
     the folder of the log cannot be written), or False for none.
@@ -36,9 +40,16 @@ class RejectedRows:
     report: ReadReport
     target: Path | bool
     strict: bool
+    inputs: Sequence[Path] = ()  # never written, whatever the name of the target
+    force: bool = False
     _files: dict[Path, Any] = field(default_factory=dict)
     _beside: dict[Path, Path] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.target, Path):  # refused before anything is read
+            refuse_inputs(self.target, self.inputs)
+            refuse_existing(self.target, force=self.force, ours=is_rejects)
 
     def add(self, name: str, path: Path | None, rows: list[BadRow]) -> None:
         """Add the bad rows of one source; raises ``DataError`` for the first if reading is strict."""
@@ -63,45 +74,76 @@ class RejectedRows:
         report.rejected += [Rejected(name, r.line, r.column, r.value, r.reason) for r in rows[: max(0, room)]]
         writer = self._writer(path)
         if writer is not None:
-            writer.writerows((name, r.line, r.column, r.value, r.reason, r.raw) for r in rows)
+            # these texts come from strangers, and a spreadsheet would run some of them
+            texts = ([r.column, r.value, r.reason, r.raw] for r in rows)
+            writer.writerows((name, r.line, *map(harmless, cells)) for r, cells in zip(rows, texts, strict=True))
 
     def _writer(self, path: Path | None) -> Any:
         if self.target is False or (self.target is True and path is None):
             return None
         if isinstance(self.target, Path):
-            wanted = [self.target]
-        else:
-            assert path is not None
-            if path in self._beside:
-                return self._files.get(self._beside[path])
-            beside = path.with_name(path.name + REJECTED)
-            wanted = [beside, Path.cwd() / beside.name]
+            return self._files[self.target] if self.target in self._files else self._opened(self.target)
+        assert path is not None
+        if path in self._beside:
+            return self._files.get(self._beside[path])
+        beside_it = path.with_name(path.name + REJECTED)
+        wanted = [beside_it, Path.cwd() / beside_it.name]
         for at, place in enumerate(wanted):
-            if place in self._files:
-                return self._files[place]
-            if not isinstance(self.target, Path) and _marked_read_only(place.parent):
-                continue
-            try:
-                file = place.open("w", encoding="utf-8", newline="")
-            except OSError as error:
-                if isinstance(self.target, Path):
-                    raise DataError(f"rejected rows cannot be written: {error.strerror}", file=str(place)) from error
-                continue
-            self._stack.enter_context(file)
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            self._files[place] = writer
-            self.report.rejected_files.append(str(place))
-            if path is not None:
-                self._beside[path] = place
+            if place not in self._files:
+                if _marked_read_only(place.parent) or not self._may_replace(place):
+                    continue
+                try:
+                    self._opened(place)
+                except (OSError, DataError):
+                    continue
+            self._beside[path] = place
             if at:
-                self.report.notes.append(f"{wanted[0].parent} cannot be written: rejected rows are in {place}")
-            return writer
-        if path is not None:
-            self._beside[path] = wanted[0]
-        self.report.notes.append(f"rejected rows could not be written to {' or '.join(str(w.parent) for w in wanted)}")
+                why = "exists and is no file of rejected rows" if beside_it.exists() else "cannot be written"
+                self.report.notes.append(f"{beside_it} {why}: rejected rows are in {place}")
+            return self._files[place]
+        self._beside[path] = wanted[0]
+        self.report.notes.append(f"rejected rows could not be written to {' or '.join(map(str, wanted))}")
         return None
 
-    def close(self) -> None:
-        """Finish the files."""
-        self._stack.close()
+    def _may_replace(self, place: Path) -> bool:
+        try:
+            refuse_inputs(place, self.inputs)
+            refuse_existing(place, force=False, ours=is_rejects)
+        except ParameterError:
+            return False
+        return True
+
+    def _opened(self, place: Path) -> Any:
+        """A writer of a fresh file that takes the name ``place`` at the end; raises ``DataError`` if it fails."""
+        try:
+            with ExitStack() as opening:
+                fresh = opening.enter_context(replacing_file(place))
+                file = opening.enter_context(fresh.open("w", encoding="utf-8", newline=""))
+                self._stack.enter_context(opening.pop_all())
+        except OSError as error:
+            raise DataError(f"rejected rows {error.strerror}", file=str(place)) from error
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADER)
+        self._files[place] = writer
+        self.report.rejected_files.append(str(place))
+        return writer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the files; after an interruption, discard them."""
+        finished = kind is None or issubclass(kind, PenchantError)
+        if finished:
+            self._stack.close()
+        else:
+            self._stack.__exit__(kind, error, trace)
+
+
+def is_rejects(path: Path) -> bool:
+    """Whether a file has rejected rows that Penchant wrote."""
+    line = (",".join(HEADER) + "\n").encode()
+    with path.open("rb") as file:
+        return file.read(len(line)) == line

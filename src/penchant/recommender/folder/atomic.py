@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from penchant.core.outputs import beside, reachable
 from penchant.errors import ParameterError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -28,7 +29,7 @@ def replacing(folder: Path, *, force: bool, marker: str) -> Iterator[Path]:
     recover(folder, marker)
     refuse(folder, force=force, marker=marker)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = _beside(folder)
+    fresh = beside(folder)
     fresh.mkdir()
     try:
         yield fresh
@@ -52,32 +53,6 @@ def refuse(folder: Path, *, force: bool, marker: str) -> None:
         raise ParameterError(f"{folder} exists: choose another name, or force its replacement (--force, force=True)")
     if any(folder.iterdir()) and not (folder / marker).is_file():
         raise ParameterError(f"{folder} is not a saved recommender: it is not replaced, not even by force")
-
-
-def reachable(path: Path) -> None:
-    """Raises ``ParameterError`` if ``path`` cannot be created: a parent is a file, or it is not writable."""
-    parent = Path(os.path.abspath(path)).parent  # noqa: PTH100  # the path as it was given, with its links
-    while not os.path.lexists(parent):
-        parent = parent.parent
-    if not parent.is_dir():
-        raise ParameterError(f"{path} cannot be written: {parent} is not a folder")
-    probe = _beside(parent / path.name)
-    try:
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as wrong:
-        raise ParameterError(f"{path} cannot be written: {parent} is not writable ({wrong.strerror})") from None
-
-
-def reachable_file(path: Path) -> None:
-    """As ``reachable``, for a file: it must not be a folder."""
-    if path.is_dir():
-        raise ParameterError(f"{path} is a folder: name a file")
-    reachable(path)
-
-
-def _beside(path: Path) -> Path:
-    return path.parent / f".{path.name}.new-{uuid.uuid4().hex[:12]}"
 
 
 def recover(folder: Path, marker: str) -> None:
