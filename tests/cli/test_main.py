@@ -23,8 +23,8 @@ from penchant.cli.render import progress
 from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
-    "demo", "evaluate", "explain", "fit", "inspect", "keys", "models", "recommend", "serve", "similar",
-    "similar-users", "tune", "verify",
+    "backup", "demo", "evaluate", "explain", "fit", "inspect", "keys", "models", "recommend", "restore", "serve",
+    "similar", "similar-users", "tune", "verify",
 }  # fmt: skip
 WORKING = sorted({*COMMANDS, "keys create", "keys list", "keys rotate", "keys revoke"} - {"keys", "serve"})
 

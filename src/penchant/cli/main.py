@@ -16,7 +16,19 @@ from penchant.data.reading.wording import command_line
 from penchant.errors import AmbiguousItemError, InputError, PenchantError
 
 # one module per group of commands, each with register(app), in the order of the help
-GROUPS = ("demo", "inspect", "models", "fit", "tune", "verify", "recommend", "neighbours", "evaluate", "serve")
+GROUPS = (
+    "demo",
+    "inspect",
+    "models",
+    "fit",
+    "tune",
+    "verify",
+    "recommend",
+    "neighbours",
+    "evaluate",
+    "serve",
+    "backup",
+)
 BAD_INPUT, INTERRUPTED = 2, 130
 MATCHES_SHOWN = 20
 EXPECTED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -102,8 +103,15 @@ class Database:
 
     # -- connections ----------------------------------------------------------------------------------------------
 
+    def _private(self) -> None:
+        """A store file that does not exist yet is created for its owner only; SQLite gives its logs the same mode."""
+        if self.sqlite:
+            with contextlib.suppress(OSError):  # it exists, or SQLite says what is wrong
+                os.close(os.open(str(self.url.database), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
     def connect(self) -> Any:
         """A new driver connection in autocommit; the caller closes it."""
+        self._private()
         try:
             if self.sqlite:
                 import sqlite3
@@ -205,6 +213,7 @@ class Database:
 
     def revision(self) -> str | None:
         """The revision of the tables, None for an empty store."""
+        self._private()
         try:
             with self.engine.connect() as connection:
                 if not inspect(connection).has_table("alembic_version"):

@@ -1,0 +1,244 @@
+"""Backups of a store in SQLite, and their restoration without those who were erased since."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from penchant.errors import DataError, ParameterError
+from penchant.store.database import BUSY_SECONDS, Database, StoreError, first_line
+from penchant.store.events import EventStore
+
+TRIES = 3  # backups that are made until one has the counts of the store
+COUNTS = (
+    "SELECT count(*) FROM events WHERE seq <= :last",
+    "SELECT count(*) FROM items WHERE :last >= 0",
+    "SELECT count(*) FROM attributes WHERE :last >= 0",
+    "SELECT count(*) FROM erased WHERE :last >= 0",
+    'SELECT count(*) FROM "keys" WHERE :last >= 0',
+    "SELECT count(*) FROM activations WHERE :last >= 0",
+    "SELECT count(*) FROM settings WHERE :last >= 0",
+)
+CHANGES = 'SELECT items, erased, "keys", models, dropped_old, dropped_many FROM clock'
+NOTE = (
+    "INSERT INTO erased (hash, time, number) SELECT ?, ?, erased FROM clock WHERE 1 "
+    "ON CONFLICT (hash) DO UPDATE SET time = excluded.time, number = excluded.number"
+)
+LEDGER = "SELECT hash, time FROM erased"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a backup holds."""
+
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restored store holds, and how many people in it were erased since the backup."""
+
+    events: int
+    erased: int
+
+
+def backup(url: str, file: str | Path) -> Copied:
+    """Copy a store into a new file, mode 0600, while the service runs; writers do not wait.
+
+    The copy is one moment of the store, without remains of deleted rows. Its pages are checked, its rows counted.
+    Raises ``ParameterError`` for PostgreSQL and for a file that exists, ``StoreError`` for a failed copy.
+    """
+    database, target = Database(url), Path(file)
+    source = _path(database)
+    if not source.is_file():
+        raise ParameterError(f"there is no store {source}")
+    if target.exists():
+        raise ParameterError(f"{target} exists: a backup needs a new name")
+    part = target.with_name(target.name + ".part")
+    try:
+        for _ in range(TRIES):
+            copied = _copy(source, part)
+            if copied is not None:
+                os.link(part, target)  # fails if the name has been taken meanwhile
+                return copied
+    except FileExistsError:
+        raise ParameterError(f"{target} exists: a backup needs a new name") from None
+    except (sqlite3.Error, OSError) as failed:
+        raise StoreError(f"the backup failed: {first_line(failed)}") from failed
+    finally:
+        part.unlink(missing_ok=True)
+    raise StoreError(f"the backup has other counts than the store, {TRIES} times")
+
+
+def restore(
+    url: str,
+    file: str | Path,
+    *,
+    replace: bool = False,
+    receipts: str | Path | None = None,
+    secret: str | None = None,
+) -> Restored:
+    """Put a backup in the place of a store; the service must be stopped.
+
+    People are erased from the backup first if their erasure is in the ledger of the replaced store, or on one of
+    ``receipts`` (JSON, one a line), and not in the backup. ``replace`` allows to replace an existing store; ``secret``
+    is that of the service, None if it is kept in the store. Raises ``ParameterError``,
+    ``DataError`` for an unreadable file and ``StoreError`` for a store that is in use.
+    """
+    database, source = Database(url), Path(file)
+    target = _path(database)
+    part = target.with_name(target.name + ".restored")
+    if target.exists() and not replace:
+        raise ParameterError(f"the store {target} exists: --replace replaces it")
+    if not source.is_file():
+        raise DataError("there is no such backup", file=str(source))
+    ledger = _receipts(receipts) if receipts is not None else {}
+    try:
+        if target.exists():
+            ledger = _merged(_close_log(target, source, secret), ledger)
+        part.unlink(missing_ok=True)
+        if _copy(source, part) is None:
+            raise DataError("the backup is damaged", file=str(source))
+        restored = _forget(part, ledger, secret)
+        for name in (f"{target.name}-wal", f"{target.name}-shm"):
+            target.with_name(name).unlink(missing_ok=True)
+        part.replace(target)
+        _sync(target.parent)
+    except sqlite3.DatabaseError as wrong:
+        raise DataError(f"cannot be read as a store ({first_line(wrong)})", file=str(source)) from wrong
+    except OSError as wrong:
+        raise StoreError(f"the store cannot be restored: {first_line(wrong)}") from wrong
+    finally:
+        for name in (part.name, f"{part.name}-wal", f"{part.name}-shm"):
+            part.with_name(name).unlink(missing_ok=True)
+    return restored
+
+
+def _path(database: Database) -> Path:
+    if not database.sqlite:
+        raise ParameterError("a store in PostgreSQL is backed up and restored by its own tools, such as pg_dump")
+    return Path(str(database.url.database)).absolute()
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _copy(source: Path, part: Path) -> Copied | None:
+    """A checked copy of a store; None if rows are missing from it."""
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with _open(source) as store:
+        store.execute("VACUUM INTO ?", [str(part)])
+        with _open(part) as copy:
+            ((sound,),) = copy.execute("PRAGMA integrity_check(1)").fetchall()
+            ((last,),) = copy.execute("SELECT events FROM clock").fetchall()
+            counts, changes = _counts(copy, last), _changes(copy)
+        store.execute("BEGIN")
+        same = _counts(store, last) == counts or _changes(store) != changes
+        store.execute("COMMIT")
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    _sync(part.parent)
+    return Copied(counts[0], part.stat().st_size) if sound == "ok" and same else None
+
+
+def _counts(connection: sqlite3.Connection, last: int) -> list[int]:
+    """Rows of each table; of the events those up to ``last``, because later ones are not in the copy."""
+    return [int(connection.execute(query, {"last": last}).fetchall()[0][0]) for query in COUNTS]
+
+
+def _changes(connection: sqlite3.Connection) -> tuple[int, ...]:
+    """Counters that grow when rows are deleted, or added to another table than that of the events."""
+    return tuple(connection.execute(CHANGES).fetchall()[0])
+
+
+def _close_log(target: Path, source: Path, secret: str | None) -> dict[bytes, int]:
+    """The ledger of the store that will be replaced; fails while somebody has it open."""
+    with _open(target) as old, _open(source) as kept:
+        old.execute("PRAGMA busy_timeout=1000")
+        try:
+            ledger = {bytes(hashed): int(when) for hashed, when in old.execute(LEDGER)}
+            secrets = [
+                one.execute("SELECT value FROM settings WHERE name = 'secret'").fetchall() for one in (old, kept)
+            ]
+        except sqlite3.DatabaseError as wrong:
+            raise DataError(
+                f"the store cannot be read ({first_line(wrong)})",
+                file=str(target),
+                fix="move it away, then restore with --receipts.",
+            ) from wrong
+        if ledger and secret is None and secrets[0] != secrets[1]:
+            raise ParameterError("the store and the backup have different secrets: they are not of the same service")
+        try:
+            ((mode,),) = old.execute("PRAGMA journal_mode=DELETE").fetchall()  # only for its only user
+        except sqlite3.OperationalError:
+            mode = "wal"
+        if mode != "delete":
+            raise StoreError(f"the store {target} is in use: stop the service first")
+    return ledger
+
+
+def _receipts(file: str | Path) -> dict[bytes, int]:
+    ledger: dict[bytes, int] = {}
+    try:
+        for line in Path(file).read_text(encoding="utf-8").splitlines():
+            if line.strip():
+                receipt = json.loads(line)
+                ledger = _merged(ledger, {bytes.fromhex(receipt["hash"]): int(receipt["erased_at"])})
+    except (OSError, ValueError, KeyError, TypeError) as wrong:
+        raise DataError(f"is not a list of receipts, one a line ({wrong})", file=str(file)) from wrong
+    return ledger
+
+
+def _merged(one: Mapping[bytes, int], other: Mapping[bytes, int]) -> dict[bytes, int]:
+    return {hashed: max(one.get(hashed, 0), other.get(hashed, 0)) for hashed in {*one, *other}}
+
+
+def _forget(part: Path, ledger: Mapping[bytes, int], secret: str | None) -> Restored:
+    """Erase from the copy whoever was erased after it was made, then rewrite it without them."""
+    store = EventStore(f"sqlite:///{part}", secret=secret)
+    store.open()
+    try:
+        connection = store.database.mine
+        before = {bytes(hashed): int(when) for hashed, when in connection.execute(LEDGER).fetchall()}
+        late = {hashed: when for hashed, when in ledger.items() if before.get(hashed, -1) < when}
+        people = connection.execute("SELECT person FROM events UNION SELECT person FROM attributes").fetchall()
+        gone = [person for (person,) in people if store.hash(person) in late] if late else []
+        connection.execute("BEGIN IMMEDIATE")
+        for person in gone:
+            connection.execute("DELETE FROM events WHERE person = ?", [person])
+            connection.execute("DELETE FROM attributes WHERE person = ?", [person])
+        for hashed, when in late.items():
+            connection.execute("UPDATE clock SET erased = erased + 1")
+            connection.execute(NOTE, [hashed, when])
+        connection.execute("COMMIT")
+        connection.execute("VACUUM")
+        connection.execute("UPDATE clock SET cleaned = erased")
+        events = store.count()
+    finally:
+        store.close()
+    with _open(part) as copy:
+        copy.execute("PRAGMA journal_mode=DELETE")  # everything is in one file
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    return Restored(events, len(gone))
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
