@@ -34,8 +34,8 @@ def written_twice() -> tuple[Histories, Histories]:
 def of_sets() -> list[str]:
     """Models for lists that need nothing but the histories, and do not read their order."""
     out = []
-    for name, (_, _, extra) in MODELS.items():
-        if extra or name in ORDERED:
+    for name, entry in MODELS.items():
+        if entry.extra or name in ORDERED:
             continue
         model = model_class(name)
         if model.task == "ranking" and name not in {"blend", "content-knn"}:

@@ -35,7 +35,7 @@ def build(
     said = list(notes)
     if again.any():
         said.append(
-            f"{int(again.sum()):,} held-out rows repeat an item that their user had before: they are no answers "
+            f"{int(again.sum()):,} held-out rows repeat an item that their user had before: they are not answers "
             "unless repeats are allowed"
         )
     rated = log.values_are == "rating"
@@ -86,7 +86,7 @@ def prefixes(
         n = np.int64(log.n_items)
         seen = contained(truth.rows * n + truth.items, given.rows * n + given.items)
         truth = truth.where(~seen)
-        notes.append(f"{int(seen.sum()):,} next items occurred earlier in their session: they are no answers")
+        notes.append(f"{int(seen.sum()):,} next items occurred earlier in their session: they are not answers")
     rows = log.rows[targets]
     return Split(name, train, given, truth, group=rows, warm=warm[rows], repeat=repeat, valid=valid, notes=notes)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BASELINES = ("popular", "item-knn", "transitions", "ease", "als")
 RATING_BASELINES = ("bias", "item-knn", "svd")
 OF_ORDER = "transitions"  # needs an order of events
-SOLVED = 5e10  # multiplications a second of a dense solver
+SOLVED = 5e10  # multiplications per second of a dense solver
 LONGEST_FIT = 3600.0  # seconds; the verdict asks for no baseline that takes longer
 RULE = "a model beats another where the 95 % interval of the paired difference lies above 0"
 
@@ -166,7 +166,7 @@ class Verdict:
         }
 
     def parts(self) -> list[RenderableType]:
-        """What ``rich`` prints below the table of numbers: what to take, a row a model, remarks."""
+        """What ``rich`` prints below the table of numbers: what to take, a row per model, remarks."""
         from penchant.evaluation.table import Folding
 
         best = self.models[0]
@@ -281,7 +281,7 @@ def _is_at_defaults(result: Result) -> bool:
     if result.name not in MODELS:
         return False
     fields = [f for f in model_class(result.name).hyper_parameters() if f.metadata["hyper"]["space"] is not None]
-    return bool(fields) and all(result.params.get(f.name) == f.default for f in fields)
+    return bool(fields) and all(result.params.get(f.name, ...) == f.default for f in fields)
 
 
 def _names(others: list[str], order: list[str], place: int) -> str:

@@ -23,7 +23,7 @@ from penchant.training.estimates import LogShape, seconds
 FIRST_CASES, MOST_CASES = 50, 2_000  # between two checks of the clock
 STEP = 1.0  # seconds that a step should take
 SPEEDS = (0.5, 3.0)  # bounds of the factor by which this machine differs from the estimates
-SURE = 0.2  # estimated seconds from which a model is long enough to measure the speed of the machine by
+SURE = 0.2  # least estimated seconds of a model that measures the speed of the machine
 
 
 @dataclass(frozen=True)
