@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import penchant as pc
 from penchant.data.interactions import Interactions
@@ -19,6 +22,7 @@ from penchant.training.fit import fit
 from tests.serve.conftest import ITEMS, Client, Make
 
 DAY = 86_400
+NOW = int(time.time())
 READ: dict[str, dict[str, Any]] = {
     "items": {},
     "kinds": {"kinds": {"view": 1.0, "cart": 3.0}, "values": "weight"},
@@ -73,3 +77,33 @@ def test_a_history_is_the_row_of_the_log(world: tuple[pl.DataFrame, Interactions
             item: pytest.approx(float(expected[log.vocab.encode([item])[0]]), abs=1e-6) for item in scores
         }
         assert max(scores.values()) > 0
+
+
+EVENT = st.fixed_dictionaries({
+    "item": st.sampled_from([*ITEMS[:6], *ITEMS[10:13], "never seen"]),
+    "kind": st.sampled_from(["view", "cart", "dislike"]),
+    "time": st.integers(0, 5).map(lambda days: NOW - days * DAY),
+})  # fmt: skip
+
+
+def test_events_out_of_order_answer_as_the_library_does(client: Client, knn: Path) -> None:
+    recommender, number = pc.load(knn), itertools.count()
+
+    @given(st.lists(EVENT, min_size=1, max_size=8))
+    @settings(deadline=None, max_examples=150)
+    def answers_agree(events: list[dict[str, Any]]) -> None:
+        user = f"p{next(number)}"
+        assert client.events(*[{"user": user, **event} for event in events]).status_code == 200
+        for repeat in (False, True):
+            expected = recommender.recommend(events, 30, now=NOW, repeat=repeat).to_json()
+            stored = client.get(f"/v1/users/{user}/recommendations", params={"k": 30, "repeat": repeat}).json()
+            sent = client.post("/v1/recommendations", json={"history": events, "k": 30, "repeat": repeat}).json()
+            agree(stored, expected)
+            agree(sent, expected)
+
+    def agree(ours: dict[str, Any], expected: dict[str, Any]) -> None:
+        known = {entry["item"]: entry["score"] for entry in ours["items"] if entry["item"] in recommender.vocab}
+        assert list(known) == [entry["item"] for entry in expected["items"]]
+        assert list(known.values()) == pytest.approx([entry["score"] for entry in expected["items"]], abs=1e-6)
+
+    answers_agree()

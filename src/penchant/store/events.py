@@ -9,9 +9,10 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Text, bindparam, func, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select, update
 
 from penchant.store.database import Database, Statement
 from penchant.store.tables import attributes, clock, erased, events, items, settings
@@ -19,6 +20,7 @@ from penchant.store.writer import Writer
 
 CHUNK = 256  # rows of one INSERT
 FOREVER = 2**62
+_TIME = attrgetter("time")
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id")
 
 
@@ -106,7 +108,9 @@ class EventStore:
         make, e = self.database.compile, events.c
         person, upto = bindparam("person", type_=Text()), bindparam("upto", type_=BigInteger())
         newest = select(*(e[name] for name in StoredEvent._fields)).where(e.person == person, e.seq <= upto)
-        self._history = make(newest.order_by(e.seq.desc()).limit(bindparam("most")))
+        most = bindparam("most", type_=Integer())
+        self._history = make(newest.order_by(e.seq.desc()).limit(most))
+        self._newest = make(newest.order_by(e.time.desc(), e.seq.desc()).limit(most))
         self._by_id = make(select(e.seq).where(e.id == bindparam("id")))
         one = clock.c
         self._clock = make(select(*(one[name] for name in Clock._fields)))
@@ -186,9 +190,13 @@ class EventStore:
     # -- events out -----------------------------------------------------------------------------------------------
 
     def history(self, person: str, upto: int = FOREVER) -> list[StoredEvent]:
-        """One person's events up to ``upto``, newest accepted first."""
-        rows = self.database.read(self._history, person=person, upto=upto, most=self._most)
-        return list(map(StoredEvent._make, rows))
+        """One person's events up to ``upto`` (a ``seq``), newest first: by time, then by acceptance."""
+        rows = self.database.read(self._history, person=person, upto=upto, most=self._most + 1)
+        if len(rows) > self._most:  # until retention runs: the newest may not be those that were accepted last
+            rows = self.database.read(self._newest, person=person, upto=upto, most=self._most)
+        events = list(map(StoredEvent._make, rows))
+        events.sort(key=_TIME, reverse=True)  # stable; cheaper than in SQL, because most are in order already
+        return events
 
     def clock(self) -> Clock:
         """All counters."""

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, select, update
+from sqlalchemy import BigInteger, Text, bindparam, delete, select, tuple_, update
 
 from penchant.store.cleaning import DATABASE, PENDING
-from penchant.store.events import FOREVER, EventStore
+from penchant.store.events import EventStore
 from penchant.store.tables import attributes, clock, erased, events
 
 KEPT = "a keyed hash and the time of erasure, to refuse late events of this person"
@@ -45,7 +45,13 @@ class People:
         make, e, a = store.database.compile, events.c, attributes.c
         person, source = bindparam("person", type_=Text()), bindparam("source", type_=Text())
         listed = select(*(e[name] for name in KeptEvent._fields)).where(e.person == person)
-        self._listed = make(listed.where(e.seq <= bindparam("upto")).order_by(e.seq.desc()).limit(bindparam("most")))
+        newest = listed.order_by(e.time.desc(), e.seq.desc()).limit(bindparam("most"))
+        before = bindparam("before", type_=BigInteger())
+        moment = select(e.time).where(e.person == person, e.seq == before).scalar_subquery()
+        self._listed = make(newest)
+        self._later = make(newest.where(tuple_(e.time, e.seq) < tuple_(moment, before)))
+        self._there = make(select(e.seq).where(e.person == person, e.seq == before))
+        self._all = make(listed.order_by(e.seq))
         self._unset = make(delete(attributes).where(a.person == person, a.name == bindparam("name")))
         fresh = store.database.insert(attributes).values(
             person=person, name=bindparam("name"), value=bindparam("value")
@@ -66,17 +72,26 @@ class People:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def events(self, person: str, k: int, upto: int = FOREVER) -> list[KeptEvent]:
-        """The newest k events up to ``upto``, newest accepted first."""
-        rows = self.store.database.read(self._listed, person=person, upto=upto, most=k)
-        return list(map(KeptEvent._make, rows))
+    def events(self, person: str, k: int, before: int | None = None) -> list[KeptEvent]:
+        """The newest k events, newest first: by time, then by acceptance.
+
+        ``before`` is the ``seq`` of an event of the person: only events that are older follow. Raises ``KeyError`` if
+        that event is gone.
+        """
+        read = self.store.database.read
+        if before is None:
+            return list(map(KeptEvent._make, read(self._listed, person=person, most=k)))
+        if not read(self._there, person=person, before=before):
+            raise KeyError(before)
+        return list(map(KeptEvent._make, read(self._later, person=person, before=before, most=k)))
 
     def export(self, person: str) -> dict[str, Any]:
         """Everything that is stored about a person, events in the order of acceptance."""
+        events = map(KeptEvent._make, self.store.database.read(self._all, person=person))
         return {
             **subject(person),
             "attributes": self.store.attributes(person),
-            "events": [event.to_json() for event in self.events(person, FOREVER)[::-1]],
+            "events": [event.to_json() for event in events],
             "exported_at": int(time.time()),
         }
 

@@ -14,7 +14,10 @@ AT_ONCE = 2000  # rows of one transaction, so that new events do not wait long
 
 
 class Retention:
-    """Drops events older than ``keep`` seconds (None: never), and all but the newest ``per_user`` of a person."""
+    """Drops events older than ``keep`` seconds (None: never), and all but the newest ``per_user`` of a person.
+
+    The newest are those with the latest time; among equal times, those accepted last.
+    """
 
     def __init__(self, store: EventStore, *, keep: int | None, per_user: int) -> None:
         self.store, self.keep, self.per_user = store, keep, per_user
@@ -23,9 +26,9 @@ class Retention:
         self._drop_old = make(delete(events).where(tuple_(e.person, e.seq).in_(old)))
         many = select(e.person).group_by(e.person).having(func.count() > bindparam("most"))
         self._many = make(many)
-        nth = select(e.seq).where(e.person == bindparam("person")).order_by(e.seq.desc())
-        limit = nth.limit(1).offset(bindparam("most")).scalar_subquery()
-        self._drop_many = make(delete(events).where(e.person == bindparam("person"), e.seq <= limit))
+        own = select(e.seq).where(e.person == bindparam("person")).order_by(e.time.desc(), e.seq.desc())
+        excess = own.offset(bindparam("most"))
+        self._drop_many = make(delete(events).where(e.person == bindparam("person"), e.seq.in_(excess)))
         c = clock.c
         counted = {"dropped_old": c.dropped_old + bindparam("old"), "dropped_many": c.dropped_many + bindparam("many")}
         self._count = make(update(clock).values(counted))

@@ -35,7 +35,7 @@ class PersonHistory:
 def history_of(
     served: ServedModel, rows: Sequence[StoredEvent], now: int, *, recent: int, dislike_days: float
 ) -> PersonHistory:
-    """The history of a person from their events, newest accepted first.
+    """The history of a person from their events, newest first.
 
     The newest ``recent`` events are scored; every event counts as seen. A dislike hides its item and lowers similar
     items for ``dislike_days``; after that it has no effect.

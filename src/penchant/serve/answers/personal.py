@@ -54,7 +54,7 @@ class Personal:
             trouble = f"the history could not be read ({failed}): popular items"
         held = _held(rows, segment)
         if page is None:
-            page = _first(served, rows[0].seq if rows else 0, segment, held)
+            page = _first(served, max((row.seq for row in rows), default=0), segment, held)
         elif page.held != held:
             raise gone("what this list was made from was merged, erased or has aged out")
         history = self._history(served, rows, page.moment)
@@ -76,6 +76,7 @@ class Personal:
         timed = [
             StoredEvent(item, kind, value, page.moment if when is None else when, 0) for item, kind, value, when in rows
         ]
+        timed.sort(key=lambda row: row.time)  # stable: of equal times the last one sent is the newest
         history = self._history(served, timed[::-1], page.moment)
         return self._answer(served, history, ranking(served, history, query, page), page, fingerprint).to_json()
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from penchant.serve.common.problems import invalid
+from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.fields import PathId
 from penchant.serve.http.schemas.people import (
@@ -25,24 +25,26 @@ from penchant.serve.service import Service
 
 router = APIRouter(tags=["people"])
 Most = Annotated[int, Query(ge=1, le=1000, description="number of events")]
-Before = Annotated[int | None, Query(ge=1, le=2**62, description="only events with a smaller seq: the next page")]
+Before = Annotated[int | None, Query(ge=1, le=2**62, description="the seq of an event; only older ones: the next page")]
 
 
 async def _events(service: Service, person: str, k: int, before: int | None) -> dict[str, Any]:
-    upto = {} if before is None else {"upto": before - 1}
-    found = await service.read(lambda: service.people.events(person, k, **upto))
+    try:
+        found = await service.read(service.people.events, person, k, before)
+    except KeyError:
+        raise Problem(410, "the event is gone: ask for the first page", field="before") from None
     return {"events": [event.to_json() for event in found], "next": found[-1].seq if len(found) == k else None}
 
 
-@router.get("/v1/users/{id}/events", dependencies=[READ], response_model=UserEvents, responses=problems())
+@router.get("/v1/users/{id}/events", dependencies=[READ], response_model=UserEvents, responses=problems(410))
 async def user_events(request: Request, id: PathId, k: Most = 100, before: Before = None) -> Response:
-    """The newest events of a user."""
+    """The newest events of a user, by time."""
     return ready({"user": id, **await _events(service_of(request), "u:" + id, k, before)})
 
 
-@router.get("/v1/sessions/{id}/events", dependencies=[READ], response_model=SessionEvents, responses=problems())
+@router.get("/v1/sessions/{id}/events", dependencies=[READ], response_model=SessionEvents, responses=problems(410))
 async def session_events(request: Request, id: PathId, k: Most = 100, before: Before = None) -> Response:
-    """The newest events of a session."""
+    """The newest events of a session, by time."""
     return ready({"session": id, **await _events(service_of(request), "s:" + id, k, before)})
 
 
