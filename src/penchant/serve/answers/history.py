@@ -28,7 +28,7 @@ class PersonHistory:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing at all is known of the person."""
+        """Whether nothing is known about the person."""
         return not self.seen and not self.disliked and not self.unknown
 
 

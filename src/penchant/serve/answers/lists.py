@@ -63,7 +63,7 @@ def similar(served: ServedModel, item: str, k: int, where: Where | None, exclude
 
 
 def popular(served: ServedModel, trends: Trends, k: int, where: Where | None, days: float | None) -> dict[str, Any]:
-    """By training histories that hold an item, or by people of the last ``days``."""
+    """By the number of training histories, or of people in the last ``days``."""
     selection = served.catalogue.select(where)
     if days is not None:
         counted = trends.popular(days)
@@ -74,7 +74,7 @@ def popular(served: ServedModel, trends: Trends, k: int, where: Where | None, da
 
 
 def trending(served: ServedModel, trends: Trends, k: int, where: Where | None, days: float) -> dict[str, Any]:
-    """By how many more people than before."""
+    """By the increase in people over the period before."""
     selection = served.catalogue.select(where)
     risen = trends.trending(days)
     return _document(served, selection, _shown(served.catalogue, selection.mask, risen)[:k], k, days=days)

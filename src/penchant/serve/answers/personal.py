@@ -1,4 +1,4 @@
-"""From a question to the recommend object: read the history, score it, sign the token of the next page."""
+"""Recommendations for a person: read the history, rank, and sign the token of the next page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from penchant.store.trends import Segment, Trends
 
 
 class SentEvent(NamedTuple):
-    """An event of a history that is sent with the request; ``time`` None: now."""
+    """An event of a history in the request; ``time`` None: now."""
 
     item: str
     kind: str | None = None
@@ -33,13 +33,13 @@ class SentEvent(NamedTuple):
 
 
 class Personal:
-    """Answers with the active model, or with the model that began a list whose next page is asked for."""
+    """Answers of the active model, or for a later page of the model that began the list."""
 
     def __init__(self, settings: Settings, store: EventStore, models: Models, trends: Trends, metrics: Metrics) -> None:
         self.settings, self.store, self.models, self.trends, self.metrics = settings, store, models, trends, metrics
 
     def for_person(self, person: str, query: Query) -> dict[str, Any]:
-        """The recommend object for someone the store may know: one read, one score."""
+        """The answer for a person whom the store may know, as JSON: one read, one score."""
         fingerprint = query.fingerprint(person)
         served, page = self._page(query, fingerprint)
         trouble: str | None = None
@@ -50,13 +50,13 @@ class Personal:
             segment = None if rows else self._segment(person, page)
         except StoreError as failed:
             if page is not None:
-                raise  # another list cannot go on where this one ended
+                raise  # a later page must continue the same list
             trouble = f"the history could not be read ({failed}): popular items"
         held = _held(rows, segment)
         if page is None:
             page = _first(served, max((row.seq for row in rows), default=0), segment, held)
         elif page.held != held:
-            raise gone("what this list was made from was merged, erased or has aged out")
+            raise gone("the events of this list were merged, erased or dropped")
         history = self._history(served, rows, page.moment)
         ranked = ranking(served, history, query, page, order=_order(served, segment))
         if trouble is not None:
@@ -68,8 +68,10 @@ class Personal:
         return {**answer.to_json(), **subject(person)}
 
     def for_rows(self, rows: list[SentEvent], query: Query, by: ServedModel | None = None) -> dict[str, Any]:
-        """The recommend object for a history that was sent along, oldest first.
-        ``by`` is a loaded model other than the active one, for a first page."""
+        """The answer for the history in a request, oldest event first, as JSON.
+
+        ``by`` is another loaded model to use for a first page.
+        """
         fingerprint = query.fingerprint(json.dumps(rows))
         served, page = (by, None) if by is not None else self._page(query, fingerprint)
         page = page or _first(served, 0, None)
@@ -86,14 +88,14 @@ class Personal:
         page = Page.of(query.page, self.store.secret, fingerprint)
         served = self.models.find(page.version)
         if served is None:
-            raise gone(f"the model {page.version} that began this list is gone")
+            raise gone(f"the model {page.version} that began this list is no longer loaded")
         return served, page
 
     def _history(self, served: ServedModel, rows: list[StoredEvent], now: int) -> PersonHistory:
         return history_of(served, rows, now, recent=self.settings.recent, dislike_days=self.settings.dislike_days)
 
     def _segment(self, person: str, page: Page | None) -> Segment | None:
-        """For someone without events: people of whom the same was said; on later pages those of the first."""
+        """The segment of a person without events; on later pages that of the first page."""
         if page is not None:
             return None if page.segment is None else self.trends.as_of(*page.segment, page.last)
         said = self.store.attributes(person)
@@ -114,7 +116,7 @@ class Personal:
 
 
 def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 0) -> Page:
-    """Where a new list begins."""
+    """The first page of a new list."""
     if segment is None:
         return Page(served.version, last, int(time.time()), held=held)
     chosen = segment.attribute, segment.value
@@ -122,7 +124,7 @@ def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 
 
 
 def _held(rows: list[StoredEvent], segment: Segment | None) -> int:
-    """A checksum of what a list is made from: the same events, or the same items of a segment, as on its first page."""
+    """A checksum of the events, or of the items of the segment, that a list is made from."""
     return zlib.crc32(repr([row.seq for row in rows] if segment is None else segment.items).encode())
 
 

@@ -1,4 +1,4 @@
-"""One answer: what may be shown, ranked by the model, with its reasons, and a token for the next page."""
+"""The items of one page: those that may be shown, ranked, with their reasons and the token of the next page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger("penchant.serve")
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for, apart from whose history."""
+    """A request, without the history."""
 
     k: int = 10
     page: str | None = None
@@ -37,15 +37,15 @@ class Query:
     repeat: bool = False
 
     def fingerprint(self, who: str) -> str:
-        """What must be the same on every page."""
+        """A digest of what must be the same on every page."""
         return digest([who, sorted(self.exclude), text(self.where), self.repeat])
 
 
 @dataclass(frozen=True)
 class Page:
-    """Where a list is continued: which model, as of which event and moment, after how many items and which; for someone
-    without events the segment of people whose popular items these are. ``held`` is a checksum of the history (or of the
-    items of the segment) that the list was made from."""
+    """Where a list continues: the model, the last event and the moment of the first page, and the number of items shown
+    so far with the last of them. For a person without events, also the segment. ``held`` is a checksum of the history,
+    or of the items of the segment."""
 
     version: str
     last: int
@@ -56,7 +56,7 @@ class Page:
     held: int = 0
 
     def token(self, secret: bytes, fingerprint: str) -> str:
-        """The page as a signed text."""
+        """The page as a signed token."""
         document: dict[str, Any] = {
             "v": self.version,
             "s": self.last,
@@ -70,7 +70,7 @@ class Page:
 
     @classmethod
     def of(cls, token: str, secret: bytes, fingerprint: str) -> Page:
-        """The page of a token; raises ``Problem`` 422 where it is not one for this request."""
+        """The page of a token; raises ``Problem`` 422 for a token of another request."""
         document = unsign(secret, "page", token)
         if document is None:
             raise invalid("page", "is not a token of this service")
@@ -111,7 +111,7 @@ def ranking(
     catalogue = served.catalogue
     excluded = [at for item in query.exclude if (at := catalogue.vocab.index(item)) >= 0]
     after = -1 if page.after is None else catalogue.vocab.index(page.after)
-    selection = catalogue.select(query.where)  # after the look-ups: it knows every position they found
+    selection = catalogue.select(query.where)  # after the look-ups, so that it covers all positions found
     mask, removed = selection.mask.copy(), dict(selection.removed)
     for name, positions in (
         ("disliked", history.disliked),
@@ -124,7 +124,7 @@ def ranking(
             if count:
                 removed[name] = count
     if after >= 0:
-        mask[after] = True  # to find where the last page ended, even if it may no longer be shown
+        mask[after] = True  # to find the end of the last page, even if that item is hidden now
     degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
     if history.left_out:
         degraded.append(f"{history.left_out} older events were not scored")
@@ -135,11 +135,11 @@ def ranking(
             start = ranked.items.index(after) + 1
         if len(ranked.items) < wanted or (start + query.k < wanted and (after < 0 or after in ranked.items)):
             break
-        wanted = 2 * wanted  # more may be shown now before the place where the last page ended
+        wanted = 2 * wanted  # more items may be shown now before the end of the last page
     stop = start + query.k
     chosen = ranked.items[start:stop]
     if ranked.failed and page.offset:
-        raise Problem(503, "the model failed: the list cannot go on", headers={"Retry-After": "1"})
+        raise Problem(503, "the model failed: the list cannot continue", headers={"Retry-After": "1"})
     if ranked.failed:
         degraded.append("the model failed: this is the popularity list")
     if len(chosen) < query.k and start == 0:
@@ -160,7 +160,7 @@ class _List:
 
 
 def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, order: Ints | None) -> _List:
-    """The list of the model, then items it does not know: the most alike by content first, then the latest."""
+    """The list of the model, then items that it does not know: the most similar by content first, then the latest."""
     found = _by_segment(served, mask, wanted, order) if order is not None else _by_model(served, history, mask, wanted)
     missing, n_model = wanted - len(found.items), served.catalogue.n_model
     if missing > 0 and len(mask) > n_model:
@@ -205,7 +205,7 @@ def popular(served: ServedModel) -> Ints:
 
 
 def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> list[Why]:
-    """The reasons of each item. Raises ``Slow`` on the event loop where computing them takes long."""
+    """The reasons of each item. Raises ``Slow`` on the event loop if computing them takes long."""
     known = [at for at in positions if at < served.catalogue.n_model]
     times = len(given.items) if served.reason_grows else len(known)
     if times * served.reason_seconds > QUICK:
@@ -217,5 +217,5 @@ def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> 
 
 
 def gone(what: str) -> Problem:
-    """410: the model that began a list is no longer loaded, or its history is another one now."""
+    """410: the model that began a list is no longer loaded, or its history has changed."""
     return Problem(410, f"{what}: ask for the first page", field="page")
