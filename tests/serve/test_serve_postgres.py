@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from penchant.serve.app import make_app
 from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
+from penchant.store.database import StoreError
 from tests.serve.conftest import ITEMS, Client
 
 pytestmark = pytest.mark.slow
@@ -112,4 +114,20 @@ def test_a_lost_connection_is_opened_anew(cluster: str, knn: Path) -> None:
             )
         assert client.get("/v1/users/ann/recommendations").json()["degraded"] is None
         statuses = [client.events({"user": "eve", "item": "i00"}).status_code for _ in range(2)]
-        assert statuses[-1] == 200
+        assert statuses == [200, 200]
+
+
+def test_a_statement_that_takes_too_long_is_ended(cluster: str, knn: Path) -> None:
+    client, service = started(knn, cluster)
+    with client:
+        database = service.store.database
+        asleep = database.compile(text("SELECT pg_sleep(20)"))
+        start = time.perf_counter()
+        with pytest.raises(StoreError, match="timeout"):
+            database.read(asleep, seconds=0.2)
+        database.seconds = 0.3
+        database.drop_mine()
+        with pytest.raises(StoreError, match="timeout"):
+            database.read(asleep)
+        assert time.perf_counter() - start < 5
+        assert database.read(database.compile(text("SELECT 7")), seconds=0.2) == [(7,)]

@@ -16,12 +16,13 @@ from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
 from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
-from penchant.serve.common.problems import Problem, not_found
+from penchant.serve.common.places import Places
+from penchant.serve.common.problems import Problem, invalid, not_found
 from penchant.serve.common.settings import Settings
 from penchant.store.active_model import ActiveModel
 from penchant.store.cleaning import Cleaning
 from penchant.store.database import StoreError
-from penchant.store.event_loop import QUICK, Slow
+from penchant.store.event_loop import QUICK, Slow, mark_light
 from penchant.store.events import Batch, Clock, EventStore, NewEvent
 from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
@@ -44,12 +45,15 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.store = EventStore(settings.store, secret=settings.secret or None, most=settings.keep_per_user)
+        self.store = EventStore(
+            settings.store, secret=settings.secret or None, most=settings.keep_per_user, seconds=settings.store_seconds
+        )
         self.models = Models(settings.folder, allow_remembered=settings.allow_remembered)
         self.keys = Keyring(self.store.database)
         self.buckets, self.metrics = Buckets(), Metrics()
         self.ready = False
-        self._pool = ThreadPoolExecutor(THREADS, "penchant-reader")
+        self._pool = ThreadPoolExecutor(THREADS, "penchant-reader", mark_light)
+        self._heavy = Places(settings.heavy_running, settings.heavy_waiting)
         self._tasks: list[asyncio.Task[None]] = []
         self._activating = asyncio.Lock()
 
@@ -67,7 +71,7 @@ class Service:
 
     def _open(self) -> None:
         self.people, self.items = People(self.store), Items(self.store)
-        self.trends = Trends(self.store, min_support=self.settings.min_support)
+        self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
         self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics)
         self.retention = Retention(self.store, keep=self.settings.keep_seconds, per_user=self.settings.keep_per_user)
         self.active_model, self.cleaning = ActiveModel(self.store), Cleaning(self.store)
@@ -95,6 +99,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._heavy.close)
         self._pool.shutdown()  # before the connections of its threads are closed
         await asyncio.to_thread(self.store.close)
 
@@ -229,11 +234,18 @@ class Service:
 
     async def recommend(self, person: str, query: Query) -> dict[str, Any]:
         """The recommend object for a person."""
+        self._bounded(query)
         return await self.run(self.personal.for_person, person, query)
 
     async def recommend_anonymous(self, rows: list[SentEvent], query: Query) -> dict[str, Any]:
         """The recommend object for a history in the request, oldest first; nothing of it is stored."""
+        self._bounded(query)
         return await self.run(self.personal.for_rows, rows, query)
+
+    def _bounded(self, query: Query) -> None:
+        most = self.settings.why_k
+        if query.why and query.k > most:
+            raise invalid("k", f"is at most {most} with why")
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run work that reads and scores: on the event loop if it is fast, else in a thread. Work that proves slow on
@@ -241,6 +253,7 @@ class Service:
         if self.store.database.sqlite and self.models.active.seconds < QUICK:
             with contextlib.suppress(Slow):
                 return work(*arguments)
+            return await self.heavy(work, *arguments)
         return await self.thread(work, *arguments)
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -248,8 +261,16 @@ class Service:
         return work(*arguments) if self.store.database.sqlite else await self.thread(work, *arguments)
 
     async def thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run slow work in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+        """Run work in a thread. Work that proves slow there starts again among the expensive answers, whose number is
+        limited: raises ``Problem`` 503 if too many wait."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+        except Slow:
+            return await self.heavy(work, *arguments)
+
+    async def heavy(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run expensive work apart from light work. Raises ``Problem`` 503 if too much of it waits."""
+        return await self._heavy.run(lambda: work(*arguments))
 
     # -- models ---------------------------------------------------------------------------------------------------
 

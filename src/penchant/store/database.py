@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from penchant.errors import MissingExtraError, ParameterError, PenchantError
 HEAD = "0003"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
+PROGRESS = 10_000  # steps of SQLite between two looks at the clock
 MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always the same
 PRAGMAS = {
     "journal_mode": "WAL",
@@ -62,7 +64,8 @@ class Database:
     ``ParameterError`` for a URL that is neither SQLite nor PostgreSQL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, seconds: float = 30.0) -> None:
+        self.seconds = seconds  # that PostgreSQL may take for a statement, or to answer at all
         try:
             self.url = make_url(url)
         except ArgumentError:
@@ -87,11 +90,15 @@ class Database:
             if self.sqlite:
                 options = {"timeout": BUSY_SECONDS, "isolation_level": None}  # transactions begin explicitly
                 return create_engine(self.url, poolclass=NullPool, connect_args=options)
-            return create_engine(
-                self.url, poolclass=NullPool, paramstyle="format", connect_args={"connect_timeout": 10}
-            )
+            return create_engine(self.url, poolclass=NullPool, paramstyle="format", connect_args=self._patience())
         except ModuleNotFoundError as missing:
             raise MissingExtraError("postgres", "a store in PostgreSQL") from missing
+
+    def _patience(self) -> dict[str, Any]:
+        """How long PostgreSQL may be silent: a host that is gone or frozen must not hold a thread for hours."""
+        seconds = max(1, round(self.seconds))
+        alive = {"keepalives": 1, "keepalives_idle": seconds, "keepalives_interval": 1, "keepalives_count": 3}
+        return {"connect_timeout": max(2, seconds), "tcp_user_timeout": seconds * 1000, **alive}
 
     # -- statements -----------------------------------------------------------------------------------------------
 
@@ -130,6 +137,7 @@ class Database:
             driver: Any = proxied.driver_connection
             proxied.detach()
             driver.autocommit = True
+            driver.execute(f"SET statement_timeout = {int(self.seconds * 1000)}")
         except self.errors as failed:
             raise StoreError(f"the store cannot be opened: {first_line(failed)}") from failed
         except SQLAlchemyError as failed:
@@ -150,20 +158,46 @@ class Database:
             self._open.append(connection)
         return connection
 
-    def read(self, statement: Statement, **named: Any) -> list[tuple[Any, ...]]:
-        """All rows of a query. A lost connection is opened again, once. Raises ``StoreError``."""
+    def read(self, statement: Statement, *, seconds: float | None = None, **named: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query. A lost connection is opened again, once. A query that takes longer than ``seconds`` is
+        ended. Raises ``StoreError``."""
         values = statement.values(named)
         try:
-            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
+            return self._rows(statement, values, seconds)
         except self.errors as failed:
             self.drop_mine()
-            if self.sqlite:
+            if self.sqlite or "timeout" in str(failed):
                 raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
         try:
-            return self.mine.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
+            return self._rows(statement, values, seconds)
         except self.errors as failed:
             self.drop_mine()
             raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
+
+    def _rows(self, statement: Statement, values: list[Any], seconds: float | None) -> list[tuple[Any, ...]]:
+        connection = self.mine
+        if seconds is None:
+            return connection.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
+        if not self.sqlite:
+            connection.execute(f"SET statement_timeout = {max(1, int(seconds * 1000))}")
+            rows = connection.execute(statement.sql, values).fetchall()
+            connection.execute(f"SET statement_timeout = {int(self.seconds * 1000)}")
+            return rows  # type: ignore[no-any-return]  # drivers have no types
+        until = time.monotonic() + seconds
+        connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS)
+        try:
+            return connection.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def alive(self) -> Any:
+        """The calling thread's connection; opened again if a remote database has closed it, as in a restart."""
+        if not self.sqlite:
+            try:
+                self.mine.execute("SELECT 1")
+            except self.errors:
+                self.drop_mine()
+        return self.mine
 
     def drop_mine(self) -> None:
         """Close the calling thread's connection."""

@@ -85,8 +85,8 @@ class EventStore:
     start and kept in the store.
     """
 
-    def __init__(self, url: str, *, secret: str | None = None, most: int = 5000) -> None:
-        self.database = Database(url)
+    def __init__(self, url: str, *, secret: str | None = None, most: int = 5000, seconds: float = 30.0) -> None:
+        self.database = Database(url, seconds=seconds)
         self.writer = Writer(self.database, self._append)
         self._given_secret, self._most = secret, most
         self._erased: dict[bytes, int] = {}

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, select, tuple_, update
 from penchant.store.events import EventStore
 from penchant.store.tables import clock, events
 
+SCAN_SECONDS = 3600.0  # that reading the index of a large store may take
 AT_ONCE = 2000  # rows of one transaction, so that new events do not wait long
 
 
@@ -47,7 +48,7 @@ class Retention:
 
     def find(self) -> list[str]:
         """People with too many events. Scans an index: call it outside the event loop."""
-        return [row[0] for row in self.store.database.read(self._many, most=self.per_user)]
+        return [row[0] for row in self.store.database.read(self._many, seconds=SCAN_SECONDS, most=self.per_user)]
 
     def _old(self, before: int) -> Any:
         def work(connection: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, distinct, func, select
 
+from penchant.store.database import Statement
 from penchant.store.event_loop import off_the_event_loop
 from penchant.store.events import EventStore
 from penchant.store.tables import attributes, events
@@ -41,8 +43,8 @@ class Trends:
     Counting reads many rows, and raises ``Slow`` on the event loop. Counts are reused for ten seconds.
     """
 
-    def __init__(self, store: EventStore, *, min_support: int) -> None:
-        self.store, self.min_support = store, min_support
+    def __init__(self, store: EventStore, *, min_support: int, seconds: float | None = None) -> None:
+        self.store, self.min_support, self.seconds = store, min_support, seconds
         make, e, a = store.database.compile, events.c, attributes.c
         people = func.count(distinct(e.person))
         window = select(e.item, people).where(e.time > bindparam("since"), e.time <= bindparam("until"))
@@ -53,6 +55,8 @@ class Trends:
         counted = select(e.item, people).where(of_segment).group_by(e.item)
         self._segment = make(counted.order_by(people.desc(), e.item).limit(MOST))
         self._kept: dict[Any, tuple[float, Any]] = {}
+        self._counting: dict[Any, threading.Lock] = {}
+        self._one_at_a_time = threading.Lock()
 
     def _fresh(self, key: Any, count: Any) -> Any:
         found = self._kept.get(key)
@@ -60,18 +64,31 @@ class Trends:
         if found is not None and now - found[0] < FRESH:
             return found[1]
         off_the_event_loop()
-        counted = count()
-        if len(self._kept) >= KEPT:
-            self._kept.clear()
-        self._kept[key] = now, counted
+        with self._one_at_a_time:
+            mine = self._counting.setdefault(key, threading.Lock())
+        with mine:  # equal questions at the same time are counted once
+            found = self._kept.get(key)
+            if found is not None and time.monotonic() - found[0] < FRESH:
+                return found[1]
+            try:
+                counted = count()
+            finally:
+                with self._one_at_a_time:
+                    self._counting.pop(key, None)
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[key] = time.monotonic(), counted
         return counted
+
+    def _read(self, statement: Statement, **named: Any) -> list[tuple[Any, ...]]:
+        return self.store.database.read(statement, seconds=self.seconds, **named)
 
     def popular(self, days: float) -> list[tuple[str, float]]:
         """Items by the number of people with an event in the last ``days``, most first."""
         now = int(time.time())
 
         def count() -> list[tuple[str, float]]:
-            rows = self.store.database.read(self._window, since=now - int(days * DAY), until=now + DAY)
+            rows = self._read(self._window, since=now - int(days * DAY), until=now + DAY)
             return [(item, float(people)) for item, people in rows]
 
         return self._fresh(("popular", days), count)  # type: ignore[no-any-return]  # what count returns
@@ -82,8 +99,8 @@ class Trends:
         now, span = int(time.time()), int(days * DAY)
 
         def count() -> list[tuple[str, float]]:
-            lately = self.store.database.read(self._window, since=now - span, until=now + DAY)
-            before = dict(self.store.database.read(self._window, since=now - 2 * span, until=now - span))
+            lately = self._read(self._window, since=now - span, until=now + DAY)
+            before = dict(self._read(self._window, since=now - 2 * span, until=now - span))
             risen = [(item, (n - before.get(item, 0)) / (before.get(item, 0) + 1) ** 0.5) for item, n in lately]
             return sorted((pair for pair in risen if pair[1] > 0), key=lambda pair: (-pair[1], pair[0]))
 
@@ -106,9 +123,9 @@ class Trends:
         named = {"name": name, "value": json.dumps(value), "upto": upto}
 
         def count() -> Segment:
-            people = int(self.store.database.read(self._support, **named)[0][0])
+            people = int(self._read(self._support, **named)[0][0])
             enough = people >= self.min_support
-            items = [row[0] for row in self.store.database.read(self._segment, **named)] if enough else []
+            items = [row[0] for row in self._read(self._segment, **named)] if enough else []
             return Segment(name, value, people, upto, items)
 
         return self._fresh(("as of", name, json.dumps(value), upto), count)  # type: ignore[no-any-return]  # what it counts

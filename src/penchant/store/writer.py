@@ -134,7 +134,7 @@ class Writer:
     def _commit(self, jobs: list[Job]) -> None:
         start = time.perf_counter()
         try:
-            connection = self.database.mine
+            connection = self.database.alive()
             if jobs[0].work is not None and jobs[0].outside:
                 jobs[0].result = jobs[0].work(connection)
                 return

@@ -43,6 +43,12 @@ class Settings:
         60.0, "seconds after an erasure until the store is rewritten without the data", low=0, high=30 * 86_400
     )
     clean_share: float = setting(0.05, "the largest share of time that rewriting may take", low=0.001, high=1)
+    why_k: int = setting(200, "the most items of an answer with reasons", low=1, high=1000)
+    heavy_running: int = setting(2, "expensive answers that are computed at once", low=1, high=256)
+    heavy_waiting: int = setting(16, "expensive answers that may wait for their turn", low=0, high=10_000)
+    heavy_seconds: float = setting(10.0, "seconds that one count over everybody may take", low=0.01, high=3600)
+    store_seconds: float = setting(10.0, "seconds that PostgreSQL may take to answer", low=1, high=3600)
+    ready_seconds: float = setting(0.8, "seconds that the store may take to answer /readyz", low=0.05, high=60)
     recent: int = setting(500, "how many of the newest events are scored; all count as seen", low=1, high=100_000)
     dislike_days: float = setting(
         180.0, "days for which a dislike hides its item and lowers similar ones", low=0, high=36500

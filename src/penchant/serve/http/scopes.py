@@ -45,7 +45,7 @@ PROBLEMS = {
     422: "A field is invalid; `errors` names it.",
     429: "Too many requests; wait as long as `Retry-After` says.",
     500: "The service failed; the error is in its log.",
-    503: "The store cannot be read or written, or is busy; `Retry-After` says when to try again.",
+    503: "The store cannot be read or written, or the service is busy; `Retry-After` says when to try again.",
 }
 COMMON = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 _SCHEMA = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}

@@ -134,4 +134,4 @@ async def latest(request: Request, k: K = 10, where: WhereText = None) -> Respon
 async def onboarding(request: Request, k: K = 10, where: WhereText = None) -> Response:
     """Popular items that differ from each other, for a new person to choose from."""
     service = service_of(request)
-    return ready(await service.thread(lists.onboarding, service.models.active, k, parse(where)))
+    return ready(await service.heavy(lists.onboarding, service.models.active, k, parse(where)))

@@ -52,7 +52,7 @@ async def session_events(request: Request, id: PathId, k: Most = 100, before: Be
 async def export_user(request: Request, id: PathId) -> Response:
     """Everything that is stored about a user."""
     service = service_of(request)
-    return await service.thread(lambda: ready(service.people.export("u:" + id)))
+    return await service.heavy(lambda: ready(service.people.export("u:" + id)))
 
 
 @router.get("/v1/users/{id}", dependencies=[ADMIN], response_model=UserAttributes, responses=problems())

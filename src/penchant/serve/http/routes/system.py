@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -31,7 +32,10 @@ async def ready(request: Request) -> Response:
     service = service_of(request)
     if not service.ready:
         raise Problem(503, "no model is ready")
-    await service.read(service.store.clock)
+    try:
+        await asyncio.wait_for(service.read(service.store.clock), service.settings.ready_seconds)
+    except TimeoutError:
+        raise Problem(503, "the store does not answer", kind="store", headers={"Retry-After": "1"}) from None
     active = service.models.active
     return response({"status": "ready", "model": type(active.recommender.model).name, "version": active.version})
 

@@ -1,0 +1,152 @@
+"""One caller cannot starve the others: places, deadlines and threads of their own for expensive answers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from penchant.errors import ParameterError
+from penchant.serve.common.settings import Settings
+from penchant.store.database import StoreError
+from tests.serve.conftest import Client, Make
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@contextmanager
+def slow_counts(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, list[object]]]:
+    """Counts over everybody last until the event is set; the list has an entry for each that began."""
+    trends, release, begun = client.service.trends, threading.Event(), list[object]()
+
+    def read(statement: object, **named: object) -> list[tuple[Any, ...]]:
+        begun.append(named)
+        assert release.wait(20)
+        return []
+
+    monkeypatch.setattr(trends, "_read", read)
+    try:
+        yield release, begun
+    finally:
+        release.set()
+
+
+def ask(client: Client, pool: ThreadPoolExecutor, *days: float) -> list[Future[Any]]:
+    return [pool.submit(client.get, f"/v1/popular?days={one}") for one in days]
+
+
+def test_light_answers_do_not_wait_for_expensive_ones(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(16) as pool, slow_counts(client, monkeypatch) as (release, begun):
+        waiting = ask(client, pool, *range(1, 13))
+        while not begun:
+            time.sleep(0.01)
+        start = time.perf_counter()
+        for path in (
+            "/readyz",
+            "/livez",
+            "/v1/users/ann/recommendations",
+            "/v1/items?q=title",
+            "/v1/items/i00/similar",
+        ):
+            assert client.get(path).status_code == 200
+        assert time.perf_counter() - start < 2
+        assert not any(one.done() for one in waiting)
+        release.set()
+        assert {one.result().status_code for one in waiting} == {200}
+
+
+def test_places_are_limited(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make(heavy_running=1, heavy_waiting=2)
+    with ThreadPoolExecutor(8) as pool, slow_counts(client, monkeypatch) as (release, begun):
+        placed = ask(client, pool, 1, 2, 3)
+        until = time.monotonic() + 10
+        while client.service._heavy._taken < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        refused = client.get("/v1/popular?days=4")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        assert refused.json()["type"].endswith(":busy")
+        assert len(begun) == 1
+        release.set()
+        assert {one.result().status_code for one in placed} == {200}
+    assert client.get("/v1/popular?days=4").status_code == 200
+
+
+def test_equal_questions_are_counted_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make(heavy_running=4)
+    with ThreadPoolExecutor(8) as pool, slow_counts(client, monkeypatch) as (release, begun):
+        asked = ask(client, pool, 1, 1, 1, 1)
+        until = time.monotonic() + 10
+        while client.service._heavy._taken < 4 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        release.set()
+        assert {one.result().status_code for one in asked} == {200}
+        assert len(begun) == 1
+
+
+def test_a_count_that_takes_too_long_is_ended(client: Client) -> None:
+    database = client.service.store.database
+    endless, short = database.compile(text(ENDLESS)), database.compile(text("SELECT 7"))
+    start = time.perf_counter()
+    with pytest.raises(StoreError, match="interrupted"):
+        database.read(endless, seconds=0.2)
+    assert 0.2 <= time.perf_counter() - start < 5
+    assert database.read(short, seconds=0.2) == [(7,)]
+
+
+def test_a_count_over_the_deadline_is_a_503(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make(heavy_seconds=0.1)
+    trends = client.service.trends
+    monkeypatch.setattr(trends, "_window", client.service.store.database.compile(text(ENDLESS)))
+    refused = client.get("/v1/trending")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+def test_reasons_are_for_so_many_items(make: Make) -> None:
+    client = make(why_k=5)
+    client.events({"user": "ann", "item": "i00"})
+    for path in ("/v1/users/ann/recommendations", "/v1/sessions/s/recommendations"):
+        assert client.get(path, params={"k": 5, "why": True}).status_code == 200
+        refused = client.get(path, params={"k": 6, "why": True})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "k")
+        assert client.get(path, params={"k": 6}).status_code == 200
+    body = {"history": ["i00"], "why": True}
+    assert client.post("/v1/recommendations", json={**body, "k": 5}).status_code == 200
+    assert client.post("/v1/recommendations", json={**body, "k": 6}).status_code == 422
+
+
+def test_a_store_that_hangs_is_not_ready(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make(ready_seconds=0.3)
+
+    async def read(*_: object) -> None:
+        await asyncio.sleep(seconds)
+
+    monkeypatch.setattr(client.service, "read", read)
+    seconds = 0.0
+    assert client.get("/readyz").status_code == 200
+    seconds = 10.0
+    start = time.perf_counter()
+    refused = client.get("/readyz")
+    assert time.perf_counter() - start < 1
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+BOUNDED = [(one.name, one.default, bound, side)
+           for one in fields(Settings)
+           for bound, side in ((one.metadata["low"], -1), (one.metadata["high"], 1)) if bound is not None]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "default", "bound", "side"), BOUNDED)
+def test_every_bound_of_a_setting_is_kept(name: str, default: float, bound: float, side: int) -> None:
+    kind = type(default)
+    Settings(**{name: kind(bound)})
+    with pytest.raises(ParameterError, match=name):
+        Settings(**{name: kind(bound) + kind(side)})
