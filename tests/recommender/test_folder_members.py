@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 import penchant as pc
 from penchant.core.histories import Histories
+from penchant.core.outputs import reachable_file
+from penchant.data.catalog import Catalog
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, FormatError, ParameterError
-from penchant.recommender.folder.atomic import reachable_file
+from penchant.recommender.folder import atomic
 from penchant.recommender.folder.load import verify
 from penchant.recommender.recommender import Recommender, load, save
 
@@ -155,3 +158,34 @@ def test_what_cannot_be_loaded_or_replaced_is_named(tmp_path: Path) -> None:
     reachable_file(tmp_path / "other" / "new" / "file.parquet")
     with pytest.raises(ParameterError, match="is not a folder"):
         reachable_file(tmp_path / "file" / "new")
+
+
+def test_the_name_of_a_folder_is_only_a_name(tmp_path: Path) -> None:
+    """Neither a pattern of files nor a partition of a table."""
+    vocab = Vocab([f"i{n}" for n in range(N)])
+    catalog = Catalog(vocab, ["Title"] * N, {"year": [1990 + n for n in range(N)]})
+    rec = Recommender(vocab, pc.Popular().fit(TRAIN), catalog=catalog)
+    folder = tmp_path / "year=2020" / "m[1]*"
+    rec.save(folder)
+    back = load(folder)
+    assert back.catalog.attributes == catalog.attributes and back.catalog.titles == catalog.titles
+
+
+def test_folders_are_exchanged_only_where_the_system_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+        (folder / folder.name).write_text("")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert atomic._exchange(one, other) is False and files(one) == ["one"]
+    monkeypatch.setattr(sys, "platform", "linux")
+
+    def without(name: object, use_errno: bool) -> object:
+        return object()  # a library without the call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.ctypes, "CDLL", without)
+        assert atomic._exchange(one, other) is False
+    assert atomic._exchange(one, tmp_path / "nothing") is False and files(one) == ["one"]
+    swapped = atomic._exchange(one, other)
+    assert files(one) == (["other"] if swapped else ["one"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,18 @@ ANSWER = pc.Answer(
     True,
     [f"id {n}" for n in range(12)],
 )
-SHOWN: dict[str, Any] = {
-    "an answer": ANSWER,
-    "with a title": ANSWER.table("Like Dune"),
-    "without reasons": pc.Answer([pc.Item("d", "Dune", 1.0)]),
-    "empty": pc.Answer([]),
-    "an item": pc.Item("d", "Dune :smile:", 1.5, WHY).table("a note"),
-    "an item, leave-one-out": pc.Item(7, None, 0.5, LEFT_OUT),
-    "an item without a reason": pc.Item("e", None, 0.5, NOTHING),
-    "an item, not explained": pc.Item("e", None, 0.5).table("a note", "another"),
+LONG = pc.Why("exact", 0.0, [Part("a", "y" * 70, 1.0)])
+SHOWN: dict[str, Callable[[], Any]] = {
+    "an answer": lambda: ANSWER,
+    "with a title": lambda: ANSWER.table("Like Dune"),
+    "without reasons": lambda: pc.Answer([pc.Item("d", "Dune", 1.0)]),
+    "a long reason": lambda: pc.Answer([pc.Item("d", "Dune", 1.0, LONG)]),
+    "empty": lambda: pc.Answer([]),
+    "an item": lambda: pc.Item("d", "Dune :smile:", 1.5, WHY).table("a note"),
+    "an item, leave-one-out": lambda: pc.Item(7, None, 0.5, LEFT_OUT),
+    "an item with a long reason": lambda: pc.Item("e", None, 0.5, LONG),
+    "an item without a reason": lambda: pc.Item("e", None, 0.5, NOTHING),
+    "an item, not explained": lambda: pc.Item("e", None, 0.5).table("a note", "another"),
 }
 ESCAPE = "\N{SYMBOL FOR ESCAPE}"  # in place of the escape character
 PRINTED = Path(__file__).with_name("printed.txt")
@@ -52,7 +56,7 @@ def printed() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_terminal_shows(name: str) -> None:
-    assert painted(SHOWN[name]) == printed()[name]
+    assert painted(SHOWN[name]()) == printed()[name]
 
 
 def test_text_has_no_colours_and_no_markup() -> None:

@@ -18,7 +18,7 @@ from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab
-from penchant.errors import DataError, InputError, ParameterError, UnknownItemError
+from penchant.errors import DataError, InputError, ParameterError, ScoreError, UnknownItemError
 from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
 from penchant.recommender.recommender import Recommender
@@ -105,6 +105,15 @@ def test_similar_items_leave_out_what_is_excluded_or_not_allowed(rec: Recommende
     assert left == [item_id for item_id in every if item_id not in (every[0], every[2])]
     assert rec.similar("item 03", ITEMS, allow=every[1:3]).ids == every[1:3]
     assert rec.similar("item 03", 1, exclude=every[:1]).ids == every[1:2]
+
+
+def test_similarities_that_are_not_numbers_are_refused_by_name(log: Interactions) -> None:
+    class Broken(Popular):
+        def similar(self, item: int) -> np.ndarray:
+            return np.full(ITEMS, np.nan, np.float32)
+
+    with pytest.raises(ScoreError, match=r"^popular: "):
+        pc.fit(log, Broken()).similar("item 01")
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, "3", True, None])
