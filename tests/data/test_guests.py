@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from penchant import read_interactions
+from penchant import Popular, fit, read_interactions
 from penchant.cli.main import main
 from penchant.errors import InputError, ParameterError
 
@@ -63,6 +63,19 @@ def test_by_overrides(path, capsys):
     assert "sessions" in capsys.readouterr().out
     with pytest.raises(ParameterError, match="basket"):
         read_interactions(path, by="person")
+
+
+def test_lists_name_guests_by_their_session(path, tmp_path):
+    log = read_interactions(path, columns=COLUMNS)
+    recommender = fit(log, Popular())
+    answers = [answer.to_json() for answer in recommender.recommend_all(log, 1)]
+    assert [(answer["user"], answer.get("session")) for answer in answers] == [("7", None), ("8", None), (None, "7")]
+    recommender.write_all(log, tmp_path / "lists.parquet", 1)
+    written = pl.read_parquet(tmp_path / "lists.parquet").select("user", "session").rows()
+    assert sorted(written, key=str) == sorted([("7", None), ("8", None), (None, "7")], key=str)
+    plain = read_interactions(path, columns=COLUMNS, by="user")
+    recommender.write_all(plain, tmp_path / "plain.parquet", 1)
+    assert "session" not in pl.read_parquet(tmp_path / "plain.parquet").columns
 
 
 def test_files_with_users_and_files_with_sessions_are_one_log():

@@ -109,7 +109,7 @@ def _rows_of(log: Interactions, ids: list[Any]) -> np.typing.NDArray[np.int64]:
     """The row of every user id, -1 where the log does not contain it."""
     from penchant.data.vocab import normalise_id
 
-    rows = {user_id: row for row, user_id in enumerate(log.user_ids)}
+    rows = {user_id: row for row, user_id in enumerate(log.user_ids) if not log.is_guest(row)}
     of: dict[Any, int] = {}
     for value in set(ids):
         try:

@@ -161,6 +161,7 @@ class Answer(Sequence[Item]):
     model: str = ""
     version: str = ""
     user: str | None = None
+    session: str | None = None  # of a guest, in a log that has users and guests
     removed: dict[str, int] | None = None
     degraded: str | None = None
     next: str | None = None
@@ -193,6 +194,8 @@ class Answer(Sequence[Item]):
             "unknown": list(self.unknown),
             "model": {"name": self.model, "version": self.version},
         }
+        if self.session is not None:
+            document["session"] = self.session
         if self.removed is not None:
             document |= {"degraded": self.degraded, "removed": self.removed, "next": self.next}
         if self.segment is not None:

@@ -39,6 +39,7 @@ class Block:
     unknown: Sequence[Sequence[str]]  # per user: ids that the recommender does not know
     done: int
     total: int
+    guests: Bools | None = None  # which of the users are sessions of a log that has both; None: the log has no guests
 
 
 def blocks(
@@ -51,6 +52,7 @@ def blocks(
     repeat: bool = False,
     allow: Bools | None = None,
     memory: int = MEMORY,
+    guests: Bools | None = None,
 ) -> Iterator[Block]:
     """The lists of many users, in blocks that hold at most about ``memory`` bytes at once.
 
@@ -61,7 +63,8 @@ def blocks(
     for lo in range(0, len(given), size):
         hi = min(lo + size, len(given))
         ranked = rank_or_popular(model, given[lo:hi], k, repeat=repeat, allow=allow)
-        yield Block(users[lo:hi], ranked, unknown[lo:hi], hi, len(given))
+        here = None if guests is None else guests[lo:hi]
+        yield Block(users[lo:hi], ranked, unknown[lo:hi], hi, len(given), here)
 
 
 def write(
@@ -76,8 +79,8 @@ def write(
 ) -> None:
     """Write blocks to a file.
 
-    - ``.parquet`` and ``.csv``: user, rank, item, title, score, fallback; one row per recommendation. In ``.csv``,
-      titles that a spreadsheet would run get a ``'`` before them; with ``spreadsheet`` ids do, too.
+    - ``.parquet`` and ``.csv``: user (and session, if the log has guests), rank, item, title, score, fallback; one row
+      per recommendation. In ``.csv``, titles that a spreadsheet would run get a ``'`` before them; with ``spreadsheet`` ids do, too.
     - ``.jsonl``: the JSON object of ``recommend``, one line per user.
 
     The file appears when it is complete, and replaces an existing one. Raises ``ParameterError`` for another ending.
@@ -165,8 +168,11 @@ def _frame(block: Block, vocab: Vocab, catalog: Catalog | None) -> pl.DataFrame:
     rows, ranks = np.nonzero(block.ranked.items >= 0)
     items = block.ranked.items[rows, ranks]
     ids = pl.Series("item", vocab.ids, dtype=pl.String)
+    people, nobody = pl.Series(block.users, dtype=pl.String), pl.Series([None] * len(block.users), dtype=pl.String)
+    guests = None if block.guests is None else pl.Series(block.guests)
     table: dict[str, Any] = {
-        "user": pl.Series(block.users, dtype=pl.String).gather(rows),
+        "user": (people if guests is None else nobody.zip_with(guests, people)).gather(rows),
+        **({} if guests is None else {"session": people.zip_with(guests, nobody).gather(rows)}),
         "rank": pl.Series(ranks.astype(np.uint32) + np.uint32(1)),
         "item": ids.gather(items).cast(pl.Int64) if vocab.integers else ids.gather(items),
     }

@@ -176,13 +176,23 @@ class Recommender:
         check_k(k)
         given, unknown = self.translation.of_log(log)
         yield from bulk.blocks(
-            self.model, given, log.user_ids, unknown, k, repeat=repeat, allow=self.available(), memory=memory
+            self.model,
+            given,
+            log.user_ids,
+            unknown,
+            k,
+            repeat=repeat,
+            allow=self.available(),
+            memory=memory,
+            guests=log.guests,
         )
 
     def _answers(self, block: bulk.Block) -> Iterator[Answer]:
         """The lists of one block of users."""
         for row, user in enumerate(block.users):
-            yield replace(self._answer(block.ranked, row, unknown=block.unknown[row]), user=user)
+            answer = self._answer(block.ranked, row, unknown=block.unknown[row])
+            guest = block.guests is not None and bool(block.guests[row])
+            yield replace(answer, session=user) if guest else replace(answer, user=user)
 
     # -- new items ------------------------------------------------------------------------------------------------
 
