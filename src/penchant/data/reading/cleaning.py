@@ -12,7 +12,7 @@ from penchant.core.histories import Bools, Floats, Ints, Longs, ValuesAre
 from penchant.data.reading.batches import BadRow, Batch
 from penchant.data.reading.columns import is_quantity, is_rating
 from penchant.data.reading.dates import MISSING
-from penchant.data.reading.ids import FLOAT32, IdTable
+from penchant.data.reading.ids import FLOAT32, NO_ID, IdTable
 from penchant.data.reading.numbers import numbers
 from penchant.data.reading.times import YEAR_2100, Clock
 
@@ -25,7 +25,6 @@ PARTS = {
     **dict.fromkeys(("valid", "validation", "val", "dev", "eval", "vali", "验证", "验证集"), "valid"),
     **dict.fromkeys(("test", "testing", "te", "holdout", "测试", "测试集"), "test"),
 }
-NO_ID = "the id is missing"
 NOT_A_TIME = "this is not a time"
 TOO_LARGE = "the value is outside -1,000,000,000 to 1,000,000,000"
 Refuse = Callable[[str, Bools, str], None]  # a role, the rows and the reason
@@ -187,8 +186,8 @@ class Cleaner:
         refuse("value", broken, "this is not a number")
         refuse("value", np.isinf(number), "the value is infinite")
         refuse("value", np.abs(np.nan_to_num(number, posinf=0, neginf=0)) > VALUE_BOUND, TOO_LARGE)
-        if raw.dtype == pl.String:
-            written = raw.str.strip_chars().fill_null("").to_numpy().astype(np.str_) != ""
+        if raw.dtype == pl.String and missing.any():
+            written = (raw.str.strip_chars().fill_null("") != "").to_numpy()
             refuse("value", missing & written, "the value is not a number (NaN)")
         if self.decided is None:
             usable = number[np.isfinite(number)]
@@ -207,7 +206,7 @@ class Cleaner:
             self.low, self.high = min(self.low, float(finite.min())), max(self.high, float(finite.max()))
             self.whole = self.whole and bool((finite == np.floor(finite)).all())
             if len(self.distinct) <= MAX_RATINGS:
-                self.distinct.update(np.unique(finite).tolist()[: MAX_RATINGS + 1])
+                self.distinct.update(pl.Series(finite).unique().to_list()[: MAX_RATINGS + 1])
 
     def _watch_times(self, micro: Longs, source: int, lines: Longs, raw: pl.Series) -> None:
         missing = micro == MISSING

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from penchant.core.histories import Ints, Longs
+from penchant.core.histories import Bools, Ints, Longs
 from penchant.data.reading.nested import JSON_LIST, JSON_OBJECT
 from penchant.data.vocab import MAX_ID_BYTES, normalise_id
 from penchant.errors import DataError
@@ -15,6 +16,7 @@ from penchant.errors import DataError
 _WHOLE = r"^-?\d+\.0+$"
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _BLANK = " \t\r\n"
+NO_ID = "the id is missing"
 _FLOAT = r"^\s*-?\d+(?:\.0+|(?:\.\d+)?[eE]\+\d+)\s*$"  # whole numbers as floats are written
 FLOAT64, FLOAT32 = float(2**53), float(2**24)  # from here on, floats skip whole numbers
 MISSING_WORDS = ("nan", "null", "none", "n/a", "na", "nil", "\\n", "undefined", "#n/a")
@@ -38,7 +40,7 @@ def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
         )
     text = raw.cast(pl.String)
     if raw.dtype.is_integer():
-        return text, text.is_null().replace_strict({True: "the id is missing", False: None}, return_dtype=pl.String)
+        return text, text.is_null().replace_strict({True: NO_ID, False: None}, return_dtype=pl.String)
     table = pl.DataFrame({"id": text}).with_columns(pl.col("id").str.strip_chars(_BLANK))
     table = table.with_columns(
         pl.when(pl.col("id").str.contains(_WHOLE))
@@ -47,7 +49,7 @@ def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
         .alias("id")
     ).with_columns(
         pl.when(pl.col("id").is_null() | (pl.col("id") == ""))
-        .then(pl.lit("the id is missing"))
+        .then(pl.lit(NO_ID))
         .when(pl.col("id").str.contains(_CONTROL))
         .then(pl.lit("the id contains a control character"))
         .when(pl.col("id").str.len_bytes() > MAX_ID_BYTES)
@@ -75,82 +77,145 @@ def _one_by_one(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
             reasons.append(None)
         except DataError:
             ids.append(None)
-            reasons.append("the id is missing" if value is None or value != value else "an id cannot be infinite")  # noqa: PLR0124  # NaN
+            reasons.append(NO_ID if value is None or value != value else "an id cannot be infinite")  # noqa: PLR0124  # NaN
     return pl.Series(ids, dtype=pl.String), pl.Series(reasons, dtype=pl.String)
 
 
 @dataclass
+class Spellings:
+    """Texts seen in a column of ids, numbered by polars, and what is known of each; all arrays are ``(texts,)``."""
+
+    categories: pl.Categories = field(default_factory=lambda: pl.Categories.random("penchant", pl.UInt32))
+    held: pl.Series | None = None  # polars forgets the numbers of categories that no column uses
+    spelled: list[str | None] = field(default_factory=list)  # the id of a text
+    reasons: list[str] = field(default_factory=list)
+    reason: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int16))  # into ``reasons``; -1: a good id
+    code: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int32))  # the number of the id, -1: none yet
+    respelled: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    merged: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+
+    def number(self, raw: pl.Series) -> Longs:
+        """The number of the text of each row, ``(rows,)``; -1 for a missing one."""
+        column = raw.cast(pl.Categorical(self.categories))
+        self.held = column.head(0) if self.held is None else self.held
+        coded = column.to_physical()
+        numbers = (coded.cast(pl.Int64).fill_null(-1) if coded.null_count() else coded).to_numpy().astype(np.int64)
+        top = int(numbers.max(initial=-1)) + 1
+        if top > len(self.spelled):
+            fresh = np.flatnonzero(numbers >= len(self.spelled))
+            _, at = np.unique(numbers[fresh], return_index=True)
+            self._learn(raw.gather(fresh[at]))
+        return numbers
+
+    def _learn(self, texts: pl.Series) -> None:
+        """Note the id of each new text, in the order of their numbers."""
+        spelled, reasons = normalised(texts)
+        for sign, pattern, kind in (("{", JSON_OBJECT, "object"), ("[", JSON_LIST, "list")):
+            suspects = texts.str.strip_chars_start().str.starts_with(sign)
+            if suspects.any():
+                nested = suspects & texts.str.contains(pattern)
+                reasons = reasons.set(nested, f"the id is a JSON {kind}, not text or a number")
+        self.reasons += [one for one in reasons.drop_nulls().unique(maintain_order=True) if one not in self.reasons]
+        known = {one: n for n, one in enumerate(self.reasons)}
+        codes = np.array([-1 if one is None else known[one] for one in reasons], dtype=np.int16)
+        self.spelled += spelled.to_list()
+        self.reason = np.concatenate([self.reason, codes])
+        self.code = np.concatenate([self.code, np.full(len(texts), -1, dtype=np.int32)])
+        changed = (spelled != texts).fill_null(value=False).to_numpy()
+        self.respelled = np.concatenate([self.respelled, changed])
+        self.merged = np.concatenate([self.merged, _were_floats(texts).to_numpy()])
+
+
+def _were_floats(distinct: pl.Series) -> pl.Series:
+    """Which ids are floats beyond the whole numbers that floats hold exactly."""
+    if distinct.dtype.is_float():
+        limit = FLOAT32 if distinct.dtype == pl.Float32 else FLOAT64
+        return ((distinct.abs() >= limit) & (distinct == distinct.floor())).fill_null(value=False)
+    found = pl.Series(np.zeros(len(distinct), dtype=np.bool_))
+    if distinct.dtype != pl.String:
+        return found
+    floats = distinct.str.contains(_FLOAT).fill_null(value=False)
+    if floats.any():
+        found = floats & (distinct.set(~floats, None).cast(pl.Float64, strict=False).abs() >= FLOAT64)
+    return found.fill_null(value=False)
+
+
+@dataclass
 class IdTable:
-    """Ids and their numbers; remembers where each id first stood, and how often an id was written another way."""
+    """Ids and their numbers; remembers the first line of each id, and how often an id had another spelling."""
 
     role: str
     index: dict[str, int] = field(default_factory=dict)
     first_line: list[int] = field(default_factory=list)
     first_source: list[int] = field(default_factory=list)
-    respelled: int = 0  # rows whose id was written in another way than the one it has
+    respelled: int = 0  # rows whose id has another spelling than the usual one
     respelled_example: tuple[int, int, str] | None = None  # source, line, value
     merged: int = 0  # rows whose id is a number that floats cannot tell from its neighbours
     merged_example: tuple[int, int, str] | None = None
+    texts: Spellings = field(default_factory=Spellings)
 
-    def refused(self, raw: pl.Series) -> list[tuple[str, np.ndarray]]:
-        """Reasons and the rows ``(rows,)`` they are true of."""
+    def refused(self, raw: pl.Series) -> list[tuple[str, Bools]]:
+        """Reasons and the rows ``(rows,)`` they apply to."""
+        if raw.dtype == pl.String:
+            numbers = self.texts.number(raw)
+            if not self.texts.reasons and numbers.min(initial=0) >= 0:
+                return []
+            reason = np.append(self.texts.reason, np.int16(-1))[numbers]  # -1 picks the last
+            missing = numbers < 0
+            found = [(text, reason == n) for n, text in enumerate(self.texts.reasons) if (reason == n).any()]
+            same = next((rows for text, rows in found if text == NO_ID), None)
+            if same is not None:
+                same |= missing
+            return found if same is not None or not missing.any() else [*found, (NO_ID, missing)]
         distinct = raw.unique()
         _, reasons = normalised(distinct)
         out = []
-        for reason in reasons.drop_nulls().unique(maintain_order=True).to_list():
-            values = distinct.filter(reasons == reason)
+        for text in reasons.drop_nulls().unique(maintain_order=True).to_list():
+            values = distinct.filter(reasons == text)
             rows = raw.is_in(values.implode(), nulls_equal=True)
-            out.append((reason, rows.to_numpy().astype(np.bool_)))
-        if distinct.dtype == pl.String:
-            for sign, pattern, kind in (("{", JSON_OBJECT, "object"), ("[", JSON_LIST, "list")):
-                suspects = distinct.filter(distinct.str.strip_chars().str.starts_with(sign))
-                values = suspects.filter(suspects.str.contains(pattern)) if len(suspects) else suspects
-                if len(values):
-                    found = raw.is_in(values.implode()).fill_null(value=False)
-                    out.append((f"the id is a JSON {kind}, not text or a number", found.to_numpy()))
+            out.append((text, rows.to_numpy().astype(np.bool_)))
         return out
-
-    def _watch_floats(self, raw: pl.Series, distinct: pl.Series, lines: Longs, source: int) -> None:
-        """Count ids that were floats beyond the whole numbers that floats hold exactly."""
-        if raw.dtype.is_float():
-            limit = FLOAT32 if raw.dtype == pl.Float32 else FLOAT64
-            suspects = distinct.filter((distinct.abs() >= limit) & (distinct == distinct.floor()))
-        elif raw.dtype == pl.String:
-            floats = distinct.filter(distinct.str.contains(_FLOAT))
-            if not len(floats):
-                return
-            suspects = floats.filter((floats.cast(pl.Float64, strict=False).abs() >= FLOAT64).fill_null(value=False))
-        else:
-            return
-        if len(suspects):
-            rows = raw.is_in(suspects.implode())
-            self.merged += int(rows.sum())
-            if self.merged_example is None:
-                where = int(rows.arg_true()[0])
-                self.merged_example = (source, int(lines[where]), str(raw[where]))
 
     def encode(self, raw: pl.Series, lines: Longs, source: int) -> Ints:
         """Numbers of ids that were not refused, shape ``(rows,)``; new ids get the next numbers, in order."""
-        at = raw.arg_unique()
-        distinct = raw.gather(at)
-        spelled, _ = normalised(distinct)
-        first = lines[at.to_numpy()]
-        codes = np.empty(len(distinct), dtype=np.int32)
+        if raw.dtype == pl.String:
+            texts = self.texts
+            numbers = texts.number(raw)
+            new = np.flatnonzero(texts.code[numbers] < 0)
+            if len(new):
+                fresh, at = np.unique(numbers[new], return_index=True)
+                order = np.argsort(at)
+                names = [texts.spelled[n] for n in fresh[order].tolist()]
+                texts.code[fresh[order]] = self._codes(names, lines[new[at[order]]], source)
+            self._note(texts.respelled[numbers], texts.merged[numbers], raw, lines, source)
+            return texts.code[numbers]
+        first = raw.arg_unique()
+        distinct = raw.gather(first)
+        codes = self._codes(normalised(distinct)[0].to_list(), lines[first.to_numpy()], source)
+        floats, nothing = _were_floats(distinct), np.zeros(0, dtype=np.bool_)
+        merged = raw.is_in(distinct.filter(floats).implode()).to_numpy() if floats.any() else nothing
+        self._note(nothing, merged, raw, lines, source)
+        return raw.replace_strict(distinct, pl.Series(codes), return_dtype=pl.Int32).to_numpy()
+
+    def _codes(self, names: Sequence[str | None], lines: Longs, source: int) -> Ints:
+        """Numbers of ids in the order of their first rows, at ``lines``."""
+        codes = np.empty(len(names), dtype=np.int32)
         index = self.index
-        for row, name in enumerate(spelled.to_list()):
+        for row, name in enumerate(names):
+            assert name is not None  # it was not refused
             code = index.get(name)
             if code is None:
                 code = index[name] = len(index)
-                self.first_line.append(int(first[row]))
+                self.first_line.append(int(lines[row]))
                 self.first_source.append(source)
             codes[row] = code
-        self._watch_floats(raw, distinct, lines, source)
-        if raw.dtype == pl.String:
-            changed = spelled != distinct
-            if changed.any():
-                rows = raw.is_in(distinct.filter(changed).implode())
-                self.respelled += int(rows.sum())
-                if self.respelled_example is None:
-                    where = int(rows.arg_true()[0])
-                    self.respelled_example = (source, int(lines[where]), str(raw[where]))
-        return raw.replace_strict(distinct, pl.Series(codes), return_dtype=pl.Int32).to_numpy()
+        return codes
+
+    def _note(self, respelled: Bools, merged: Bools, raw: pl.Series, lines: Longs, source: int) -> None:
+        """Count rows with another spelling, and rows whose ids were floats."""
+        for name, rows in (("respelled", respelled), ("merged", merged)):
+            if rows.any():
+                setattr(self, name, getattr(self, name) + int(rows.sum()))
+                if getattr(self, f"{name}_example") is None:
+                    where = int(np.argmax(rows))
+                    setattr(self, f"{name}_example", (source, int(lines[where]), str(raw[where])))

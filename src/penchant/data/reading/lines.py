@@ -31,6 +31,7 @@ class Lines:
         self.path, self.source, self.encoding, self.guessed = path, source, encoding, guessed
         self.torn: BadRow | None = None
         self.unfinished = False  # whether the last line has no line end
+        self.data: bytes | None = None  # the block as UTF-8 with plain line ends; None if it is anything else
 
     def blocks(self) -> Iterator[tuple[pl.Series, int, bool, bool, float]]:
         """``(lines, number of the first, whether it is the last block, damaged, share read)``."""
@@ -78,6 +79,8 @@ class Lines:
                     last = rest.decode(encoding, errors="replace")
                     reason = f"{broken} in the middle of this row"
                     self.torn = BadRow(first + len(lines), "", last[:80], reason, last)
+                plain = encoding == "utf-8" and not (damaged or wide or block.startswith(codecs.BOM_UTF8))
+                self.data = block if plain and "\r" not in text else None
                 yield lines, first, ended, damaged, file.share()
                 first += len(lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 
 from penchant.core.histories import Longs
 from penchant.data.reading.cleaning import Cleaner
@@ -45,9 +46,26 @@ def event_order(
     same = np.ones(len(users) - 1, dtype=np.bool_)
     for key in reversed(keys):
         if (same & (key[1:] < key[:-1])).any():
-            return np.lexsort(keys)
+            return _sorted(keys)
         same &= key[1:] == key[:-1]
     return None
+
+
+def _sorted(keys: list[np.ndarray]) -> np.ndarray:
+    """The order by the last key, then the ones before it; equal rows stay as they are.
+
+    Times and users fit into one number of 64 bits as a rule, which sorts several times faster.
+    """
+    if len(keys) == 2:
+        times, users = keys
+        low = int(times.min())
+        since = times - low
+        step = 1 if (since % 1_000_000).any() else 1_000_000
+        span = (int(since.max()) // step) + 1
+        if low > -(2**61) and span * (int(users.max()) + 1) < 2**63:
+            packed = pl.DataFrame({"key": users.astype(np.int64) * span + since // step})
+            return packed.select(pl.arg_sort_by("key", maintain_order=True)).to_series().to_numpy()
+    return np.lexsort(keys)
 
 
 def look_for_disorder(trace: Trace, users: np.ndarray, times: np.ndarray | None) -> None:

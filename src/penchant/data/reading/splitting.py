@@ -79,6 +79,15 @@ def split_record(text: str, separator: str) -> list[str]:
         at = found + len(separator)
 
 
+def after_lines(data: bytes, count: int) -> bytes:
+    """A text without its first lines."""
+    at = 0
+    for _ in range(count):
+        found = data.find(b"\n", at)
+        at = len(data) if found < 0 else found + 1
+    return data[at:] if at else data
+
+
 @dataclass
 class Splitter:
     """Splits blocks of lines into the wanted fields; keeps a record that continues in the next block."""
@@ -89,8 +98,22 @@ class Splitter:
     header: str | None = None  # the line of the header, to recognise it in concatenated files
     pending: list[str] = field(default_factory=list)
 
-    def split(self, lines: pl.Series, first: int, *, final: bool, damaged: bool = False, share: float = 1.0) -> Batch:
-        """The rows of a block of lines; ``first`` is the number of its first line."""
+    def split(
+        self,
+        lines: pl.Series,
+        first: int,
+        *,
+        final: bool,
+        damaged: bool = False,
+        share: float = 1.0,
+        data: bytes | None = None,
+    ) -> Batch:
+        """The rows of a block of lines; ``first`` is the number of its first line.
+
+        ``data`` are the same lines as UTF-8 with plain line ends, if the caller has them.
+        """
+        if data is not None and not self.pending and (fields := self._regular(data, len(lines))) is not None:
+            return Batch(fields, numbered(first, len(lines)), lines, [], share)
         if self.pending:
             first -= len(self.pending)
             lines = pl.concat([pl.Series(self.pending, dtype=pl.String), lines])
@@ -154,6 +177,33 @@ class Splitter:
             lines, text, numbers = lines.filter(good), text.filter(good), numbers[good.to_numpy()]
         fields = text.str.split_exact(separator, self.n_fields - 1).struct.unnest()
         return self._frame(fields, numbers, lines)
+
+    def _regular(self, data: bytes, rows: int) -> pl.DataFrame | None:
+        """The fast path for a block of complete lines without quotes; None if it does not apply.
+
+        With the right number of separators in all, a line with too few fields means another with too many, which
+        polars refuses.
+        """
+        separator = self.separator.encode()
+        header = None if self.header is None else self.header.encode()
+        if len(separator) != 1 or self.separator == WHITESPACE or not rows or b'"' in data:
+            return None
+        if data.count(separator) != rows * (self.n_fields - 1) or (header is not None and header in data):
+            return None
+        try:
+            fields = pl.read_csv(
+                data,
+                separator=self.separator,
+                has_header=False,
+                quote_char=None,
+                schema={f"f{i}": pl.String for i in range(self.n_fields)},
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        if fields.shape != (rows, self.n_fields):
+            return None
+        columns = [fields.to_series(column) for column in self.wanted]
+        return pl.DataFrame({f"c{i}": c.fill_null("") if c.null_count() else c for i, c in enumerate(columns)})
 
     def _regular_quotes(self, lines: pl.Series, numbers: np.ndarray) -> pl.DataFrame | None:
         """The fast path for a block in which every record is one complete line; None if it does not apply."""

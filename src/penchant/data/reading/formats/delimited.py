@@ -11,7 +11,7 @@ from penchant.data.reading.formats.unknown import is_foreign
 from penchant.data.reading.lines import Lines, first_lines
 from penchant.data.reading.opening import attributed_to
 from penchant.data.reading.sniffing import Dialect, separator_name, sniff
-from penchant.data.reading.splitting import Splitter
+from penchant.data.reading.splitting import Splitter, after_lines
 
 
 class Delimited(Format):
@@ -49,7 +49,8 @@ def _batches(reader: Lines, dialect: Dialect, wanted: Sequence[int]) -> Iterator
     for lines, first, final, damaged, share in reader.blocks():
         here = min(skip, len(lines))
         skip -= here
-        batch = splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share)
+        data = None if reader.data is None else after_lines(reader.data, here)
+        batch = splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share, data=data)
         if last is not None:
             batch = last.check(batch, unfinished=final and reader.unfinished)
         batch.bad.extend([reader.torn] if final and reader.torn else [])
