@@ -120,8 +120,8 @@ def test_a_file_without_catalogue_or_users(rec: Recommender, log: Interactions, 
 
 def test_another_ending_is_refused_before_any_work(rec: Recommender, log: Interactions, tmp_path: Path) -> None:
     with pytest.raises(ParameterError) as refused:
-        rec.write_all(log, tmp_path / "sub" / "lists.csv")
-    assert str(refused.value) == "lists are written to a .parquet or a .jsonl file, not to 'lists.csv'"
+        rec.write_all(log, tmp_path / "sub" / "lists.txt")
+    assert str(refused.value) == "lists are written to a .parquet, .jsonl or .csv file, not to 'lists.txt'"
     assert not (tmp_path / "sub").exists()
 
 

@@ -80,7 +80,8 @@ def write(
     """Write blocks to a file.
 
     - ``.parquet`` and ``.csv``: user (and session, if the log has guests), rank, item, title, score, fallback; one row
-      per recommendation. In ``.csv``, titles that a spreadsheet would run get a ``'`` before them; with ``spreadsheet`` ids do, too.
+      per recommendation. In ``.csv``, titles that a spreadsheet would run get a ``'`` before them; with ``spreadsheet``
+      ids do, too.
     - ``.jsonl``: the JSON object of ``recommend``, one line per user.
 
     The file appears when it is complete, and replaces an existing one. Raises ``ParameterError`` for another ending.
@@ -114,7 +115,7 @@ def _jsonl(made: Iterator[Block], answers: Callable[[Block], Iterable[Answer]], 
 def _csv(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, target: Path, *, spreadsheet: bool) -> None:
     import polars as pl
 
-    texts = ["title", *(("user", "item") if spreadsheet else ())]
+    texts = ["title", *(("user", "session", "item") if spreadsheet else ())]
     with target.open("wb") as file:
         header = True
         for block in _or_empty(made):
