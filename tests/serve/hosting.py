@@ -20,6 +20,7 @@ from penchant.models.item_knn import ItemKNN
 from penchant.models.popular import Popular
 from penchant.serve.app import make_app
 from penchant.serve.common.settings import Settings
+from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 from penchant.training.fit import fit
 
@@ -54,7 +55,15 @@ def hosted(**settings: Any) -> Iterator[tuple[str, Service]]:
     """A service that listens; its address and itself."""
     service = Service(Settings(**{"keep": "0", **settings}))
     service.open()
-    config = uvicorn.Config(make_app(service), port=0, log_config=None, access_log=False, ws="none", lifespan="on")
+    config = uvicorn.Config(
+        make_app(service),
+        port=0,
+        http=bounded(service.settings),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        lifespan="on",
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -15,6 +15,7 @@ from penchant.errors import ParameterError, PenchantError
 from penchant.serve.app import make_app
 from penchant.serve.common.logs import configure
 from penchant.serve.common.settings import Settings
+from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 
 SWITCH = 0.0005  # seconds: the thread of the writer gets its turn soon while the event loop is busy
@@ -58,6 +59,7 @@ def serve(
         make_app(service),
         host=settings.host,
         port=settings.port,
+        http=bounded(settings),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -43,6 +43,10 @@ class Settings:
         60.0, "seconds after an erasure until the store is rewritten without the data", low=0, high=30 * 86_400
     )
     clean_share: float = setting(0.05, "the largest share of time that rewriting may take", low=0.001, high=1)
+    max_head: int = setting(65_536, "bytes of the head of a request", low=1024, high=2**20)
+    head_seconds: float = setting(10.0, "seconds until the head of a request has arrived", low=0.1, high=600)
+    body_seconds: float = setting(30.0, "seconds until the body of a request has arrived", low=0.1, high=3600)
+    max_connections: int = setting(2000, "open connections; one more is closed", low=1, high=1_000_000)
     why_k: int = setting(200, "the most items of an answer with reasons", low=1, high=1000)
     heavy_running: int = setting(2, "expensive answers that are computed at once", low=1, high=256)
     heavy_waiting: int = setting(16, "expensive answers that may wait for their turn", low=0, high=10_000)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from starlette.requests import ClientDisconnect
+
 from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.common.settings import is_loopback
 from penchant.serve.service import Service
@@ -24,6 +26,7 @@ Headers = list[tuple[bytes, bytes]]
 JSON_TYPES = (b"application/json", b"application/problem+json")
 FORM_TYPES = (b"application/x-www-form-urlencoded",)
 UNCOUNTED = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # monitoring, and files that cost nothing
+HUNG_UP = 499  # the status in the metrics for a client that went before its request was complete
 PAGES = "/ui/"  # its forms carry a token of their own
 WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 # A proxy on this machine connects from this machine on behalf of others.
@@ -70,6 +73,8 @@ class Middleware:
                 await self.app(scope, exchange.receive, exchange.send)
             else:
                 await problem.response()(scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = HUNG_UP
         except Exception:
             log.exception("a request failed", extra={"data": {"route": _route(scope), "method": scope["method"]}})
             if not exchange.started:
