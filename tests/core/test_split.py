@@ -85,4 +85,5 @@ def test_keys_are_found_among_others() -> None:
     keys, among = np.array([5, 0, 9, 3, 10]), np.array([9, 3, 3, 1])
     assert contained(keys, among).tolist() == [False, False, True, True, False]
     assert contained(keys, among).dtype == np.bool_
-    assert contained(keys, np.empty(0, np.int64)).tolist() == [False] * 5
+    nothing = contained(keys, np.empty(0, np.int64))
+    assert nothing.tolist() == [False] * 5 and nothing.dtype == np.bool_
