@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from penchant.core.memory import limited, require_start
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
 from penchant.data.reading.places import expand, inputs
@@ -154,6 +155,15 @@ class ReadOptions:
         Path | None,
         typer.Option("--rejected", help="The file for bad rows, instead of LOG.rejected.csv.", rich_help_panel=PANEL),
     ] = None
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="What the process may take: 4GiB. By default reading takes half of what is free.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
     force: Annotated[
         bool,
         typer.Option("--force", help="Replace existing outputs; an input is never replaced.", rich_help_panel=PANEL),
@@ -208,7 +218,8 @@ def reading_options(command: Callable[..., R]) -> Callable[..., R]:
 
     def run(**given: Any) -> R:
         reading = ReadOptions(**{name: given.pop(name) for name in names})
-        return command(**given, reading=reading)
+        with limited(reading.memory):
+            return command(**given, reading=reading)
 
     parameters = [*(p.replace(kind=Parameter.KEYWORD_ONLY) for p in own), *options]
     run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
@@ -228,6 +239,7 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
 
 def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
     """As ``read_log``; with ``trace`` also the line of each event in its file."""
+    require_start()
     from penchant.data.reading.assemble import read_traced
 
     if not options.logs:

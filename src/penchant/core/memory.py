@@ -2,21 +2,89 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from penchant.errors import MemoryLimitError
+from penchant.errors import MemoryLimitError, ParameterError
 
 SHARE = 0.8  # of the free memory, at most, for one piece of work
 MIB = 2**20
 
 
-def free_bytes(root: Path = Path("/")) -> int | None:
-    """Free bytes of the machine, or of the container (cgroup 1 or 2) if that is less; None if both are unknown.
+START = 640 * MIB  # address space of polars and its threads, most of it never touched
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*$", re.IGNORECASE)
+_allowed: list[int] = []  # limits in force, in bytes of this process
 
-    ``root`` is the folder of ``proc`` and ``sys``.
+
+def free_bytes(root: Path = Path("/")) -> int | None:
+    """Free bytes: the least of what the machine, the container, ``ulimit -v`` and ``limited`` leave.
+
+    None if none of these is known. ``root`` is where ``proc`` and ``sys`` are found; containers are cgroups 1 and 2.
     """
-    known = [free for free in (_machine(root), _container(root)) if free is not None]
-    return min(known) if known else None
+    known = [_machine(root), _container(root)]
+    if root == Path("/"):
+        known += [_address_space(), *(max(0, limit - _used(1)) for limit in _allowed)]
+    found = [free for free in known if free is not None]
+    return min(found) if found else None
+
+
+def budget() -> int | None:
+    """Bytes that reading may take: all that ``limited`` leaves, otherwise half of what is free; None if unknown."""
+    free = free_bytes()
+    return free if free is None or _allowed else free // 2
+
+
+@contextmanager
+def limited(size: int | str | None) -> Iterator[None]:
+    """Within this context, the process is to stay below ``size``: bytes, or a text such as ``4GiB``; None: no limit.
+
+    Raises ``ParameterError`` for a size that is not one.
+    """
+    limit = None if size is None else parse_size(size)
+    if limit is not None:
+        _allowed.append(limit)
+    try:
+        yield
+    finally:
+        if limit is not None:
+            _allowed.remove(limit)
+
+
+def parse_size(size: int | str) -> int:
+    """A number of bytes: ``4GiB``, ``500M``, ``1000000``; raises ``ParameterError`` for anything else."""
+    match = _SIZE.match(str(size))
+    found = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")) if match else 0
+    if found <= 0:
+        raise ParameterError(f"{size!r} is not an amount of memory: write 4GiB, 500MiB or a number of bytes")
+    return found
+
+
+def require_start() -> None:
+    """Raise ``MemoryLimitError`` if ``ulimit -v`` leaves too little for polars, which would abort the process."""
+    left = _address_space()
+    if left is not None and left < START:
+        raise MemoryLimitError(
+            f"reading needs {START // MIB} MiB of address space, and ulimit -v leaves {left // MIB:,} MiB: raise it"
+        )
+
+
+class Meter:
+    """Adds up what a piece of work holds in memory, and refuses to go beyond the budget."""
+
+    def __init__(self, what: str, *, factor: float = 1.0) -> None:
+        self.what, self.factor = what, factor  # the work takes `factor` times what it holds
+        self.limit, self.held = budget(), 0
+
+    def add(self, size: int, where: str = "") -> None:
+        """Count ``size`` more bytes; raises ``MemoryLimitError`` with the budget if they are too many."""
+        self.held += size
+        if self.limit is not None and self.factor * self.held > self.limit:
+            raise MemoryLimitError(
+                f"{self.what} needs more than the {self.limit / MIB:,.0f} MiB of memory that it may take{where}: "
+                "read fewer rows or columns, allow more (--memory, memory=...), or use a larger machine"
+            )
 
 
 def fits(needed: int) -> bool:
@@ -33,6 +101,26 @@ def require(needed: int, what: str, instead: str) -> None:
             f"{what} needs {needed / MIB:,.0f} MiB, {free / MIB:,.0f} MiB are free and at most {SHARE:.0%} of that "
             f"({SHARE * free / MIB:,.0f} MiB) may be taken: {instead}"
         )
+
+
+def _address_space() -> int | None:
+    """What ``ulimit -v`` leaves; None if it sets no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else max(0, limit - _used(0))
+
+
+def _used(which: int) -> int:
+    """Bytes of this process: 0 its address space, 1 its resident memory; 0 if unknown."""
+    import os
+
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[which]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return 0
 
 
 def _machine(root: Path) -> int | None:

@@ -35,6 +35,7 @@ def read_interactions(
     by: Literal["user", "session", "basket"] | None = None,
     ids: Literal["text", "as given"] = "text",
     max_history: int = 500,
+    memory: int | str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Interactions:
     """Read a log of who did what from files, globs or tables in memory; several sources become one log.
@@ -62,32 +63,37 @@ def read_interactions(
     or False for none; ``force`` replaces an existing file that holds no rejected rows, but never an input). With
     ``strict`` they are an error. ``progress`` is called with a text and a share from 0 to 1. Raises ``DataError`` if
     nothing can be used and ``ParameterError`` for invalid options. Memory: about 50 bytes an event plus the ids; text
-    is read in blocks of 16 MiB.
+    is read in blocks of at most 16 MiB. ``memory`` (``"4GiB"``) is what the process may take, by default reading takes
+    half of what is free; beyond it, ``MemoryLimitError`` is raised.
     """
+    from penchant.core.memory import limited, require_start
+
+    require_start()
     from penchant.data.reading.assemble import read
     from penchant.data.reading.query import query
 
     first = source if isinstance(source, (list, tuple)) else [] if source is None else [source]
     sources = [*first, *more, *([] if sql is None else [query(sql, url)])]
-    return read(
-        sources,
-        columns=columns,
-        kinds=kinds,
-        values=values,
-        weight=weight,
-        positive=positive,
-        refund=refund,
-        sep=sep,
-        encoding=encoding,
-        time_format=time_format,
-        time_zone=time_zone,
-        day_first=day_first,
-        strict=strict,
-        rejected=rejected if rejected is None or isinstance(rejected, bool) else str(rejected),
-        force=force,
-        items=items,
-        by=by,
-        ids=ids,
-        max_history=max_history,
-        progress=progress,
-    )
+    with limited(memory):
+        return read(
+            sources,
+            columns=columns,
+            kinds=kinds,
+            values=values,
+            weight=weight,
+            positive=positive,
+            refund=refund,
+            sep=sep,
+            encoding=encoding,
+            time_format=time_format,
+            time_zone=time_zone,
+            day_first=day_first,
+            strict=strict,
+            rejected=rejected if rejected is None or isinstance(rejected, bool) else str(rejected),
+            force=force,
+            items=items,
+            by=by,
+            ids=ids,
+            max_history=max_history,
+            progress=progress,
+        )

@@ -12,6 +12,7 @@ import numpy as np
 
 from penchant.core.curve import Curve, Shape
 from penchant.core.histories import Bools, Floats, ValuesAre
+from penchant.core.memory import Meter
 from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
 from penchant.data.reading.cleaning import NOT_A_TIME, Cleaned, Cleaner
@@ -34,6 +35,8 @@ from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError
 
 Progress = Callable[[str, float], None]
+ASSEMBLING = 3.0  # times the size of the arrays: they are joined, then sorted
+ID_BYTES = 60  # of an id in the tables, a third of what it takes, because it is not copied
 _INTEGER = re.compile(r"^(0|-?[1-9]\d*)$")
 
 
@@ -96,9 +99,10 @@ def read_traced(
     # a log without header has no name to go by: the values alone decide
     cleaner = Cleaner(by, None if values == "none" or name is None else "rating" if unnamed else name, values, guest)
     parts: list[list[Cleaned]] = []
+    meter = Meter("reading this log", factor=ASSEMBLING)
     with refused:
         for number, one in enumerate(opened):
-            parts.append(_clean(one, number, values, cleaner, refused, progress))
+            parts.append(_clean(one, number, values, cleaner, refused, meter, progress))
     report.sources = [one.table.source for one in opened]
     if strict:
         _refuse_merged(cleaner, report)
@@ -149,6 +153,7 @@ def _clean(
     values: ValuesAre | None,
     cleaner: Cleaner,
     refused: RejectedRows,
+    meter: Meter,
     progress: Progress | None,
 ) -> list[Cleaned]:
     left_out = {"user", "session", "basket"} - {cleaner.by, cleaner.guest} | ({"value"} if values == "none" else set())
@@ -159,7 +164,9 @@ def _clean(
         batch, ready = one_event_a_row(block, roles, source.columns, source.name)
         if len(ready) > len(roles):
             source.columns.setdefault("position", f"the place in {source.columns['item']}")
+        known = cleaner.n_ids
         cleaned, bad = cleaner.clean(batch, ready, one.clock, number)
+        meter.add(cleaned.nbytes + ID_BYTES * (cleaner.n_ids - known), f" after {source.rows:,} rows of {source.name}")
         source.rows += batch.frame.height + len(batch.bad)
         if refused.strict and bad and source.compression:
             # damage is the cause, and may show only at the end

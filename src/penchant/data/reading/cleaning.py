@@ -45,6 +45,11 @@ class Cleaned:
     positions: np.ndarray | None = None
     parts: Ints | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all its arrays."""
+        return sum(array.nbytes for array in vars(self).values() if array is not None)
+
 
 @dataclass
 class Seen:
@@ -84,6 +89,11 @@ class Cleaner:
     timeless: Seen = field(default_factory=Seen)
     blurred: Seen = field(default_factory=Seen)  # times in floats of 32 bits
     decided: ValuesAre | None = None
+
+    @property
+    def n_ids(self) -> int:
+        """The number of distinct ids so far."""
+        return len(self.users.index) + len(self.guests.index) + len(self.items.index)
 
     def clean(self, batch: Batch, roles: list[str], clock: Clock, source: int) -> tuple[Cleaned, list[BadRow]]:
         """The good rows as arrays, and the bad ones with their reasons, in the order of the source."""

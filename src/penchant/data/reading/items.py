@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from penchant.data.reading.batches import BadRow, Table
+from penchant.core.memory import Meter
+from penchant.data.reading.batches import BadRow, Batch, Table
 from penchant.data.reading.columns import index_of
 from penchant.data.reading.formats import open_source
 from penchant.data.reading.ids import normalised
@@ -61,7 +62,10 @@ def read_items(source: Any, *, sep: str | None = None, encoding: str | None = No
             )
         at = found[0]
     table.source.columns = {"item": names[at]}
-    batches = list(table.batches(range(len(names))))
+    meter, batches = Meter(f"reading {table.source.name}", factor=2), list[Batch]()
+    for batch in table.batches(range(len(names))):
+        meter.add(int(batch.frame.estimated_size()))
+        batches.append(batch)
     table.source.rows = sum(batch.frame.height + len(batch.bad) for batch in batches)
     if not sum(batch.frame.height for batch in batches):
         raise DataError("the item table has no usable rows", file=table.source.name)

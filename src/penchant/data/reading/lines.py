@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from penchant.core.memory import budget
 from penchant.data.reading.batches import BadRow
 from penchant.data.reading.encoding import sniff_encoding
 from penchant.data.reading.opening import HEAD, opened, read_fully
 from penchant.data.reading.report import Source
 from penchant.data.reading.sniffing import SAMPLE_LINES
+from penchant.errors import DataError, MemoryLimitError
 
 if TYPE_CHECKING:
     from penchant.data.reading.formats.base import Peek
 
 BLOCK = 1 << 24  # bytes of text that are parsed at once
+LONGEST = 1 << 24  # bytes of a line; no log has longer ones
+LEAST = 1 << 25  # bytes of memory without which no text is read
+SHARE = 64  # a block is at most this part of the budget: its rows take about forty times its size in the worst case
 
 
 class Lines:
@@ -33,8 +38,21 @@ class Lines:
         self.unfinished = False  # whether the last line has no line end
         self.data: bytes | None = None  # the block as UTF-8 with plain line ends; None if it is anything else
 
+    def _block(self) -> int:
+        """The size of a block that fits into the budget; raises ``MemoryLimitError`` if none does."""
+        limit = budget()
+        if limit is None:
+            return BLOCK
+        if limit < LEAST:
+            raise MemoryLimitError(
+                f"reading {self.source.name} needs at least {LEAST // 2**20} MiB of memory, and may take "
+                f"{limit / 2**20:,.0f} MiB: allow more (--memory, memory=..., ulimit -v), or use a larger machine"
+            )
+        return min(BLOCK, max(1 << 18, limit // SHARE))
+
     def blocks(self) -> Iterator[tuple[pl.Series, int, bool, bool, float]]:
         """``(lines, number of the first, whether it is the last block, damaged, share read)``."""
+        size = self._block()
         with opened(self.path) as file:
             wide = self.encoding.startswith(("utf-16", "utf-32"))  # a line end takes several bytes
             recode = codecs.getincrementaldecoder(self.encoding)("replace") if wide else None
@@ -42,9 +60,9 @@ class Lines:
             first, rest, ascii_so_far, old_mac = 1, b"", True, False
             ended = False
             while not ended:
-                data, broken = read_fully(file.stream, BLOCK)
+                data, broken = read_fully(file.stream, size)
                 self.source.damage = self.source.damage or broken
-                ended = len(data) < BLOCK
+                ended = len(data) < size
                 if recode is not None:
                     data = recode.decode(data, ended).encode()
                 data = rest + data
@@ -54,6 +72,13 @@ class Lines:
                     data = data.replace(b"\r", b"\n")
                 cut = len(data) if ended and not broken else data.rfind(b"\n") + 1
                 block, rest = data[:cut], data[cut:]
+                longest = max(LONGEST, size)
+                if len(rest) > longest or (block and len(block) > longest and len(block.split(b"\n", 1)[0]) > longest):
+                    at = first + block.count(b"\n")
+                    what = f"a line has more than {longest // 2**20:,} MiB"
+                    raise DataError(
+                        what, file=self.source.name, line=at, fix="Check that this is a log, with line ends"
+                    )
                 if not block and not ended:
                     continue
                 damaged = False

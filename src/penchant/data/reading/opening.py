@@ -15,6 +15,7 @@ from penchant.errors import DataError
 
 CUT_OFF = "the compressed file ends too early"
 AGAIN = "Fetch the file again, or write it again"
+PIECE = 1 << 10  # compressed bytes that are expanded at once: zstd makes up to 128 KiB of four bytes
 HEAD = 1 << 18  # bytes of a file that sniffing looks at
 
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
@@ -52,7 +53,7 @@ class Zstd:
     def read1(self, size: int) -> bytes:
         """From 1 to ``size`` bytes, none at the end. Raises ``EOFError`` if a frame is not complete."""
         while self.at >= len(self.ready):
-            self.compressed = self.compressed or self.raw.read(1 << 16)
+            self.compressed = self.compressed or self.raw.read(PIECE)
             if not self.compressed:
                 if self.frame is not None:
                     raise EOFError

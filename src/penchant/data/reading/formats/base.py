@@ -20,6 +20,7 @@ from penchant.data.reading.report import Source
 from penchant.errors import DataError
 
 ROWS = 1 << 20  # rows of a batch, where a format has no blocks of text
+MAX_COLUMNS = 20_000
 SAMPLE_ROWS = 200  # rows from which the roles of columns are guessed
 
 
@@ -121,6 +122,7 @@ class Format(ABC):
 
 def frame_table(source: Source, frame: pl.DataFrame, path: Path | None = None) -> Table:
     """A polars table as a source; raises ``DataError`` if it has no rows."""
+    check_width(frame.width, source.name)
     if not frame.height:
         raise DataError("the table holds no rows", file=source.name)
 
@@ -139,6 +141,13 @@ def frame_table(source: Source, frame: pl.DataFrame, path: Path | None = None) -
 
     source.header = True
     return Table(source, path, names, batches, as_sample(frame.head(SAMPLE_ROWS).select(columns.values())))
+
+
+def check_width(count: int, file: str) -> None:
+    """Raise ``DataError`` for more columns than a log or an item table has."""
+    if count > MAX_COLUMNS:
+        fix = "Write a row for each event: user, item, value, time"
+        raise DataError(f"it has more than {MAX_COLUMNS:,} columns", file=file, fix=fix)
 
 
 def as_sample(frame: pl.DataFrame) -> list[list[str | None]]:

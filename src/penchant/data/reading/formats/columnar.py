@@ -9,7 +9,7 @@ import polars as pl
 
 from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.formats import base
-from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample
+from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample, check_width
 from penchant.data.reading.nested import flat
 from penchant.data.reading.opening import AGAIN
 from penchant.errors import DataError
@@ -26,6 +26,7 @@ def open_columnar(one: Format, peek: Peek, *, magic: bytes, scan: Callable[[Path
         lazy = scan(path)
         columns = flat(lazy.collect_schema())
         names = list(columns)
+        check_width(len(names), peek.name)
         rows = int(lazy.select(pl.len()).collect().item())
         sample = lazy.head(SAMPLE_ROWS).select(columns.values()).collect()
     except UNREADABLE as error:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from penchant.data.reading.batches import Batch, Table
 from penchant.data.reading.endings import LastField
-from penchant.data.reading.formats.base import Format, Peek
+from penchant.data.reading.formats.base import Format, Peek, check_width
 from penchant.data.reading.formats.unknown import is_foreign
 from penchant.data.reading.lines import Lines, first_lines
 from penchant.data.reading.opening import attributed_to
-from penchant.data.reading.sniffing import Dialect, separator_name, sniff
+from penchant.data.reading.sniffing import SEPARATORS, Dialect, separator_name, sniff
 from penchant.data.reading.splitting import Splitter, after_lines
 
 
@@ -29,8 +29,11 @@ class Delimited(Format):
         """The table; separator, header and columns come from the first lines."""
         source = self.described(peek, encoding=shown(peek.codec), compression=peek.compression, damage=peek.damage)
         reader = Lines(peek.file, source, peek.codec, guessed=peek.encoding is None)
+        start = first_lines(peek)
+        # counted before the columns are found, which takes long for so many
+        check_width(1 + max(start[0].count(sep) for sep in (peek.sep or ",", *SEPARATORS)), peek.name)
         with attributed_to(peek.damage, peek.name):
-            dialect = sniff(first_lines(peek), peek.name, peek.sep, peek.named)
+            dialect = sniff(start, peek.name, peek.sep, peek.named)
         source.separator, source.header = separator_name(dialect.separator), dialect.header is not None
         source.layout = dialect.layout
         sample: list[list[str | None]] = [[*row] for row in dialect.sample]

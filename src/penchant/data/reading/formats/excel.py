@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from penchant.core.memory import Meter
 from penchant.data.reading.batches import Batch, Table
 from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample
 from penchant.data.reading.formats.cells import chosen, column, names_of
@@ -15,6 +16,7 @@ from penchant.data.reading.opening import AGAIN
 from penchant.errors import DataError, MissingExtraError
 
 ZIP, OLD = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+EXPANDS = 4  # bytes of memory for a byte of the sheet
 SEARCHED = 20  # rows in which the header is looked for: exports have a title or a logo above it
 
 
@@ -41,6 +43,7 @@ class Excel(Format):
             import python_calamine as calamine
         except ImportError as error:
             raise MissingExtraError("excel", f"{peek.name}: an Excel file") from error
+        _check_memory(peek)
         try:
             book = calamine.load_workbook(str(peek.file))
             visible = [s.name for s in book.sheets_metadata if s.visible == calamine.SheetVisibleEnum.Visible]
@@ -66,6 +69,16 @@ def _is_workbook(peek: Peek) -> bool:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         # a truncated archive has no list of members
         return b"xl/" in peek.head or b"[Content_Types].xml" in peek.head[:100]
+
+
+def _check_memory(peek: Peek) -> None:
+    """Raise ``MemoryLimitError`` if the cells do not fit into memory: a zip archive may expand a thousandfold."""
+    meter = Meter(f"reading {peek.name}", factor=EXPANDS)
+    try:
+        with zipfile.ZipFile(peek.file) as archive:
+            meter.add(sum(member.file_size for member in archive.infolist()))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        meter.add(peek.file.stat().st_size)
 
 
 def _table(one: Format, peek: Peek, rows: list[list[Any]], offset: int) -> Table:

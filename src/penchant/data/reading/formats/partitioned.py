@@ -9,7 +9,7 @@ import polars as pl
 
 from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.formats import base
-from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample
+from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample, check_width
 from penchant.data.reading.formats.columnar import UNREADABLE
 from penchant.data.reading.opening import AGAIN
 from penchant.data.reading.places import parquet_files
@@ -38,6 +38,7 @@ class PartitionedParquet(Format):
                 hive_schema=dict.fromkeys(keys, pl.String) if keys else None,
             )
             names = lazy.collect_schema().names()
+            check_width(len(names), peek.name)
             rows = int(lazy.select(pl.len()).collect().item())
             sample = lazy.head(SAMPLE_ROWS).collect()
         except UNREADABLE as error:

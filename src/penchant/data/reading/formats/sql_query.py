@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from penchant.core.memory import Meter
 from penchant.data.reading.batches import Table
 from penchant.data.reading.formats import base
 from penchant.data.reading.formats.base import Format, Peek, frame_table
@@ -78,10 +79,10 @@ def _fetched(connection: Any, sql: str) -> tuple[list[str], pl.DataFrame]:
     # exec_driver_sql: a colon or a percent sign in a text is no parameter
     result = connection.execution_options(stream_results=True, no_parameters=True).exec_driver_sql(sql)
     names = names_of(list(result.keys()))
-    parts = [
-        pl.DataFrame([column([row[at] for row in rows]).alias(f"c{at}") for at in range(len(names))])
-        for rows in result.partitions(base.ROWS // 8)
-    ]
+    parts, meter = list[pl.DataFrame](), Meter("the result of this query", factor=2)
+    for rows in result.partitions(base.ROWS // 8):
+        parts.append(pl.DataFrame([column([row[at] for row in rows]).alias(f"c{at}") for at in range(len(names))]))
+        meter.add(int(parts[-1].estimated_size()))
     if not parts:
         parts = [pl.DataFrame({f"c{at}": pl.Series([], dtype=pl.String) for at in range(len(names))})]
     return names, pl.concat(_alike(parts), how="vertical")

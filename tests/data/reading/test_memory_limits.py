@@ -1,0 +1,143 @@
+"""Inputs that would take all memory are refused in words, within a stated budget."""
+
+from __future__ import annotations
+
+import gzip
+import resource
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+import zstandard
+
+from penchant import read_interactions
+from penchant.cli.main import main
+from penchant.core import memory
+from penchant.core.memory import MIB, Meter, budget, free_bytes, limited, parse_size
+from penchant.data.reading import lines as text_lines
+from penchant.data.reading.formats import base
+from penchant.data.reading.opening import opened
+from penchant.errors import DataError, MemoryLimitError, ParameterError
+from tests.data.reading.books import write_book
+
+REPORT = (
+    "import resource, sys, atexit\n"
+    "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    "atexit.register(lambda: print('PEAK', most(), file=sys.stderr))\n"
+)
+READ = "from penchant.cli.main import run; run()"
+
+
+def peak(*arguments, address_space=None):
+    """Exit code, standard error and peak memory in MiB of the command in a process of its own."""
+
+    def limit():
+        if address_space is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+
+    command = [sys.executable, "-c", REPORT + READ, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)  # no threads here
+    said, _, kilobytes = done.stderr.partition("PEAK ")
+    return done.returncode, said, int(kilobytes or 0) // 1024
+
+
+def test_a_line_of_64_mib_is_refused_within_the_budget(tmp_path):
+    (tmp_path / "log.csv").write_bytes(b"user,item\nu,i\n" + b"x" * (64 * MIB))
+    code, said, used = peak("inspect", str(tmp_path / "log.csv"))
+    assert code == 2
+    assert "log.csv, line 3: a line has more than 16 MiB" in said
+    assert used < 400
+
+
+def test_what_expands_a_thousandfold_is_read_in_small_pieces_and_refused(tmp_path):
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(b"user,item\n" + b"0" * (64 * MIB)))
+    (tmp_path / "log.csv.zst").write_bytes(zstandard.compress(b"user,item\n" + b"0" * (64 * MIB)))
+    for name in ("log.csv.gz", "log.csv.zst"):
+        assert (tmp_path / name).stat().st_size < 100_000
+        with pytest.raises(DataError, match="line 2: a line has more than 16 MiB"):
+            read_interactions(tmp_path / name)
+    with opened(tmp_path / "log.csv.zst") as file:
+        file.stream.read(1)
+        assert len(file.stream.ready) <= 33 * MIB
+
+
+def test_rows_beyond_the_memory_that_is_allowed_are_refused_with_their_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_lines, "BLOCK", 1 << 18)
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(b"user,item\n" + b"u1,i1\n" * 2_000_000))
+    monkeypatch.setattr(memory, "free_bytes", lambda: 80 * MIB)
+    with pytest.raises(MemoryLimitError, match=r"more than the 40 MiB .* after [\d,]+ rows of .*log.csv.gz.*--memory"):
+        read_interactions(tmp_path / "log.csv.gz")
+    monkeypatch.setattr(memory, "free_bytes", lambda: 20 * MIB)
+    with pytest.raises(MemoryLimitError, match="needs at least 32 MiB of memory, and may take 10 MiB"):
+        read_interactions(tmp_path / "log.csv.gz")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "table"])
+def test_300_000_columns_are_refused(tmp_path, kind):
+    names = [f"c{n}" for n in range(300_000 if kind == "csv" else base.MAX_COLUMNS + 1)]
+    source = tmp_path / f"log.{kind}"
+    if kind == "csv":
+        source.write_text(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    else:
+        table = pl.DataFrame({name: [1] for name in names})
+        if kind == "parquet":
+            table.write_parquet(source)
+        else:
+            source = table
+    with pytest.raises(DataError, match="it has more than 20,000 columns"):
+        read_interactions(source)
+
+
+def test_a_workbook_that_expands_is_refused_before_it_is_opened(tmp_path, monkeypatch):
+    path = write_book(tmp_path / "log.xlsx", S=[["user", "item"], ["u", "x" * (2 * MIB)]])
+    monkeypatch.setattr(memory, "free_bytes", lambda: 8 * MIB)
+    with pytest.raises(MemoryLimitError, match=r"log\.xlsx needs more than the 4 MiB"):
+        read_interactions(path)
+
+
+def test_under_ulimit_v_reading_works_or_is_refused_and_never_aborts(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n" + "".join(f"u{n % 999},i{n * 7 % 1009}\n" for n in range(50_000)))
+    code, said, _ = peak("inspect", str(log), address_space=700 * MIB)
+    assert (code, said.startswith("penchant: reading needs 640 MiB of address space, and ulimit -v leaves")) == (
+        1,
+        True,
+    )
+    code, said, _ = peak("inspect", str(log), address_space=3000 * MIB)
+    assert (code, said) == (0, "")
+
+
+def test_the_memory_option_limits_the_process(tmp_path, capsys):
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\nu,i\n")
+    assert main(["inspect", str(log), "--memory", "1MiB"]) == 1
+    assert "needs at least 32 MiB of memory, and may take 0 MiB" in capsys.readouterr().err
+    assert main(["inspect", str(log), "--memory", "lots"]) == 2
+    assert "'lots' is not an amount of memory: write 4GiB" in capsys.readouterr().err
+    assert main(["inspect", str(log), "--memory", "64GiB"]) == 0
+    with pytest.raises(MemoryLimitError):
+        read_interactions(log, memory="1MiB")
+
+
+def test_sizes_and_budgets(monkeypatch):
+    assert [parse_size(text) for text in ("1024", 5, "2k", "1.5 MiB", "4GB")] == [
+        1024,
+        5,
+        2048,
+        3 * MIB // 2,
+        4 * 2**30,
+    ]
+    for text in ("0", "-1", "4 apples", ""):
+        with pytest.raises(ParameterError, match="not an amount of memory"):
+            parse_size(text)
+    free = free_bytes()
+    assert free is not None
+    with limited(MIB):
+        assert free_bytes() == budget() == 0
+    monkeypatch.setattr(memory, "free_bytes", lambda: 100)
+    assert budget() == 50
+    meter = Meter("this", factor=2)
+    meter.add(25)
+    with pytest.raises(MemoryLimitError, match="this needs more than the 0 MiB"):
+        meter.add(1)
