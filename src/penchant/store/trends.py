@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, distinct, func, select
+from sqlalchemy import BigInteger, bindparam, case, distinct, func, select
 
+from penchant.data.recipe import DISLIKE, Recipe
 from penchant.store.database import Statement
 from penchant.store.event_loop import off_the_event_loop
 from penchant.store.events import EventStore
@@ -20,6 +21,14 @@ DAY = 86_400
 FRESH = 10.0  # seconds for which a count is reused
 MOST = 10_000  # items of one count
 KEPT = 64  # counts in memory
+
+
+Kinds = tuple[tuple[str, float], ...]  # weights of kinds, sorted
+
+
+def kinds_of(recipe: Recipe) -> Kinds:
+    """The weights of kinds in a recipe."""
+    return tuple(sorted({DISLIKE: -1.0, **recipe.kinds}.items()))
 
 
 @dataclass(frozen=True)
@@ -40,23 +49,36 @@ class Segment:
 class Trends:
     """Counts over everybody's events. A personal answer uses them only if nothing is known about the person.
 
+    ``kinds`` are the weights of kinds (others weigh 1), as ``kinds_of`` gives them. Each person counts once per item,
+    with the weight of their strongest event; negative weights, such as dislikes, never count.
+
     Counting reads many rows, and raises ``Slow`` on the event loop. Counts are reused for ten seconds.
     """
 
     def __init__(self, store: EventStore, *, min_support: int, seconds: float | None = None) -> None:
         self.store, self.min_support, self.seconds = store, min_support, seconds
         make, e, a = store.database.compile, events.c, attributes.c
-        people = func.count(distinct(e.person))
-        window = select(e.item, people).where(e.time > bindparam("since"), e.time <= bindparam("until"))
-        self._window = make(window.group_by(e.item).order_by(people.desc(), e.item).limit(MOST))
         in_segment = select(a.person).where(a.name == bindparam("name"), a.value == bindparam("value"))
-        of_segment = e.person.in_(in_segment) & (e.seq <= bindparam("upto", type_=BigInteger()))
-        self._support = make(select(func.count(distinct(e.person))).where(of_segment))
-        counted = select(e.item, people).where(of_segment).group_by(e.item)
-        self._segment = make(counted.order_by(people.desc(), e.item).limit(MOST))
+        self._in_window = (e.time > bindparam("since")) & (e.time <= bindparam("until"))
+        self._of_segment = e.person.in_(in_segment) & (e.seq <= bindparam("upto", type_=BigInteger()))
+        self._support = make(select(func.count(distinct(e.person))).where(self._of_segment))
+        self._counts: dict[tuple[str, Kinds], Statement] = {}
         self._kept: dict[Any, tuple[float, Any]] = {}
         self._counting: dict[Any, threading.Lock] = {}
         self._one_at_a_time = threading.Lock()
+
+    def _count(self, of: str, kinds: Kinds) -> Statement:
+        """The query that counts people by item, each with the weight of their strongest event; only once compiled."""
+        if (of, kinds) not in self._counts:
+            e, name = events.c, func.lower(func.trim(events.c.kind))
+            weight = case(*((name == kind, weight) for kind, weight in kinds), else_=1.0)
+            rows = self._in_window if of == "window" else self._of_segment
+            each = select(e.item, func.max(weight).label("weight")).where(rows).group_by(e.item, e.person).subquery()
+            total = func.sum(each.c.weight)
+            counted = select(each.c.item, total).where(each.c.weight > 0).group_by(each.c.item)
+            query = counted.order_by(total.desc(), each.c.item).limit(MOST)
+            self._counts[of, kinds] = self.store.database.compile(query)
+        return self._counts[of, kinds]
 
     def _fresh(self, key: Any, count: Any) -> Any:
         found = self._kept.get(key)
@@ -83,49 +105,52 @@ class Trends:
     def _read(self, statement: Statement, **named: Any) -> list[tuple[Any, ...]]:
         return self.store.database.read(statement, seconds=self.seconds, **named)
 
-    def popular(self, days: float) -> list[tuple[str, float]]:
-        """Items by the number of people with an event in the last ``days``, most first."""
+    def popular(self, days: float, kinds: Kinds) -> list[tuple[str, float]]:
+        """Items by the weighted number of people with an event in the last ``days``, most first."""
         now = int(time.time())
 
         def count() -> list[tuple[str, float]]:
-            rows = self._read(self._window, since=now - int(days * DAY), until=now + DAY)
+            query = self._count("window", kinds)
+            rows = self._read(query, since=now - int(days * DAY), until=now + DAY)
             return [(item, float(people)) for item, people in rows]
 
-        return self._fresh(("popular", days), count)  # type: ignore[no-any-return]  # what count returns
+        return self._fresh(("popular", days, kinds), count)  # type: ignore[no-any-return]  # what count returns
 
-    def trending(self, days: float) -> list[tuple[str, float]]:
+    def trending(self, days: float, kinds: Kinds) -> list[tuple[str, float]]:
         """Items whose number of people rose, by (n − b) / √(b + 1): n people in the last ``days``, b in the period
         before. Most first."""
         now, span = int(time.time()), int(days * DAY)
 
         def count() -> list[tuple[str, float]]:
-            lately = self._read(self._window, since=now - span, until=now + DAY)
-            before = dict(self._read(self._window, since=now - 2 * span, until=now - span))
+            query = self._count("window", kinds)
+            lately = self._read(query, since=now - span, until=now + DAY)
+            before = dict(self._read(query, since=now - 2 * span, until=now - span))
             risen = [(item, (n - before.get(item, 0)) / (before.get(item, 0) + 1) ** 0.5) for item, n in lately]
             return sorted((pair for pair in risen if pair[1] > 0), key=lambda pair: (-pair[1], pair[0]))
 
-        return self._fresh(("trending", days), count)  # type: ignore[no-any-return]  # what count returns
+        return self._fresh(("trending", days, kinds), count)  # type: ignore[no-any-return]  # what count returns
 
-    def segment(self, attributes: Mapping[str, Any]) -> Segment | None:
+    def segment(self, attributes: Mapping[str, Any], kinds: Kinds) -> Segment | None:
         """The smallest segment of these attributes with at least ``min_support`` people with events; None if there is
         none."""
-        found = [self._current(name, value) for name, value in sorted(attributes.items())]
+        found = [self._current(name, value, kinds) for name, value in sorted(attributes.items())]
         large = [segment for segment in found if segment.people >= self.min_support]
         return min(large, key=lambda segment: segment.people, default=None)
 
-    def _current(self, name: str, value: Any) -> Segment:
+    def _current(self, name: str, value: Any, kinds: Kinds) -> Segment:
         """A segment as of now, or of a moment ago."""
-        key = ("segment", name, json.dumps(value))
-        return self._fresh(key, lambda: self.as_of(name, value, self.store.clock().events))  # type: ignore[no-any-return]  # what it counts
+        key = ("segment", name, json.dumps(value), kinds)
+        return self._fresh(key, lambda: self.as_of(name, value, self.store.clock().events, kinds))  # type: ignore[no-any-return]  # what it counts
 
-    def as_of(self, name: str, value: Any, upto: int) -> Segment:
+    def as_of(self, name: str, value: Any, upto: int, kinds: Kinds) -> Segment:
         """A segment as of an event: always the same."""
         named = {"name": name, "value": json.dumps(value), "upto": upto}
 
         def count() -> Segment:
             people = int(self._read(self._support, **named)[0][0])
             enough = people >= self.min_support
-            items = [row[0] for row in self._read(self._segment, **named)] if enough else []
+            query = self._count("segment", kinds)
+            items = [item for item, _ in self._read(query, **named)] if enough else []
             return Segment(name, value, people, upto, items)
 
-        return self._fresh(("as of", name, json.dumps(value), upto), count)  # type: ignore[no-any-return]  # what it counts
+        return self._fresh(("as of", name, json.dumps(value), upto, kinds), count)  # type: ignore[no-any-return]  # what it counts

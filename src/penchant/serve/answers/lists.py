@@ -66,7 +66,7 @@ def popular(served: ServedModel, trends: Trends, k: int, where: Where | None, da
     """By the number of training histories, or of people in the last ``days``."""
     selection = served.catalogue.select(where)
     if days is not None:
-        counted = trends.popular(days)
+        counted = trends.popular(days, served.kinds)
         return _document(served, selection, _shown(served.catalogue, selection.mask, counted)[:k], k, days=days)
     order, counts = by_popularity(served), served.recommender.item_counts
     chosen = order[selection.mask[: served.catalogue.n_model][order]][:k]
@@ -76,7 +76,7 @@ def popular(served: ServedModel, trends: Trends, k: int, where: Where | None, da
 def trending(served: ServedModel, trends: Trends, k: int, where: Where | None, days: float) -> dict[str, Any]:
     """By the increase in people over the period before."""
     selection = served.catalogue.select(where)
-    risen = trends.trending(days)
+    risen = trends.trending(days, served.kinds)
     return _document(served, selection, _shown(served.catalogue, selection.mask, risen)[:k], k, days=days)
 
 

@@ -22,6 +22,7 @@ from penchant.recommender.folder.load import verify
 from penchant.recommender.recommender import Recommender, load
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.store.items import ItemChange
+from penchant.store.trends import Kinds, kinds_of
 
 MANIFEST = "manifest.json"
 LOADED = 2  # the active and the previous model: page tokens stay valid, and a rollback is immediate
@@ -54,6 +55,11 @@ class ServedModel:
     def nobody(self) -> Histories:
         """The empty history."""
         return Histories(np.zeros(2, np.int64), np.empty(0, np.int32), self.recommender.model.n_items)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The weights of kinds for counts over everybody."""
+        return kinds_of(self.recommender.recipe)
 
     @cached_property
     def popularity_rank(self) -> Ints:

@@ -47,7 +47,7 @@ class Personal:
         segment: Segment | None = None
         try:
             rows = self.store.history(person, FOREVER if page is None else page.last)
-            segment = None if rows else self._segment(person, page)
+            segment = None if rows else self._segment(served, person, page)
         except StoreError as failed:
             if page is not None:
                 raise  # a later page must continue the same list
@@ -94,12 +94,12 @@ class Personal:
     def _history(self, served: ServedModel, rows: list[StoredEvent], now: int) -> PersonHistory:
         return history_of(served, rows, now, recent=self.settings.recent, dislike_days=self.settings.dislike_days)
 
-    def _segment(self, person: str, page: Page | None) -> Segment | None:
+    def _segment(self, served: ServedModel, person: str, page: Page | None) -> Segment | None:
         """The segment of a person without events; on later pages that of the first page."""
         if page is not None:
-            return None if page.segment is None else self.trends.as_of(*page.segment, page.last)
+            return None if page.segment is None else self.trends.as_of(*page.segment, page.last, served.kinds)
         said = self.store.attributes(person)
-        return self.trends.segment(said) if said else None
+        return self.trends.segment(said, served.kinds) if said else None
 
     def _answer(
         self, served: ServedModel, history: PersonHistory, ranked: Ranking, page: Page, fingerprint: str
