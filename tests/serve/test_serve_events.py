@@ -210,3 +210,12 @@ def test_a_full_disk_is_told_and_answers_go_on(client: Client) -> None:
     assert "full" in full.json()["detail"]
     assert client.get("/v1/users/a/recommendations").json()["removed"]["seen"] == 1
     assert client.events({"user": "a", "item": "i01"}).status_code == 200  # a new connection has no limit
+
+
+@pytest.mark.parametrize("context", ['{"a": 1e999}', '{"a": [-1e999]}', '{"a": {"b": 1e999}}'])
+def test_numbers_of_a_context_are_finite(client: Client, context: str) -> None:
+    body = f'{{"events": [{{"user": "ann", "item": "i00", "context": {context}}}]}}'
+    refused = client.post("/v1/events", content=body, headers={"content-type": "application/json"})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "events.0.context"
+    assert "finite" in refused.json()["detail"]

@@ -222,3 +222,36 @@ def test_a_filter_is_read_or_refused_with_its_place(document: Any) -> None:
     if refused is not None:
         assert refused.status_code == 422
         assert refused.errors[0]["field"].startswith("where")
+
+
+@pytest.mark.parametrize("batch", [
+    {"patch": [{"item": "gone", "title": "x"}]}, {"patch": [{"item": "never"}]}, {"delete": ["never"]},
+    {"delete": ["gone"]}, {"delete": ["i01", "i01"]}, {"put": [{"item": "new"}], "delete": ["new", "new"]},
+    {"put": [{"item": "new"}], "patch": [{"item": "new"}, {"item": "never"}]},
+])  # fmt: skip
+def test_a_batch_refuses_what_single_calls_refuse(client: Client, batch: dict[str, Any]) -> None:
+    client.put("/v1/items/gone", json={"title": "Gone"})
+    client.delete("/v1/items/gone")
+    assert client.patch("/v1/items/gone", json={"title": "x"}).status_code == 404
+    assert client.delete("/v1/items/never").status_code == 404
+    refused = client.post("/v1/items", json=batch)
+    assert refused.status_code == 404, refused.text
+    assert refused.json()["errors"][0]["field"].split(".")[0] in {"patch", "delete"}
+    for item in ("new", "never", "gone"):
+        assert client.get(f"/v1/items/{item}").status_code == 404  # all or none
+    assert client.get("/v1/items/i01").status_code == 200
+
+
+def test_a_batch_may_use_what_it_puts(client: Client) -> None:
+    batch = {"put": [{"item": "new"}], "patch": [{"item": "new", "title": "New"}], "delete": ["new"]}
+    assert client.post("/v1/items", json=batch).status_code == 200
+    assert client.get("/v1/items/new").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "document", [{"title": "a\0b"}, {"attributes": {"tag": "a\0b"}}, {"attributes": {"t": ["\0"]}}]
+)
+def test_text_without_nul_only(client: Client, document: dict[str, Any]) -> None:
+    refused = client.put("/v1/items/x", json=document)
+    assert refused.status_code == 422
+    assert "NUL" in refused.json()["detail"]

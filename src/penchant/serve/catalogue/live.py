@@ -140,6 +140,11 @@ class LiveCatalogue:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
+    def holds(self, item: str) -> bool:
+        """Whether there is such an item, and it is not deleted."""
+        at = self.vocab.index(item)
+        return at >= 0 and not self.deleted[at]
+
     def item_id(self, at: int) -> str:
         """The id of a position."""
         return self.ids[at]

@@ -25,8 +25,7 @@ def scalar(value: Any) -> Any:
     if isinstance(value, str):
         if len(value) > TEXT:
             raise ValueError(f"a text has at most {TEXT:,} characters")
-        if not value.isascii():
-            _whole(value)
+        plain(value)
     elif isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
         pass
     elif not isinstance(value, float) or not math.isfinite(value):
@@ -34,11 +33,16 @@ def scalar(value: Any) -> Any:
     return value
 
 
-def _whole(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("text must be valid Unicode") from None
+def plain(text: str) -> str:
+    """Text that every database and page can hold: valid Unicode without NUL."""
+    if "\0" in text:
+        raise ValueError("text must not contain NUL")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("text must be valid Unicode") from None
+    return text
 
 
 def attribute(value: Any) -> Any:

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from penchant.serve.answers import lists
 from penchant.serve.catalogue.filters import parse
+from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.catalogue.search import search
-from penchant.serve.common.problems import invalid
+from penchant.serve.common.problems import invalid, not_found
 from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.fields import Id, K, PathId, WhereText
 from penchant.serve.http.schemas.items import (
@@ -44,15 +45,27 @@ async def find(request: Request, words: Words = "", k: K = 20) -> Response:
     return ready({"items": [catalogue.describe(at) for at in found]})
 
 
-@router.post("/v1/items", dependencies=[ADMIN], response_model=ItemsChanged, responses=problems())
+@router.post("/v1/items", dependencies=[ADMIN], response_model=ItemsChanged, responses=problems(404))
 async def change(request: Request, batch: ItemBatch) -> Response:
     """Put, patch and delete items, all or none. Changes take effect at once."""
     service = service_of(request)
     size = len(batch.put) + len(batch.patch) + len(batch.delete)
     if not 1 <= size <= service.settings.max_batch:
         raise invalid("put", f"a batch has 1 to {service.settings.max_batch:,} items, not {size:,}")
+    _check_known(service.models.active.catalogue, batch)
     await service.change_items(put=_documents(batch.put), patch=_documents(batch.patch), delete=batch.delete)
     return ready({"put": len(batch.put), "patched": len(batch.patch), "deleted": len(batch.delete)})
+
+
+def _check_known(catalogue: LiveCatalogue, batch: ItemBatch) -> None:
+    """Raises ``Problem`` 404 as changing the items one by one would: for an item that is not there at its turn."""
+    there: dict[str, bool] = {item.item: True for item in batch.put}
+    turns = [(f"patch.{n}.item", item.item, True) for n, item in enumerate(batch.patch)]
+    turns += [(f"delete.{n}", item, False) for n, item in enumerate(batch.delete)]
+    for field, item, stays in turns:
+        if not there.get(item, catalogue.holds(item)):
+            raise not_found(field, f"{field}: there is no such item")
+        there[item] = stays
 
 
 def _documents(items: list[NamedItem]) -> list[dict[str, Any]]:

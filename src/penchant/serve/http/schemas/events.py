@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictStr
@@ -13,10 +14,19 @@ from penchant.serve.http.schemas.fields import Finite, Id, Kind, Request, Respon
 CONTEXT_BYTES = 4096
 
 
+def _finite(value: Any) -> bool:
+    """Whether all numbers in a value of JSON are finite: a parser reads 1e999 as infinity."""
+    if isinstance(value, (dict, list)):
+        return all(map(_finite, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _context(value: dict[str, Any] | None) -> dict[str, Any] | None:
     if value is not None:
         if len(json.dumps(value)) > CONTEXT_BYTES:
             raise ValueError(f"a context has at most {CONTEXT_BYTES} bytes of JSON")
+        if not all(map(_finite, value.values())):
+            raise ValueError("a number must be finite")
         for inner in value.values():
             within = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
             if any(isinstance(part, (dict, list)) for part in within):

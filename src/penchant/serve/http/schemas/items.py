@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictStr
+from pydantic import AfterValidator, Field, StrictBool, StrictStr
 
-from penchant.serve.common.values import Attribute
+from penchant.serve.common.values import Attribute, plain
 from penchant.serve.http.schemas.answers import Recommended
 from penchant.serve.http.schemas.fields import ATTRIBUTES, Id, Name, Request, Response, Time
 
@@ -16,7 +16,7 @@ from penchant.serve.http.schemas.fields import ATTRIBUTES, Id, Name, Request, Re
 class Item(Request):
     """The fields of an item that can be set; ``null`` removes a value."""
 
-    title: Annotated[StrictStr, Field(max_length=1000)] | None = None
+    title: Annotated[StrictStr, Field(max_length=1000), AfterValidator(plain)] | None = None
     domain: Name | None = None
     available: StrictBool | None = None
     hidden: StrictBool | None = None
