@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +18,10 @@ from sqlalchemy import text
 
 from penchant.errors import ParameterError
 from penchant.serve.common.settings import Settings
-from penchant.store.database import StoreError
+from penchant.store.database import Database, StoreError
+from penchant.store.keys import Keyring
 from tests.serve.conftest import Client, Make
+from tests.serve.serving import Process
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
@@ -137,6 +141,46 @@ def test_a_store_that_hangs_is_not_ready(make: Make, monkeypatch: pytest.MonkeyP
     refused = client.get("/readyz")
     assert time.perf_counter() - start < 1
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+def test_wrong_keys_are_limited_and_right_ones_are_not(make: Make) -> None:
+    client = make(wrong_keys=3)
+    _, right = client.service.keys.create("me", ["admin"])
+    statuses = [client.get("/v1/popular", headers={"x-api-key": f"pk_{n}_x"}).status_code for n in range(4)]
+    assert statuses == [401, 401, 401, 429]
+    refused = client.get("/v1/popular", headers={"x-api-key": "wrong"})
+    assert 1 <= int(refused.headers["retry-after"]) <= 20
+    assert client.get("/v1/popular", headers={"x-api-key": right}).status_code == 200
+
+
+@pytest.mark.parametrize(("trusted", "last"), [("127.0.0.0/8", 401), ("10.0.0.1", 429)])
+def test_addresses_are_believed_from_trusted_proxies_only(
+    knn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: str, last: int
+) -> None:
+    monkeypatch.setenv("PENCHANT_TRUSTED_PROXIES", trusted)
+    monkeypatch.setenv("PENCHANT_WRONG_KEYS", "1")
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    database.migrate()
+    Keyring(database).create("me", ["admin"])
+    database.close()
+    process = Process(knn, tmp_path / "store.db")
+    try:
+        statuses = []
+        for n in (1, 2):
+            headers = {"x-api-key": "wrong", "x-forwarded-for": f"192.0.2.{n}"}
+            with closing(http.client.HTTPConnection("127.0.0.1", process.port, timeout=20)) as connection:
+                connection.request("GET", "/v1/popular", headers=headers)
+                statuses.append(connection.getresponse().status)
+        assert statuses == [401, last]
+    finally:
+        process.stop()
+
+
+def test_only_networks_are_proxies() -> None:
+    Settings(trusted_proxies=("10.0.0.0/8", "::1"))
+    for wrong in ("*", "proxy.example", "10.0.0.1/8"):
+        with pytest.raises(ParameterError, match="trusted_proxies"):
+            Settings(trusted_proxies=(wrong,))
 
 
 BOUNDED = [(one.name, one.default, bound, side)

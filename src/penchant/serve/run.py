@@ -60,6 +60,7 @@ def serve(
         host=settings.host,
         port=settings.port,
         http=bounded(settings),
+        forwarded_allow_ips=",".join(settings.trusted_proxies) or "none",  # else uvicorn asks the environment
         log_config=None,
         access_log=False,
         server_header=False,

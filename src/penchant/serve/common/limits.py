@@ -13,10 +13,10 @@ class Buckets:
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, when
 
-    def take(self, who: str, rate: float) -> float:
-        """Take a token; returns 0, or the seconds to wait."""
+    def take(self, who: str, rate: float, room: float = 1.0) -> float:
+        """Take a token; returns 0, or the seconds to wait. ``room`` allows larger bursts."""
         now = time.monotonic()
-        room = max(1.0, rate)
+        room = max(room, rate)
         tokens, when = self._buckets.get(who, (room, now))
         tokens = min(room, tokens + (now - when) * rate)
         if len(self._buckets) >= BUCKETS and who not in self._buckets:

@@ -43,6 +43,10 @@ class Settings:
         60.0, "seconds after an erasure until the store is rewritten without the data", low=0, high=30 * 86_400
     )
     clean_share: float = setting(0.05, "the largest share of time that rewriting may take", low=0.001, high=1)
+    wrong_keys: int = setting(20, "requests a minute with a wrong key that one address may send", low=1, high=100_000)
+    trusted_proxies: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1"), "addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    )
     max_head: int = setting(65_536, "bytes of the head of a request", low=1024, high=2**20)
     head_seconds: float = setting(10.0, "seconds until the head of a request has arrived", low=0.1, high=600)
     body_seconds: float = setting(30.0, "seconds until the body of a request has arrived", low=0.1, high=3600)
@@ -77,6 +81,8 @@ class Settings:
             raise ParameterError("secret needs at least 32 characters")
         for origin in self.origins:
             check_origin(origin)
+        for proxy in self.trusted_proxies:
+            _check_network(proxy)
         if self.keep_seconds is not None and self.keep_seconds < 60:
             raise ParameterError("keep is at least a minute, or 0 (for ever)")
 
@@ -102,8 +108,15 @@ class Settings:
             if one.metadata["secret"]:
                 values[one.name] = "(hidden)" if values[one.name] else "(in the store)"
         values["store"] = without_password(self.store)
-        values["origins"] = list(self.origins)
+        values["origins"], values["trusted_proxies"] = list(self.origins), list(self.trusted_proxies)
         return values
+
+
+def _check_network(proxy: str) -> None:
+    try:
+        ipaddress.ip_network(proxy)
+    except ValueError:
+        raise ParameterError(f"trusted_proxies has addresses like 10.0.0.7 or 10.0.0.0/8, not {proxy[:80]!r}") from None
 
 
 def is_loopback(host: str) -> bool:

@@ -99,7 +99,7 @@ class Middleware:
         local = settings.loopback and FORWARDED.isdisjoint(headers) and is_loopback(_hostname(_host(headers)))
         scope["penchant.local"] = local
         try:
-            caller = scope["penchant.caller"] = self._caller(headers, origin, local=local)
+            caller = scope["penchant.caller"] = self._caller(headers, origin, _address(scope), local=local)
         except Problem as refused:
             return refused
         wait = self._wait(scope, caller)
@@ -124,7 +124,7 @@ class Middleware:
         ]
         return Problem(403, "")
 
-    def _caller(self, headers: dict[bytes, bytes], origin: str, *, local: bool) -> Caller:
+    def _caller(self, headers: dict[bytes, bytes], origin: str, address: str, *, local: bool) -> Caller:
         service = self.service
         if service.keys.unused:
             if not service.settings.loopback:
@@ -145,17 +145,26 @@ class Middleware:
             return Caller()
         key = service.keys.check(text)
         if key is None:
-            raise _unauthorised("the key is invalid or was revoked")
+            raise self._wrong_key(address)
         if key.origins and origin not in key.origins:
             raise Problem(403, "this key may be used only by pages of its origins", field="Origin", kind="origin")
         return Caller(key)
+
+    def _wrong_key(self, address: str) -> Problem:
+        """401, or 429 after too many from one address. A valid key is never refused for it."""
+        most = self.service.settings.wrong_keys
+        wait = self.service.buckets.take(f"wrong key {address}", most / 60, most)
+        if wait > 0:
+            retry = {"Retry-After": str(max(1, round(wait)))}
+            return Problem(429, "too many wrong keys from this address", headers=retry)
+        return _unauthorised("the key is invalid or was revoked")
 
     def _wait(self, scope: Scope, caller: Caller) -> float:
         key = caller.key
         rate = key.rate if key is not None and key.rate else self.service.settings.rate
         if not rate or scope["path"].startswith(UNCOUNTED):
             return 0.0
-        who = key.id if key is not None else str((scope.get("client") or ("",))[0])
+        who = key.id if key is not None else _address(scope)
         return self.service.buckets.take(who, rate)
 
     # -- recording ------------------------------------------------------------------------------------------------
@@ -238,6 +247,11 @@ def _too_large(most: int) -> Problem:
 
 def _unauthorised(detail: str) -> Problem:
     return Problem(401, detail, field="Authorization", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _address(scope: Scope) -> str:
+    """The address of the caller; behind a trusted proxy the one that it names (see ``run``)."""
+    return str((scope.get("client") or ("",))[0])
 
 
 def _host(headers: dict[bytes, bytes]) -> str:
