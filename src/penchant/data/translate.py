@@ -208,12 +208,12 @@ class Translation:
 
 
 def read_events(history: Iterable[Any]) -> Events:
-    """Columns of a list of ids, ``(id, value)`` pairs or ``{"item", "kind", "value", "time"}`` dictionaries.
+    """Columns of a list of ids, ``(id, value)`` tuples or ``{"item", "kind", "value", "time"}`` dictionaries.
 
-    Raises ``ParameterError`` for anything else, and ``DataError`` for a value or a time that is not a number.
+    A pandas or polars table with these columns is one, too. Raises ``ParameterError`` for anything else, and
+    ``DataError`` for a value or a time that is not a number.
     """
-    if isinstance(history, (str, bytes, Mapping)) or not isinstance(history, Iterable):
-        raise ParameterError(f"a history is a list of ids or events, not {str(history)[:80]!r}")
+    history = _listed(history)
     ids: list[object] = []
     kinds: list[str | None] = []
     values: list[float] = []
@@ -238,6 +238,21 @@ def read_events(history: Iterable[Any]) -> Events:
     )
 
 
+def _listed(history: Any) -> Iterable[Any]:
+    """A history as events one after the other; raises ``ParameterError`` for what may mean something else."""
+    if hasattr(history, "columns") and hasattr(history, "iloc"):  # pandas
+        history = history.astype(object).where(history.notna(), None).to_dict("records")
+    elif hasattr(history, "iter_rows"):  # polars
+        history = history.to_dicts()
+    elif hasattr(history, "to_pylist") and hasattr(history, "column_names"):  # Arrow
+        history = history.to_pylist()
+    elif getattr(history, "ndim", 1) != 1:
+        raise ParameterError(f"a history is one list of ids, not an array of shape {tuple(history.shape)}")
+    if isinstance(history, (str, bytes, Mapping)) or not isinstance(history, Iterable):
+        raise ParameterError(f"a history is a list of ids or events, not {str(history)[:80]!r}")
+    return history
+
+
 def _fields(event: Any, number: int) -> tuple[object, object, object, object]:
     """Item, kind, value and time."""
     if isinstance(event, Mapping):
@@ -246,7 +261,12 @@ def _fields(event: Any, number: int) -> tuple[object, object, object, object]:
             problem = f"has the unknown field {min(map(str, strange))!r}" if strange else "names no item"
             raise ParameterError(f"event {number} of the history {problem}: an event is item, kind, value, time")
         return event["item"], event.get("kind"), event.get("value"), event.get("time")
-    if isinstance(event, (tuple, list)):
+    if isinstance(event, (list, set, np.ndarray)):
+        raise ParameterError(
+            f"event {number} of the history is a list: an id with its value is a tuple (id, value), and several "
+            "histories are asked for one by one"
+        )
+    if isinstance(event, tuple):
         if len(event) != 2:
             raise ParameterError(f"event {number} of the history should be (id, value), got {event!r}")
         return event[0], None, event[1], None

@@ -302,6 +302,8 @@ class Recommender:
     def _indexes(self, ids: Iterable[object], what: str) -> list[int]:
         if isinstance(ids, (str, bytes)):
             raise ParameterError(f"{what} is a list of ids, not the text {str(ids)[:80]!r}")
+        if isinstance(ids, np.ndarray) and (ids.ndim != 1 or len(np.unique(ids)) < len(ids)):
+            raise ParameterError(f"{what} is a list of ids, each once: a mask over the items is an array of booleans")
         found = (self.index(item_id) for item_id in ids)
         return [index for index in found if index >= 0]
 
