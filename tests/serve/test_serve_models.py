@@ -24,6 +24,8 @@ from penchant.store.event_loop import QUICK
 from penchant.store.items import ItemChange
 from tests.serve.conftest import ITEMS, Client, Make
 
+POOLS = ("penchant-reader", "penchant-heavy")  # names of threads beside the event loop
+
 
 @pytest.fixture
 def own(models: Path, tmp_path: Path) -> Path:
@@ -167,7 +169,7 @@ def test_lists_are_made_beside_the_event_loop(client: Client, path: str, monkeyp
     monkeypatch.setattr(LiveCatalogue, "select", lambda *given: (used.append(current_thread().name), select(*given))[1])
     assert client.get(path).status_code == 200
     assert used
-    assert all(name.startswith("penchant-reader") for name in used)
+    assert all(name.startswith(POOLS) for name in used)
 
 
 def test_people_are_counted_beside_the_event_loop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +190,7 @@ def test_people_are_counted_beside_the_event_loop(make: Make, monkeypatch: pytes
     told = client.get("/v1/users/bob/recommendations").json()
     assert told["segment"] == {"attribute": "country", "value": "NO", "people": 1}
     assert len(used) == 2
-    assert all(name.startswith("penchant-reader") for name in used)
+    assert all(name.startswith(POOLS) for name in used)
     client.get("/v1/users/bob/recommendations")
     assert len(used) == 2  # kept for some seconds
     assert 'penchant_answers_total{kind="fallback"} 2.0' in client.get("/metrics").text  # once each
@@ -214,7 +216,7 @@ def test_reasons_that_take_long_are_found_beside_the_event_loop(
     monkeypatch.setattr(active.recommender.model, "explain_items", noted)
     client.events(*({"user": "ann", "item": item} for item in ITEMS[:events]))
     assert client.get(f"/v1/users/ann/recommendations?why=true&k={k}").json()["items"][0]["why"]["parts"]
-    assert [name.startswith("penchant-reader") for name in used] == [slow]
+    assert [name.startswith(POOLS) for name in used] == [slow]
 
 
 def test_a_model_that_remembers_people_needs_leave(knn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,9 @@ def serve(
     keep_per_user: Annotated[
         int | None, typer.Option(help="How many of the newest events of one person are kept.")
     ] = None,
+    confirm_retention: Annotated[
+        bool | None, typer.Option("--confirm-retention", help="Run retention even if the clock looks wrong.")
+    ] = None,
     recent: Annotated[int | None, typer.Option(help="How many of the newest events of one person are scored.")] = None,
     dislike_days: Annotated[float | None, typer.Option(help="How long a dislike hides its item.")] = None,
     new_items: Annotated[bool | None, typer.Option(help="Add unknown items to the catalogue.")] = None,

@@ -73,7 +73,14 @@ class Service:
         self.people, self.items = People(self.store), Items(self.store)
         self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
         self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics)
-        self.retention = Retention(self.store, keep=self.settings.keep_seconds, per_user=self.settings.keep_per_user)
+        self.retention = Retention(
+            self.store,
+            keep=self.settings.keep_seconds,
+            per_user=self.settings.keep_per_user,
+            gap=86_400 * self.settings.retention_gap,
+            most=self.settings.retention_share,
+            confirmed=self.settings.confirm_retention,
+        )
         self.active_model, self.cleaning = ActiveModel(self.store), Cleaning(self.store)
         self.keys.load()
         self.store.writer.on_commit = self.metrics.committed
@@ -130,7 +137,8 @@ class Service:
             try:
                 await self.tidy()
             except (PenchantError, OSError) as wrong:
-                log.warning("retention could not run", extra={"data": {"reason": str(wrong)}})
+                data = {"reason": str(wrong)}
+                log.error("retention could not run", extra={"data": data})  # noqa: TRY400  # the reason says it all
             await asyncio.sleep(TIDY)
 
     async def tidy(self) -> tuple[int, int]:

@@ -39,6 +39,13 @@ class Settings:
     allow_remembered: bool = setting(False, "serve models that keep training histories")
     keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
     keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
+    retention_gap: float = setting(
+        30.0, "days by which the clock may be ahead of the newest event; beyond, retention stops", low=0.01, high=36500
+    )
+    retention_share: float = setting(
+        0.1, "the largest share of the events that one run of retention may drop", low=0.0001, high=1
+    )
+    confirm_retention: bool = setting(False, "run retention even if the clock or the share looks wrong")
     clean_after: float = setting(
         60.0, "seconds after an erasure until the store is rewritten without the data", low=0, high=30 * 86_400
     )
