@@ -1,4 +1,4 @@
-"""The kernels of alternating least squares against what NumPy says in float64."""
+"""The kernels of alternating least squares against NumPy in float64."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from penchant.kernels.als import gram, rotate, solve, squares
 
 
 def problem(rows: int, items: int, factors: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Rows with 0 … 40 events; item vectors whose Gram matrix is diagonal, as the kernel wants them."""
+    """Rows with 0 to 40 events; item vectors with a diagonal Gram matrix, as the kernel requires."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(0, min(items, 40) + 1, rows)
     lengths[0] = 0

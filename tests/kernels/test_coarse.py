@@ -1,4 +1,4 @@
-"""The coarse pass never loses one of the best, and the list is that of exact scores."""
+"""The coarse pass never loses a best item, and the list equals that of exact scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns solved one by one on a Gram matrix: elastic nets and ridge regressions, dense and sparse, against NumPy."""
+"""Elastic nets and ridge regressions on a Gram matrix, column by column, dense and sparse, against NumPy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ N = 90
 
 
 def gram(seed: int, share: float = 0.12) -> np.ndarray:
-    """Of random histories, with sizes on the diagonal."""
+    """The Gram matrix of random histories, with item counts on the diagonal."""
     x = (np.random.default_rng(seed).random((150, N)) < share).astype(np.float32)
-    x[0] = 1  # everything has met
+    x[0] = 1  # every pair of items co-occurs
     return x.T @ x
 
 
 def forms(g: np.ndarray, *, sparse: bool) -> tuple[np.ndarray, ...]:
-    """The arguments that say what G is."""
+    """The kernel arguments that describe G."""
     if not sparse:
         return g, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), g.diagonal().copy()
     off = g - np.diag(g.diagonal())
@@ -55,7 +55,7 @@ def test_elastic_nets_meet_the_conditions_of_their_optimum(sparse: bool, positiv
 
 
 def of_histories(x: np.ndarray) -> tuple[np.ndarray, ...]:
-    """A matrix by rows and by columns: indptr, indices and values of each."""
+    """A matrix by rows and by columns, each as indptr, indices and values."""
     out: list[np.ndarray] = []
     for side in (x, x.T):
         rows, columns = np.nonzero(side)
@@ -65,7 +65,7 @@ def of_histories(x: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def local(x: np.ndarray, penalty: np.ndarray, v: np.ndarray, k: int, *, events: bool) -> tuple[int, np.ndarray]:
-    """How many weights were written, and the columns as a matrix."""
+    """The number of weights written, and the columns as a matrix."""
     n, r = v.shape
     g = (x.T @ x).astype(np.float32)
     hv = (g.astype(np.float64) + np.diag(penalty)) @ v
@@ -88,7 +88,7 @@ def local(x: np.ndarray, penalty: np.ndarray, v: np.ndarray, k: int, *, events: 
 def test_ridge_regressions_on_the_nearest_and_on_shared_directions(events: bool, r: int, k: int) -> None:
     rng = np.random.default_rng(2)
     x = (rng.random((150, N)) < 0.12) * rng.integers(1, 4, (150, N))
-    x[0] = 1  # everything has met
+    x[0] = 1  # every pair of items co-occurs
     g, penalty = (x.T @ x).astype(np.float64), np.linspace(1, 4, N).astype(np.float32)
     v = np.linalg.svd(x, full_matrices=False)[2][:r].T.astype(np.float32) if k < N - 1 else np.empty((N, 0), np.float32)
     used, w = local(x.astype(np.float32), penalty, v, k, events=events)
@@ -107,7 +107,7 @@ def test_ridge_regressions_on_the_nearest_and_on_shared_directions(events: bool,
 
 def test_counting_from_events_is_the_matrix_and_equals_are_taken_in_order() -> None:
     x = (np.random.default_rng(5).random((60, N)) < 0.05).astype(np.float32)
-    x[:, 40:] = x[:, : N - 40]  # so that many explain the same
+    x[:, 40:] = x[:, : N - 40]  # so that many items explain the same
     penalty, nothing = np.full(N, 2.0, np.float32), np.empty((N, 0), np.float32)
     of_matrix, of_events = (local(x, penalty, nothing, 4, events=events) for events in (False, True))
     assert of_matrix[0] == of_events[0]

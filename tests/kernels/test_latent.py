@@ -1,4 +1,4 @@
-"""The posterior kernel against the same Gaussian written plainly in float64."""
+"""The posterior kernel against a plain float64 implementation of the same Gaussian."""
 
 from __future__ import annotations
 

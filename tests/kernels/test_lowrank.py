@@ -1,4 +1,4 @@
-"""The sparse product against scipy's."""
+"""The sparse product against that of SciPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The neighbour kernels against naive twins, on random sparse vectors of every shape."""
+"""The neighbour kernels against naive implementations, on random sparse vectors of all shapes."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ K1 = 1.2
 
 
 def vectors(seed: int, rows: int, n_keys: int, *, unit: bool = False, signed: bool = False) -> Vectors:
-    """Random sparse vectors, some of them empty, with many equal values so that ties happen."""
+    """Random sparse vectors, some empty, with many equal values so that ties occur."""
     rng = np.random.default_rng(seed)
     held = rng.random((rows, n_keys)) < rng.choice([0.0, 0.1, 0.4, 0.9], size=(rows, 1))
     indptr = np.concatenate([[0], np.cumsum(held.sum(1))])
@@ -24,7 +24,7 @@ def vectors(seed: int, rows: int, n_keys: int, *, unit: bool = False, signed: bo
 
 
 def dense(v: Vectors, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values, and which are there."""
+    """The values as a matrix, and a mask of those that exist."""
     x, there = np.zeros((len(v), n_keys)), np.zeros((len(v), n_keys), dtype=bool)
     rows = np.repeat(np.arange(len(v)), v.lengths)
     x[rows, v.keys], there[rows, v.keys] = v.values, True
@@ -32,7 +32,7 @@ def dense(v: Vectors, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def naive(m: Measure, queries: Vectors, points: Vectors, n_keys: int) -> np.ndarray:
-    """Every formula as a textbook has it, pair by pair."""
+    """Every similarity by its textbook formula, pair by pair."""
     (q, q_there), (p, p_there) = dense(queries, n_keys), dense(points, n_keys)
     counts = p_there.sum(0)
     name = m.similarity
@@ -101,7 +101,7 @@ def found(index: Index, queries: Vectors, k: int, **options: object) -> np.ndarr
 @pytest.mark.parametrize("unit", [False, True])
 def test_every_similarity_is_its_formula(similarity: str, numbers: dict[str, float], unit: bool) -> None:
     if unit and similarity in ("pearson", "adjusted-cosine"):
-        assert similarity in FORMS  # values that are all equal have no direction
+        assert similarity in FORMS  # vectors of equal values have no direction
         return
     if similarity in FORMS or similarity in ("bm25", "conditional", "lift"):
         numbers = {key: value for key, value in numbers.items() if "exponent" not in key}
@@ -119,7 +119,7 @@ def test_centred_cosine_takes_values_of_both_signs() -> None:
     )
 
 
-# user, item, rating; the similarities are those of scikit-surprise 1.1.5 on the same ratings
+# user, item, rating; the expected similarities are from scikit-surprise 1.1.5 on the same ratings
 RATED = [
     (0, 1, 5), (0, 2, 5), (0, 3, 2), (1, 0, 2), (1, 2, 2), (1, 3, 5), (1, 4, 1), (2, 1, 4), (2, 4, 3), (3, 0, 4),
     (3, 2, 1), (3, 3, 1), (3, 4, 5), (4, 1, 3), (4, 2, 1), (4, 3, 3), (5, 0, 1), (5, 2, 2), (5, 3, 1), (5, 4, 3),
@@ -246,7 +246,7 @@ def test_neighbours_by_bits_are_those_by_pairs(
     order, names = (np.random.default_rng(n).permutation(90).astype(np.int32) for n in (0, 1))
     index = Index.of(Measure(similarity, shrink=3.0, min_overlap=2), points, 200)
     made = index._bits(90)
-    assert made.shape == (90, 8)  # these are so dense that bits pay for some, and not for all
+    assert made.shape == (90, 8)  # dense enough that bits pay for some queries, but not for all
     assert int(sum(ones.sum() for ones in np.unpackbits(made.view(np.uint8), axis=1))) == len(points.keys)
     paying = [6 * int(index.by_key.lengths[points.keys[slice(*points.indptr[r : r + 2])]].sum()) for r in range(90)]
     assert 0 < sum(pairs > made.size for pairs in paying) < 90

@@ -1,4 +1,4 @@
-"""Non-negative ridge problems against scipy's active-set solver."""
+"""Non-negative ridge regression against SciPy's active-set solver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums over pairs that come and go, against dictionaries."""
+"""Sums over pairs that are added and removed, against dictionaries."""
 
 from __future__ import annotations
 

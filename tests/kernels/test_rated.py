@@ -1,4 +1,4 @@
-"""Predictions out of neighbours against naive twins."""
+"""Predictions from neighbours against naive implementations."""
 
 import numpy as np
 import pytest

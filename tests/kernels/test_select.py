@@ -1,4 +1,4 @@
-"""Lists straight out of a sparse operator are those of a full sort of its dense scores."""
+"""Lists made directly from a sparse operator equal a full sort of its dense scores."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from penchant.kernels.select import sparse_top
 )
 def test_lists_are_those_of_a_full_sort(seed: int, n: int, k: int, density: float, masked: bool) -> None:
     rng, k, rows = np.random.default_rng(seed), min(k, n), 5
-    # few different values, of both signs: ties, sums that come back to zero, items below zero
+    # few distinct values, of both signs: ties, sums that cancel to zero, items with negative scores
     weights = np.where(rng.random((n, n)) < density, rng.integers(-1, 3, (n, n)), 0).astype(np.float32)
-    there = rng.random((n, n)) < density  # zeros may be stored as well
+    there = rng.random((n, n)) < density  # stored zeros are allowed
     there |= weights != 0
     w_indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int64)
     w_indices = np.nonzero(there)[1].astype(np.int32)

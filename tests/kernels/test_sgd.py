@@ -1,4 +1,4 @@
-"""Sampled steps: each moves its own loss the right way, and what must stay still stays still."""
+"""Sampled gradient steps: each improves its loss, and fixed parameters stay unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOSSES = {"bpr": 0, "warp": 1, "logistic": 2}
 
 
 def log(rows: int = 40, items: int = 30, seed: int = 0) -> dict[str, np.ndarray]:
-    """Two tastes: rows take items of their own half."""
+    """Two tastes: rows contain only items of their own half."""
     rng = np.random.default_rng(seed)
     half = items // 2
     taken = [np.sort(rng.choice(half, 6, replace=False)) + half * (r % 2) for r in range(rows)]
@@ -37,7 +37,7 @@ def start(p: dict[str, np.ndarray], f: int = 5, seed: int = 1) -> dict[str, np.n
 
 
 def auc(p: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, bias: np.ndarray) -> float:
-    """The share of pairs (item of the row, other item) in the right order."""
+    """The share of pairs (item of the row, other item) that are ordered correctly."""
     scores = x @ y.T + bias
     right = []
     for r in range(len(x)):
@@ -65,7 +65,7 @@ def test_learns_the_order_of_pairs(loss: int) -> None:
 
 
 def one_step(loss: int, weight: float = 1.0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """One event of one row that has item 0; the only item to draw is 1."""
+    """One row with one event, item 0; item 1 is the only negative to draw."""
     p = {
         "rows": np.zeros(1, np.int32), "indptr": np.array([0, 1], np.int64), "items": np.zeros(1, np.int32),
         "weights": np.full(1, weight, np.float32), "pool": np.ones(1, np.int32),
@@ -90,7 +90,7 @@ def test_a_bpr_step_is_the_gradient_of_the_formula() -> None:
 def test_a_warp_step_weighs_by_the_rank_it_found() -> None:
     before, after = one_step(1)
     x, (i, j) = before["x"][0], before["y"]
-    d = np.log(2.0) * (i - j) - 0.02 * x  # two items: one draw, at most one above
+    d = np.log(2.0) * (i - j) - 0.02 * x  # two items: one draw, at most one item above
     np.testing.assert_allclose(after["x"][0], x + 0.1 * d / np.sqrt(1 + np.mean(d**2)), rtol=0, atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Differences and predictions against the formula written with loops over dictionaries."""
+"""Differences and predictions against the formula, implemented with loops over dictionaries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks over threads: the order of results, threads that are kept, errors."""
+"""Blocks over threads: the order of results, reused threads, errors."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 import penchant as pc
 from penchant.core.histories import Histories
 from penchant.core.run import Run
-from penchant.kernels.recency import count_rows, last_events
+from penchant.kernels.half_life import count_rows, last_events
 from penchant.models.parts import half_life as recency
 from penchant.models.parts.half_life import HALF_LIVES, estimate_half_life
 from penchant.models.parts.ragged import turned

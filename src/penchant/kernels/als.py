@@ -1,10 +1,10 @@
 """Alternating least squares: many small ridge problems that share one Gram matrix.
 
-Every kernel here works in the basis in which the shared Gram matrix is diagonal. The system of one row is then
+All kernels here work in the basis in which the shared Gram matrix is diagonal. The system of one row is then
 
     (diag(d) + Σ_j w_j y_j y_jᵀ) x = Σ_j w_j y_j,        d = unobserved · eigenvalues + regularisation of the row
 
-so that a product with it costs 4·n·f operations for n events and f factors, and nothing that grows with f².
+so a product with its matrix costs 4·n·f operations for n events and f factors, and no term grows with f².
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ I64 = NDArray[np.int64]
 
 @fast_kernel
 def _add_dots(a: F32, n: int, b: F32, m: int, length: int, lower: bool, out: F32) -> None:
-    """``out[i, j] += a[i, :length] · b[j, :length]`` for i < n, j < m; ``lower``: tiles that touch j ≤ i only.
+    """``out[i, j] += a[i, :length] · b[j, :length]`` for i < n, j < m; with ``lower``, only tiles that touch j ≤ i.
 
-    Sixteen sums at a time stay in registers: eight loads feed sixteen multiply-adds.
+    A tile keeps sixteen sums in registers, so eight loads feed sixteen multiply-adds.
     """
     zero = np.float32(0)
     for i in range(0, n - n % 4, 4):
@@ -113,7 +113,7 @@ def squares(lo: int, hi: int, rows: F32, weights: F32, out: F32) -> None:
 
 @fast_kernel
 def gram(lo: int, hi: int, rows: F32, out: F32) -> None:
-    """``out += rows[lo:hi].T @ rows[lo:hi]``, the lower triangle only (and a few entries above it)."""
+    """``out += rows[lo:hi].T @ rows[lo:hi]``, only in the lower triangle (and a few entries above it)."""
     f = rows.shape[1]
     turned = np.empty((f, 64), dtype=np.float32)
     for start in range(lo, hi, 64):
@@ -126,7 +126,7 @@ def gram(lo: int, hi: int, rows: F32, out: F32) -> None:
 
 @fast_kernel
 def _factorise(a: F32, n: int) -> None:
-    """Cholesky of the lower triangle, in place; the diagonal keeps the inverses of the pivots."""
+    """In-place Cholesky factorisation of the lower triangle; the diagonal stores the inverses of the pivots."""
     for i in range(n):
         row = a[i]
         for j in range(i):
@@ -143,7 +143,7 @@ def _factorise(a: F32, n: int) -> None:
 
 @fast_kernel
 def _substitute(a: F32, n: int, b: F32) -> None:
-    """Solve ``L Lᵀ x = b`` in place, with L as ``_factorise`` leaves it."""
+    """Solve ``L Lᵀ x = b`` in place, with L as stored by ``_factorise``."""
     for i in range(n):
         s = np.float32(0)
         for k in range(i):
@@ -160,7 +160,7 @@ def _substitute(a: F32, n: int, b: F32) -> None:
 def _few_events(
     items: I32, weights: F32, y: F32, inverse: F32, scaled: F32, plain: F32, k: F32, z: F32, x: F32
 ) -> None:
-    """Exact, by the n × n system of the events: x = D⁻¹Yᵀ(W⁻¹ + Y D⁻¹ Yᵀ)⁻¹ 1."""
+    """Solve a row exactly by the n × n system of its events: x = D⁻¹Yᵀ(W⁻¹ + Y D⁻¹ Yᵀ)⁻¹ 1."""
     n, f = items.shape[0], y.shape[1]
     for j in range(n):
         row = y[items[j]]
@@ -184,7 +184,7 @@ def _few_events(
 
 @fast_kernel
 def _many_events(items: I32, weights: F32, y: F32, d: F32, turned: F32, turned_w: F32, a: F32, x: F32) -> None:
-    """Exact, by the f × f system of the factors."""
+    """Solve a row exactly by the f × f system of its factors."""
     n, f = items.shape[0], y.shape[1]
     for c in range(f):
         x[c] = 0.0
@@ -207,7 +207,7 @@ def _many_events(items: I32, weights: F32, y: F32, d: F32, turned: F32, turned_w
 
 @fast_kernel
 def _product(items: I32, weights: F32, y: F32, p: F32, target: float, out: F32) -> None:
-    """``out += Σ_j w_j (y_j · p − target) y_j``, four events at a time so that ``out`` is read a fourth as often."""
+    """``out += Σ_j w_j (y_j · p − target) y_j``, four events at a time to read ``out`` a quarter as often."""
     n, f = items.shape[0], y.shape[1]
     zero = np.float32(0)
     t = np.float32(target)
@@ -237,7 +237,7 @@ def _product(items: I32, weights: F32, y: F32, p: F32, target: float, out: F32) 
 
 @fast_kernel
 def _conjugate(items: I32, weights: F32, y: F32, d: F32, m: F32, steps: int, r: F32, p: F32, q: F32, x: F32) -> None:
-    """``steps`` of conjugate gradient from ``x``, preconditioned by the diagonal ``m``; or until rounding is near."""
+    """Take ``steps`` conjugate gradient steps from ``x``, or fewer at rounding level, preconditioned by ``m``."""
     f = y.shape[1]
     for c in range(f):
         r[c] = 0.0
@@ -276,7 +276,7 @@ def _conjugate(items: I32, weights: F32, y: F32, d: F32, m: F32, steps: int, r: 
 def _blockwise(
     items: I32, weights: F32, y: F32, d: F32, size: int, t: F32, turned: F32, turned_w: F32, a: F32, g: F32, x: F32
 ) -> None:
-    """One pass of exact steps over blocks of ``size`` factors from ``x``; ``t`` keeps the scores of the events."""
+    """From ``x``, solve blocks of ``size`` factors exactly, one pass; ``t`` holds the current scores of the events."""
     n, f = items.shape[0], y.shape[1]
     width = turned.shape[1]
     for j in range(n):
@@ -321,16 +321,16 @@ def solve(
     indptr: I64,
     items: I32,
     weights: F32,
-    y: F32,  # (n_items, f), in the basis where its Gram matrix is diagonal
+    y: F32,  # (n_items, f), in the basis in which its Gram matrix is diagonal
     spectrum: F32,  # (f,) unobserved weight · eigenvalues of that matrix
-    typical: F32,  # (f,) mean square of y over events: what one more event adds to the diagonal, about
+    typical: F32,  # (f,) mean square of y over events: roughly what one event adds to the diagonal
     reg: F32,  # (rows,)
-    few: int,  # rows of at most so many events are solved exactly, by events
-    steps: int,  # of conjugate gradient for the others; 0: block by block
-    size: int,  # factors in a block; all of them: exactly
-    x: F32,  # (rows, f): where conjugate gradient and blocks start, and the result
+    few: int,  # solve rows of at most this many events exactly, by the system of the events
+    steps: int,  # conjugate gradient steps for the other rows; 0: block by block
+    size: int,  # factors in a block; with all factors, the solution is exact
+    x: F32,  # (rows, f) in: start of conjugate gradient and blocks; out: the result
 ) -> None:
-    """The ridge problem of every row in ``[lo, hi)``; a row without events gets zeros."""
+    """Solve the ridge problem of every row in ``[lo, hi)``; a row without events gets zeros."""
     f = y.shape[1]
     d, m = np.empty(f, np.float32), np.empty(f, np.float32)
     r, p, q = np.empty(f, np.float32), np.empty(f, np.float32), np.empty(f, np.float32)

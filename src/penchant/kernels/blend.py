@@ -1,4 +1,4 @@
-"""Scores of several models on one scale, added up."""
+"""Add the scores of several models on a common scale."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Bools = NDArray[np.bool_]
 
 @fast_kernel
 def add_scaled(lo: int, hi: int, scores: F32, by_deviation: bool, weight: float, total: F32, able: Bools) -> None:
-    """Adds ``weight`` times the scaled rows ``[lo, hi)`` of ``scores`` to ``total``; marks in ``able`` what is finite.
+    """Add ``weight`` times the scaled rows ``[lo, hi)`` of ``scores`` to ``total``; mark finite scores in ``able``.
 
-    A row is divided by its largest absolute score, or its distance from the mean by the standard deviation, both over
-    what is finite; the rest counts as its lowest score.
+    A row is divided by its largest absolute score or, with ``by_deviation``, standardised: less the mean, divided by
+    the standard deviation. Both use finite scores only; other scores count as the row's lowest finite score.
     """
     n = scores.shape[1]
     for r in range(lo, hi):

@@ -1,4 +1,4 @@
-"""A first pass over item vectors of one byte a number, which leaves few items to score exactly."""
+"""A first pass over item vectors quantised to one byte per number, which leaves few items to score exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ I32 = NDArray[np.int32]
 
 @kernel
 def quantise(lo: int, hi: int, vectors: F32, coarse: I8, step: F32, error: F32) -> None:
-    """Rows of ``vectors`` as multiples ``coarse`` of ``step``; ``error`` is the length of what rounding took away."""
+    """Quantise rows of ``vectors`` to ``coarse`` · ``step``; ``error`` is the norm of the rounding error."""
     for i in range(lo, hi):
         largest = np.float32(0)
         for f in range(vectors.shape[1]):
@@ -25,12 +25,12 @@ def quantise(lo: int, hi: int, vectors: F32, coarse: I8, step: F32, error: F32) 
         for f in range(vectors.shape[1]):
             coarse[i, f] = np.int8(np.rint(vectors[i, f] / step[i]))
             lost += (np.float64(vectors[i, f]) - np.float64(step[i]) * coarse[i, f]) ** 2
-        error[i] = np.sqrt(lost) + 1e-3 * step[i]  # and what sums of floats may add
+        error[i] = np.sqrt(lost) + 1e-3 * step[i]  # plus the rounding of float sums
 
 
 @fast_kernel
 def products(coarse: I8, step: F32, bias: F32, vector: F32, out: F32) -> None:
-    """The approximate scores of neighbouring items: what memory gives in a quarter of the bytes."""
+    """Approximate scores of consecutive items, read from a quarter of the bytes of exact vectors."""
     for i in range(out.shape[0]):
         row, total = coarse[i], np.float32(0)
         for f in range(vector.shape[0]):
@@ -42,7 +42,7 @@ def products(coarse: I8, step: F32, bias: F32, vector: F32, out: F32) -> None:
 
 @kernel
 def _sink(heap: F32, value: float) -> None:
-    """Put ``value`` in the place of the least, which a heap has first."""
+    """Replace the least element of a heap, which is its first, by ``value``."""
     node, size = 0, heap.shape[0]
     while 2 * node + 1 < size:
         child = 2 * node + 1
@@ -62,19 +62,19 @@ def candidates(
     error: F32,  # (n,)
     bias: F32,  # (n,) or (0,)
     vector: F32,  # (f,)
-    slack: float,  # what a unit of error may do to a score: a little more than the length of the vector
-    out_of: B1,  # (n,) items that may not be had, or (0,)
+    slack: float,  # how much one unit of error can change a score: slightly more than the norm of the vector
+    out_of: B1,  # (n,) excluded items, or (0,)
     k: int,
     found: I32,  # (room,) out
-    upper: F32,  # (room,) out: what each can score at most
+    upper: F32,  # (room,) out: upper bound of each score
 ) -> int:
-    """Every item that may be among the k best, and perhaps others; how many, or -1 if there is no room for them.
+    """Find all items that can be among the k best, and possibly others; return how many, or -1 if they do not fit.
 
-    |score − approximate| ≤ error · slack (Cauchy and Schwarz), so whatever cannot reach the k-th largest lower bound is
-    surely outside; that bound rises from block to block.
+    |score − approximate| ≤ error · slack (Cauchy-Schwarz), so an item whose upper bound is below the k-th largest lower
+    bound cannot be among the k best. That bound rises from block to block.
     """
     n, width, size = step.shape[0], 512, 0
-    lowest = np.full(k, -np.inf, dtype=np.float32)  # a heap of the k largest lower bounds
+    lowest = np.full(k, -np.inf, dtype=np.float32)  # heap of the k largest lower bounds
     near = np.empty(width, dtype=np.float32)
     for start in range(0, n, width):
         stop = min(start + width, n)
@@ -87,7 +87,7 @@ def candidates(
             margin = lost[i] * np.float32(slack)
             if some[i] + margin < lowest[0] or (out_of.shape[0] > 0 and out_of[start + i]):
                 continue
-            if size == found.shape[0]:  # those that the bound has passed since make room
+            if size == found.shape[0]:  # drop items now below the bound
                 size = still(found, upper, size, lowest[0])
                 if 2 * size > found.shape[0]:
                     return -1
@@ -100,7 +100,7 @@ def candidates(
 
 @kernel
 def still(found: I32, upper: F32, size: int, bound: float) -> int:
-    """Keep what can reach the bound; how many are left."""
+    """Keep the items that can reach the bound, and return how many."""
     kept = 0
     for n in range(size):
         if upper[n] >= bound:

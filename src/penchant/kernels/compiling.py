@@ -1,4 +1,4 @@
-"""Word of kernels being compiled, which the first run on a machine waits seconds for."""
+"""Notification that kernels are being compiled, which takes some seconds in the first run on a machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numba.core import event
 
 
 class _Once(event.Listener):
-    """Calls ``tell`` when the first kernel is compiled; those that come from the cache are none."""
+    """Calls ``tell`` when the first kernel is compiled; loading from the cache does not count."""
 
     def __init__(self, tell: Callable[[], None]) -> None:
         self.tell: Callable[[], None] | None = tell
@@ -63,6 +63,6 @@ class CompileClock(event.Listener):
 
 @contextmanager
 def told_of_compiling(tell: Callable[[], None]) -> Iterator[None]:
-    """Until it ends, ``tell`` is called once if anything is compiled."""
+    """Within this context, call ``tell`` once if any kernel is compiled."""
     with event.install_listener("numba:compile", _Once(tell)):
         yield

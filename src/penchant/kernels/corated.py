@@ -1,7 +1,7 @@
-"""Similarities out of the values that two vectors give to the keys they share: Pearson and its relatives.
+"""Similarities from the values that two vectors have for their common keys: Pearson correlation and related measures.
 
-Queries, keys and points are those of ``kernels.nearest``. What is summed of a pair is one row of 64 bytes (8 where two
-sums will do), so that every common key touches one cache line.
+Queries, keys and points are those of ``kernels.nearest``. The sums of a pair are one row of 64 bytes (8 where two sums
+are enough), so every common key touches one cache line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _similarity(form: int, sums: F64) -> float:
     n, xy, x, y, xx, yy = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
     if form == 0:
         spread = (n * xx - x * x) * (n * yy - y * y)
-        # a vector that is constant over the common keys has no direction; rounding must not give it one
+        # a vector that is constant over the common keys has no direction; rounding must not create one
         if spread <= 1e-9 * (n * xx) * (n * yy):
             return 0.0
         return float((n * xy - x * y) / np.sqrt(spread))
@@ -42,11 +42,11 @@ def _by_products(
     right: F32, shrink: float, min_overlap: int, myself: int, two: F32, reached: I32, out_points: I32, out_scores: F32,
     at: int,
 ) -> int:  # fmt: skip
-    """Σxy · left · right, a cosine where these are one over the norms: ``corated_scores`` of form 4, one query."""
+    """Form 4 of ``corated_scores`` for one query: Σxy · left · right, a cosine if these are the inverse norms."""
     n_points, found, pairs = two.shape[0], 0, 0
     for e in range(start, stop):
         pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
-    many = pairs > n_points  # most points are met: looking at all is cheaper than noting which
+    many = pairs > n_points  # most points are reached: scanning all is cheaper than listing them
     for e in range(start, stop):
         x = q_values[e]
         for f in range(k_indptr[q_keys[e]], k_indptr[q_keys[e] + 1]):
@@ -78,8 +78,8 @@ def _by_products(
 def corated_scores(
     lo: int,
     hi: int,
-    q_starts: I64,  # (queries,) where in ``q_keys`` the keys of a query begin
-    q_stops: I64,  # (queries,) and end
+    q_starts: I64,  # (queries,) start of a query's keys in ``q_keys``
+    q_stops: I64,  # (queries,) their end
     q_keys: I32,
     q_values: F32,
     k_indptr: I64,  # key → points
@@ -90,14 +90,14 @@ def corated_scores(
     form: int,
     shrink: float,
     min_overlap: int,
-    myself: I32,  # (queries,) the point that a query is; -1 or (0,) if none
-    out_points: I32,  # one query after the other: every point with a positive similarity
+    myself: I32,  # (queries,) the point that is the query itself; -1 or (0,) if none
+    out_points: I32,  # query by query: every point with a positive similarity
     out_scores: F32,
     out_sizes: I64,
 ) -> None:
-    """Similarity · n / (n + shrink) of the queries ``[lo, hi)`` with all points that share n ≥ min_overlap keys."""
+    """Similarity · n / (n + shrink) of the queries ``[lo, hi)`` to all points with n ≥ min_overlap common keys."""
     n_points = right.shape[0]
-    # n, Σxy, Σx, Σy, Σxx, Σyy, two to fill the line
+    # n, Σxy, Σx, Σy, Σxx, Σyy and two unused, to fill the cache line
     sums = np.zeros((n_points if form < 4 else 0, 8), dtype=np.float64)
     two = np.zeros((n_points if form == 4 else 0, 2), dtype=np.float32)  # n, Σxy
     reached = np.empty(n_points + 1, dtype=np.int32)

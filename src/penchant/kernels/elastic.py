@@ -1,4 +1,4 @@
-"""Elastic nets of items on one another, by coordinate descent on their Gram matrix."""
+"""Elastic-net regression of each item on the others, by coordinate descent on their Gram matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ I64 = NDArray[np.int64]
 def _descend(
     inner: F32,  # (cap, cap) Gram matrix of the active items
     size: int,
-    gradient: F32,  # (cap,) of the active items, kept up to date
+    gradient: F32,  # (cap,) of the active items, updated in place
     weights: F32,  # (cap,)
     l1: float,
     l2: float,
@@ -25,8 +25,8 @@ def _descend(
     share: float,
     sweeps: int,
 ) -> bool:
-    """Sweeps over the active items until none moves by ``tolerance`` (then true), or by more than a ``share`` of what
-    the first sweep moved. Everything lies in the nearest cache."""
+    """Sweep over the active items until every change is below ``tolerance`` (return true), or below ``share`` times the
+    largest change in the first sweep, or after ``sweeps`` (return false). All data fits in the nearest cache."""
     enough = np.float32(0.0)
     for sweep in range(sweeps):
         largest = np.float32(0.0)
@@ -76,7 +76,7 @@ def elastic_columns(
     hi: int,
     targets: I32,
     dense: F32,  # (n, n) symmetric Gram matrix G, or (0, 0)
-    indptr: I64,  # else G without its diagonal by rows
+    indptr: I64,  # else G by rows, without its diagonal
     indices: I32,
     data: F32,
     diagonal: F32,  # (n,) of G
@@ -86,16 +86,17 @@ def elastic_columns(
     tolerance: float,
     sweeps: int,
     rounds: int,
-    sizes: I64,  # (hi - lo,) out: weights of every target
-    found: I32,  # ((hi - lo) · n,) out: items, one target after the other
+    sizes: I64,  # (hi - lo,) out: number of weights of every target
+    found: I32,  # ((hi - lo) · n,) out: items, target by target
     values: F32,
 ) -> int:
-    """min_w ½ wᵀGw − G_j·w + l1 |w| + ½ l2 |w|² without j, for the targets j of ``[lo, hi)``; returns weights written.
+    """Solve min_w ½ wᵀGw − G_j·w + l1 |w| + ½ l2 |w|² with w_j = 0, for ``targets[lo:hi]``; return the weights written.
 
-    Only candidates can have a weight: where weights are positive, items with G_ij > l1. A candidate becomes active when
-    it would get a weight above ``tolerance``, those within a tenth of the most useful one first; its row of G is then
-    read once, for the candidates alone. Between such rounds the small problem of the active items is solved, roughly
-    while the set still grows.
+    Only candidates can have a weight. For positive weights, these are the items with G_ij > l1. A round has two steps:
+
+    1. Activate candidates that would get a weight above ``tolerance``: those with at least a tenth of the largest gain.
+       The row of G of a new active item is read once, for the candidates only.
+    2. Solve the small problem of the active items, only roughly while their set still grows.
     """
     n = diagonal.shape[0]
     is_dense = dense.shape[0] > 0
@@ -103,8 +104,8 @@ def elastic_columns(
     gradient, scale = np.empty(n, np.float32), np.empty(n, np.float32)
     is_active = np.zeros(n, dtype=np.bool_)
     cap = 64
-    active = np.empty(n, dtype=np.int32)  # as candidates
-    rows = np.empty(cap * 512, dtype=np.float32)  # of the active items, over the candidates
+    active = np.empty(n, dtype=np.int32)  # indices into candidates
+    rows = np.empty(cap * 512, dtype=np.float32)  # rows of G of the active items, for the candidates
     inner = np.zeros((cap, cap), dtype=np.float32)
     weights, applied, local = np.zeros(cap, np.float32), np.zeros(cap, np.float32), np.zeros(cap, np.float32)
     written = 0

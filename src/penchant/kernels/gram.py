@@ -1,4 +1,4 @@
-"""The dense Gram matrix XᵀX of sparse histories, one triangle."""
+"""The upper triangle of the dense Gram matrix XᵀX of sparse histories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ U64 = NDArray[np.uint64]
 
 @kernel
 def set_bits(lo: int, hi: int, indptr: I64, rows: I32, bits: U64) -> None:
-    """Bit ``u`` of ``bits[i]`` (n, words) says whether history u holds item i; ``bits`` begins as zeros."""
+    """Set bit ``u`` of ``bits[i]`` (n, words) if history u contains item i; ``bits`` must be all zeros."""
     for i in range(lo, hi):
         for h in range(indptr[i], indptr[i + 1]):
             bits[i, rows[h] >> 6] |= np.uint64(1) << np.uint64(rows[h] & 63)
@@ -27,16 +27,16 @@ def gram_rows(
     lo: int,
     hi: int,
     indptr: I64,  # (n + 1,) into the next two: the events of every item
-    events: I64,  # where each stands among ``items``
-    ends: I64,  # and where its history ends there
-    items: I32,  # items of the histories, ascending within each
-    values: F32,  # beside ``items``, or (0,) for ones
-    bits: U64,  # as ``set_bits`` makes them, or (n, 0) to do without
+    events: I64,  # its index in ``items``
+    ends: I64,  # the end of its history in ``items``
+    items: I32,  # items of the histories, ascending within each history
+    values: F32,  # parallel to ``items``; (0,) if all are one
+    bits: U64,  # from ``set_bits``, or (n, 0) to work without bits
     out: F32,  # (n, n) zeros
 ) -> None:
     """``out[i, j] = Σ_u x_ui · x_uj`` for ``lo <= i < hi`` and ``j >= i``; a row of ``out`` stays in the cache.
 
-    A pair costs about sixteen times what a word of bits costs, so the rows of popular items are counted by their bits.
+    Adding one pair costs about as much as comparing sixteen words of bits. So popular items are counted by bits.
     """
     n, words = bits.shape
     four, waiting = np.empty(4, np.int64), 0
@@ -63,13 +63,13 @@ def gram_rows(
                 for e in range(events[h], ends[h]):
                     into[items[e]] += np.float32(1.0)
     if waiting > 0:
-        four[waiting:] = four[waiting - 1]  # what is left over is done more than once
+        four[waiting:] = four[waiting - 1]  # fill up with the last item: its row is computed more than once
         rows_of_bits(four, bits, out)
 
 
 @kernel
 def rows_of_bits(four: I64, bits: U64, out: F32) -> None:
-    """The rows of four rising items by their bits: what is read of another item serves all of them."""
+    """Count the rows of four items, in ascending order, by bits; one read of another item serves all four."""
     n, words = bits.shape
     i0, i1, i2, i3 = four[0], four[1], four[2], four[3]
     b0, b1, b2, b3 = bits[i0], bits[i1], bits[i2], bits[i3]
@@ -93,12 +93,12 @@ def rows_of_bits(four: I64, bits: U64, out: F32) -> None:
 
 @kernel
 def gram_to_weights(lo: int, hi: int, inverse: F32, scale: F32) -> None:
-    """Turn the upper triangle of P = (XᵀX + Λ)⁻¹ into W_ij = −P_ij / P_jj, W_ii = 0, in place and in full.
+    """Turn the upper triangle of P = (XᵀX + Λ)⁻¹ into the full matrix W_ij = −P_ij / P_jj, W_ii = 0, in place.
 
-    ``scale`` is −1 / diag(P). Works on the tiles ``[lo, hi)`` of the upper triangle, counted row by row.
+    ``scale`` is −1 / diag(P). Processes the tiles ``[lo, hi)`` of the upper triangle, numbered row by row.
     """
     n = inverse.shape[0]
-    side = 64  # a tile and its mirror image fit into the cache together
+    side = 64  # a tile and its mirror image fit into the cache
     tiles = (n + side - 1) // side
     row, first = 0, 0
     while first + tiles - row <= lo:

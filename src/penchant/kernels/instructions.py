@@ -1,4 +1,4 @@
-"""Instructions of the processor that Python has no word for, for single words and for vectors; inside kernels only."""
+"""Processor instructions that Python cannot express, for single words and for vectors; for use inside kernels only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numba import types
 from numba.extending import intrinsic
 
 WORD = 64  # bits
-COMPRESSES = (19,)  # the LLVM that packs a vector in a register
+COMPRESSES = (19,)  # first LLVM version that can pack a vector in a register
 
 
 def _ones(_context: Any, word: Any) -> Any:
-    """How many bits of a word are set: one instruction, or one for several words where the processor has it."""
+    """The number of set bits in a word: one instruction, or one for several words where the processor supports it."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
@@ -23,7 +23,7 @@ def _ones(_context: Any, word: Any) -> Any:
 
 
 def _lowest(_context: Any, word: Any) -> Any:
-    """Which is the lowest bit set of a word that is not zero."""
+    """The index of the lowest set bit of a non-zero word."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -32,7 +32,7 @@ def _lowest(_context: Any, word: Any) -> Any:
 
 
 def _prefetch(_context: Any, array: Any, _place: Any) -> Any:
-    """Fetch the cache line of ``array[place]``, which will be read soon; the place may lie outside."""
+    """Prefetch the cache line of ``array[place]``, to be read soon; the place may be out of bounds."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number, byte = ir.IntType(32), ir.IntType(8).as_pointer()
@@ -40,19 +40,19 @@ def _prefetch(_context: Any, array: Any, _place: Any) -> Any:
         here = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
         takes = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
         fetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], takes)
-        builder.call(fetch, [here, number(0), number(3), number(1)])  # to read, into the nearest cache, data
+        builder.call(fetch, [here, number(0), number(3), number(1)])  # for reading, into the nearest cache, as data
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
 
 
-# inside kernels they take the words or the array and its place alone
+# inside kernels, these take only the word, or the array and the place
 ones: Any = intrinsic(_ones)
 lowest: Any = intrinsic(_lowest)
 prefetch: Any = intrinsic(_prefetch)
 
 
-# -- of vectors: what lies at a place and behind it, many at once; where it lies need not be aligned -----------------
+# -- vectors: several elements at once, starting at any place; addresses need not be aligned ------------------------
 
 
 def _at(context: Any, builder: Any, of: Any, array: Any, place: Any, vector: Any) -> Any:
@@ -71,7 +71,7 @@ def _write(builder: Any, vector: Any, here: Any) -> None:
 
 
 def _all(builder: Any, number: Any, element: Any, lanes: int) -> Any:
-    """A vector of one number."""
+    """A vector with all elements equal to ``number``."""
     vector, none = ir.VectorType(element, lanes), ir.Constant(ir.IntType(32), 0)
     number = builder.trunc(number, element) if element.width < number.type.width else number
     one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, none)
@@ -83,10 +83,10 @@ def _function(module: Any, takes: Any, name: str) -> Any:
 
 
 def _write_chosen(builder: Any, vector: Any, chosen: Any, here: Any) -> None:
-    """Those chosen of a vector, close together. What lies behind them may be overwritten, a vector wide."""
+    """Write the chosen elements of a vector contiguously. Up to one vector width from ``here`` may be overwritten."""
     of, mask = vector.type, chosen.type
     suffix = f"v{of.count}i{of.element.width}"
-    if llvm_version_info >= COMPRESSES:  # in a register first: to memory it is slow on some processors
+    if llvm_version_info >= COMPRESSES:  # pack in a register first: packing to memory is slow on some processors
         takes = ir.FunctionType(of, [of, mask, of])
         pack = _function(builder.module, takes, f"llvm.experimental.vector.compress.{suffix}")
         _write(builder, builder.call(pack, [vector, chosen, ir.Constant(of, ir.Undefined)]), here)
@@ -118,8 +118,8 @@ def _copy_eight(_context: Any, source: Any, _place: Any, out: Any, _to: Any) -> 
 def _pack_met(
     _context: Any, points: Any, before: Any, _place: Any, _times: Any, _least: Any, out: Any, _to: Any
 ) -> Any:
-    """Of the 64 bytes of ``points`` from ``at`` on, those that are ``least`` or more and whose ``before`` is ``times``
-    go to ``out[to:]``, in their order; how many they are."""
+    """From the 64 bytes of ``points`` at ``at``, write those that are at least ``least`` and whose ``before`` equals
+    ``times`` to ``out[to:]``, in order; return how many."""
     lanes = 64 * 8 // points.dtype.bitwidth
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -140,7 +140,7 @@ def _pack_met(
 
 
 def _reaching(_context: Any, numbers: Any, _place: Any, _bound: Any) -> Any:
-    """How many of the 64 ``numbers`` (int32) from ``at`` on are ``bound`` or more."""
+    """How many of the 64 ``numbers`` (int32) at ``at`` are at least ``bound``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number, (numbers_, at, bound) = ir.IntType(32), arguments
@@ -153,8 +153,8 @@ def _reaching(_context: Any, numbers: Any, _place: Any, _bound: Any) -> Any:
 def _pack_between(
     _context: Any, numbers: Any, points: Any, _place: Any, _least: Any, _below: Any, out: Any, to_points: Any, _to: Any
 ) -> Any:
-    """Of the 16 ``numbers`` (int32) from ``at`` on, those that are ``least`` or more and below ``below`` go to
-    ``out[to:]``, and their points (as int32) beside; how many they are."""
+    """From the 16 ``numbers`` (int32) at ``at``, write those in ``[least, below)`` to ``out[to:]`` and their points (as
+    int32) to ``to_points[to:]``; return how many."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         of, (numbers_, points_, at, least, below, out_, to_points_, to) = signature.args, arguments
@@ -176,7 +176,7 @@ def _pack_between(
 
 
 def _filled(_context: Any, words: Any, _place: Any) -> Any:
-    """Which of the 64 ``words`` (uint64) from ``at`` on are not zero, a bit each."""
+    """A word whose bit n says whether the n-th of the 64 ``words`` (uint64) at ``at`` is non-zero."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = ir.VectorType(ir.IntType(WORD), 64)

@@ -1,4 +1,4 @@
-"""A score and a popularity rank as one number, larger for the better item: the k best of them, and in order."""
+"""Keys that combine a score and a popularity rank in one number: pick the k best and sort them; larger is better."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 B1 = NDArray[np.bool_]
 
-ABOVE = 0x7FFFFFFF  # the bits of every score
-FEW = 64  # keys that are put in order where they lie: a sort would ask for memory first
+ABOVE = 0x7FFFFFFF  # above the bits of every score
+FEW = 64  # up to this many keys are sorted by insertion: np.sort would allocate memory
 
 
 @kernel
 def keep_best(keys: U64, size: int, k: int) -> None:
-    """Partition ``keys[:size]`` so that its k largest come first, in any order."""
+    """Partition ``keys[:size]`` so that the k largest come first, in any order."""
     low, high = 0, size - 1
     while low < high:
         middle = (low + high) >> 1
@@ -48,20 +48,20 @@ def keep_best(keys: U64, size: int, k: int) -> None:
 
 @kernel
 def as_key(bits: Any, rank: int) -> Any:
-    """The bits of a score and a popularity rank as one number: of two keys the larger is the better item."""
+    """Combine the bits of a score and a popularity rank in one number: the larger of two keys is the better item."""
     flipped = ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
     return (np.uint64(flipped) << np.uint64(32)) | np.uint64(0xFFFFFFFF - rank)
 
 
 @kernel
 def _bits_of(key: Any) -> Any:
-    """The bits of a score above zero, as a whole number, in a key."""
+    """The bits, as an integer, of the positive score in a key."""
     return np.int32(np.uint32(key >> np.uint64(32)) & np.uint32(0x7FFFFFFF))
 
 
 @kernel
 def _first_bound(bits: I32, size: int, width: int, k: int, maxima: U64) -> Any:
-    """What at least k scores reach: the k-th of the greatest of every ``width``; 1 where there are not so many."""
+    """A bound that at least k scores reach: the k-th largest maximum of a block of ``width``; 1 with < k blocks."""
     blocks = (size + width - 1) // width
     if blocks < k:
         return np.int32(1)
@@ -79,8 +79,8 @@ def _first_bound(bits: I32, size: int, width: int, k: int, maxima: U64) -> Any:
 
 @kernel
 def best_keys(
-    bits: I32,  # of scores: above zero they order as whole numbers do, below it they are below
-    items: U32,  # whose they are; (0,): of every item in turn
+    bits: I32,  # of scores, as integers: ordered like positive scores; negative for negative scores
+    items: U32,  # items of the scores; (0,): all items in order
     size: int,
     width: int,
     allow: B1,
@@ -89,10 +89,10 @@ def best_keys(
     keys: U64,  # (2k,)
     work: U64,
 ) -> int:
-    """The k best of the scores above zero as keys, in any order; how many there are.
+    """Write the k best positive scores as keys, in any order, and return how many.
 
-    What reaches a bound is collected, and whenever there are twice as many as are wanted the better half stays, and its
-    least is what the next must reach.
+    Scores that reach a bound are collected. Whenever there are 2k keys, the better half stays and its lowest score
+    becomes the new bound.
     """
     found = 0
     bound = _first_bound(bits, size, width, k, work) if allow.shape[0] == 0 else np.int32(1)
@@ -100,7 +100,7 @@ def best_keys(
         lo, hi = np.uint64(start), np.uint64(min(start + 64, size))
         some, kept = np.int32(0), 0
         for n in range(lo, hi):
-            some |= np.int32(bits[n] >= bound)  # without a branch: a whole vector at once
+            some |= np.int32(bits[n] >= bound)  # no branch: compares a whole vector at once
         for n in range(lo, hi if some > 0 else lo):
             work[kept] = n
             kept += bits[n] >= bound
@@ -122,7 +122,7 @@ def best_keys(
 
 @kernel
 def best_of_all(
-    bits: I32,  # as above, of every item in turn; a multiple of 64, what follows the last item zero
+    bits: I32,  # as above, for all items in order; padded with zeros to a multiple of 64
     every: I32,  # 0, 1, 2, ...
     size: int,
     popularity_rank: I32,
@@ -130,9 +130,9 @@ def best_of_all(
     keys: U64,  # (items,)
     work: U64,
     out_bits: I32,  # (items + 16,)
-    out_items: I32,  # the same
+    out_items: I32,  # (items + 16,)
 ) -> int:
-    """The same where all items are allowed and have a score: what reaches the first bound is packed in vectors."""
+    """``best_keys`` if all items are allowed and scored: scores that reach the first bound are packed by vectors."""
     bound, found = np.int64(_first_bound(bits, size, 64, k, work)), 0
     for start in range(0, bits.shape[0], 64):
         if reaching(bits, start, bound) > 0:
@@ -157,7 +157,7 @@ def _score(key: Any) -> Any:
 
 @kernel
 def _fall(keys: U64) -> None:
-    """Sort keys in place, the best first."""
+    """Sort keys in place, best first."""
     if keys.shape[0] > FEW:
         keys[:] = np.sort(keys)[::-1]
         return
@@ -171,7 +171,7 @@ def _fall(keys: U64) -> None:
 
 @kernel
 def write_keys(keys: U64, by_popularity: I32, at: int, out_items: I32, out_scores: F32) -> None:
-    """Keys as items and scores from ``at`` on, the best first."""
+    """Write keys as items and scores to the positions from ``at``, best first."""
     _fall(keys)
     for n in range(keys.shape[0]):
         key = keys[n]

@@ -1,7 +1,7 @@
 """Gaussian latent factors for ratings: the posterior of one side's vectors given the other side's.
 
-Vectors are (y_1 … y_{f−1}, bias). A rating, less the mean, is expected to be x·y + x's bias + y's bias, so that the
-bias of the other side is an offset and one's own bias is one more unknown whose loading is 1.
+Vectors are (y_1 … y_{f−1}, bias). The expected rating, minus the mean, is x·y + x's bias + y's bias. So the bias of the
+other side is an offset, and a row's own bias is one more unknown, with loading 1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ I64 = NDArray[np.int64]
 
 @fast_kernel
 def _add_squares(turned: F32, f: int, length: int, a: F32) -> None:
-    """``a[c, k] += turned[c, :length] · turned[k, :length]`` for k ≤ c (and a few above), eight sums at a time."""
+    """``a[c, k] += turned[c, :length] · turned[k, :length]`` for k ≤ c (and a few k above), eight sums at a time."""
     zero = np.float32(0)
     for c in range(0, f - f % 2, 2):
         t0, t1 = turned[c], turned[c + 1]
@@ -66,7 +66,7 @@ def _add_squares(turned: F32, f: int, length: int, a: F32) -> None:
 
 @fast_kernel
 def _factorise(a: F32, column: F32, f: int) -> None:
-    """Cholesky of matrices ``a[:, :, lane]``, as many as there are lanes, in place; pivots are left inverted."""
+    """In-place Cholesky factorisation of the matrices ``a[:, :, lane]``, one per lane; pivots are stored inverted."""
     for k in range(f):
         pivot = a[k, k]
         for lane in range(pivot.shape[0]):
@@ -86,7 +86,7 @@ def _factorise(a: F32, column: F32, f: int) -> None:
 
 @fast_kernel
 def _solve(a: F32, x: F32, f: int) -> None:
-    """``x`` becomes the solution, with ``a`` as ``_factorise`` leaves it."""
+    """Replace ``x`` by the solution, with ``a`` as stored by ``_factorise``."""
     for i in range(f):
         mine, pivot = x[i], a[i, i]
         for lane in range(mine.shape[0]):
@@ -107,7 +107,7 @@ def _solve(a: F32, x: F32, f: int) -> None:
 
 @fast_kernel
 def _diagonal_of_inverse(a: F32, column: F32, f: int, out: F32) -> None:
-    """The diagonal of every inverse: the columns of L⁻¹ one after the other, their squares summed."""
+    """The diagonal of every inverse: the sums of squares of the columns of L⁻¹, one column after another."""
     for c in range(f):
         total = out[c]
         for lane in range(total.shape[0]):
@@ -130,7 +130,10 @@ def _diagonal_of_inverse(a: F32, column: F32, f: int, out: F32) -> None:
 
 @fast_kernel
 def _gather(items: I32, ratings: F32, y: F32, y_variance: F32, turned: F32, off: F32) -> float:
-    """Factors, ones and variances of up to 64 events, turned, and ratings less biases; the sum of those squared."""
+    """Gather up to 64 events: factors and variances, transposed, and ratings minus biases.
+
+    Returns the sum of squares of the latter. Row f - 1 of ``turned`` stays one: the loading of the row's own bias.
+    """
     n, f = items.shape[0], y.shape[1]
     b = f - 1
     squared = 0.0
@@ -151,23 +154,23 @@ def posterior(
     hi: int,
     indptr: I64,
     items: I32,
-    ratings: F32,  # less the mean
-    y: F32,  # (n, f) means of the other side, the last column its bias
-    y_variance: F32,  # (n, f)
-    prior: F32,  # (rows, f) or (1, f): means of this side before the ratings
-    precision: F32,  # (f,) noise over the variance of this side before the ratings
-    noise: float,  # variance of a rating around what is expected
-    x: F32,  # (rows, f) the result: means
-    x_variance: F32,  # (rows, f) or (0, f): variances
-    errors: F64,  # (rows,) or (0,): expected squared errors of the row's ratings, summed
+    ratings: F32,  # minus the mean
+    y: F32,  # (n, f) means of the other side; the last column is its bias
+    y_variance: F32,  # (n, f) variances of the other side
+    prior: F32,  # (rows, f) or (1, f): prior means of this side
+    precision: F32,  # (f,) noise / prior variance of this side
+    noise: float,  # variance of a rating around its expected value
+    x: F32,  # (rows, f) out: posterior means
+    x_variance: F32,  # (rows, f) or (0, f) out: posterior variances
+    errors: F64,  # (rows,) or (0,) out: sum of the expected squared errors of the row's ratings
 ) -> None:
-    """Means, variances and errors of the rows ``[lo, hi)``, each the ridge solution of its own ratings.
+    """Posterior means, variances and errors of the rows ``[lo, hi)``: each row is a ridge regression on its ratings.
 
-    Many rows are solved side by side, a lane each, so that small systems fill the vector unit.
+    Several rows are solved side by side, one per lane, so that small systems fill the vector unit.
     """
     f = y.shape[1]
     b = f - 1
-    lanes = 32 if f <= 32 else 16  # what is worked on at once stays in the cache
+    lanes = 32 if f <= 32 else 16  # the working set stays in the cache
     a, own = np.zeros((f, f, lanes), np.float32), np.empty((f, f), np.float32)
     column, data = np.empty((f, lanes), np.float32), np.empty((f, lanes), np.float32)
     g = np.empty((f, lanes), np.float32)
@@ -207,7 +210,7 @@ def posterior(
                 g[c, lane] = data[c, lane] + precision[c] * before[c]
         for c in range(f):
             for lane in range(lanes):
-                variance[c, lane] = g[c, lane]  # the solution for now; g is needed for the errors
+                variance[c, lane] = g[c, lane]  # holds the solution for now: g is still needed for the errors
         _factorise(a, column, f)
         _solve(a, variance, f)
         for lane in range(many):
@@ -222,7 +225,7 @@ def posterior(
                 for c in range(f):
                     x_variance[r, c] = np.float32(noise) * variance[c, lane]
             if errors.shape[0] > 0:
-                # Σ off² − 2 x·g + xᵀ(A + S)x and what the variances add; (A + S + P) x is known without a product
+                # Σ off² − 2 x·data + xᵀ(A + S)x plus the part of the variances; (A + S + P) x = g saves a product
                 s = total[lane]
                 for c in range(f):
                     mine, d = float(x[r, c]), float(diagonal[c, lane])
@@ -233,7 +236,7 @@ def posterior(
 
 @fast_kernel
 def expected(lo: int, hi: int, indptr: I64, items: I32, x: F32, y: F32, out: F32) -> None:
-    """``out[e] = x_r · y_i`` with both biases, for the items asked of the rows ``[lo, hi)``."""
+    """``out[e] = x_r · y_i`` plus both biases, for the requested items of the rows ``[lo, hi)``."""
     b = y.shape[1] - 1
     for r in range(lo, hi):
         mine = x[r]

@@ -1,8 +1,8 @@
-"""Ridge regressions of items on few others and on directions shared by all, each solved by itself.
+"""Ridge regressions of items on a few other items and on shared directions, one independent problem per item.
 
-A target j is predicted by w = s + V·c with w_j = 0: s lives on its nearest items N, V (n, r) is the same for every
-target. With B = (unit vectors of N, V less its row j) and H = G + penalty, (s, c) solves (Bᵀ H B) y = Bᵀ G_j: the best
-that there is in this span. What it needs of V is H V and Vᵀ H V.
+The weights of a target j are w = s + V·c with w_j = 0: s is non-zero only on the nearest items N of j, and V (n, r) is
+the same for every target. With B = (unit vectors of N, V without its row j) and H = G + penalty, (s, c) solves
+(Bᵀ H B) y = Bᵀ G_j, which is optimal in this span. Of V, only H V and Vᵀ H V are needed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ I64 = NDArray[np.int64]
 
 @fast_kernel
 def _solve(a: F64, b: F64, sure: int, size: int) -> bool:
-    """``b[:size] = a⁻¹ b`` by Cholesky in the lower triangle of ``a``; false where the first ``sure`` rows are not
-    positive definite. Of the others those that nearly follow from what stands before them get zero."""
+    """``b[:size] = a⁻¹ b`` by Cholesky factorisation in the lower triangle of ``a``; false if the first ``sure`` rows
+    are not positive definite. Of the other rows, those that nearly depend on the rows before them get zero."""
     for i in range(size):
         enough = 0.0 if i < sure else 1e-5 * a[i, i]
         for j in range(i + 1):
@@ -50,7 +50,7 @@ def _solve(a: F64, b: F64, sure: int, size: int) -> bool:
 
 @fast_kernel
 def _share(a: F64, b: F64, near: I32, size: int, j: int, square: float, v: F32, hv: F64, vhv: F64) -> None:
-    """The rows of ``a`` and ``b`` for the shared directions, below those of ``near``; ``square`` is H_jj."""
+    """Fill the rows of ``a`` and ``b`` for the shared directions, below those of ``near``; ``square`` is H_jj."""
     for q in range(v.shape[1]):
         mine, image, row = v[j, q], hv[j, q], a[size + q]
         for c in range(size):
@@ -64,7 +64,8 @@ def _share(a: F64, b: F64, near: I32, size: int, j: int, square: float, v: F32, 
 def _write(
     b: F64, near: I32, size: int, j: int, v: F32, at: int, found: I32, values: F32, pull: F32
 ) -> int:  # fmt: skip
-    """The solution of target j: its weights of ``near``, and of j itself what takes the shared part out; where next."""
+    """Write the solution of target j: the weights of ``near``, and a weight of j itself that cancels its shared part.
+    Returns the next free index."""
     own = 0.0
     for q in range(v.shape[1]):
         pull[q, j] = b[size + q]
@@ -81,7 +82,8 @@ def _write(
 
 @kernel
 def _keep(near: I32, explained: F32, met: int, k: int) -> int:
-    """The ``k`` items that explain most come to the front of ``near``, rising; of equals the first. How many."""
+    """Move the ``k`` items that explain most to the front of ``near``, ascending; ties go to lower items. Return how
+    many."""
     size = met
     if met > k:
         least = np.partition(explained[:met], met - k)[met - k]
@@ -113,12 +115,12 @@ def columns_of_matrix(
     vhv: F64,  # (r, r)
     k: int,
     sizes: I64,  # (hi - lo,) out
-    found: I32,  # (at most (k + 1) · (hi - lo),) out: items, one target after the other, rising
+    found: I32,  # (at most (k + 1) · (hi - lo),) out: items, target by target, ascending
     values: F32,
-    pull: F32,  # (r, n) out: what every direction counts for a target
+    pull: F32,  # (r, n) out: weight of every direction for a target
 ) -> int:
-    """The targets ``[lo, hi)``, each on the ``k`` items that alone explain most of it and on ``v``; returns how many
-    weights were written, -1 where a system of items is not positive definite."""
+    """Regress each target in ``[lo, hi)`` on ``v`` and on the ``k`` items that explain most of it individually.
+    Returns the number of weights written, or -1 if the system of the items is not positive definite."""
     n = diagonal.shape[0]
     near, explained = np.empty(n, np.int32), np.empty(n, np.float32)
     width = v.shape[1]
@@ -149,9 +151,9 @@ def columns_of_matrix(
 def columns_of_events(
     lo: int,
     hi: int,
-    indptr: I64,  # histories: distinct items
+    indptr: I64,  # histories of distinct items
     items: I32,
-    x: F32,  # what an event weighs
+    x: F32,  # weight of an event
     i_indptr: I64,  # the same by item
     i_rows: I32,
     i_x: F32,
@@ -162,14 +164,14 @@ def columns_of_events(
     vhv: F64,  # (r, r)
     k: int,
     sizes: I64,  # (hi - lo,) out
-    found: I32,  # (at most (k + 1) · (hi - lo),) out: items, one target after the other, rising
+    found: I32,  # (at most (k + 1) · (hi - lo),) out: items, target by target, ascending
     values: F32,
-    pull: F32,  # (r, n) out: what every direction counts for a target
+    pull: F32,  # (r, n) out: weight of every direction for a target
 ) -> int:
-    """As ``columns_of_matrix``, without the matrix: the entries that a target needs are counted from the events.
+    """Like ``columns_of_matrix``, without the matrix: the entries that a target needs are summed from the events.
 
-    Every event of the chosen items is put in front of a chain of its history, so that two chosen items meet where they
-    stand on the same chain.
+    Each history has a linked list of its events with chosen items. Two chosen items that are in the same list occur in
+    the same history.
     """
     n = diagonal.shape[0]
     near, explained, met_with = np.empty(n, np.int32), np.empty(n, np.float32), np.zeros(n, np.float32)

@@ -1,4 +1,4 @@
-"""A sparse matrix times a thin dense one, which is all that a randomised decomposition asks of the data."""
+"""Sparse matrix times thin dense matrix: the only operation on the data in a randomised decomposition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ I64 = NDArray[np.int64]
 
 @fast_kernel
 def times(lo: int, hi: int, indptr: I64, indices: I32, data: F32, dense: F32, out: F32) -> None:
-    """``out[lo:hi] = sparse[lo:hi] @ dense``; four entries at a time: a result row is touched a fourth as often."""
+    """``out[lo:hi] = sparse[lo:hi] @ dense``; four entries at a time, to touch a result row a quarter as often."""
     width = dense.shape[1]
     for r in range(lo, hi):
         into = out[r]

@@ -1,8 +1,8 @@
-"""The k nearest points of every query, out of what they have in common, without ever holding all pairs.
+"""The k nearest points of every query by their common keys, without holding all pairs in memory.
 
-Queries and points are sparse vectors over the same keys: for item neighbourhoods items over histories, for user
-neighbourhoods histories over items. A query walks its keys, and each key lists the points that have it. Equal
-similarities go to the lower point, so that results depend on nothing else.
+Queries and points are sparse vectors over the same keys: items over histories for item neighbourhoods, histories over
+items for user neighbourhoods. A query visits its keys, and each key lists the points that have it. Of points with equal
+similarity, the lower one is nearer, so results are deterministic.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
-PAIR = 6  # words of bits that are compared in the time that one pair takes
+PAIR = 6  # number of words of bits compared in the time of adding one pair
 
 
 @kernel
 def _take_best(size: int, k: int, points: I32, bits: U32, buckets: I32, ties: U64, out: U64) -> int:
-    """The k largest of ``size`` positive scores (as the bits of floats, which order as they do) into ``out``, unsorted.
+    """Write the k largest of ``size`` positive scores to ``out``, unsorted; return how many.
 
-    A histogram of the bits finds the bucket that holds the k-th; only within that bucket is anything compared. Keys in
-    ``out``: score bits, then the complement of the point, so that a larger key is a better neighbour.
+    Scores are given as the bits of floats, which sort like the floats. A histogram of the bits finds the bucket with
+    the k-th score; only scores in that bucket are compared. A key in ``out`` is the score bits followed by the
+    complement of the point, so a larger key is a better neighbour.
     """
     if size <= k:
         for n in range(size):
@@ -71,10 +72,10 @@ def _put(
     best: U64, size: int, names: I32, by_score: bool, marks: U64, words: U64, named: F32, out_points: I32,
     out_scores: F32, at: int,
 ) -> None:  # fmt: skip
-    """Write the neighbours of one query: the best first, or by rising name.
+    """Write the neighbours of one query: best first, or by ascending name.
 
-    Names are sorted by ticking them off: a bit of ``marks`` for each, a bit of ``words`` for each word of marks that
-    holds one; both are zeros before and after. ``named`` (points,) holds the score beside.
+    Names are sorted with bit sets: one bit of ``marks`` per name, one bit of ``words`` per non-zero word of ``marks``.
+    Both are all zeros before and after. ``named`` (points,) holds the scores by name.
     """
     one = np.zeros(1, dtype=np.float32)
     bits = one.view(np.uint32)
@@ -109,7 +110,7 @@ def _put(
 def _scores(
     total: F32, right: F32, overlap: F32, mine: Any, form: int, shrink: Any, min_overlap: Any, score: F32
 ) -> None:
-    """The similarities of all points, vectors at a time."""
+    """The similarities of all points, in vectorised loops."""
     n_points = total.shape[0]
     if form == 0:
         for n in range(n_points):
@@ -127,7 +128,7 @@ def _scores(
 
 @kernel
 def _better_half(keys: U64, size: int, k: int) -> tuple[int, Any]:
-    """Keep the k largest of the keys; how many are left, and the score of the least of them, as bits."""
+    """Keep the k largest keys; return how many are left, and the lowest score among them, as bits."""
     keep_best(keys, size, k)
     least = keys[0]
     for n in range(1, k):
@@ -137,15 +138,15 @@ def _better_half(keys: U64, size: int, k: int) -> tuple[int, Any]:
 
 @kernel
 def _best_of_all(n_points: int, bits: U32, k: int, best: U64) -> int:
-    """The k best of all points into ``best``, unsorted; how many of them score above zero.
+    """Write the k best of all points with positive scores to ``best``, unsorted; return how many.
 
-    Similarities become keys (their bits, then the complement of the point) where they reach a bound: whenever there are
-    twice as many as are wanted the better half stays, and its least is what the next must reach.
+    Similarities that reach a bound become keys: their bits, followed by the complement of the point. Whenever there are
+    2k keys, the better half stays and its lowest score becomes the new bound.
     """
-    width, size, bound = 64, 0, np.uint32(1)  # the least float above zero
+    width, size, bound = 64, 0, np.uint32(1)  # the smallest positive float
     for start in range(0, n_points, width):
         reach = np.int32(0)
-        for n in range(width):  # what lies behind the last point is zero
+        for n in range(width):  # scores beyond the last point are zero
             reach |= np.int32(bits[start + n] >= bound)
         for n in range(width if reach > 0 else 0):
             if bits[start + n] >= bound:
@@ -160,7 +161,7 @@ def _best_of_all(n_points: int, bits: U32, k: int, best: U64) -> int:
 
 @kernel
 def _pairs(start: int, stop: int, q_keys: I32, k_indptr: I64) -> int:
-    """How many points the keys of a query list, all of them together."""
+    """The number of points listed by all keys of a query, with repetition."""
     pairs = 0
     for e in range(start, stop):
         pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
@@ -169,7 +170,7 @@ def _pairs(start: int, stop: int, q_keys: I32, k_indptr: I64) -> int:
 
 @kernel
 def set_bits(indptr: I64, points: I32, bits: U64) -> None:
-    """Bit ``key`` of ``bits[point]`` (points, words) says that the point has the key; ``bits`` begins as zeros."""
+    """Set bit ``key`` of ``bits[point]`` (points, words) if the point has the key; ``bits`` must be all zeros."""
     for key in range(indptr.shape[0] - 1):
         for f in range(indptr[key], indptr[key + 1]):
             bits[points[f], key >> 6] |= np.uint64(1) << np.uint64(key & 63)
@@ -177,8 +178,8 @@ def set_bits(indptr: I64, points: I32, bits: U64) -> None:
 
 @kernel
 def _common(four: U64, bits: U64, out: F32) -> None:
-    """How many bits four queries (4, words) share with every point, into the rows of ``out``: what is read of a point
-    serves all four."""
+    """Write the number of bits that four queries (4, words) share with every point to the rows of ``out``. One read of
+    a point serves all four."""
     b0, b1, b2, b3 = four[0], four[1], four[2], four[3]
     for j in range(bits.shape[0]):
         other = bits[j]
@@ -196,30 +197,30 @@ def _common(four: U64, bits: U64, out: F32) -> None:
 def nearest_by_product(
     lo: int,
     hi: int,
-    q_starts: I64,  # (queries,) where in ``q_keys`` the keys of a query begin
-    q_stops: I64,  # (queries,) and end
+    q_starts: I64,  # (queries,) start of a query's keys in ``q_keys``
+    q_stops: I64,  # (queries,) their end
     q_keys: I32,
-    q_values: F32,  # (0,) where all are one
+    q_values: F32,  # (0,) if all are one
     k_indptr: I64,  # key → points
-    k_points: Any,  # (entries,) unsigned: an index without a sign needs no check for being negative
-    k_values: F32,  # (0,) where all are one
+    k_points: Any,  # (entries,) unsigned: such an index needs no sign check
+    k_values: F32,  # (0,) if all are one
     left: F32,  # (queries,)
     right: F32,  # (points,)
     form: int,  # 0: Σxy · left · right; 1: Σxy / (left + right − Σxy); 2: 2 · Σxy / (left + right)
     shrink: float,
     min_overlap: int,
-    myself: I32,  # (queries,) the point that a query is, which cannot be its neighbour; -1 or (0,) if none
-    k_bits: U64,  # (points, words) as ``set_bits`` makes them where all values are one; or (0, 0) to do without
-    names: I32,  # (points,) what a point is called in the result
-    by_score: bool,  # the best first; else by rising name
+    myself: I32,  # (queries,) the point that is the query itself, never its neighbour; -1 or (0,) if none
+    k_bits: U64,  # (points, words) from ``set_bits``, for binary values; or (0, 0) to work without bits
+    names: I32,  # (points,) name of a point in the result
+    by_score: bool,  # best first; otherwise by ascending name
     k: int,
-    out_points: I32,  # (at most k · (hi - lo),) one query after the other
+    out_points: I32,  # (at most k · (hi - lo),) query by query
     out_scores: F32,
     out_sizes: I64,  # (hi - lo,)
 ) -> None:
-    """Neighbours by a function of the sum of products over common keys, and of how many keys are common.
+    """Find the nearest neighbours by the sum of products over common keys and the number of common keys.
 
-    Products are positive, so a point is reached exactly when its sum is above zero.
+    Products are positive, so a point is reached if and only if its sum is positive.
     """
     n_points, width = right.shape[0], 64
     ahead, line = 2, 64 // k_points.itemsize
@@ -227,7 +228,7 @@ def nearest_by_product(
     counted = weighted and (shrink > 0 or min_overlap > 1)
     total = np.zeros(n_points, dtype=np.float32)
     overlap = np.zeros(n_points, dtype=np.float32) if counted else total
-    reached = np.empty(n_points + 1, dtype=np.int32)  # one more: what is not new is written there and overwritten
+    reached = np.empty(n_points + 1, dtype=np.int32)  # one spare slot: writes of points already reached land there
     score = np.zeros(n_points + width, dtype=np.float32)
     bits = score.view(np.uint32)
     buckets = np.empty(512, dtype=np.int32)
@@ -242,7 +243,7 @@ def nearest_by_product(
         pairs, size = _pairs(q_starts[query], q_stops[query], q_keys, k_indptr), 0
         by_bits = k_bits.shape[0] > 0 and PAIR * pairs > k_bits.size
         if by_bits:
-            if turn == 4 or asked[turn] != query:  # this one and the next three like it
+            if turn == 4 or asked[turn] != query:  # count this query and the next three for which bits pay
                 turn, waiting = 0, 0
                 four[:] = 0
                 for q in range(query, hi):
@@ -257,7 +258,7 @@ def nearest_by_product(
             total[:] = sums[turn]
             turn += 1
         for e in range(q_starts[query], q_starts[query] if by_bits else q_stops[query]):
-            # the points of a key lie anywhere: asked for in time, they are there when their turn comes
+            # the points of a key can be anywhere in memory: prefetch those of a later key
             next_key = q_keys[min(e + ahead, q_stops[query] - 1)]
             soon = k_indptr[next_key]
             lines = min(8, (k_indptr[next_key + 1] - soon) // line + 1)
@@ -280,13 +281,13 @@ def nearest_by_product(
         if myself.shape[0] > 0 and myself[query] >= 0:
             total[myself[query]] = 0
         mine = left[query]
-        many = by_bits or 2 * pairs > n_points  # all, many at once, are cheaper than going through the pairs again
+        many = by_bits or 2 * pairs > n_points  # a vectorised loop over all is cheaper than the pairs again
         for e in range(q_starts[query], q_starts[query] if many else q_stops[query]):
             some = k_points[k_indptr[q_keys[e]] : k_indptr[q_keys[e] + 1]]
             for f in range(some.shape[0]):
                 point = some[f]
                 dot = total[point]
-                total[point] = 0  # whoever comes again finds nothing
+                total[point] = 0  # a repeated point then scores zero
                 if form == 0:
                     s = dot * mine * right[point]
                 elif form == 1:
@@ -316,8 +317,8 @@ def nearest_by_product(
 
 @kernel
 def best_of(
-    sizes: I64,  # (queries,) how many points each query reached
-    points: I32,  # one query after the other
+    sizes: I64,  # (queries,) number of points each query reached
+    points: I32,  # query by query
     scores: F32,  # positive
     names: I32,
     by_score: bool,
@@ -326,7 +327,7 @@ def best_of(
     out_scores: F32,
     out_sizes: I64,
 ) -> None:
-    """The k best of scores that were computed elsewhere, written as ``nearest_by_product`` writes them."""
+    """Select the k best of scores computed elsewhere, in the output format of ``nearest_by_product``."""
     bits = scores.view(np.uint32)
     most = 1
     for query in range(sizes.shape[0]):

@@ -1,4 +1,4 @@
-"""Ridge problems whose solutions may not be negative."""
+"""Non-negative ridge regression."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def nonnegative(
     items: I32,
     ratings: F32,
     y: F32,  # (n, f) of the other side
-    centre: F32,  # (f,) where a row without ratings is
+    centre: F32,  # (f,) the solution of a row without ratings
     reg: float,
-    passes: int,  # of coordinate descent, each exact in one factor after the other
-    x: F32,  # (rows, f) the result
+    passes: int,  # passes of coordinate descent, exact in each factor in turn
+    x: F32,  # (rows, f) out
 ) -> None:
-    """min Σ (rating − x·y)² + reg · |x − centre|² over x ≥ 0, for the rows ``[lo, hi)``, from ``centre``."""
+    """Minimise Σ (rating − x·y)² + reg · |x − centre|² over x ≥ 0 for the rows ``[lo, hi)``, starting at ``centre``."""
     f = y.shape[1]
     a, g = np.empty((f, f), np.float32), np.empty(f, np.float32)
     for r in range(lo, hi):

@@ -1,4 +1,4 @@
-"""Sums over pairs of events of one history, kept by rows that have room to grow."""
+"""Sums over pairs of events in the same history, stored in sparse rows with spare room to grow."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def pair_rows(
     lo: int,
     hi: int,
     n: int,
-    indptr: I64,  # into the next three: the events of every row item
-    events: I64,  # where each stands in the log
-    starts: I64,  # where its history begins there
-    ends: I64,  # and ends
+    indptr: I64,  # offsets into the next three arrays: the events of every row item
+    events: I64,  # index of an event in the log
+    starts: I64,  # start of its history in the log
+    ends: I64,  # end of its history
     items: I32,  # (events,) of the log
     x: F64,  # (events,)
-    of_history: F64,  # (events,) what a pair of the event's history counts
-    signs: I32,  # (events,) 1 for a history that is added, -1 for one that is removed
-    forward: F64,  # (reach + 1,) by distance: what an item that came later counts
-    backward: F64,
+    of_history: F64,  # (events,) weight of a pair in the event's history
+    signs: I32,  # (events,) 1 for an added history, -1 for a removed one
+    forward: F64,  # (reach + 1,) by distance: weight of a later item
+    backward: F64,  # (reach + 1,) by distance: weight of an earlier item
     sizes: I64,  # (hi - lo,) out
-    found: I32,  # out, row after row: items, rising within a row
+    found: I32,  # out, row by row: items, ascending within a row
     sums: F64,
-    counts: I32,  # pairs
+    counts: I32,  # numbers of pairs
 ) -> int:
-    """Rows ``[lo, hi)``: Σ x · x · of_history · by distance, and how many pairs; returns how many were written."""
+    """Rows ``[lo, hi)``: Σ x · x · of_history · weight by distance, and the number of pairs; return entries written."""
     reach = forward.shape[0] - 1
     total, pairs = np.zeros(n, dtype=np.float64), np.zeros(n, dtype=np.int32)
     seen = np.zeros(n, dtype=np.bool_)
@@ -65,20 +65,20 @@ def pair_rows(
 
 @kernel
 def merge_rows(
-    rows: I64,  # which rows change
+    rows: I64,  # the rows that change
     indptr: I64,  # (len(rows) + 1,) of the change
     d_items: I32,
     d_sums: F64,
     d_counts: I32,
-    starts: I64,  # (n,) of the rows kept
+    starts: I64,  # (n,) of the stored rows
     sizes: I64,
     rooms: I64,
     items: I32,
     sums: F64,
     counts: I32,
-    used: int,  # how much of the arrays is given to rows
+    used: int,  # length of the arrays that rows occupy
 ) -> int:
-    """Add the change to the rows; a row that outgrows its room moves behind the others. Returns what is used then."""
+    """Add the change to the rows; move a row that outgrows its room to the end. Returns the new ``used``."""
     longest = 0
     for r in range(rows.shape[0]):
         longest = max(longest, sizes[rows[r]] + indptr[r + 1] - indptr[r])
@@ -99,7 +99,7 @@ def merge_rows(
                 item, total, pairs = items[a], sums[a] + d_sums[b], counts[a] + d_counts[b]
                 a += 1
                 b += 1
-            if pairs != 0:  # what rounding may have left of a sum goes with the last pair
+            if pairs != 0:  # drop an entry with its last pair: its sum may be a rounding residue
                 m_items[size], m_sums[size], m_counts[size] = item, total, pairs
                 size += 1
         if size > rooms[row]:
@@ -117,7 +117,7 @@ def merge_rows(
 def _similarity(
     c: float, pairs: int, mine: float, other: float, form: int, shrink: float, by_sum: bool, min_overlap: int
 ) -> float:
-    """What a sum says of two items; 0 where it says nothing."""
+    """The similarity of two items; 0 if undefined or below ``min_overlap``."""
     if pairs < min_overlap or c <= 0:
         return 0.0
     if form == 0:
@@ -140,18 +140,18 @@ def similarities(
     items: I32,
     sums: F64,
     counts: I32,
-    of_history: F64,  # (n,) factor of the row; of jaccard and dice the size
-    of_candidate: F64,  # (n,) factor of the column; the size
+    of_history: F64,  # (n,) factor of the row; for jaccard and dice, the size
+    of_candidate: F64,  # (n,) factor of the column; for jaccard and dice, the size
     form: int,  # 0: product, 1: jaccard, 2: dice
     shrink: float,
-    by_sum: bool,  # shrink against the sum rather than against the pairs
+    by_sum: bool,  # shrink by the sum instead of the number of pairs
     min_overlap: int,
-    place: I32,  # (n,) what an item is called in the result
+    place: I32,  # (n,) name of an item in the result
     out_sizes: I64,  # (hi - lo,)
     out_points: I32,
     out_scores: F32,
 ) -> int:
-    """Positive similarities of the rows ``rows[lo:hi]`` out of their sums; returns how many were written."""
+    """Write the positive similarities of ``rows[lo:hi]``, computed from their sums; return how many were written."""
     written = 0
     for r in range(lo, hi):
         row, before = rows[r], written
@@ -170,8 +170,8 @@ def similarities(
 def patch_rows(
     lo: int,
     hi: int,
-    rows: I64,  # whose own sums did not change
-    changed: I64,  # items whose size did, rising
+    rows: I64,  # rows whose own sums did not change
+    changed: I64,  # items whose size changed, ascending
     is_changed: B1,  # (n,)
     starts: I64,
     sizes: I64,
@@ -187,14 +187,14 @@ def patch_rows(
     k: int,
     w_indptr: I64,  # the operator
     w_indices: I32,
-    w_data: F32,  # written
-    again: B1,  # (len(rows),) out: the row has to be chosen afresh
+    w_data: F32,  # in and out
+    again: B1,  # (len(rows),) out: neighbours of the row must be selected again
 ) -> None:
-    """Write the new similarities to changed items where a row surely keeps the neighbours that it has.
+    """Update the similarities to changed items in rows that are certain to keep their neighbours.
 
-    What a full row leaves out lies at or below its least similarity; so the row keeps what it has if every changed
-    neighbour stays above that, and every changed item outside stays below all that are in. Similarities that differ by
-    rounding alone count as equal: then the row is chosen afresh, and its ties go to the popular.
+    Items outside a full row have at most its lowest similarity. So the row keeps its neighbours if every changed
+    neighbour stays above that, and every changed item outside stays below all neighbours. Similarities that differ
+    only by rounding count as equal: then the row is chosen afresh, and ties go to the popular.
     """
     above = np.float32(1.000001)
     for r in range(lo, hi):
@@ -236,7 +236,7 @@ def patch_rows(
 
 @kernel
 def spliced(
-    which: I64,  # (n,) which of the new rows takes the place of a row, -1: the old one stays
+    which: I64,  # (n,) number of the new row that replaces a row; -1: keep the old row
     indptr: I64,
     indices: I32,
     data: F32,
@@ -247,7 +247,7 @@ def spliced(
     out_indices: I32,
     out_data: F32,
 ) -> None:
-    """A sparse matrix with some of its rows replaced."""
+    """Copy a sparse matrix with some rows replaced."""
     for row in range(which.shape[0]):
         at, size = out_indptr[row], out_indptr[row + 1] - out_indptr[row]
         new = which[row]

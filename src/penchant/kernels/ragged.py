@@ -1,4 +1,4 @@
-"""Ragged rows turned the other way round."""
+"""Inverting ragged rows: from rows of items to items with their rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ I64 = NDArray[np.int64]
 def by_item(
     indptr: I64,  # rows
     items: I32,
-    out_indptr: I64,  # (n_items + 1,), zeros
+    out_indptr: I64,  # (n_items + 1,) zeros
     out_rows: I32,  # (events,)
-    out_events: I64,  # (events,) where in ``items`` it was
+    out_events: I64,  # (events,) index into ``items``
 ) -> None:
-    """For every item the rows that hold it, rising, by counting: two passes over the events."""
+    """For every item, list the rows that contain it, ascending, by a counting sort: two passes over the events."""
     for e in range(items.shape[0]):
         out_indptr[items[e] + 1] += 1
     for item in range(out_indptr.shape[0] - 1):
@@ -37,7 +37,7 @@ def by_item(
 
 @kernel
 def repeats(indptr: I64, items: I32, n_items: int) -> bool:
-    """Whether a row holds an item twice."""
+    """Whether any row contains an item twice."""
     last = np.full(n_items, -1, dtype=np.int64)
     for row in range(indptr.shape[0] - 1):
         for e in range(indptr[row], indptr[row + 1]):

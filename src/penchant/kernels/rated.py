@@ -1,4 +1,4 @@
-"""Ratings from neighbours: the weighted mean of what the nearest that are rated deviate from their baselines."""
+"""Ratings from neighbours: the weighted mean of the deviations of the nearest rated neighbours from their baselines."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ I64 = NDArray[np.int64]
 def by_rated_items(
     lo: int,
     hi: int,
-    indptr: I64,  # histories, each item once
+    indptr: I64,  # histories with distinct items
     items: I32,
     deviations: F32,
-    a_indptr: I64,  # what is asked of each history
+    a_indptr: I64,  # items to predict for each history
     asked: I32,
-    w_indptr: I64,  # item → its neighbours, the nearest first
+    w_indptr: I64,  # item → its neighbours, nearest first
     w_items: I32,
     w_scores: F32,
     k: int,
-    pull: float,  # added to the sum of similarities: few or weak neighbours say little
+    pull: float,  # added to the sum of similarities, so that few or weak neighbours have little effect
     out: F32,  # (len(asked),)
 ) -> None:
-    """For every asked item the k nearest among those of the history."""
+    """Predict every requested item from its k nearest items in the history."""
     known = np.zeros(w_indptr.shape[0] - 1, dtype=np.bool_)
     deviation = np.zeros(w_indptr.shape[0] - 1, dtype=np.float32)
     for row in range(lo, hi):
@@ -52,8 +52,8 @@ def by_rated_items(
 @kernel
 def by_users_who_rated(
     lo: int,
-    sizes: I64,  # of the histories from ``lo`` on: how many stored ones resemble them
-    near: I32,  # which, one history after the other
+    sizes: I64,  # of the histories from ``lo`` on: number of similar stored histories
+    near: I32,  # the similar stored histories, history by history
     scores: F32,
     a_indptr: I64,
     asked: I32,
@@ -65,9 +65,9 @@ def by_users_who_rated(
     pull: float,
     out: F32,
 ) -> None:
-    """For every asked item the k nearest among the stored histories that rated it."""
+    """Predict every requested item from the k nearest stored histories that rated it."""
     similarity = np.zeros(n_rows, dtype=np.float32)
-    best = np.empty(k, dtype=np.float32)  # a heap, the least similar on top
+    best = np.empty(k, dtype=np.float32)  # a heap with the least similar on top
     gave = np.empty(k, dtype=np.float32)
     start = 0
     for row in range(lo, lo + sizes.shape[0]):

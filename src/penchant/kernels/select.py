@@ -1,7 +1,7 @@
-"""The k best items of a row, out of dense scores or straight out of a sparse item→item operator.
+"""The k best items of a row, from dense scores or directly from a sparse item→item operator.
 
-Order everywhere: higher score, then lower ``popularity_rank`` (the item's position by training count, then by index).
-So a list never depends on threads, blocks or the code path.
+Items are always ordered by higher score, then lower ``popularity_rank`` (the item's position by training count,
+then by index). So a list never depends on threads, blocks or the algorithm that made it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ B1 = NDArray[np.bool_]
 
 @kernel
 def _sift_down(scores: F32, ranks: I32, items: I32, start: int, size: int) -> None:
-    """Restore the heap whose root is the worst of the kept (lowest score, then highest popularity rank)."""
+    """Restore the heap, whose root is the worst kept item (lowest score, then highest popularity rank)."""
     node = start
     while True:
         child = 2 * node + 1
@@ -80,7 +80,7 @@ def dense_top(
     hi: int,
     scores: F32,  # (hi - lo, n_items)
     popularity_rank: I32,  # (n_items,)
-    indptr: I64,  # of what is excluded, rows counted from 0
+    indptr: I64,  # of the excluded items, rows counted from 0
     excluded: I32,
     allow: B1,  # (n_items,) or (0,) for all
     out_items: I32,  # (rows, k), filled with -1
@@ -221,12 +221,12 @@ def sparse_scores(
     indptr: I64,  # histories
     items: I32,
     coefficients: F32,
-    w_indptr: I64,  # operator, a row a history item
+    w_indptr: I64,  # the operator: one row per item of a history
     w_indices: I32,
     w_data: F32,
     out: F32,  # (rows, n_items), zeros
 ) -> None:
-    """Dense scores of histories under a sparse operator: a row is the sum of its items' operator rows."""
+    """Dense scores of histories under a sparse operator: the weighted sum of the operator rows of a history's items."""
     for row in range(lo, hi):
         into = out[row]
         for e in range(indptr[row], indptr[row + 1]):
@@ -246,7 +246,7 @@ def _fill(
     out_items: I32,
     out_scores: F32,
 ) -> None:
-    """Append to a list of ``size`` items those that score zero, by popularity, and then those below zero."""
+    """Extend a list of ``size`` items by those that score zero, by popularity, and then by those below zero."""
     k = out_items.shape[0]
     for item in by_popularity:
         if size == k:
@@ -276,26 +276,26 @@ def sparse_top(
     w_indices: I32,
     w_data: F32,
     popularity_rank: I32,
-    by_popularity: I32,  # items in the order of popularity
-    x_indptr: I64,  # excluded
+    by_popularity: I32,  # items sorted by popularity
+    x_indptr: I64,  # of the excluded items
     excluded: I32,
     allow: B1,
     out_items: I32,
     out_scores: F32,
 ) -> None:
-    """``sparse_scores`` and ``dense_top`` in one pass; where a history reaches little, only that is looked at.
+    """``sparse_scores`` and ``dense_top`` in one pass; if a history reaches few items, only those are examined.
 
-    Items that no event reaches score 0: they follow by popularity, then those below zero, so the list equals that of
-    the dense path.
+    Items that no event reaches score 0. They follow by popularity, then items with negative scores. So the list
+    equals that of the dense path.
     """
     n_items, k = popularity_rank.shape[0], out_items.shape[1]
-    points, nobody = w_indices.view(np.uint32), np.empty(0, dtype=np.uint32)  # an index without a sign needs no check
+    points, nobody = w_indices.view(np.uint32), np.empty(0, dtype=np.uint32)  # an unsigned index needs no sign check
     whole = np.zeros((n_items + 63) & ~63, dtype=np.float32)
     total, padded = whole[:n_items], whole.view(np.int32)
     bits, every = padded[:n_items], np.arange(whole.shape[0], dtype=np.int32)
     packed_bits, packed_items = np.empty(n_items + 16, dtype=np.int32), np.empty(n_items + 16, dtype=np.int32)
     banned = np.zeros(n_items, dtype=np.bool_)
-    reached = np.empty(n_items + 1, dtype=np.uint32)  # one more: what is not new is written there and overwritten
+    reached = np.empty(n_items + 1, dtype=np.uint32)  # a spare slot: writes of items already reached land there
     gathered = np.empty(n_items, dtype=np.int32)
     keys, work = np.empty(max(n_items, 2 * k), dtype=np.uint64), np.empty(max(65, n_items // 16 + 1), dtype=np.uint64)
     for row in range(lo, hi):
@@ -306,7 +306,7 @@ def sparse_top(
                 break
         few = 4 * additions < n_items
         for e in range(indptr[row], indptr[row + 1]):
-            soon = items[min(e + 2, indptr[row + 1] - 1)]  # its row lies anywhere: asked for in time, it is there
+            soon = items[min(e + 2, indptr[row + 1] - 1)]  # its row can be anywhere in memory: prefetch it
             for w in range(w_indptr[soon], min(w_indptr[soon] + 128, w_indptr[soon + 1]), 16):
                 prefetch(w_indices, w)
                 prefetch(w_data, w)
@@ -327,7 +327,7 @@ def sparse_top(
         if few:
             for n in range(found):
                 gathered[n] = bits[reached[n]]
-                bits[reached[n]] = 0  # it may stand there twice
+                bits[reached[n]] = 0  # an item can occur twice in reached
             size = best_keys(gathered, reached, found, 16, allow, popularity_rank, k, keys, work)
         elif allow.shape[0] > 0:
             size = best_keys(bits, nobody, n_items, 64, allow, popularity_rank, k, keys, work)

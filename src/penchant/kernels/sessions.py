@@ -1,4 +1,4 @@
-"""Sessions that share items with the one at hand, and what stood near the shared items in them."""
+"""Scores from stored sessions that share items with the current one, by the items near the shared ones."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ I64 = NDArray[np.int64]
 def session_scores(
     lo: int,
     hi: int,
-    indptr: I64,  # the histories asked about: distinct items, oldest first
+    indptr: I64,  # the queried histories: distinct items, oldest first
     items: I32,
-    weights: F32,  # (events,) what a common item counts
+    weights: F32,  # (events,) weight of a common item
     by_match: F32,  # (longest history,) factor by the age of the newest common item
-    recency: F32,  # (rows,) of a query: what a doubling of age divides by; empty: no recency
-    s_indptr: I64,  # stored sessions, the oldest first
+    recency: F32,  # (rows,) time of the query, in half-lives; empty: no decay with the age of a session
+    s_indptr: I64,  # stored sessions, oldest first
     s_items: I32,
-    s_factors: F32,  # (sessions,) by length
-    s_days: F32,  # (sessions,) when it ended, in half-lives
-    k_indptr: I64,  # the same by item
+    s_factors: F32,  # (sessions,) factor by length
+    s_days: F32,  # (sessions,) end time, in half-lives
+    k_indptr: I64,  # item → sessions
     k_rows: I32,
-    k_places: I32,  # where in its session the item stood
-    forward: F32,  # (longest session,) factor by the distance behind the newest common item
-    backward: F32,  # and before it
+    k_places: I32,  # position of the item in its session
+    forward: F32,  # (longest session,) factor by the distance after the newest common item
+    backward: F32,  # the same by the distance before it
     of_candidate: F32,  # (n,)
-    sample: int,  # newest sessions that are compared, 0: all
+    sample: int,  # number of newest sessions to compare; 0: all
     k: int,
     out: F32,  # (rows, n) zeros
 ) -> None:
-    """Scores of the histories ``[lo, hi)``."""
+    """Score all items for the histories ``[lo, hi)`` by their ``k`` most similar stored sessions."""
     n_sessions = s_indptr.shape[0] - 1
     dot = np.zeros(n_sessions, dtype=np.float32)
-    place, age = np.empty(n_sessions, np.int32), np.full(n_sessions, -1, np.int32)  # no age: not met yet
+    place, age = np.empty(n_sessions, np.int32), np.full(n_sessions, -1, np.int32)  # age -1: not reached yet
     touched = np.empty(n_sessions, dtype=np.int32)
     for row in range(lo, hi):
         found = 0
-        for e in range(indptr[row + 1] - 1, indptr[row] - 1, -1):  # the newest first: its place in a session stays
+        for e in range(indptr[row + 1] - 1, indptr[row] - 1, -1):  # newest first: its place in a session is kept
             item = items[e]
             for f in range(k_indptr[item], k_indptr[item + 1]):
                 session = k_rows[f]
-                if age[session] < 0:  # weights fade until they are zero, so that the sum does not tell
+                if age[session] < 0:  # weights can decay to zero, so the sum does not show it
                     touched[found] = session
                     found += 1
                     place[session] = k_places[f]
@@ -66,7 +66,7 @@ def session_scores(
                 if recency.shape[0] > 0:
                     s *= np.float32(2.0 ** -max(0.0, recency[row] - s_days[session]))
                 similarity[size] = s
-                touched[size] = session  # never beyond t
+                touched[size] = session  # never writes beyond t
                 size += 1
             dot[session], age[session] = 0, -1
         least, room = np.float32(-1.0), 0
@@ -83,7 +83,7 @@ def session_scores(
                     tied += 1
             oldest = np.partition(ties[:tied], tied - room)[tied - room]
         into = out[row]
-        order = np.argsort(touched[:size])  # sums do not depend on the order in which sessions were met
+        order = np.argsort(touched[:size])  # sums must not depend on the order in which sessions were reached
         for t in order:
             session, s = touched[t], similarity[t]
             if s < least or (s == least and session < oldest):

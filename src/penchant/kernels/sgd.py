@@ -1,7 +1,7 @@
-"""Stochastic gradient steps for factors of implicit feedback: pairwise (BPR, WARP) and pointwise (logistic).
+"""Stochastic gradient steps for implicit-feedback factors: pairwise (BPR, WARP) and pointwise (logistic).
 
-A step touches one row of ``x`` and two of ``y`` (one for the logistic loss). Steps are scaled by the root of what a
-row's squared gradients have summed to (Adagrad, one number a row). Every stream of random numbers has its own seed.
+A step updates one row of ``x`` and two rows of ``y`` (one for the logistic loss). Step sizes are divided by the square
+root of the row's accumulated squared gradients (Adagrad, one number per row). Every random stream has its own seed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _next(state: U64) -> np.int64:
 
 @fast_kernel
 def _holds(items: I32, lo: int, hi: int, item: int) -> bool:
-    """Whether ``item`` is in the rising ``items[lo:hi]``."""
+    """Whether ``item`` is in ``items[lo:hi]``, which is ascending (binary search)."""
     end = hi
     while lo < hi:
         middle = (lo + hi) >> 1
@@ -73,9 +73,10 @@ def _pair(
     reg: float,
     learn: bool,
 ) -> None:
-    """One step up the gradient ``g · (score of i − score of j)``, with ``logistic`` that of ``g · log σ(the same)``.
+    """One ascent step on ``g · d`` for d = score of i − score of j; with ``logistic``, on ``g · log σ(d)``.
 
-    ``learn``: items move too. One pass sums all that the scores and the three squared gradients are made of.
+    With ``learn``, item vectors are updated too. One pass computes all sums for the scores and the three squared
+    gradients.
     """
     f = x.shape[1]
     xr, yi, yj = x[r], y[i], y[j]
@@ -115,7 +116,7 @@ def _pair(
 def _point(
     x: F32, x_sum: F32, r: int, y: F32, y_sum: F32, bias: F32, i: int, g: float, rate: float, reg: float, learn: bool
 ) -> None:
-    """One step up the gradient ``g · score of i``."""
+    """One ascent step on ``g · score of i``; with ``learn``, the item vector is updated too."""
     f = x.shape[1]
     xr, yi = x[r], y[i]
     gx, gi, size = np.float32(g), np.float32(reg), np.float32(1.0 / f)
@@ -147,7 +148,7 @@ def _learn_event(
     weight: float,
     indptr: I64,
     items: I32,
-    own: int,  # whose history of ``indptr`` says what is no negative
+    own: int,  # row of ``indptr`` whose items are never drawn as negatives
     pool: I32,
     x: F32,
     x_sum: F32,
@@ -175,7 +176,7 @@ def _learn_event(
         if loss == 2:
             _point(x, x_sum, r, y, y_sum, bias, j, -_sigmoid(other), rate, reg, learn)
         elif other > score - 1.0:
-            # as many tries as it took to find one above: about this many of all items are above
+            # estimate of the number of items above, from the number of tries until one was found
             above = max((y.shape[0] - 1) // (trial + 1), 1)
             _pair(x, x_sum, r, y, y_sum, bias, i, j, weight * math.log(1.0 + above), False, rate, reg, learn)
             return
@@ -186,12 +187,12 @@ def learn_events(
     lo: int,
     hi: int,
     loss: int,  # 0 BPR, 1 WARP, 2 logistic
-    order: I64,  # events in the order of this pass
+    order: I64,  # event indices, in the order of this pass
     rows: I32,  # (events,)
     indptr: I64,
-    items: I32,  # rising within a row
+    items: I32,  # ascending within a row
     weights: F32,
-    pool: I32,  # items that negatives are drawn from
+    pool: I32,  # items from which negatives are drawn
     x: F32,
     x_sum: F32,
     y: F32,
@@ -199,10 +200,10 @@ def learn_events(
     bias: F32,
     rate: float,
     reg: float,
-    tries: int,  # negatives drawn an event: until one is none of the row's (BPR), is above (WARP), all (logistic)
+    tries: int,  # draws per event: until one is not of the row (BPR) or scores above (WARP); all (logistic)
     seed: int,
 ) -> None:
-    """The events ``order[lo:hi]``, one after the other."""
+    """Learn from the events ``order[lo:hi]``, one after another."""
     state = np.empty(1, dtype=np.uint64)
     state[0] = np.uint64(seed)
     for at in range(lo, hi):
@@ -224,14 +225,14 @@ def fold_rows(
     items: I32,
     weights: F32,
     pool: I32,
-    x: F32,  # (rows, f): the start, and the result
+    x: F32,  # (rows, f) in: the start; out: the result
     y: F32,
     bias: F32,
     rate: float,
     reg: float,
     tries: int,
 ) -> None:
-    """``passes`` over the events of every row with the items held still; the draws depend on the row's items alone."""
+    """Make ``passes`` over the events of every row with fixed items; the draws depend only on the row's items."""
     state = np.empty(1, dtype=np.uint64)
     x_sum = np.empty(1, dtype=np.float32)
     for row in range(lo, hi):
@@ -252,7 +253,7 @@ def fold_rows(
 def learn_histories(
     lo: int,
     hi: int,
-    order: I64,  # rows in the order of this pass
+    order: I64,  # row indices, in the order of this pass
     indptr: I64,
     items: I32,
     weights: F32,
@@ -266,7 +267,7 @@ def learn_histories(
     tries: int,
     seed: int,
 ) -> None:
-    """BPR in which a row is the scaled sum of its other items' vectors, a row after the other."""
+    """BPR in which the vector of a row is the scaled sum of the vectors of its other items; one row after another."""
     f = y.shape[1]
     state = np.empty(1, dtype=np.uint64)
     state[0] = np.uint64(seed)
@@ -317,7 +318,7 @@ def learn_histories(
                 total[c] += yi[c] - before
             bias[i] += up * (g - lam * bias[i])
             bias[j] += down * (-g - lam * bias[j])
-        # what all events asked of the row's vector is shared among the items that it is made of
+        # distribute the gradient of the row's vector, summed over its events, to the items that compose it
         s2 = np.float32(0)
         for c in range(f):
             pull[c] *= share

@@ -16,16 +16,16 @@ I64 = NDArray[np.int64]
 def differences(
     lo: int,
     hi: int,
-    item_indptr: I64,  # the log by item: rows and ratings
+    item_indptr: I64,  # the log by item: its rows and ratings
     item_rows: I32,
     item_ratings: F32,
     indptr: I64,  # the log by row
     items: I32,
     ratings: F32,
-    sums: F32,  # (n, n) zeros: of rating of the row's item − rating of the column's
-    counts: I32,  # (n, n) zeros: rows with both
+    sums: F32,  # (n, n) zeros: sums of rating of the row's item − rating of the column's item
+    counts: I32,  # (n, n) zeros: number of rows with both items
 ) -> None:
-    """The rows ``[lo, hi)`` of both tables, one item's raters after the other."""
+    """Fill the rows ``[lo, hi)`` of both tables, item by item."""
     for i in range(lo, hi):
         into, many = sums[i], counts[i]
         for at in range(item_indptr[i], item_indptr[i + 1]):
@@ -48,9 +48,9 @@ def all_items(
     weighted: bool,
     out: F32,
 ) -> None:
-    """Predictions for every item, the rows ``[lo, hi)``; left alone where no rated item was rated beside it.
+    """Predict every item for the rows ``[lo, hi)``; an item that shares no rater with a rated item is left unchanged.
 
-    An item's damping pulls its difference from another towards zero by so many rows without one.
+    ``damping`` pulls a difference towards zero, as if that many more rows had a difference of zero.
     """
     n = sums.shape[0]
     above, below = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
@@ -82,14 +82,14 @@ def asked_items(
     counts: I32,
     damping: float,
     weighted: bool,
-    out: F32,  # (asked events,)
+    out: F32,  # (requested items,)
 ) -> None:
-    """As ``all_items``, for the items asked of each row."""
+    """Like ``all_items``, for the requested items of each row."""
     for r in range(lo, hi):
         for q in range(asked_indptr[r], asked_indptr[r + 1]):
             i = asked[q]
             above, below = np.float32(0), np.float32(0)
-            # by the rows of the asked item: differences are the same with the other sign
+            # read the table row of the requested item: the differences have the opposite sign
             s, c = sums[i], counts[i]
             for e in range(indptr[r], indptr[r + 1]):
                 j = items[e]

@@ -1,6 +1,6 @@
-"""The one place that makes threads: a serial kernel over blocks of rows.
+"""The only code that creates threads: it runs a serial kernel over blocks of rows.
 
-Results do not depend on the number of threads: blocks have a fixed size, each block writes its own rows only.
+Results do not depend on the number of threads: blocks have a fixed size, and each block writes only its own rows.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 def available() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return max(1, os.cpu_count() or 1)
 
 
 def blocks(n_rows: int, size: int) -> Iterator[tuple[int, int]]:
-    """``[lo, hi)`` ranges of at most ``size`` rows that cover ``n_rows``."""
+    """Ranges ``[lo, hi)`` of at most ``size`` rows that cover ``n_rows``."""
     return ((lo, min(lo + size, n_rows)) for lo in range(0, n_rows, max(1, size)))
 
 
@@ -35,11 +35,11 @@ def over_blocks(
     progress: Callable[[int, int], None] | None = None,
     crew: ThreadPoolExecutor | None = None,
 ) -> list[T]:
-    """``work(lo, hi)`` for every block of ``size`` rows, on ``threads`` threads (0: all cores) or by a ``crew`` that is
-    there already; results in block order.
+    """Call ``work(lo, hi)`` for every block of ``size`` rows and return the results in block order.
 
-    ``work`` must release the GIL (a kernel, BLAS) to gain from it, and must write only what belongs to its rows.
-    ``progress(done, n_rows)`` is called after each block, from the calling thread. The first error ends the work.
+    The blocks run on ``threads`` threads (0: all cores), or on an existing ``crew``. ``work`` gains from threads only
+    if it releases the GIL (a kernel, BLAS), and must write only to its own rows. ``progress(done, n_rows)`` is called
+    after each block, from the calling thread. The first error stops the work.
     """
     return list(iter_blocks(work, n_rows, size=size, threads=threads, progress=progress, crew=crew))
 
@@ -53,9 +53,9 @@ def iter_blocks(
     progress: Callable[[int, int], None] | None = None,
     crew: ThreadPoolExecutor | None = None,
 ) -> Iterator[T]:
-    """As ``over_blocks``, giving each block's result as soon as it and all before it are done.
+    """Like ``over_blocks``, but yield each block's result as soon as it and all earlier blocks are done.
 
-    At most two blocks a thread are under way or waiting, so memory stays bounded however large ``n_rows`` is.
+    At most two blocks per thread are running or waiting, so memory is bounded for any ``n_rows``.
     """
     spans = list(blocks(n_rows, size))
     workers = min(threads or available(), len(spans))
@@ -86,9 +86,9 @@ def iter_blocks(
 
 
 def crew(threads: int) -> AbstractContextManager[ThreadPoolExecutor | None]:
-    """The threads of many short calls of ``over_blocks``, made once: to start two takes as long as a small block.
+    """Threads shared by many short calls of ``over_blocks``: starting two threads takes as long as a small block.
 
-    None where there is to be one thread only. ``with crew(run.threads) as hands: over_blocks(…, crew=hands)``
+    None for a single thread. Usage: ``with crew(run.threads) as hands: over_blocks(…, crew=hands)``
     """
     workers = threads or available()
     return _threads(workers) if workers > 1 else nullcontext()
@@ -100,10 +100,10 @@ def _threads(workers: int) -> ThreadPoolExecutor:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS and LAPACK on the calling thread alone.
+    """Run BLAS and LAPACK on the calling thread only.
 
-    Their own threads would go on spinning on the cores that our blocks run on next (measured: twice the time), and
-    their number would show in the last bits of the results.
+    Their own threads would keep spinning on the cores that our blocks need next (measured: twice the time), and their
+    number would affect the last bits of the results.
     """
     from threadpoolctl import threadpool_limits
 

@@ -1,4 +1,4 @@
-"""What comes after what: directed item → item counts over the neighbourhood of every event in its history."""
+"""Directed item → item transition counts, over the neighbourhood of every event in its history."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ I64 = NDArray[np.int64]
 
 @kernel
 def count_pairs(lo: int, hi: int, indptr: I64, events: I64, starts: I64, ends: I64, reach: int) -> int:
-    """How many pairs ``transition_rows`` adds up for the items ``[lo, hi)``; arguments as there."""
+    """The number of pairs that ``transition_rows`` sums for the items ``[lo, hi)``; same arguments."""
     pairs = 0
     for h in range(indptr[lo], indptr[hi]):
         pairs += min(reach, events[h] - starts[h]) + min(reach, ends[h] - 1 - events[h])
@@ -25,25 +25,25 @@ def count_pairs(lo: int, hi: int, indptr: I64, events: I64, starts: I64, ends: I
 def transition_rows(
     lo: int,
     hi: int,
-    indptr: I64,  # (n + 1,) into the next three: the events of every item
-    events: I64,  # where each stands in the log
-    starts: I64,  # where its history begins there
-    ends: I64,  # and ends
+    indptr: I64,  # (n + 1,) offsets into the next three arrays: the events of every item
+    events: I64,  # index of an event in the log
+    starts: I64,  # start of its history in the log
+    ends: I64,  # end of its history
     items: I32,  # (events,) of the log, oldest first within a history
     weights: F32,  # (events,) of the log
-    per_history: F32,  # (events,) what a pair of the event's history counts
-    forward: F32,  # (reach + 1,) by distance: what an item that came later counts
-    backward: F32,  # (reach + 1,) what an item that came earlier counts
+    per_history: F32,  # (events,) weight of a pair in the event's history
+    forward: F32,  # (reach + 1,) by distance: weight of a later item
+    backward: F32,  # (reach + 1,) by distance: weight of an earlier item
     of_history: F32,  # (n,) factor of the row
     of_candidate: F32,  # (n,) factor of the column
     shrink: float,
-    popularity_rank: I32,  # (n,) decides between equal scores
-    kept: int,  # columns kept a row, 0: all
-    sizes: I64,  # (hi - lo,) out: columns found a row
-    found: I32,  # out, row after row: columns, ascending within a row
-    scores: F32,  # out, beside found
+    popularity_rank: I32,  # (n,) breaks ties between equal scores
+    kept: int,  # columns kept per row; 0: all
+    sizes: I64,  # (hi - lo,) out: number of columns per row
+    found: I32,  # out, row by row: columns, ascending within a row
+    scores: F32,  # out, parallel to found
 ) -> int:
-    """Rows ``[lo, hi)`` of the operator; returns how many columns were written altogether."""
+    """Compute the rows ``[lo, hi)`` of the operator; return the total number of columns written."""
     n = of_candidate.shape[0]
     reach = forward.shape[0] - 1
     total = np.zeros(n, dtype=np.float32)

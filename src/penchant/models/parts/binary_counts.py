@@ -61,7 +61,7 @@ class BinaryCounts:
 
     def near(self, k: int, run: Run) -> Weights:
         """Of every item the ``k`` nearest others, by rising item."""
-        from penchant.kernels.counted import lists_by_row, nearest_by_count, rows_by_popularity
+        from penchant.kernels.binary_counts import lists_by_row, nearest_by_count, rows_by_popularity
         from penchant.kernels.threads import iter_blocks
 
         m, events, n = self.measure, self.events, self.events.n_items

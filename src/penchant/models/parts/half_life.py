@@ -47,7 +47,7 @@ def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
 
 def _gains(events: Histories, rows: Longs, run: Run) -> np.ndarray:
     """NDCG of the last event of each row under every half-life, (asked, half-lives)."""
-    from penchant.kernels.recency import count_rows, last_events
+    from penchant.kernels.half_life import count_rows, last_events
     from penchant.kernels.threads import over_blocks
 
     n = events.n_items

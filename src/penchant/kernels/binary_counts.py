@@ -1,8 +1,10 @@
-"""The k nearest points of every point where all values are one and most pairs meet once or not at all.
+"""The k nearest points of every point, for binary values where most pairs of points share at most one key.
 
-A similarity is then a function of two sizes and of how many keys are common. Points are numbered so that, with one key
-in common, a later one is never less similar: of those met once only the last can be among the best. What is met twice
-is looked at, and the rest of the pairs is counted and never looked at again.
+The similarity then depends only on the sizes of the two points and on their number of common keys. Points are numbered
+such that, with one common key, a later point is never less similar: among points met once, only the last can be among
+the best. Points met twice or more are scored. The other pairs are only counted.
+
+A point is "met" once for every key that it shares with the query.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ U64 = NDArray[np.uint64]
 
 @kernel
 def rows_by_popularity(indptr: I64, items: I32, popularity_rank: I32, starts: I64, out_rows: I32) -> None:
-    """For every popularity rank, the rows that hold its item, ascending; they begin at ``starts`` (ranks + 1,)."""
+    """For every popularity rank, list the rows with its item, ascending; the lists begin at ``starts`` (ranks + 1,)."""
     cursor = np.empty(popularity_rank.shape[0], dtype=np.int32)
     for item in range(popularity_rank.shape[0]):
         cursor[item] = starts[popularity_rank[item]]
@@ -36,9 +38,9 @@ def rows_by_popularity(indptr: I64, items: I32, popularity_rank: I32, starts: I6
 
 @kernel
 def lists_by_row(starts: I64, rows: I32, blocks: I32, out: Any) -> None:
-    """For every row its places, rising: eight a block, and ``blocks`` (rows + 1,) says with which block a row begins.
+    """For every row, list its places, ascending, in blocks of eight; row r begins at block ``blocks[r]`` (rows + 1,).
 
-    What is left of a row's last block is filled with numbers above the last rank, all different.
+    The rest of a row's last block is padded with distinct numbers above the last rank.
     """
     n = starts.shape[0] - 1
     cursor = np.empty(blocks.shape[0] - 1, dtype=np.int32)
@@ -56,7 +58,7 @@ def lists_by_row(starts: I64, rows: I32, blocks: I32, out: Any) -> None:
 
 @kernel
 def _meet(count: Any, lists: Any, at: Any, before: Any, to: Any) -> None:
-    """One point is met once more; how often it was met before is written down."""
+    """Count one more meeting of a point, and write its count before to ``before[to]``."""
     point = lists[at]
     met = count[point]
     count[point] = met + 1
@@ -65,10 +67,10 @@ def _meet(count: Any, lists: Any, at: Any, before: Any, to: Any) -> None:
 
 @kernel
 def _walk(count: Any, first: int, stop: int, rows: I32, blocks: I32, lists: Any, flat: Any, before: Any) -> Any:
-    """Every point of every row of a point, in ``flat``, and how often it was met ``before``; how many they are."""
+    """Write the points of all rows of a point to ``flat`` and their counts so far to ``before``; return how many."""
     to, one = np.uint64(0), np.uint64(1)
     for e in range(first, stop):
-        soon = rows[min(e + 2, rows.shape[0] - 1)]  # its list lies anywhere: asked for in time, it is there
+        soon = rows[min(e + 2, rows.shape[0] - 1)]  # its list can be anywhere in memory: prefetch it
         for b in range(blocks[soon], min(blocks[soon] + 16, blocks[soon + 1]), 4):
             prefetch(lists, 8 * b)
         for b in range(blocks[rows[e]], blocks[rows[e] + 1]):
@@ -88,7 +90,7 @@ def _walk(count: Any, first: int, stop: int, rows: I32, blocks: I32, lists: Any,
 
 @kernel
 def _similarity(form: int, dot: Any, mine: Any, other: Any, shrink: Any, min_overlap: Any) -> Any:
-    """As the neighbours by products have it, operation by operation."""
+    """The similarity as computed by ``nearest_by_product``, operation by operation."""
     if form == 0:
         s = dot * mine * other
     elif form == 1:
@@ -102,7 +104,7 @@ def _similarity(form: int, dot: Any, mine: Any, other: Any, shrink: Any, min_ove
 
 @kernel
 def _pad(bits: I32, size: int) -> int:
-    """Zeros up to the next multiple of 64, which is told, and a little beyond."""
+    """Pad with zeros up to the next multiple of 64, and 16 more; return that multiple."""
     full = (size + 63) & ~63
     bits[size : full + 16] = 0
     return full
@@ -126,7 +128,7 @@ def _most(numbers: I32, full: int) -> Any:
 
 @kernel
 def _least_from(numbers: I32, full: int, bound: Any) -> Any:
-    """The least of the numbers that are ``bound`` (int32) or more."""
+    """The smallest number that is at least ``bound`` (int32)."""
     none = np.int32(0x7FFFFFFF)
     least = none
     for n in range(full):
@@ -136,11 +138,11 @@ def _least_from(numbers: I32, full: int, bound: Any) -> Any:
 
 @kernel
 def _kth(numbers: I32, full: int, k: int, low: int, high: int, rounds: int) -> tuple[Any, Any]:
-    """What exactly k of the positive ``numbers`` reach, or the k-th largest itself where others equal it; and what
-    fewer reach.
+    """Return a bound that exactly k of the positive ``numbers`` reach, or the k-th largest number if others equal it;
+    and a bound that fewer reach.
 
-    ``low`` is reached by at least k, ``high`` by fewer. The interval is halved; now and then its lower end moves up to
-    a number that is there. After ``rounds`` (0: as many as it takes) the lower end is given, wherever it is.
+    On input, at least k numbers reach ``low`` and fewer reach ``high``. The interval is bisected; every four steps, its
+    lower end rises to the next number that occurs. After ``rounds`` (0: no limit) the current interval is returned.
     """
     while True:
         low = _least_from(numbers, full, np.int32(low))
@@ -166,7 +168,7 @@ def _score(
     count: Any, points: Any, first: int, stop: int, once: bool, mine: Any, right: F32, form: int, shrink: Any,
     min_overlap: Any, score: F32,
 ) -> None:  # fmt: skip
-    """The similarities of points ``[first, stop)``; ``once``: of those that were met once, zero for the others."""
+    """Score the points ``[first, stop)``; with ``once``, score points met once and set the others to zero."""
     one, plain = np.float32(1), form == 0 and not (shrink > 0 or min_overlap > np.float32(1))
     if once:
         for n in range(first, stop):
@@ -186,9 +188,12 @@ def _candidates(
     count: Any, before: Any, total: int, flat: Any, mine: Any, right: F32, form: int, shrink: Any, min_overlap: Any,
     k: int, out: Any, score: F32, bits: I32,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
-    """The points that may be among the k best into ``out`` and ``score``: all that were met twice, and of those met
-    once the ones that reach what k of the former reach. How many they are, and (as bits) a score that k of them reach
-    and one that fewer of the former do; 0 where there are not so many."""
+    """Write the points that can be among the k best to ``out``, and their scores to ``score``.
+
+    These are all points met at least twice, and the points met once that reach a score that k of the former reach.
+    Returns their number and (as bits) that score and a score that fewer of the former reach; both are 0 if fewer than k
+    were met twice.
+    """
     lanes, n_points, size = 64 // flat.itemsize, right.shape[0] - 8, 0
     before[total : total + lanes] = 9
     for n in range(0, total, lanes):
@@ -209,7 +214,7 @@ def _candidates(
     twice = size
     for n in range(0, total if rare < n_points else 0, lanes):
         size += pack_met(flat, before, n, 0, rare, out, size)
-    # those that were met again stand there already
+    # points met again are in the list already
     _score(count, out, twice, size, True, mine, right, form, shrink, min_overlap, score)
     if 32 * total < n_points:
         for n in range(total):
@@ -223,7 +228,8 @@ def _candidates(
 def _choose(
     n_points: int, points: Any, bits: I32, size: int, k: int, low: int, high: int, out: I32, kept: I32, work: I32
 ) -> int:  # fmt: skip
-    """The k best points into ``out``, their scores (as bits) into ``kept``, in any order; of equals the lower ones."""
+    """Write the k best points to ``out`` and their scores (as bits) to ``kept``, in any order; ties go to lower points.
+    Returns how many."""
     taken, full, top = 0, _pad(bits, size), 0x7FFFFFFF
     if size <= k or (low == 0 and _count_reaching(bits, full, 1) <= k):
         for n in range(0, size, 16):
@@ -254,8 +260,11 @@ def _choose(
 def _write_rising(
     points: I32, scores: F32, size: int, names: I32, marks: U64, begins: I32, out_points: I32, out_scores: F32, at: int
 ) -> None:  # fmt: skip
-    """Names and scores by rising name: a bit of ``marks`` for each, and how many names lie below a word of them is
-    counted. ``marks`` are zeros before and after, in multiples of 64 words."""
+    """Write names and scores by ascending name.
+
+    Each name sets one bit of ``marks``. Its position is the number of names in earlier words, kept in ``begins``, plus
+    the number of lower bits in its own word. ``marks`` is all zeros before and after; its length is a multiple of 64.
+    """
     one = np.uint64(1)
     for n in range(size):
         name = np.uint32(names[points[n]])
@@ -282,33 +291,36 @@ def _write_rising(
 def nearest_by_count(
     lo: int,
     hi: int,
-    order: I32,  # (queries,) which point each is
+    order: I32,  # (queries,) the point of each query
     starts: I64,  # point → rows
     rows: I32,
-    blocks: I32,  # row → points, as ``lists_by_row`` makes them
+    blocks: I32,  # row → points, as made by ``lists_by_row``
     lists: Any,
     left: F32,  # (points,)
-    right: F32,  # (points + 8,); what fills lists has no similarity to anything
+    right: F32,  # (points + 8,); padding points have no similarity to any point
     form: int,  # as in ``nearest_by_product``
     shrink: float,
     min_overlap: int,
-    names: I32,  # (points,) what a point is called in the result
+    names: I32,  # (points,) name of a point in the result
     k: int,
-    out_points: I32,  # (k · (hi - lo),) one query after the other, by rising name
+    out_points: I32,  # (k · (hi - lo),) query by query, by ascending name
     out_scores: F32,
     out_sizes: I64,  # (hi - lo,)
 ) -> None:
-    """Neighbours by a function of how many rows two points have in common, which must not be less for later points."""
+    """Find the nearest neighbours by a similarity of the number of common rows.
+
+    With one common row, later points must not be less similar.
+    """
     n_points, room, longest = left.shape[0], 0, 0
     for query in range(lo, hi):
         first, stop, met = starts[order[query]], starts[order[query] + 1], 0
         for e in range(first, stop):
             met += 8 * (blocks[rows[e] + 1] - blocks[rows[e]])
         room, longest = max(room, met), max(longest, stop - first)
-    room += 128  # vectors reach beyond the end
+    room += 128  # vector loads and stores reach beyond the end
     flat, candidates = np.empty(room, dtype=lists.dtype), np.empty(room, dtype=lists.dtype)
     count, before = np.zeros(n_points + 64, dtype=np.uint8), np.empty(room, dtype=np.uint8)
-    wide = longest > 253  # two more than rows have to fit into a byte
+    wide = longest > 253  # a count can reach two more than the rows, and must fit into a byte
     count2 = np.zeros(n_points + 64 if wide else 0, dtype=np.uint16)
     before2 = np.empty(room if wide else 0, dtype=np.uint16)
     score, work = np.zeros(room, dtype=np.float32), np.empty(room, dtype=np.int32)
@@ -321,7 +333,7 @@ def nearest_by_count(
         me = order[query]
         first, stop, mine = starts[me], starts[me + 1], left[me]
         if stop - first <= 253:
-            count[me] = 2  # as if it had been met twice before: it is nobody new
+            count[me] = 2  # as if it had been met twice before, so that it never becomes a candidate
             total = _walk(count, first, stop, rows, blocks, lists, flat, before)
             size, low, high = _candidates(
                 count, before, total, flat, mine, right, form, damp, least, k, candidates, score, bits

@@ -1,4 +1,4 @@
-"""How well histories foretell their own last events, under several half-lives at once."""
+"""How well histories predict their own last events, for several half-lives at once."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ I64 = NDArray[np.int64]
 def count_rows(
     lo: int,
     hi: int,
-    wanted: I32,  # items whose common histories are counted
-    holders_indptr: I64,  # the histories by item
+    wanted: I32,  # items whose co-occurrences are counted
+    holders_indptr: I64,  # item → histories
     holders: I32,
     indptr: I64,
     items: I32,
-    sizes: I64,  # (hi - lo,) out: items met
+    sizes: I64,  # (hi - lo,) out: number of items found
     found: I32,  # (room,) out
-    counts: F32,  # (room,) out: histories in common
+    counts: F32,  # (room,) out: number of common histories
 ) -> int:
-    """For the items ``wanted[lo:hi]``, in how many histories each other item stands with them; how much was written."""
+    """Count the histories that each item of ``wanted[lo:hi]`` shares with every other; return the entries written."""
     count = np.zeros(holders_indptr.shape[0] - 1, dtype=np.float32)
     used = 0
     for w in range(lo, hi):
@@ -51,21 +51,21 @@ def count_rows(
 def last_events(
     lo: int,
     hi: int,
-    rows: I64,  # histories that are asked: distinct items, oldest first, at least two
+    rows: I64,  # histories to test: at least two distinct items, oldest first
     indptr: I64,
     items: I32,
-    place: I32,  # (n,) row of an item in the counts
+    place: I32,  # (n,) the item's row in the counts
     c_indptr: I64,
     c_items: I32,
     counts: F32,
-    root: F64,  # (n,) 1 / sqrt of the histories with an item
-    decay: F64,  # (half-lives, longest) what an event of each age counts
+    root: F64,  # (n,) 1 / sqrt(number of histories with the item)
+    decay: F64,  # (half-lives, longest) weight of an event by age
     k: int,
     out: F64,  # (rows, half-lives)
 ) -> None:
-    """The gain of the last event of ``rows[lo:hi]`` among the first k, ranked by cosine with the events before it.
+    """The DCG gain at k of the last event of ``rows[lo:hi]``, ranked by cosine with the events before it.
 
-    A history itself is taken out of the counts that the rank of its last event rests on.
+    The history itself is subtracted from the counts that determine the score of its last event.
     """
     n, lives = place.shape[0], decay.shape[0]
     score = np.zeros((n, lives))

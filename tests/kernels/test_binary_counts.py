@@ -1,4 +1,4 @@
-"""Neighbours by counts against a naive twin, and against the kernel of products."""
+"""Neighbours by counts against a naive implementation and against the kernel of products."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from penchant.models.parts.weights import Weights
 
 
 def log(seed: int, rows: int, n: int, mean: float, skew: float = 2.0) -> Histories:
-    """Long tails of items and histories, each item once a history."""
+    """Long-tailed items and history lengths, with distinct items in a history."""
     rng = np.random.default_rng(seed)
     lists = [
         np.unique((n * rng.random(min(n, rng.poisson(mean * rng.exponential()))) ** skew).astype(np.int64))
@@ -29,7 +29,7 @@ def log(seed: int, rows: int, n: int, mean: float, skew: float = 2.0) -> Histori
 
 @pytest.fixture(autouse=True)
 def _crowded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is right does not hang on what is fast."""
+    """Use the kernel for dense data too, where another one is faster: results must be correct there as well."""
     monkeypatch.setattr(counted, "CROWDED", 1000.0)
 
 
@@ -41,7 +41,7 @@ def by_counts(measure: Measure, events: Histories, k: int, threads: int = 1) -> 
 
 
 def naive(measure: Measure, events: Histories, k: int) -> list[dict[int, float]]:
-    """Pair by pair, in float32 and in the order of operations of the formula."""
+    """Every pair on its own, in float32 and with the same order of operations."""
     held = np.zeros((len(events), events.n_items), dtype=np.int64)
     held[events.rows, events.items] = 1
     common, counts = held.T @ held, held.sum(0)
@@ -96,9 +96,9 @@ def test_the_k_best_are_those_of_every_pair(
 @pytest.mark.parametrize(
     ("rows", "n", "mean"),
     [
-        (300, 900, 9.0),  # most pairs meet once, and many are alike
-        (5000, 400, 2.0),  # items of more than 253 histories, whose counts take two bytes
-        (400, 70_000, 12.0),  # items whose numbers take four bytes
+        (300, 900, 9.0),  # most pairs co-occur once, and many similarities are equal
+        (5000, 400, 2.0),  # items with more than 253 histories: counts take two bytes
+        (400, 70_000, 12.0),  # more than 65,536 items: their numbers take four bytes
     ],
 )
 @pytest.mark.parametrize("k", [3, 100])
@@ -121,11 +121,11 @@ def test_where_it_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = events.counts()
     popularity_rank = rank_by_popularity(counts)
     assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, 5) is not None
-    assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, 0) is None  # all that is met
-    assert BinaryCounts.of(Measure("tf-idf"), events, popularity_rank, counts, 5) is None  # values are not one
+    assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, 0) is None  # k = 0: keep all neighbours
+    assert BinaryCounts.of(Measure("tf-idf"), events, popularity_rank, counts, 5) is None  # values are not binary
     assert (
         BinaryCounts.of(Measure("cosine", point_exponent=-0.5), events, popularity_rank, counts, 5) is None
-    )  # popular ones are nearer
+    )  # popular items are nearer
     crowded = log(1, 200, 12, 30.0)
     assert (
         BinaryCounts.of(Measure("cosine"), crowded, rank_by_popularity(crowded.counts()), crowded.counts(), 5) is None
