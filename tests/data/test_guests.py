@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -76,6 +78,20 @@ def test_lists_name_guests_by_their_session(path, tmp_path):
     plain = read_interactions(path, columns=COLUMNS, by="user")
     recommender.write_all(plain, tmp_path / "plain.parquet", 1)
     assert "session" not in pl.read_parquet(tmp_path / "plain.parquet").columns
+
+
+def test_a_session_on_the_command_line(path, tmp_path, capsys):
+    columns = ["--columns", "user=visitor,session=basket_id"]
+    model = str(tmp_path / "model")
+    assert main(["fit", str(path), *columns, "-m", "popular", "-o", model]) == 0
+    for option, known in (("--user", {"a", "c"}), ("--session", {"a", "b"})):
+        capsys.readouterr()
+        assert main(["recommend", model, option, "7", "--log", str(path), *columns, "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert {entry["item"] for entry in document["items"]} == {"a", "b", "c"} - known
+        assert (document["user"], document.get("session")) == (("7", None) if option == "--user" else (None, "7"))
+    assert main(["recommend", model, "--session", "8", "--log", str(path), *columns]) == 2
+    assert "has no session '8'" in capsys.readouterr().err
 
 
 def test_files_with_users_and_files_with_sessions_are_one_log():

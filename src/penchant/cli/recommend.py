@@ -44,6 +44,9 @@ def recommend(
     reading: ReadOptions,
     history: Items = None,
     user: Annotated[str | None, typer.Option("--user", help="A user of the log.")] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", help="A session of the log: one without a user, if it has users.")
+    ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="All users of the log, into a file.")] = False,
     log: Log = None,
     output: Annotated[
@@ -58,7 +61,7 @@ def recommend(
     repeat: Annotated[bool, typer.Option("--repeat", help="Also recommend items already seen.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Recommend for a given history, for one user of a log, or for all users."""
+    """Recommend for a given history, for one user or session of a log, or for all users."""
     from dataclasses import replace
 
     from penchant.core.rank import check_k
@@ -66,10 +69,12 @@ def recommend(
     from penchant.recommender.recommender import load
 
     check_k(k)
-    if [bool(history), user is not None, everyone].count(True) != 1:
-        raise ParameterError("give a history: --history ITEM (once per item), --user U --log LOG, or --all --log LOG")
+    if [bool(history), user is not None, session is not None, everyone].count(True) != 1:
+        raise ParameterError(
+            "give a history: --history ITEM (once per item), --user U or --session S with --log LOG, or --all --log LOG"
+        )
     if bool(history) == bool(log or reading.sql):
-        raise ParameterError("--user and --all need --log LOG or --sql QUERY; --history does not take them")
+        raise ParameterError("--user, --session and --all need --log LOG or --sql QUERY; --history does not take them")
     if everyone != (output is not None):
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):
@@ -99,11 +104,11 @@ def recommend(
             document = {"file": output, "users": written, "k": k}
             print_json(document) if as_json else say(f"{output}: up to {k} items for each of {written:,} users")
             return
-        assert user is not None  # checked above
         unwanted = resolve(recommender, exclude or ())
-        given, unknown = recommender.translation.of_user(events, user)
+        guest = session is not None and not events.sessions
+        given, unknown = recommender.translation.of_user(events, user if session is None else session, guest=guest)
         answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why)
-        answer = replace(answer, user=user, unknown=unknown)
+        answer = replace(answer, user=user, session=session, unknown=unknown)
     if not as_json:
         show(answer.table())
         return
@@ -170,5 +175,5 @@ def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
         values=reading.values or recipe.values_are,
         weight=reading.weight or recipe.weight,
         positive=reading.positive or recipe.positive,
-        refund=recipe.refund if recipe.cancels else reading.refund,
+        refund=recipe.refund if recipe.cancels or recipe.quantities else reading.refund,
     )

@@ -129,9 +129,10 @@ class Translation:
             return given, [[] for _ in range(len(given))]
         return self._of_log(given, log.vocab)
 
-    def of_user(self, log: Interactions, user: object) -> tuple[Histories, list[str]]:
-        """The history of one user of a log, and the ids that are not known."""
-        given, (unknown,) = self._of_log(replace(log.history_of(user), curve=self.recipe.curve), log.vocab)
+    def of_user(self, log: Interactions, user: object, *, guest: bool = False) -> tuple[Histories, list[str]]:
+        """The history of one user of a log, or of a session without a user, and the ids that are not known."""
+        history = replace(log.history_of(user, guest=guest), curve=self.recipe.curve)
+        given, (unknown,) = self._of_log(history, log.vocab)
         return given, unknown
 
     def _of_log(self, given: Histories, vocab: Vocab) -> tuple[Histories, list[list[str]]]:
