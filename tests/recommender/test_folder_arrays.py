@@ -42,6 +42,7 @@ class Odd(Model):
     layers: list[Floats] = learned()
     both: tuple[Pair, ...] = learned()
     named: dict[str, Floats] = learned()
+    plain: dict[str, Floats] = learned()
     free: Any = learned()
     nothing: Floats | None = learned()
     operator: Weights = learned()
@@ -51,7 +52,7 @@ class Odd(Model):
         self.table, self.number, self.share, self.flag = np.eye(2, dtype=np.float32), 7, 0.5, True
         self.pair, self.layers = Pair(ones, np.arange(3, dtype=np.int32)), [ones * n for n in range(12)]
         self.both, self.named = (Pair(ones), Pair(2 * ones)), {"a.b": ones, "c": 3 * ones}
-        self.free = {"k": ones}
+        self.plain, self.free = {"p": ones, "q": 5 * ones}, {"k": ones}
         self.operator = Weights(dense=np.eye(N, dtype=np.float32))
 
     def _score(self, given: Histories) -> Floats:
@@ -71,7 +72,7 @@ def test_every_shape_comes_back() -> None:
     assert list(arrays) == [
         "item_counts", "table", "number", "share", "flag", "pair.left", "pair.right",
         *(f"layers.{n}" for n in range(12)), "both.0.left", "both.1.left", "named.a.b", "named.c",
-        "free.k", "operator.dense",
+        "plain.p", "plain.q", "free.k", "operator.dense",
     ]  # fmt: skip
     back = Odd()
     fill(back, arrays, N)
@@ -82,6 +83,7 @@ def test_every_shape_comes_back() -> None:
     assert [layer[0] for layer in back.layers] == list(range(12)) and isinstance(back.layers, list)
     assert isinstance(back.both, tuple) and back.both[1].left.tolist() == [2, 2]
     assert list(back.named) == ["a.b", "c"] and back.named["c"].tolist() == [3, 3]
+    assert {key: array.tolist() for key, array in back.plain.items()} == {"p": [1, 1], "q": [5, 5]}
     assert back.free["k"].tolist() == [1, 1]
     assert flatten(back).keys() == arrays.keys()
 
@@ -120,6 +122,9 @@ def sparse(**parts: NDArray[Any]) -> Any:
         (put(layers__x=ONE), "the parts of 'layers' are not numbered from 0"),
         (put(number=np.arange(2)), "'number' should be one number, it has the shape (2,)"),
         (put(table=np.eye(2)), "'table' should hold float32, it holds float64"),
+        (put(named__c=np.ones(2)), "'named.c' should hold float32, it holds float64"),
+        (put(plain__q=np.ones(2)), "'plain.q' should hold float32, it holds float64"),
+        (put(layers__3=np.ones(2)), "'layers.3' should hold float32, it holds float64"),
         (put(pair__right=np.arange(3)), "'pair.right' should hold int32, it holds int64"),
         (drop("item_counts"), f"the model counts 0 items, the folder holds {N}"),
         (put(item_counts=np.zeros(3, np.int64)), f"the model counts 3 items, the folder holds {N}"),
