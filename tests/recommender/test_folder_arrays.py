@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from penchant.data.vocab import Vocab
 from penchant.errors import FormatError
 from penchant.models.kinds.base import Model, learned
 from penchant.models.parts.weights import Weights
+from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics, flatten, flatten_statistics
 from penchant.recommender.folder.contents import content_hash
 
@@ -230,3 +232,21 @@ def test_the_hash_is_that_of_everything_answers_depend_on() -> None:
     assert len({*kinds}) == len(kinds) and all(len(one) == 64 for one in kinds)
     assert hashed() == kinds[0] == hashed(recipe=Recipe({"b": 2, "a": 1}))
     assert hashed(model=pc.Blend(members=[pc.Popular(), pc.Random()]).fit(TRAIN)) == kinds[4]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "a.safetensors is truncated or not a safetensors file"),
+        (b"\x02\0\0\0\0\0\0\0{", "a.safetensors is truncated or not a safetensors file"),
+        (b"\x01\0\0\0\0\0\0\0{}", "a.safetensors is truncated or not a safetensors file"),
+        (b"\x02\0\0\0\0\0\0\0{x", "a.safetensors: the header is not JSON"),
+        (b"\x02\0\0\0\0\0\0\0[]", "a.safetensors: the header is not an object"),
+        (b"\x02\0\0\0\0\0\0\0{}x", "a.safetensors is too long: 1 bytes of data, 0 described"),
+    ],
+)
+def test_what_is_not_a_file_of_tensors_is_refused(data: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(data)
+    with pytest.raises(FormatError) as refused:
+        tensors.read(tmp_path / "a.safetensors")
+    assert str(refused.value) == says
