@@ -110,10 +110,10 @@ def split_column(reading: ReadOptions, split: str | None) -> ReadOptions:
     protocol = None if split is None else Protocol.parse(split)
     if protocol is None or protocol.column is None:
         return reading
-    said = [part for part in (reading.columns or "").split(",") if part.strip()]
-    for part in said:
+    named = [part for part in (reading.columns or "").split(",") if part.strip()]
+    for part in named:
         role, _, name = part.partition("=")
         if role.strip() == "split" and name.strip() != protocol.column:
             raise ParameterError(f"--split names column {protocol.column!r}, but --columns names {name.strip()!r}")
-    said = [part for part in said if part.partition("=")[0].strip() != "split"]
-    return replace(reading, columns=",".join([*said, f"split={protocol.column}"]))
+    named = [part for part in named if part.partition("=")[0].strip() != "split"]
+    return replace(reading, columns=",".join([*named, f"split={protocol.column}"]))

@@ -103,6 +103,10 @@ def test_lists_in_a_text_file(tmp_path):
 def test_lists_where_one_value_belongs_are_refused_in_words():
     with pytest.raises(DataError, match="column 'user': this column holds lists, and an event has one user"):
         read_interactions(pl.DataFrame({"user": [["u", "v"]], "item": ["a"]}))
+    with pytest.raises(DataError, match="column 'item': this column holds lists of lists"):
+        read_interactions(pl.DataFrame({"user": ["u"], "item": [[["a"]]]}))
+    with pytest.raises(DataError, match=r"column 'user'.*an id must be text or a number"):
+        read_interactions(pl.DataFrame({"user": [date(2017, 1, 1)], "item": ["a"]}))
     with pytest.raises(DataError, match="column 'rating'"):
         read_interactions(pl.DataFrame({"user": ["u"], "item": ["a"], "rating": [[1, 2]]}))
 

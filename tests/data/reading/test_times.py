@@ -75,6 +75,10 @@ def test_what_is_no_time_and_what_is_missing():
     assert micro[:3] == [NOON, MISSING, MISSING]
 
 
+def test_a_missing_number_is_a_missing_time():
+    assert read([1_000_000_800.0, float("nan"), None], pl.Float64)[:2] == ([NOON, MISSING, MISSING], [False] * 3)
+
+
 def test_typed_columns():
     moments = np.array(["2001-09-09T02:00:00", "NaT"], dtype="datetime64[ms]")
     assert read(moments)[0] == [NOON, MISSING]

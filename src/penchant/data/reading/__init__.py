@@ -1,1 +1,1 @@
-"""What stands behind ``read_interactions`` and ``Catalog.read``: files, columns, times, and the rows that are wrong."""
+"""The parts of ``read_interactions`` and ``Catalog.read``: formats, columns, ids, values, times and bad rows."""

@@ -74,7 +74,7 @@ class Cleaner:
     by: str  # the role whose ids are the rows: user, session or basket
     value_name: str | None  # the name of the value column; None if no value is used
     values: ValuesAre | None  # as the caller states
-    guest: str | None = None  # the role that stands for the person where a row has no user
+    guest: str | None = None  # the role of the person in a row without a user
     users: IdTable = field(default_factory=lambda: IdTable("user"))
     guests: IdTable = field(default_factory=lambda: IdTable("guest"))
     items: IdTable = field(default_factory=lambda: IdTable("item"))

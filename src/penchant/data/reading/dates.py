@@ -170,7 +170,7 @@ def _quick(text: pl.Series, order: Order | None, zone: str | None) -> tuple[pl.S
                 form = f"{date}{sign}{time}" if time else date
                 if by_format(first, form, zone).null_count() == 0:
                     found = by_format(text, form, zone)
-                    found = found.set(found < _YEAR_1000, None)  # two digits of a year, which stand for others
+                    found = found.set(found < _YEAR_1000, None)  # a year of two digits, read as it is
                     return found, found.is_null()
     return nothing, pl.Series(np.ones(len(text), dtype=np.bool_))
 

@@ -23,7 +23,7 @@ MISSING_WORDS = ("nan", "null", "none", "n/a", "na", "nil", "\\n", "undefined", 
 
 
 def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The one spelling of each id and the reason why it is refused (null where it is fine), as ``normalise_id`` has it.
+    """The one spelling of each id, as ``normalise_id`` defines it, and why it is refused (null if it is not).
 
     Takes a column of any type; vectorised for text and whole numbers.
     """
@@ -61,7 +61,7 @@ def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _decoded(data: bytes) -> str:
-    """Bytes as text; a control character, which no id may hold, if they are none."""
+    """Bytes as text; if they are not text, a control character, which is refused."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -178,6 +178,8 @@ class IdTable:
 
     def encode(self, raw: pl.Series, lines: Longs, source: int) -> Ints:
         """Numbers of ids that were not refused, shape ``(rows,)``; new ids get the next numbers, in order."""
+        if not len(raw):
+            return np.empty(0, dtype=np.int32)
         if raw.dtype == pl.String:
             texts = self.texts
             numbers = texts.number(raw)

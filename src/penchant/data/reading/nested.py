@@ -70,6 +70,9 @@ def one_event_a_row(batch: Batch, roles: list[str], names: Mapping[str, str], fi
         raise DataError(f"the column of times has {what}", file=file, column=names.get("time"), fix=fix)
     if not lists:
         return batch, roles
+    if "item" in lists and columns["item"].dtype.inner.is_nested():  # type: ignore[attr-defined]  # it is a list
+        what = "this column holds lists of lists, and an event has one item"
+        raise DataError(what, file=file, column=names.get("item"), fix="Write a row, or one list, for each session")
     if "item" not in lists or {"user", "session", "basket"} & set(lists):
         role = next(role for role in lists if role != "item")
         raise DataError(
@@ -155,7 +158,7 @@ def json_paths(rows: Sequence[Any]) -> dict[str, Path]:
     for row in rows:
         if isinstance(row, dict):
             walk(row, "", ())
-    # null in some rows may stand for what is an object in others
+    # what is null in some rows may be an object in others
     inside = {name[:n] for name in out for n, sign in enumerate(name) if sign == "."}
     return out | {name: path for name, path in nulls.items() if name not in out and name not in inside}
 

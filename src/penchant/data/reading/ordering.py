@@ -14,7 +14,7 @@ from penchant.data.reading.dates import MISSING
 
 @dataclass
 class Trace:
-    """The file and line of each event of a log, for the doctor; empty arrays if nobody asked."""
+    """The file and line of each event of a log, for the doctor; empty arrays if not asked for."""
 
     cleaner: Cleaner
     lines: Longs = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # (events,) as in the interactions

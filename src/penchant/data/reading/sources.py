@@ -99,7 +99,7 @@ def _look_for_dates(table: Table, roles: dict[str, int]) -> str | None:
 
 
 def row_roles(opened: Sequence[Opened], by: str | None) -> tuple[str, str | None]:
-    """The role whose ids are the rows, and the role that stands for the person where a row has no user."""
+    """The role whose ids are the rows, and the role of the person in a row without a user."""
     if by not in (None, "user", "session", "basket"):
         raise ParameterError(f"rows are by 'user', 'session' or 'basket', not {by!r}")
     if by == "basket" and not all("basket" in one.roles for one in opened):

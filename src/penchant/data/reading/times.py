@@ -13,7 +13,7 @@ from penchant.data.reading.dates import DAY, MISSING, Order, by_format, days_fro
 from penchant.errors import ParameterError
 
 YEAR_2100 = 4_102_444_800  # unix seconds
-ENOUGH = 20  # cells that show whether day or month comes first, after which nobody looks further
+ENOUGH = 20  # cells that show whether day or month comes first, after which the search ends
 ODD = 0.01  # the share of contrary cells up to which they are mistakes
 _LIMIT = 100_000_000_000  # seconds either way that are still a time: about 3,000 years
 _UNITS = {"seconds": 1_000_000.0, "milliseconds": 1_000.0, "microseconds": 1.0, "nanoseconds": 0.001}
@@ -29,7 +29,7 @@ class Clock:
     """Turns the time column of one source into microseconds since 1970.
 
     The unit is that of its first numbers. ``order`` says what comes first in 01/02/2017; ``format`` and ``zone`` are as
-    the caller gives them. After ``read``, ``nanos`` holds what is finer than microseconds, None if nothing is.
+    the caller gives them. After ``read``, ``nanos`` has the nanoseconds beyond, None if there are none.
     """
 
     unit: str | None = None
@@ -46,7 +46,7 @@ class Clock:
         if raw.dtype in (pl.Time, pl.Duration, pl.Boolean, pl.Binary, pl.Object) or raw.dtype.is_nested():
             return np.full(len(raw), MISSING, dtype=np.int64), raw.is_not_null().to_numpy()
         if raw.dtype.is_numeric() and self.format is None:
-            missing = raw.is_null().to_numpy()
+            missing = (raw.is_null() | raw.is_nan() if raw.dtype.is_float() else raw.is_null()).to_numpy()
             return self._numbers(raw.cast(pl.Float64), raw if raw.dtype.is_integer() else None, missing)
         text = raw.cast(pl.String).str.strip_chars()
         missing = (text.is_null() | (text == "")).to_numpy()
@@ -146,7 +146,7 @@ def order_of(cells: Iterable[pl.Series]) -> tuple[Order | None, bool]:
     """Whether day or month comes first in a column, and whether the column needs it to be known.
 
     Looks at the blocks of the column until ``ENOUGH`` cells show it. With dots the day comes first unless a cell shows
-    otherwise, because nobody writes 12.31.2017. None if the column shows neither, or both.
+    otherwise, because 12.31.2017 is not in use. None if the column shows neither, or both.
     """
     needed, days, months, dotted = 0, 0, 0, True
     for block in cells:

@@ -30,8 +30,8 @@ def command_line() -> Iterator[None]:
 def option(name: str, value: Mapping[str, object] | str | bool | None = None) -> str:
     """An option as the user writes it, with or without a value: ``--sep ';'`` or ``sep=";"``."""
     if not _COMMAND_LINE.get():
-        spoken = repr(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
-        return name if value is None else f"{name}={spoken}"
+        written = repr(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
+        return name if value is None else f"{name}={written}"
     flag = f"--{_FLAGS.get(name, name)}"
     if name == "day_first" and value is False:
         return "--month-first"

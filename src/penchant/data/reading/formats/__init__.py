@@ -1,4 +1,4 @@
-"""Input formats, one a module: each is found by itself, so that a new format is one new file."""
+"""Input formats, one per module. They are discovered, so a new format is one new file."""
 
 from __future__ import annotations
 
