@@ -87,6 +87,12 @@ class Client(TestClient):
         return [entry["item"] for entry in response.json()["items"]]
 
 
+def begin_with(folder: str) -> str:
+    """The model to activate at a first start: "knn" or "first" where there are several, nothing where there is one."""
+    found = sorted(path.parent.name for path in Path(folder).glob("*/items.parquet"))
+    return next((name for name in ("knn", "first", *found) if name in found), "") if len(found) > 1 else ""
+
+
 @pytest.fixture
 def make(tmp_path: Path, knn: Path) -> Iterator[Make]:
     """Start services over one store a test; keyword arguments are settings."""
@@ -94,7 +100,8 @@ def make(tmp_path: Path, knn: Path) -> Iterator[Make]:
 
         def started(**settings: Any) -> Client:
             store = f"sqlite:///{tmp_path / 'store.db'}"
-            service = Service(Settings(**{"folder": str(knn), "store": store, **settings}))
+            given = {"folder": str(knn), "store": store, **settings}
+            service = Service(Settings(**{"active": begin_with(given["folder"]), **given}))
             service.open()
             client = stack.enter_context(Client(make_app(service), base_url="http://localhost"))
             client.service = service

@@ -23,6 +23,7 @@ from penchant.serve.common.settings import Settings
 from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 from penchant.training.fit import fit
+from tests.serve.conftest import begin_with
 
 SCRIPT = "<script>document.title='owned'</script>"
 HOSTILE = {
@@ -53,7 +54,7 @@ def hostile(root: Path) -> Path:
 @contextlib.contextmanager
 def hosted(**settings: Any) -> Iterator[tuple[str, Service]]:
     """A service that listens; its address and itself."""
-    service = Service(Settings(**{"keep": "0", **settings}))
+    service = Service(Settings(**{"keep": "0", "active": begin_with(settings["folder"]), **settings}))
     service.open()
     config = uvicorn.Config(
         make_app(service),

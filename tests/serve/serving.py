@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from tests.serve.conftest import begin_with
+
 RUN = "from penchant.cli.main import run; run()"
 
 
@@ -22,7 +24,11 @@ class Process:
     def __init__(
         self, folder: Path, store: Path, *, before: tuple[str, ...] = (), code: str = RUN, demo: bool = False
     ) -> None:
-        arguments = ["demo", "--serve"] if demo else ["serve", str(folder), "--store", f"sqlite:///{store}"]
+        arguments = (
+            ["demo", "--serve"]
+            if demo
+            else ["serve", str(folder), "--store", f"sqlite:///{store}", "--active", begin_with(str(folder))]
+        )
         command = [*before, sys.executable, "-c", code, *arguments]
         self.process = subprocess.Popen(
             [*command, "--port", "0"], stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -135,10 +135,28 @@ def test_a_broken_folder_never_replaces_a_good_one(make: Make, own: Path, damage
 
 
 def test_a_restart_passes_over_a_broken_folder(make: Make, own: Path) -> None:
-    make(folder=str(own)).post("/v1/models/second/activate")
+    make(folder=str(own), active="knn").post("/v1/models/second/activate")
     (own / "second" / "model.safetensors").unlink()
-    client = make(folder=str(own))
-    assert active(client) in {"knn", "popular"}
+    assert active(make(folder=str(own), active="popular")) == "knn"  # the one before
+
+
+def test_the_first_start_over_several_folders_needs_a_name(own: Path, make: Make, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"--active NAME: knn, popular, second"):
+        Service(Settings(folder=str(own), store=f"sqlite:///{tmp_path / 'store.db'}")).open()
+    with pytest.raises(ParameterError, match="there is no model 'none', only knn, popular, second"):
+        make(folder=str(own), active="none")
+    assert active(make(folder=str(own), active="popular")) == "popular"
+    assert active(make(folder=str(own), active="knn")) == "popular"  # it is for the first start only
+
+
+def test_a_new_folder_does_not_become_active_by_itself(own: Path, make: Make) -> None:
+    assert active(make(folder=str(own), active="knn")) == "knn"
+    shutil.copytree(own / "second", own / "third")
+    assert active(make(folder=str(own), active="")) == "knn"
+    (own / "knn" / "model.safetensors").unlink()
+    with pytest.raises(DataError, match=r"the active model cannot be loaded .*--active: knn, popular, second, third"):
+        make(folder=str(own), active="")
+    assert active(make(folder=str(own), active="third")) == "third"
 
 
 def test_a_folder_deleted_while_it_serves(make: Make, own: Path) -> None:

@@ -41,6 +41,7 @@ def serve(
         str | None, typer.Argument(metavar="FOLDER", help="A saved recommender, or a folder of them.")
     ] = None,
     store: Store = None,
+    active: Annotated[str | None, typer.Option(help="The model to activate at the first start over several.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
     keep: Annotated[

@@ -85,7 +85,7 @@ class Service:
         self.keys.load()
         self.store.writer.on_commit = self.metrics.committed
         self._clock, wanted = self.store.clock(), self.active_model.names()
-        for failure in self.models.start(wanted, self.items.all()):
+        for failure in self.models.start(wanted, self.items.all(), self.settings.active):
             log.error("a model could not be loaded", extra={"data": {"reason": failure}})
         if not wanted:  # a later rollback returns to it
             with contextlib.suppress(StoreError):

@@ -25,6 +25,7 @@ from penchant.store.items import ItemChange
 from penchant.store.trends import Kinds, kinds_of
 
 MANIFEST = "manifest.json"
+SHOWN = 20  # names that a message lists
 LOADED = 2  # the active and the previous model: page tokens stay valid, and a rollback is immediate
 WARM_ANSWERS, WARM_EVENTS = 5, 5  # answers, and events of the history of each
 UNREADABLE = (OSError, ValueError, RecursionError)
@@ -33,6 +34,11 @@ UNREADABLE = (OSError, ValueError, RecursionError)
 def _read(path: Path) -> Any:
     """The JSON of a file, with NaN and infinities as null. Raises one of ``UNREADABLE``."""
     return json.loads(path.read_bytes(), parse_constant=lambda _: None)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 @dataclass(eq=False)
@@ -214,23 +220,33 @@ class Models:
                 "it is served only with --allow-remembered"
             )
 
-    def start(self, wanted: Sequence[str], changes: Sequence[ItemChange]) -> list[str]:
-        """Load the first of ``wanted`` (then of all, newest first) that loads; returns the errors of those before."""
-        names = [entry["name"] for entry in self.describe()]
-        order = list(dict.fromkeys([*(name for name in wanted if name in names), *names]))
-        if not order:
+    def start(self, wanted: Sequence[str], changes: Sequence[ItemChange], active: str = "") -> list[str]:
+        """Load the model to begin with; returns the errors of those that could not be loaded before it.
+
+        That is the latest of ``wanted``, the models that were active before, then ``active``, then the only folder
+        there is. A new folder among several never becomes active by itself. Raises ``PenchantError`` if nothing is
+        left to load.
+        """
+        names = list(self.folders())
+        if not names:
             raise DataError("there is no saved recommender in this folder", file=str(self.root))
+        if active and active not in names:
+            raise ParameterError(f"active: there is no model {active[:80]!r}, only {_listed(names)}")
+        order = list(dict.fromkeys([*(name for name in wanted if name in names), *([active] if active else [])]))
+        if not order and len(names) > 1:
+            raise ParameterError(f"say which model is to be active, with --active NAME: {_listed(names)}")
         failures: list[PenchantError] = []
-        for name in order:
+        for name in order or names:
             try:
                 self.loaded = [self.read(name, changes, False)]
             except PenchantError as wrong:
                 failures.append(wrong)
-                if self.single or len(failures) == len(order):
-                    raise
             else:
-                break
-        return [str(wrong) for wrong in failures]
+                return [str(wrong) for wrong in failures]
+        if not self.single and len(names) > len(order):
+            hint = f"; another one can be named with --active: {_listed(names)}"
+            raise DataError(f"the active model cannot be loaded ({failures[0]}){hint}") from failures[0]
+        raise failures[-1]
 
     def find(self, version: str) -> ServedModel | None:
         """The loaded model of a version, None if it is gone."""

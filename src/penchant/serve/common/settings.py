@@ -33,6 +33,7 @@ class Settings:
 
     folder: str = setting("", "a saved recommender, or a folder of them")
     store: str = setting("sqlite:///penchant.db", "where events are kept: sqlite:///FILE or postgresql://HOST/NAME")
+    active: str = setting("", "the model to activate at the first start over several folders")
     host: str = setting("127.0.0.1", "the address to listen on; without a key only a loopback address is allowed")
     port: int = setting(8000, "the port to listen on; 0 takes a free one", low=0, high=65535)
     secret: str = setting("", "signs page tokens and cookies; default: made once and kept in the store", secret=True)
