@@ -34,7 +34,7 @@ MODELS: dict[str, Registered] = {
     "item-knn": Registered(
         "penchant.models.item_knn",
         "ItemKNN",
-        "items that occur in the same histories, under a dozen similarities; lists and ratings",
+        "items that occur in the same histories, under a dozen similarities; ranks and predicts ratings",
     ),
     "user-knn": Registered(
         "penchant.models.user_knn", "UserKNN", "what the most similar training histories contain; lists and ratings"

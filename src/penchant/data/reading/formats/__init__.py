@@ -34,4 +34,4 @@ def open_source(
                 raise DataError(f"{one.name} has no sheets or tables, so there is no {peek.part!r}", file=peek.name)
             table = one.open(peek)
             return table if peek.place is None else replace(table, path=peek.place.beside or peek.path)
-    raise refusal(peek)
+    raise refusal(peek, sorted({one.name for one in formats()} - {"table"}))

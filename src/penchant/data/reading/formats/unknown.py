@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from penchant.data.reading.formats.base import Peek
 from penchant.data.reading.opening import AGAIN
 from penchant.errors import DataError
@@ -26,8 +28,8 @@ def is_foreign(peek: Peek) -> bool:
     return any(peek.head.startswith(magic) for magic in SIGNATURES)
 
 
-def refusal(peek: Peek) -> DataError:
-    """The error for a source that no format recognises."""
+def refusal(peek: Peek, names: Sequence[str]) -> DataError:
+    """The error for a source that no format recognises; ``names`` are the formats of files."""
     if peek.path is None:
         return _not_a_table(peek)
     for magic, what in SIGNATURES.items():
@@ -37,7 +39,7 @@ def refusal(peek: Peek) -> DataError:
         return DataError(peek.damage, file=peek.name, fix=AGAIN)
     called = NAMED_LIKE.get(peek.path.suffix.lower())
     what = f"this is not {called} file, in spite of its name" if called else "this is binary data, not a log"
-    return DataError(what, file=peek.name, fix="Logs are CSV, JSON lines, Parquet, Arrow, Excel, SQLite or DuckDB")
+    return DataError(what, file=peek.name, fix=f"Logs are {', '.join(names[:-1])} or {names[-1]}")
 
 
 def _not_a_table(peek: Peek) -> DataError:
