@@ -47,6 +47,9 @@ PROBLEMS = {
     500: "The service failed; the error is in its log.",
     503: "The store cannot be read or written, or the service is busy; `Retry-After` says when to try again.",
 }
+EMPTY: dict[int | str, dict[str, Any]] = {
+    431: {"description": "The head of the request is too large; the connection is closed."}
+}  # without a body
 COMMON = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 _SCHEMA = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
 _RETRY = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}}}
@@ -54,7 +57,7 @@ _RETRY = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route for the OpenAPI document: its own, and those that every route has."""
-    documented: dict[int | str, dict[str, Any]] = {}
+    documented: dict[int | str, dict[str, Any]] = {**EMPTY}
     for status in sorted({*COMMON, *statuses}):
         headers = {"headers": _RETRY} if status in {429, 503} else {}
         documented[status] = {"description": PROBLEMS[status], "content": _SCHEMA, **headers}
