@@ -110,7 +110,7 @@ def test_nothing_is_estimated_without_order_or_from_little() -> None:
     assert estimate_half_life(replace(wandering(), ordered=False), Run()) == (0.0, "")
     assert estimate_half_life(wandering(rows=150), Run()) == (None, "")
     assert pc.ItemKNN().fit(wandering(rows=150)).recency == [0]
-    assert pc.Transitions().fit(wandering(rows=150)).recency == [pc.Transitions.fades] != [0]
+    assert pc.Transitions().fit(wandering(rows=150)).recency == [pc.Transitions.usual_half_life] != [0]
     assert estimate_half_life(wandering(), Run(seed=1, threads=1)) == estimate_half_life(wandering(), Run(seed=1))
 
 

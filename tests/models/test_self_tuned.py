@@ -105,7 +105,7 @@ def test_few_histories_tell_nothing(model: Model) -> None:
     few = replace(model).fit(groups(rows=150))
     usual = {name: one.default for name, one in model.estimated.items()}  # type: ignore[attr-defined]
     found = {name: pytest.approx(few.value(name)) for name in usual}
-    assert few.meant(usual, groups(rows=150)) == found
+    assert few.settings_for(usual, groups(rows=150)) == found
     assert any("fewer than 200 histories" in note for note in few.notes)
 
 
@@ -123,11 +123,11 @@ def test_what_als_finds_does_not_depend_on_the_size_of_the_log() -> None:
     model = pc.ALS()
     settings = {"reg": 2.0, "unobserved": 0.1}
     for log in (groups(rows=300), groups(rows=3_000, of=30)):
-        reg = model.meant(settings, log)["reg"]
+        reg = model.settings_for(settings, log)["reg"]
         rows = reg * (log.lengths + 0.1 * log.n_items) ** model.reg_exponent
         items = reg * (log.counts() + 0.1 * len(log)) ** model.reg_exponent
         assert np.sqrt(rows.mean() * items.mean()) == pytest.approx(2.0)
-    assert pc.ALS(reg=0.3).meant({"reg": 0.3, "unobserved": 0.1}, groups())["reg"] == 0.3
+    assert pc.ALS(reg=0.3).settings_for({"reg": 0.3, "unobserved": 0.1}, groups())["reg"] == 0.3
 
 
 @pytest.mark.parametrize("reg", [0.0, -0.5, -2.0])

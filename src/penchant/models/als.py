@@ -16,11 +16,11 @@ from penchant.models.kinds.vector import VectorModel
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
-ROWS = 256  # rows a block: long enough that starting one costs nothing, short enough to share the work
-FEW = 8  # up to so many events, and more for many factors, the exact n × n system is cheaper than conjugate gradient
-SMALL = 32  # up to so many factors the exact f × f system is
-FOLDED_FEW, FOLDED_SMALL = 32, 64  # the same where a history is solved for to the end
-TO_THE_END = 200  # steps that are more than enough: conjugate gradient stops by itself when only rounding is left
+ROWS = 256  # rows a block: large enough to start cheaply, small enough to share the work
+FEW = 8  # with at most so many events (more for many factors) the exact n × n system beats conjugate gradient
+SMALL = 32  # with at most so many factors the exact f × f system does
+FOLDED_FEW, FOLDED_SMALL = 32, 64  # the same for folding in, which solves to convergence
+TO_THE_END = 200  # steps, more than enough: conjugate gradient stops when only rounding is left
 
 
 @dataclass(kw_only=True)
@@ -31,14 +31,15 @@ class ALS(SelfTuned, VectorModel):
     λ = reg · (events of the row or item + unobserved · rows of the other side)^reg_exponent
 
     Hu, Koren and Volinsky 2008 (iALS) with the regularisation of Rendle, Krichene, Zhang and Koren 2022, "Revisiting
-    the performance of iALS". w is the event's weight. Rows of the training log are solved for and thrown away; a
-    history is folded in by the same ridge problem, solved to rounding, so a training history gets what training gave.
+    the performance of iALS". w is the event's weight. The rows of the training log are solved for and discarded. A
+    history is folded in by the same ridge problem, solved up to rounding, so a training history gets its training
+    vector.
 
-    What differs: item vectors are kept in the basis in which their Gram matrix is diagonal, which the objective cannot
-    see. There the shared part of every row's system costs f instead of f² operations, is a perfect preconditioner
-    for conjugate gradient (two steps come as near as a Cholesky solve does), and leaves blocks of factors coupled by
-    the row's own events alone (``blocks``: iALS++, Rendle et al. 2021). Rows of a few events are solved exactly by
-    an n × n system. ``reg`` and ``unobserved`` are estimated by ``fit`` from the training histories, as
+    What differs: item vectors are stored in the basis in which their Gram matrix is diagonal; the objective does not
+    depend on the basis. There the shared part of every row's system costs f instead of f² operations, is a perfect
+    preconditioner for conjugate gradient (two steps are as accurate as a Cholesky solve), and leaves blocks of factors
+    coupled by the row's own events alone (``blocks``: iALS++, Rendle et al. 2021). Rows of a few events are solved
+    exactly by an n × n system. ``reg`` and ``unobserved`` are estimated by ``fit`` from the training histories, as
     ``SelfTuned`` says: six fits on at most 100,000 events over 2,000 items.
 
     Cost an epoch, for E events, R rows and f factors: cg O(E·f·(1 + cg_steps) + R·f²); blocks O(E·f·block +
@@ -49,7 +50,7 @@ class ALS(SelfTuned, VectorModel):
     name: ClassVar[str] = "als"
 
     estimated: ClassVar[dict[str, Grid]] = {
-        "reg": Grid(2.0, (1.0, 2.0, 4.0, 8.0)),  # of these λ, see ``meant``
+        "reg": Grid(2.0, (1.0, 2.0, 4.0, 8.0)),  # of λ, see ``settings_for``
         "unobserved": Grid(0.1, (0.03, 0.1, 0.3)),
     }
 
@@ -63,7 +64,7 @@ class ALS(SelfTuned, VectorModel):
         number=float, gt=0, auto=True, was={-1: AUTO}, space=Space(0.01, 1.0, log=True), other=0.9,
     )  # fmt: skip
     reg_exponent: float = hyper(
-        0.8, "how regularisation grows with events; 0: not at all", ge=0, le=2, space=Space(0.0, 1.0), other=0.5
+        0.8, "how fast regularisation grows with events; 0: not at all", ge=0, le=2, space=Space(0.0, 1.0), other=0.5
     )
     epochs: int = hyper(16, "times both sides are solved", ge=1, space=Space(4, 32), other=1)
     init: float = hyper(0.1, "standard deviation of the starting scores' vectors, over √factors", gt=0, other=1.0)
@@ -96,9 +97,12 @@ class ALS(SelfTuned, VectorModel):
         _rotate(y, np.arange(len(y)), basis, run.threads)
         self.item_vectors = y
 
-    def meant(self, settings: dict[str, float], log: Histories) -> dict[str, float]:
-        """``reg`` such that a tried value is √(mean λ_x · mean λ_i): only that product decides, the scale of rows
-        against items being free, and it means the same in a sample and in all of a log."""
+    def settings_for(self, settings: dict[str, float], log: Histories) -> dict[str, float]:
+        """``reg`` such that a tried value is √(mean λ_x · mean λ_i).
+
+        Only that product matters, because the scale of rows against items is free; and it means the same in a sample
+        and in the whole log.
+        """
         if self.reg != AUTO:
             return settings
         items, rows = log.counts(), log.lengths
@@ -108,7 +112,7 @@ class ALS(SelfTuned, VectorModel):
         return {**settings, "reg": settings["reg"] / float(np.sqrt(by_one[0] * by_one[1]))}
 
     def _half(self, x: Floats, y: Floats, side: _Side, counts: Floats, threads: int) -> None:
-        """Solve for ``x`` in place; both sides are turned into the basis in which ``y`` has a diagonal Gram matrix."""
+        """Solve for ``x`` in place; rotates both sides into the basis in which ``y`` has a diagonal Gram matrix."""
         from penchant.kernels.als import squares
         from penchant.kernels.threads import over_blocks
 
@@ -118,7 +122,7 @@ class ALS(SelfTuned, VectorModel):
             few, steps, size = self.factors, 0, self.factors
         elif self.solver == "blocks":
             few, steps, size = 0, 0, self.block
-        else:  # the longer a vector, the dearer is turning it, which rows that are solved exactly do without
+        else:  # rows that are solved exactly need no rotation, which costs more the longer a vector is
             few, steps, size = FEW + self.factors // 32, self.cg_steps, 0
         _rotate(y, np.arange(len(y)), basis, threads)
         if not exact:
@@ -193,7 +197,7 @@ class ALS(SelfTuned, VectorModel):
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """Events seen from one side: a row's ``items`` are the rows of the other."""
+    """Events from one side: a row's ``items`` are the rows of the other."""
 
     indptr: Longs
     items: Ints
@@ -216,7 +220,7 @@ class _Side:
 
 
 def _diagonalise(y: Floats, threads: int) -> tuple[Floats, Floats]:
-    """Eigenvalues of ``y.T @ y`` and, a row each, its eigenvectors."""
+    """Eigenvalues of ``y.T @ y``, and its eigenvectors as rows."""
     from penchant.kernels.als import gram
     from penchant.kernels.threads import one_blas_thread, over_blocks
 
@@ -234,7 +238,7 @@ def _diagonalise(y: Floats, threads: int) -> tuple[Floats, Floats]:
 
 
 def _rotate(rows: Floats, which: Longs, basis: Floats, threads: int) -> None:
-    """``which`` of the rows into the basis, in place."""
+    """Rotate the rows ``which`` into the basis, in place."""
     from penchant.kernels.als import rotate
     from penchant.kernels.threads import over_blocks
 

@@ -1,4 +1,4 @@
-"""The bias model: good items are liked more and generous people like more; what rating models have to beat."""
+"""The bias model: item and history means; the baseline for rating models."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Bias(RatingModel):
     """Predicted rating = mean + item bias + history bias, each shrunk towards zero by its damping.
 
     Minimises Σ (r_ui − mean − b_i − b_u)² + item_damping · Σ b_i² + user_damping · Σ b_u² (Koren 2010). The history's
-    part is worked out from the history, whoever it is. Scores are predicted ratings, so everybody gets one order.
+    part is computed from the given history. Scores are predicted ratings, so everybody gets the same order.
 
-    Cost: ten passes over the events; 4 bytes an item. An empty history, or an item nobody rated, gets what is known
-    without it. Raises ``DataError`` when values are not ratings.
+    Cost: ten passes over the events; 4 bytes an item. An empty history, or an item without ratings, gets the prediction
+    without its bias. Raises ``DataError`` when values are not ratings.
     """
 
     name: ClassVar[str] = "bias"
@@ -33,12 +33,8 @@ class Bias(RatingModel):
     learns: ClassVar[bool] = False
     uses_negatives: ClassVar[bool] = True
 
-    user_damping: float = hyper(
-        5.0, "ratings of the mean kind that every history is given on top", ge=0, space=Space(0, 30), other=30.0
-    )
-    item_damping: float = hyper(
-        2.0, "ratings of the mean kind that every item is given on top", ge=0, space=Space(0, 30), other=30.0
-    )
+    user_damping: float = hyper(5.0, "mean ratings added to every history", ge=0, space=Space(0, 30), other=30.0)
+    item_damping: float = hyper(2.0, "mean ratings added to every item", ge=0, space=Space(0, 30), other=30.0)
 
     baseline: Baseline = learned()
 

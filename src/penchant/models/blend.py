@@ -1,4 +1,4 @@
-"""Blends: several models asked at once, each as loud as it proved to be worth."""
+"""Blends: a weighted sum of the scores of several models."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from penchant.core.split import Split
 
 K = 10  # weights are chosen by NDCG at this depth
-POOL = 100  # best items of each member that the choice looks at
-CASES = 5_000  # validation cases that it looks at
+POOL = 100  # best items of each member that the choice uses
+CASES = 5_000  # validation cases that it uses
 ROUNDS = 4
-STEPS = ((0.0, 0.25, 0.5, 2.0, 4.0), (0.0, 0.7, 0.85, 1.2, 1.4), (0.93, 1.07))  # times a weight, coarse to fine
+STEPS = ((0.0, 0.25, 0.5, 2.0, 4.0), (0.0, 0.7, 0.85, 1.2, 1.4), (0.93, 1.07))  # factors of a weight, coarse to fine
 BACK_IN = (0.05, 0.2)  # of the largest weight, for a member that has none
 RANK_OFFSET = 60
 ROWS = 32  # a block
@@ -35,30 +35,32 @@ POPULAR_ALONE = ({"model": "popular", "params": {}},)
 class Blend(Composite):
     """Score = Σ over members of weight · normalised score.
 
-    Scores are normalised a history: ``best`` divides them by the largest absolute one (zero stays zero: nothing known),
+    Scores are normalised per history: ``best`` divides them by the largest absolute score (zero stays zero),
     ``deviation`` takes the distance from the mean in standard deviations, ``rank`` the reciprocal of 60 + rank
-    (Cormack, Clarke and Büttcher, "Reciprocal rank fusion", SIGIR 2009). A member that scores all items alike says
-    nothing.
+    (Cormack, Clarke and Büttcher, "Reciprocal rank fusion", SIGIR 2009). A member that scores all items equally
+    adds nothing.
 
     A member is a model, its name or specification as on the command line (``"als"``, ``"item-knn:shrink=20"``,
     ``"@FILE.json"``), or ``{"model": NAME, "params": {...}}``. A blend may be a member too. On the command line, ``+``
     separates members and weights: ``blend:members=als+item-knn:shrink=20,weights=2+1``.
 
     Without ``weights`` they are chosen when the model is fitted with validation cases, by coordinate ascent on NDCG@10
-    over the best items of every member; without such cases all members count the same. An item that one member cannot
-    score counts as its lowest; an item that none can score is -inf.
+    over the best items of every member; without such cases all members have equal weights. An item that one member
+    cannot score counts as its lowest; an item that none can score is -inf.
 
-    Cost: that of the members. An empty history gets what the members make of it.
+    Cost: that of the members. An empty history gets the blend of the members' answers.
     """
 
     name: ClassVar[str] = "blend"
-    uses_negatives: ClassVar[bool] = True  # members are handed everything and take what they can use
+    uses_negatives: ClassVar[bool] = True  # members get all events and take what they can use
 
     members: list[Model] = hyper((), "models, or descriptions of models, to blend; at least one", other=POPULAR_ALONE)
     weights: list[float] = hyper(
-        (), "one number a member; none: chosen on validation cases, or equal", other=(1.0, 3.0)
+        (), "one number per member; empty: chosen on validation cases, or equal", other=(1.0, 3.0)
     )
-    normalise: str = hyper("best", "how scores become comparable", choices=("best", "deviation", "rank"), other="rank")
+    normalise: str = hyper(
+        "best", "how scores are made comparable", choices=("best", "deviation", "rank"), other="rank"
+    )
 
     mix: Floats = learned()  # (members,) the weights used
 
@@ -110,15 +112,17 @@ class Blend(Composite):
         return total
 
     def choose(self, valid: Split, run: Run) -> tuple[Floats, float, float]:
-        """Weights by coordinate ascent, and the NDCG@10 of equal weights and of theirs."""
+        """Weights by coordinate ascent, the NDCG@10 of equal weights, and that of the weights found."""
         if len(valid) > CASES:
             valid = valid.cases(np.sort(run.rng().permutation(len(valid))[:CASES]))
         items, (scores,) = self.pool(valid, [self.normalise], run)
         return ascent(scores, judged(items, valid, K))
 
     def pool(self, valid: Split, scales: Sequence[str], run: Run) -> tuple[Ints, list[Floats]]:
-        """The items among which the best of any weighting are, ``(cases, pool)`` in the order of their places and -1
-        beyond, and on each scale the scores of every member for them, ``(members, cases, pool)``."""
+        """The items that any weighting may rank among the best, and every member's scores for them on each scale.
+
+        Items are ``(cases, pool)``, by popularity and padded with -1; scores are ``(members, cases, pool)``.
+        """
         popularity_rank = rank_by_popularity(self.item_counts)
         seen = valid.given if valid.seen is None else valid.seen
         n = valid.given.n_items
@@ -154,7 +158,7 @@ class Blend(Composite):
 
     @staticmethod
     def _asked(scores: Floats, valid: Split, rows: slice) -> Floats:
-        """Scores of the candidates of each case; where there are none, of all items."""
+        """Scores of the candidates of each case; of all items where a split has no candidates."""
         if valid.candidates is None:
             return scores
         of = valid.candidates[rows]
@@ -166,7 +170,7 @@ class Blend(Composite):
 def judged(items: Ints, valid: Split, k: int) -> Callable[[Floats], float]:
     """The mean NDCG@k of lists that ``scores`` ``(cases, pool)`` make of pooled ``items``.
 
-    Only the true items of a pool are ranked, by counting what stands before them: far cheaper than sorting.
+    Only the true items of a pool are ranked, by counting the items before them, which is much cheaper than sorting.
     """
     all_of_them = judge(items, valid.truth, unknown=valid.unknown_truth)
     row, column = np.nonzero(all_of_them.hits)
@@ -186,8 +190,11 @@ def judged(items: Ints, valid: Split, k: int) -> Callable[[Floats], float]:
 
 
 def ascent(scores: Floats, value: Callable[[Floats], float]) -> tuple[Floats, float, float]:
-    """The weights ``(members,)`` of ``scores`` ``(members, cases, pool)`` that are worth most, found one at a time in
-    ever finer steps from equal ones; and the value of those and of theirs."""
+    """The weights ``(members,)`` of ``scores`` ``(members, cases, pool)`` with the highest value.
+
+    They start equal and change one at a time, in ever finer steps. Also returns the value of equal weights, and the
+    highest.
+    """
     mix = np.full(len(scores), 1 / len(scores), dtype=np.float32)
     total = np.tensordot(mix, scores, axes=1)
     start = best = value(total)
@@ -199,7 +206,7 @@ def ascent(scores: Floats, value: Callable[[Floats], float]) -> tuple[Floats, fl
                 size, factors = (weight, steps) if weight > 0 else (mix.max(), BACK_IN)
                 for tried in size * np.array(factors, dtype=np.float32):
                     if tried == 0 and weight >= mix.sum():
-                        continue  # the last member stays
+                        continue  # one member must stay
                     moved = total + (tried - mix[m]) * scores[m]
                     if (found := value(moved)) > best:
                         mix[m], total, best = tried, moved, found
@@ -209,7 +216,7 @@ def ascent(scores: Floats, value: Callable[[Floats], float]) -> tuple[Floats, fl
 
 
 def normalised(scores: Floats, how: str, popularity_rank: Ints) -> Floats:
-    """Scores ``(rows, n_items)`` on a scale that models share, a row at a time; -inf stays."""
+    """Scores ``(rows, n_items)`` on a scale that models share, row by row; -inf stays."""
     able = np.isfinite(scores)
     out: Floats = np.where(able, scores, 0).astype(np.float32)
     count = np.maximum(able.sum(axis=1, keepdims=True), 1)
@@ -263,8 +270,8 @@ def _weight(given: Any) -> float:
 
 
 def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: str, popularity_rank: Ints) -> None:
-    """Adds normalised scores to ``total`` and marks in ``able`` what they can score."""
-    if len(scores) == 1 or how == "rank":  # one history waits for no compiler
+    """Add normalised scores to ``total`` and mark the scored items in ``able``."""
+    if len(scores) == 1 or how == "rank":  # a single history needs no compiler
         scores = normalised(scores, how, popularity_rank)
         able |= np.isfinite(scores)
         total += weight * _filled(scores)
@@ -281,14 +288,14 @@ def _add(total: Floats, able: Bools, scores: Floats, weight: np.float32, how: st
 
 
 def _alone(scores: Floats, how: str, popularity_rank: Ints) -> Floats:
-    """What one member adds with weight one."""
+    """The contribution of one member with weight one."""
     total, able = np.zeros_like(scores), np.zeros(scores.shape, dtype=np.bool_)
     _add(total, able, scores, np.float32(1), how, popularity_rank)
     return total
 
 
 def _filled(scores: Floats) -> Floats:
-    """What a member cannot score counts as its lowest score."""
+    """Items that a member cannot score get its lowest score."""
     able = np.isfinite(scores)
     lowest = np.where(able, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
     return np.where(able, scores, np.where(np.isfinite(lowest), lowest, 0)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Bayesian personalised ranking: what somebody took before what they did not."""
+"""Bayesian personalised ranking: taken items before sampled ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from penchant.models.kinds.sampled import SampledModel, rising
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
-TRIES = 10  # draws until a negative is none of the row's items
+TRIES = 10  # draws until a negative is not among the row's items
 
 
 @dataclass(kw_only=True)
@@ -25,7 +25,7 @@ class BPR(SampledModel):
     max Σ_{(u,i)} w · log σ(s_ui − s_uj) − reg · |·|²,  j drawn from the items without u,  s_ui = x_u·y_i + b_i
 
     Rendle, Freudenthaler, Gantner and Schmidt-Thieme 2009. With ``form`` = vectors every training row has its own x_u
-    and is thrown away after; a history is folded in by the same steps with the items held still. With ``form`` = items
+    and is discarded afterwards; a history is folded in by the same steps with fixed items. With ``form`` = items
     x_u is Σ y_j / n^power over the row's other items, in training and after (natively inductive; learned by one
     thread). What differs: item biases, and Adagrad with one number a vector; steps are scheduled as ``SampledModel``
     says, so that results do not depend on threads.
@@ -40,7 +40,7 @@ class BPR(SampledModel):
     fold_passes: int = hyper(
         10, "passes over a history that is folded in", ge=1, space=Space(5, 40), other=2, when={"form": "vectors"}
     )
-    form: str = hyper("items", "what stands for a history", choices=("items", "vectors"))
+    form: str = hyper("items", "how a history is represented", choices=("items", "vectors"))
     power: float = hyper(
         0.5, "how a history's length scales the sum of its items", ge=0, le=1, other=1.0, when={"form": "items"}
     )

@@ -1,4 +1,4 @@
-"""Content neighbourhoods: what is like the things of a history by what they are, whoever had them."""
+"""Content neighbourhoods: items that are similar by their attributes and vectors."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ DEFAULT_RUN = Run()
 
 @dataclass(kw_only=True)
 class ContentKNN(LinearModel, Extendable):
-    """Score = the sum of the likenesses between the items of a history and the candidate, by attributes and vectors.
+    """Score = the sum of similarities between the items of a history and the candidate, by attributes and vectors.
 
     w(i → j) = (share · cos(a_i, a_j) + (1 − share) · cos(v_i, v_j)) · n_j^popularity
 
-    a holds those attributes of an item that another has too, each times log(1 + n_items / items that have it)^rarity, v
-    its vector (any embedding of text, image or sound); only likenesses above zero count, and for each history item the
-    ``neighbours`` largest are kept. Where a catalogue has only one of the two, that one counts alone. n is the training
-    count and one.
+    a holds the attributes that an item shares with another one, each times log(1 + n_items / items that have
+    it)^rarity; v is its vector (any embedding of text, image or sound). Only similarities above zero count, and for
+    each history item the ``neighbours`` largest are kept. Where a catalogue has only one of the two, only that one
+    counts. n is the training count plus one.
 
-    Nothing is learned from behaviour but n: an item without a single event is recommended as soon as the catalogue
+    Only n is learned from behaviour: an item without a single event is recommended as soon as the catalogue
     describes it, by fitting or by ``extend``. Cost: products of all pairs in blocks; memory is what is kept, 8 bytes a
     neighbour. An empty history scores zero everywhere. Raises ``DataError`` when the catalogue describes no item.
     """
@@ -48,11 +48,11 @@ class ContentKNN(LinearModel, Extendable):
         100, "similar items kept for each history item; none: all", ge=1, optional=True, was={0: None},
         space=Space(20, 500, log=True), other=2,
     )  # fmt: skip
-    share: float = hyper(0.5, "what attributes count beside vectors", ge=0, le=1, space=Space(0, 1), other=0.1)
+    share: float = hyper(0.5, "weight of attributes against vectors", ge=0, le=1, space=Space(0, 1), other=0.1)
     rarity: float = hyper(
-        1.0, "how far a rare attribute counts more than a common one", ge=0, space=Space(0, 2), other=0.0
+        1.0, "how much more a rare attribute counts than a common one", ge=0, space=Space(0, 2), other=0.0
     )
-    popularity: float = hyper(0.0, "how far the training count of a candidate counts", space=Space(0, 1), other=1.0)
+    popularity: float = hyper(0.0, "exponent of the candidate's training count", space=Space(0, 1), other=1.0)
 
     @property
     def needs_features(self) -> bool:
@@ -64,7 +64,7 @@ class ContentKNN(LinearModel, Extendable):
         self._relate(self.features, run)
 
     def extend(self, features: ItemFeatures, *, run: Run = DEFAULT_RUN) -> None:
-        """Know the items that a catalogue has gained since ``fit``, which stand after those it had.
+        """Add the items that a catalogue gained since ``fit``, which come after the known ones.
 
         Raises ``DataError`` when there are fewer items than before.
         """
@@ -88,7 +88,7 @@ class ContentKNN(LinearModel, Extendable):
         found: list[Ints] = []
         likeness: list[Floats] = []
         step = max(1, CELLS_A_BLOCK // n)
-        report = run.report("likenesses")
+        report = run.report("similarities")
         other = attributes.T.tocsr()
         for lo in range(0, n, step):
             hi = min(n, lo + step)
@@ -114,11 +114,11 @@ class ContentKNN(LinearModel, Extendable):
 
 
 def _unit_attributes(features: ItemFeatures, rarity: float) -> sp.csr_matrix:
-    """Rows of length one, or zero where nothing is known."""
+    """Rows of length one; zero for an item without attributes."""
     import scipy.sparse as sp
 
     holders = np.bincount(features.indices, minlength=len(features.names))
-    # what only one item has makes it like no other, and must not make it less like any
+    # an attribute of a single item adds no similarity, and must not reduce any
     weight = np.where(holders > 1, np.log1p(features.n_items / np.maximum(holders, 1)) ** rarity, 0)
     data = features.data * weight[features.indices]
     rows = np.repeat(np.arange(features.n_items), np.diff(features.indptr))

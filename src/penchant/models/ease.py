@@ -1,4 +1,4 @@
-"""EASE: the linear autoencoder that is solved rather than trained."""
+"""EASE: a linear autoencoder in closed form."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 TILES_A_BLOCK = 64
 Doubles = NDArray[np.float64]
-FAR = 4.0  # times that an entry of the inverse's diagonal may grow: what is left then is rounding of what was there
-CHANGES = 64  # histories whose change the inverse takes before everything is solved again
+FAR = 4.0  # growth of an entry of the inverse's diagonal beyond which rounding dominates
+CHANGES = 64  # changed histories before everything is solved again
 ROWS_A_BLOCK = 256
-LAPACK_LIMIT = 30_000  # items; over 32,768 the Cholesky factorisation of OpenBLAS may end the process
-SWEPT_AT_ONCE = 2_048  # items a block: 100 to 200 flops for every byte of the matrix that is read again
+LAPACK_LIMIT = 30_000  # items; above 32,768 the Cholesky factorisation of OpenBLAS may crash the process
+SWEPT_AT_ONCE = 2_048  # items per block: 100 to 200 flops for every byte of the matrix that is read again
 
 
 @dataclass(eq=False)
 class Gram:
-    """XᵀX, and what the weights do not say about the inverse."""
+    """XᵀX, and the part of the inverse that the weights do not contain."""
 
     pairs: Floats  # (n, n) upper triangle
     diagonal: Floats  # (n,) of P
@@ -49,15 +49,15 @@ class Gram:
 class EASE(Updatable, SelfTuned, LinearModel):
     """Each item predicted from all others by ridge regression without a diagonal, in closed form.
 
-    min_W ‖X − XW‖² + Σ_i λ_i ‖W_i·‖² with W_ii = 0 is solved by W_ij = −P_ij / P_jj, P = (XᵀX + Λ)⁻¹, where
-    λ_i = reg + dropout / (1 − dropout) · (XᵀX)_ii. With ``dropout`` = 0 it is EASE (Steck, "Embarrassingly Shallow
-    Autoencoders for Sparse Data", WWW 2019); otherwise popular items are held back as if that share of events had been
-    dropped at random (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020). X holds event
-    weights; ratings count as ones. ``reg`` is estimated by ``fit`` from the training histories, as
-    ``SelfTuned`` says: four fits over at most 2,000 items.
+    min_W ‖X − XW‖² + Σ_i λ_i ‖W_i·‖² with W_ii = 0 is solved by W_ij = −P_ij / P_jj, P = (XᵀX + Λ)⁻¹, where λ_i = reg +
+    dropout / (1 − dropout) · (XᵀX)_ii. With ``dropout`` = 0 it is EASE (Steck, "Embarrassingly Shallow Autoencoders for
+    Sparse Data", WWW 2019); otherwise popular items are regularised as if that share of events had been dropped at
+    random (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020). X holds event weights; ratings
+    count as ones. ``reg`` is estimated by ``fit`` from the training histories, as ``SelfTuned`` says: four fits over at
+    most 2,000 items.
 
-    Cost: n³ multiplications for n items in float32 and one n × n matrix, 4·n² bytes, in which everything is done in
-    place; scoring reads one row of it an event. The Gram matrix is summed by our kernel on ``run.threads``, the
+    Cost: n³ multiplications for n items in float32, in place in one n × n matrix of 4·n² bytes; scoring reads one row
+    of it per event. The Gram matrix is summed by our kernel on ``run.threads``, the
     factorisation uses the threads of LAPACK. An empty history scores zero everywhere. Raises ``MemoryLimitError`` when
     the matrix would take more than 80 % of the free memory and ``ParameterError`` when ``reg`` is too small for
     float32.
@@ -72,7 +72,12 @@ class EASE(Updatable, SelfTuned, LinearModel):
         was={-1: AUTO}, space=Space(10, 10_000, log=True), other=20.0,
     )  # fmt: skip
     dropout: float = hyper(
-        0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0
+        0.5,
+        "regularise as if this share of events were dropped at random",
+        ge=0,
+        le=0.95,
+        space=Space(0.0, 0.8),
+        other=0.0,
     )
 
     statistics: Gram | None = field(init=False, default=None, repr=False, compare=False)
@@ -85,7 +90,7 @@ class EASE(Updatable, SelfTuned, LinearModel):
         self.weights = Weights(dense=self._solved(gram(train.distinct(), run), run)[0])
 
     def _solved(self, pairs: Floats, run: Run) -> tuple[Floats, Floats]:
-        """The weights, written over the Gram matrix, and the diagonal of P."""
+        """The weights, which overwrite the Gram matrix, and the diagonal of P."""
         pairs[np.diag_indices(len(pairs))] += self._penalty(pairs.diagonal().astype(np.float64)).astype(np.float32)
         return _solve(pairs, run)
 
@@ -100,7 +105,7 @@ class EASE(Updatable, SelfTuned, LinearModel):
         pairs = gram(train.distinct(), run)
         dense = self.weights.dense
         assert dense is not None  # what fit made
-        # P_jj from row j of (G + Λ) P = I: nothing has to be solved again
+        # P_jj from row j of (G + Λ) P = I, without solving again
         own = pairs.diagonal().astype(np.float64)
         explained = np.einsum("ij,ij->j", pairs, dense) + np.einsum("ij,ji->i", pairs, dense)
         return Gram(pairs, (1 / (own + self._penalty(own) - explained)).astype(np.float32), 0)
@@ -130,8 +135,8 @@ class EASE(Updatable, SelfTuned, LinearModel):
 
     def _shifted(self, logs: list[tuple[Histories, float]], own: Longs, shift: Doubles, kept: Gram) -> Floats | None:
         """P after G gained ± x xᵀ for every changed history and ``shift`` on the diagonal at the items ``own``:
-        P − P U (S⁻¹ + Uᵀ P U)⁻¹ Uᵀ P (Woodbury), at the cost of n² multiplications a history. None where most of what
-        was known of an item goes, so that float32 has to solve again."""
+        P − P U (S⁻¹ + Uᵀ P U)⁻¹ Uᵀ P (Woodbury), at the cost of n² multiplications per history. None where most of the
+        events of an item go, so that float32 must solve again."""
         dense, p = self.weights.dense, kept.diagonal.astype(np.float64)
         assert dense is not None  # what fit made
         columns = [(log.row(r), log.weights()[log.indptr[r] : log.indptr[r + 1]], sign)
@@ -162,8 +167,10 @@ class EASE(Updatable, SelfTuned, LinearModel):
 
 
 def _solve(matrix: Floats, run: Run) -> tuple[Floats, Floats]:
-    """The weights of EASE, written over the regularised Gram matrix whose upper triangle is given, and the diagonal
-    of its inverse."""
+    """The weights of EASE and the diagonal of the inverse.
+
+    The weights overwrite the regularised Gram matrix, of which the upper triangle is given.
+    """
     from penchant.kernels.gram import gram_to_weights
     from penchant.kernels.threads import over_blocks
 
@@ -183,10 +190,10 @@ def _solve(matrix: Floats, run: Run) -> tuple[Floats, Floats]:
 
 
 def _inverted(matrix: Floats, first: int) -> Floats:
-    """The upper triangle of the inverse, written over that of a matrix whose first row is item ``first``."""
+    """The upper triangle of the inverse, which overwrites that of a matrix whose first row is item ``first``."""
     from scipy.linalg.lapack import spotrf, spotri
 
-    # the transposed view is in LAPACK's column order, so nothing is copied; our upper triangle is its lower one
+    # the transposed view is in LAPACK's column order, so nothing is copied; its lower triangle is our upper one
     factor, failed = spotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
     if not failed:
         factor, failed = spotri(factor, lower=1, overwrite_c=1)
@@ -198,8 +205,9 @@ def _inverted(matrix: Floats, first: int) -> Floats:
 
 
 def _swept(matrix: Floats, run: Run) -> Floats:
-    """The upper triangle of the negated inverse, written over that of ``matrix``, by sweeping one block of items after
-    another: as many multiplications as LAPACK's way, all of them products of blocks.
+    """The upper triangle of the negated inverse, which overwrites that of ``matrix``.
+
+    It sweeps one block of items after another: as many multiplications as LAPACK needs, all in products of blocks.
 
     Sweeping a block K of a symmetric A sets A_KK to −A_KK⁻¹, A_KJ to A_KK⁻¹ A_KJ and takes A_IK A_KK⁻¹ A_KJ from the
     rest (Goodnight, "A Tutorial on the SWEEP Operator", The American Statistician 1979).

@@ -1,4 +1,4 @@
-"""Graph filters: collaborative filtering as the smoothing of a signal on the graph of items."""
+"""Graph filters: a history is a signal on the graph of items, and scores are the filtered signal."""
 
 from __future__ import annotations
 
@@ -19,54 +19,55 @@ from penchant.models.parts.weights import Weights
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
-PASSES = 4  # products with the data that the leading frequencies are found with
+PASSES = 4  # products with the data to find the leading frequencies
 
 
 @dataclass(kw_only=True)
 class GraphFilter(PairModel):
-    """Score = the history, a signal on the items, sent through a filter of the item graph.
+    """Score = the history, as a signal on the items, passed through a filter of the item graph.
 
-    P = D_i^(−item_exponent) Rᵀ D_u^(−user_exponent) R D_i^(−item_exponent) = Σ_k λ_k v_k v_kᵀ, its λ measured in λ_1
+    P = D_i^(−item_exponent) Rᵀ D_u^(−user_exponent) R D_i^(−item_exponent) = Σ_k λ_k v_k v_kᵀ, λ in units of λ_1
     W = D_i^(−history_exponent + item_exponent) · h(P) · D_i^(item_exponent − candidate_exponent)
     h(λ) = (1 − (1 − λ)^order + low_pass) · e^(−sharpen · λ)  for the ``rank`` largest λ;  slope · λ  for the others
 
     R are the training histories, D_u and D_i their lengths and the items' counts. Special cases: exponents 1, ½, ½, ½
     with ``order`` 1 and ``sharpen`` 0 are GF-CF (Shen et al., "How Powerful is Graph Convolution for Recommendation?",
     CIKM 2021), a linear filter with an ideal low pass; ``order`` 2 and 3 are the polynomials that repeat the diffusion,
-    as Turbo-CF does (Park et al., SIGIR 2024); ``sharpen`` > 0 undoes part of it as the sharpening of BSPM (Choi et
-    al., SIGIR 2023), in closed form. Different from the papers: all factors D have exponents of their own; nothing is
-    multiplied when a score is asked for, because the filter is one item → item operator. Its linear part is sparse, the
-    ``neighbours`` largest of each history item; whatever differs from that concerns the leading frequencies alone and
-    is an exact product of two thin matrices. ``slope`` joins the two at the last λ; with ``rank`` 0 the filter is
-    linear.
+    as in Turbo-CF (Park et al., SIGIR 2024); ``sharpen`` > 0 undoes part of it, like the sharpening of BSPM (Choi et
+    al., SIGIR 2023), in closed form. What differs from the papers: every factor D has its own exponent, and the filter
+    is one item → item operator, computed in advance. Its linear part is sparse: the ``neighbours`` largest weights of
+    each history item. The rest concerns only the leading frequencies and is an exact product of two thin matrices.
+    ``slope`` joins the two at the last λ. With ``rank`` 0 the filter is linear.
 
     Cost: one addition a pair of events of one history, and O(rank · (events + n_items · rank)) for the frequencies;
     memory is 8 bytes a neighbour and 8 · rank bytes an item. An empty history scores zero everywhere. Raises
-    ``ParameterError`` where ``rank`` 0 meets parameters that need frequencies.
+    ``ParameterError`` where ``rank`` is 0 and ``order`` needs frequencies.
     """
 
     name: ClassVar[str] = "graph-filter"
 
     user_exponent: float = hyper(
-        0.5, "how far an event in a long history counts less", ge=0, space=Space(0.2, 1.2), other=1.5
+        0.5, "exponent of the history's length, by which its events are divided", ge=0, space=Space(0.2, 1.2), other=1.5
     )
     item_exponent: float = hyper(
-        0.4, "as the popularity of items is taken out of the graph whose frequencies are found", ge=0,
+        0.4, "exponent of popularity in the graph whose frequencies are found", ge=0,
         space=Space(0.2, 0.6), other=0.0,
     )  # fmt: skip
     history_exponent: float = hyper(
-        0.5, "how far the popularity of the history item counts against a pair", space=Space(0.3, 0.8), other=0.1
+        0.5, "exponent of the history item's popularity, which counts against a pair", space=Space(0.3, 0.8), other=0.1
     )
     candidate_exponent: float = hyper(
-        0.1, "how far the popularity of the candidate counts against a pair", space=Space(0, 0.5), other=0.6
+        0.1, "exponent of the candidate's popularity, which counts against a pair", space=Space(0, 0.5), other=0.6
     )
-    rank: int = hyper(256, "frequencies found; 0: none", ge=0, space=Space(32, 768, log=True), other=3)
-    order: int = hyper(1, "how many steps of diffusion the filter repeats", ge=1, le=3, space=Space(1, 3), other=3)
+    rank: int = hyper(
+        256, "number of leading frequencies; with 0 the filter is linear", ge=0, space=Space(32, 768, log=True), other=3
+    )
+    order: int = hyper(1, "steps of diffusion in the filter", ge=1, le=3, space=Space(1, 3), other=3)
     sharpen: float = hyper(
-        0.5, "how far the lowest frequencies, what everybody shares, are taken back", ge=0, space=Space(0, 4), other=3.0
+        0.5, "how much the lowest frequencies, which all share, are reduced", ge=0, space=Space(0, 4), other=3.0
     )
     low_pass: float = hyper(
-        0.1, "what the frequencies found are passed beyond that", ge=0, space=Space(0, 0.4), other=1.0
+        0.1, "how much the leading frequencies are amplified beyond that", ge=0, space=Space(0, 0.4), other=1.0
     )
     neighbours: int | None = hyper(
         500, "items kept for each history item in the linear part; none: all", ge=1, optional=True, was={0: None},
@@ -80,7 +81,7 @@ class GraphFilter(PairModel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rank == 0 and self.order > 1:
-            raise ParameterError(f"{self.name}: order acts on frequencies: rank 0 finds none")
+            raise ParameterError(f"{self.name}: order above 1 needs frequencies, so rank must be at least 1")
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         events = self.bounded(train.distinct(), self.max_history)
@@ -107,7 +108,7 @@ class GraphFilter(PairModel):
         )  # fmt: skip
 
     def _inexact(self, train: Histories) -> str:
-        return "with frequencies, which every history changes (rank 0 has none)" if self.rank else ""
+        return "with frequencies, which every history changes (use rank 0)" if self.rank else ""
 
     def _terms(self, log: Histories) -> PairTerms:
         events = log.distinct().newest(self.max_history)
@@ -120,8 +121,8 @@ class GraphFilter(PairModel):
         return Formula(count**-self.history_exponent, count**-self.candidate_exponent, self.neighbours)
 
     def response(self, size: Floats) -> tuple[Floats, float]:
-        """What each leading frequency gets beyond the linear filter, in units of the eigenvalues ``size`` (falling),
-        and the slope of the linear filter."""
+        """The response at each leading frequency beyond the linear filter, in units of the eigenvalues ``size``
+        (descending), and the slope of the linear filter."""
         top = max(float(size[0]), 1e-12)
         share = np.clip(size.astype(np.float64) / top, 0, 1)
         damped = np.exp(-self.sharpen * share)

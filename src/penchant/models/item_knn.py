@@ -1,4 +1,4 @@
-"""Item neighbourhoods: what resembles the things of a history, by who else had both."""
+"""Item neighbourhoods: items that occur in the same histories."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from penchant.core.split import Split
 
 
-SHAPED = ("cosine", "tf-idf")  # what the exponents shape
-REACH = 25  # neighbours kept of an item for every one that a prediction may use
+SHAPED = ("cosine", "tf-idf")  # the similarities that the exponents apply to
+REACH = 25  # neighbours kept per neighbour that a prediction may use
 
 
 @dataclass(kw_only=True)
@@ -35,9 +35,9 @@ class ItemKNN(PairModel, RatingModel):
 
     over the training histories u; for each history item i the ``neighbours`` largest are kept. With the exponents
     0, ½, ½ this is the cosine (Sarwar et al. 2001), with 0, 1, 0 the conditional probability (Deshpande and Karypis
-    2004), with 0, α, 1 − α the asymmetric cosine (Aiolli 2013). The exponents shape cosine and tf-idf only, and lists
-    alone: where ratings are predicted a cosine is a cosine. By default the more events items have, the more popularity
-    counts against a candidate; notes say how far.
+    2004), with 0, α, 1 − α the asymmetric cosine (Aiolli 2013). The exponents apply to cosine and tf-idf only, and
+    to lists only: predicted ratings use the plain cosine. By default, the more events items have, the more popularity
+    counts against a candidate; ``notes`` report the exponent.
 
     Cost: one addition a pair of events of one history, divided among the threads; memory is what is kept, 8 bytes a
     neighbour. An empty history scores zero everywhere. Raises ``DataError`` when there are no positives.
@@ -47,24 +47,28 @@ class ItemKNN(PairModel, RatingModel):
     uses_negatives: ClassVar[bool] = True
 
     similarity: str = hyper(
-        "cosine", "how alike two items are", choices=SIMILARITIES, space=Space(choices=SIMILARITIES), other="jaccard"
+        "cosine", "similarity of two items", choices=SIMILARITIES, space=Space(choices=SIMILARITIES), other="jaccard"
     )
     neighbours: int | None = hyper(
         100, "similar items kept for each history item; none: all", ge=1, optional=True, was={0: None},
         space=Space(20, 1000, log=True), other=2,
     )  # fmt: skip
     user_exponent: float = hyper(
-        0.3, "how far an event in a long history counts less", ge=0, space=Space(0, 1), other=1.0
+        0.3, "exponent of the history's length, by which its events are divided", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
-        0.7, "how far the popularity of the history item counts against a pair", space=Space(0, 1.2), other=0.1
+        0.7, "exponent of the history item's popularity, which counts against a pair", space=Space(0, 1.2), other=0.1
     )
     candidate_exponent: float | str = hyper(
-        AUTO, "how far the popularity of the candidate counts against a pair; auto: by the events of an item",
+        AUTO, "exponent of the candidate's popularity, which counts against a pair; auto: by the events per item",
         number=float, gt=-1, auto=True, was={-1: AUTO}, space=Space(0, 1), other=0.1,
     )  # fmt: skip
     shrink: float = hyper(
-        3.0, "pairs seen n times count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=30.0
+        3.0,
+        "pairs with n common histories are multiplied by n / (n + shrink)",
+        ge=0,
+        space=Space(0.5, 200, log=True),
+        other=30.0,
     )
     min_overlap: int = hyper(1, "fewest common histories a pair must have", ge=1, other=3)
     aggregation: str = hyper(
@@ -77,17 +81,17 @@ class ItemKNN(PairModel, RatingModel):
     )  # fmt: skip
 
     rating_neighbours: int = hyper(
-        40, "of the items of a history, how many predict a rating", ge=1, space=Space(10, 100, log=True), other=1
+        40, "items of the history that predict a rating, at most", ge=1, space=Space(10, 100, log=True), other=1
     )
     rating_shrink: float = hyper(
-        100.0, "as shrink, where ratings are predicted", ge=0, space=Space(1, 3000, log=True), other=1.0
+        100.0, "like shrink, for predicted ratings", ge=0, space=Space(1, 3000, log=True), other=1.0
     )
     rating_damping: float = hyper(
-        0.1, "added to the sum of similarities: few or weak neighbours leave a rating near its baseline", ge=0,
+        0.1, "added to the sum of similarities, so that few or weak neighbours leave a rating near its baseline", ge=0,
         space=Space(0.02, 1, log=True), other=5.0,
     )  # fmt: skip
-    user_damping: float = hyper(5.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
-    item_damping: float = hyper(2.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
+    user_damping: float = hyper(5.0, "as in bias, for predicted ratings", ge=0, space=Space(0, 30), other=30.0)
+    item_damping: float = hyper(2.0, "as in bias, for predicted ratings", ge=0, space=Space(0, 30), other=30.0)
 
     baseline: Baseline | None = learned()  # of ratings
     rated: Weights | None = learned()  # the nearest of each item by deviations from the baseline, best first
@@ -113,8 +117,8 @@ class ItemKNN(PairModel, RatingModel):
         values = liked.values if measure.similarity in CORATED else liked.weights()
         if values is None:
             raise DataError(
-                f"{self.name}: {self.similarity} compares the values of events, and they have none",
-                fix="Give a log with ratings or weights, or take another similarity, such as cosine.",
+                f"{self.name}: {self.similarity} compares the values of events, and there are none",
+                fix="Use a log with ratings or weights, or another similarity, such as cosine.",
             )
         near = nearest_items(measure, liked, values, self.neighbours, run)
         return normalised_rows(near) if self.aggregation == "normalised" else near
@@ -135,7 +139,7 @@ class ItemKNN(PairModel, RatingModel):
     def _inexact(self, train: Histories) -> str:
         if train.values_are == "rating":
             return (
-                "from a log of ratings, whose baselines depend on all of them; for lists alone read them as weights "
+                "from a log of ratings, whose baselines depend on all of them; for lists only, read them as weights "
                 '(values="weight")'
             )
         if self.similarity in (*CORATED, "bm25"):
@@ -144,7 +148,7 @@ class ItemKNN(PairModel, RatingModel):
 
     def _terms(self, log: Histories) -> PairTerms:
         events = log.distinct().newest(self.max_history)
-        # the values of a history depend on nothing but itself: seen as vectors over the histories they are weighed
+        # the values of a history depend only on itself: they are weighted as vectors over the histories
         counts = np.zeros(max(len(events), 1), dtype=np.int64)
         counts[: len(events)] = events.lengths
         keys = Keys(counts, np.zeros(len(counts), np.float32), events.n_items, 1.0)
@@ -169,7 +173,7 @@ class ItemKNN(PairModel, RatingModel):
         from penchant.kernels.threads import over_blocks
 
         if self.baseline is None or self.rated is None:
-            raise DataError(f"{self.name} was fitted on a log without ratings, so it cannot predict any")
+            raise DataError(f"{self.name} was fitted on a log without ratings, so it cannot predict ratings")
         known, near = given.distinct().newest(self.window), self.rated
         indptr, indices, data = near.indptr, near.indices, near.data
         assert indptr is not None and indices is not None and data is not None  # it is sparse

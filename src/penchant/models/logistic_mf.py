@@ -1,4 +1,4 @@
-"""Logistic matrix factorisation: how likely an event is."""
+"""Logistic matrix factorisation: the probability of an event."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class LogisticMF(SampledModel):
     max Σ_{(u,i)} w · log σ(s_ui) + Σ_{(u,i)} Σ_{j of the drawn} log σ(−s_uj) − reg · |·|²,  s_ui = x_u·y_i + b_i
 
     Johnson 2014. What differs: instead of every pair without an event, ``negatives`` of them are drawn for each event,
-    so that one stands for many; Adagrad with one number a vector; steps are scheduled as ``SampledModel`` says, so that
-    results do not depend on threads. A history is folded in by the same steps with the items held still.
+    so that each represents many; Adagrad with one number a vector; steps are scheduled as in ``SampledModel``, so that
+    results do not depend on threads. A history is folded in by the same steps with fixed items.
 
     Cost an epoch for E events: O(E · factors · (1 + negatives)). Memory: 4 · factors bytes a row and item. An empty
     history scores the item biases.

@@ -1,4 +1,4 @@
-"""Non-negative matrix factorisation for ratings: parts that add up and never cancel."""
+"""Non-negative matrix factorisation for ratings: factors that only add."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class NMF(RatingModel):
     min Σ (rating − x·y_i)² + reg · (Σ_rows |x − x̄|² + Σ_items |y_i − ȳ|²)  over x, y ≥ 0
 
     Lee and Seung 1999, for sparse ratings as in Luo, Zhou, Xia and Zhu 2014. What differs: each side is solved in turn
-    by coordinate descent on its non-negative ridge problems instead of multiplicative steps, and is drawn towards its
-    mean x̄, ȳ instead of zero, since a rating of zero is not what to expect without data. A history is folded in by
-    the problem of its own ratings, the same as in training.
+    by coordinate descent on its non-negative ridge problems instead of multiplicative steps, and is shrunk towards
+    its mean x̄, ȳ instead of zero, since without data a rating of zero is not plausible. A history is folded in by the
+    same problem as in training.
 
     Cost an epoch, for E events, R rows, n items and f factors: O(E·f² + (R + n)·f²); memory 4·f bytes a row and item.
     An empty history is x̄. Raises ``DataError`` when values are not ratings.
@@ -42,7 +42,7 @@ class NMF(RatingModel):
     factors: int = hyper(10, "length of the item vectors", ge=1, space=Space(5, 40, log=True), other=3)
     epochs: int = hyper(20, "times both sides are solved", ge=1, space=Space(5, 50), other=2)
     reg: float = hyper(
-        8.0, "pull of every vector towards the mean vector", gt=0, space=Space(1, 50, log=True), other=40.0
+        8.0, "shrinkage of every vector towards the mean vector", gt=0, space=Space(1, 50, log=True), other=40.0
     )
 
     item_vectors: Floats = learned()  # (n_items, factors), none below zero
@@ -58,7 +58,7 @@ class NMF(RatingModel):
         indptr = np.zeros(n + 1, dtype=np.int64)
         rows, order = np.empty(len(ratings), dtype=np.int32), np.empty(len(ratings), dtype=np.int64)
         by_item(events.indptr, events.items, indptr, rows, order)
-        # products of two such vectors are about the mean rating
+        # so that the product of two such vectors is about the mean rating
         level = np.sqrt(max(float(ratings.mean()), 1e-3) / f)
         y = (level * run.rng().uniform(0.5, 1.5, (n, f))).astype(np.float32)
         x = np.zeros((len(events), f), dtype=np.float32)

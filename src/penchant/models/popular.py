@@ -1,4 +1,4 @@
-"""Popularity: the same list for everybody, and the yardstick that every other model has to beat."""
+"""Popularity: the same list for everybody; the baseline that other models must beat."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Sums:
-    """What the model knows, before it is rounded."""
+    """The sums of the model, before rounding."""
 
     weight: NDArray[np.float64]  # (n_items,)
 
@@ -76,7 +76,7 @@ class Popular(Updatable):
     def _update(self, added: Histories, removed: Histories, run: Run) -> None:
         assert self.statistics is not None  # checked by update
         weight = self.statistics.weight + self._total(added) - self._total(removed)
-        weight[self.item_counts == 0] = 0  # what rounding left
+        weight[self.item_counts == 0] = 0  # remove rounding errors
         self.statistics = Sums(weight)
         self.scores = weight.astype(np.float32)
 

@@ -28,7 +28,7 @@ class PureSVD(SelfTuned, LinearModel):
     Cremonesi, Koren and Turrin 2010; the scaling D is that of EigenRec (Nikolakopoulos et al. 2019). V is found by
     subspace iteration from a random start (Halko, Martinsson and Tropp 2011): ``passes`` products with XᵀX, then the
     exact decomposition inside the subspace. ``factors`` are estimated by ``fit`` from the training histories, as
-    ``SelfTuned`` says, between 8 and 512: where items say little of each other, many do harm.
+    ``SelfTuned`` says, between 8 and 512: where items are weakly related, many factors do harm.
 
     Cost for E events, n items and f factors: O(passes · f · (E + n·f)), memory 4·f bytes a training row and 16·f an
     item. An empty history scores zero everywhere.
@@ -43,9 +43,9 @@ class PureSVD(SelfTuned, LinearModel):
         space=Space(16, 1024, log=True), other=5,
     )  # fmt: skip
     popularity_exponent: float = hyper(
-        0.3, "how much frequent items are scaled down before", ge=0, le=1, space=Space(0.0, 0.6), other=0.0
+        0.3, "exponent of popularity by which items are scaled down first", ge=0, le=1, space=Space(0.0, 0.6), other=0.0
     )
-    passes: int = hyper(6, "products with the data's Gram matrix; more are more exact", ge=1, other=1)
+    passes: int = hyper(6, "products with the Gram matrix of the data; more are more accurate", ge=1, other=1)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.estimate(train, run)

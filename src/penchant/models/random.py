@@ -1,4 +1,4 @@
-"""Random lists: what a recommender that knows nothing would do, so that metrics can be read against chance."""
+"""Random lists, so that metrics can be compared with chance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Random(Model):
     """A random order of all items, the same for the same seed and history.
 
     The score of an item is a hash of the seed, the history (its items in their order) and the item, in [0, 1); items
-    without a training event are as likely as any. Two histories get unrelated lists, one history always the same.
+    without a training event are as likely as others. Different histories get unrelated lists; equal histories, equal
+    ones.
 
     Cost: nothing to fit; one hash an item and history. An empty history gets a random list as well.
     """
@@ -40,7 +41,7 @@ class Random(Model):
         items = np.arange(given.n_items, dtype=np.uint64)
         rows = np.empty((len(given), given.n_items), dtype=np.float32)
         seed = _mixed(self.seed.astype(np.uint64))
-        # position by position, all histories that are long enough at once
+        # position by position, for all histories that are long enough
         keys = np.repeat(seed, len(given))
         events = given.items.astype(np.uint64)
         for place in range(int(given.lengths.max(initial=0))):

@@ -1,4 +1,4 @@
-"""Model names ↔ model classes, as strings, so that naming a model imports nothing until it is wanted."""
+"""Model names ↔ model classes, as strings, so that nothing is imported until a model is used."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def model_class(name: str) -> type[Model]:
 
 
 def create(name: str, params: dict[str, Any] | None = None) -> Model:
-    """A model from its name and hyper-parameters; unknown ones raise ``ParameterError`` and name those there are."""
+    """A model from its name and hyper-parameters; unknown ones raise ``ParameterError``, which lists the known ones."""
     cls = model_class(name)
     known = [f.name for f in cls.hyper_parameters()]
     for key in params or {}:
@@ -172,8 +172,7 @@ def parse(text: str) -> Model:
 def read(path: str) -> Model:
     """A model from a JSON file ``{"model": NAME, "params": {...}}``; raises ``DataError`` where it is not one.
 
-    A parameter file of the tuner also says how the parameters were found, under ``curve`` and others: all of that is
-    for people to read.
+    A parameter file of the tuner also says how the parameters were found (``curve`` and others); that part is ignored.
     """
     from pathlib import Path
 

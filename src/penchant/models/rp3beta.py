@@ -1,4 +1,4 @@
-"""RP3beta: a walk of three steps over the graph of histories and items, popular ends counting less."""
+"""RP3beta: a random walk of three steps over histories and items, with popular items counting less."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class RP3beta(PairModel):
-    """Score = how often a random walk from the items of a history, over who also had them, ends at the candidate.
+    """Score = how often a random walk from the items of a history, through other histories, ends at the candidate.
 
     w(i → j) = Σ_u (x_ui / m_i)^alpha · (x_uj / s_u)^alpha / m_j^beta,   m_j = Σ_u x_uj,  s_u = Σ_j x_uj
 
     Paudel, Christoffel, Newell and Bernstein, "Updatable, Accurate, Diverse, and Scalable Recommendations for
     Interactive Applications", 2016; with ``beta`` = 0 it is P3alpha (Cooper, Lee, Radinsky and Rosen, 2014). The walk
-    starts from the events of the history that is given, so it needs no person; for each history item the
-    ``neighbours`` largest w are kept. By default the more events items have, the more popularity counts against a
-    candidate (notes say how far).
+    starts from the events of the given history, so it needs no user; for each history item the ``neighbours`` largest
+    w are kept. By default, the more events items have, the more popularity counts against a candidate (``notes`` report
+    the exponent).
 
     Cost: one addition a pair of events of one history, divided among the threads; memory is what is kept, 8 bytes a
     neighbour. An empty history scores zero everywhere.
     """
 
     name: ClassVar[str] = "rp3beta"
-    eight: ClassVar[float] = 0.1
-    tenfold: ClassVar[float] = 0.4
+    exponent_at_8: ClassVar[float] = 0.1
+    exponent_per_tenfold: ClassVar[float] = 0.4
 
-    alpha: float = hyper(0.4, "power of every step's probability", ge=0, space=Space(0.2, 1.2), other=1.5)
+    alpha: float = hyper(0.4, "exponent of the probability of each step", ge=0, space=Space(0.2, 1.2), other=1.5)
     beta: float | str = hyper(
-        AUTO, "how far the popularity of the candidate counts against it; 0: P3alpha, auto: by the events of an item",
+        AUTO, "exponent of the candidate's popularity, counted against it; 0: P3alpha, auto: by the events per item",
         number=float, gt=-1, auto=True, was={-1: AUTO}, space=Space(0, 0.8), other=1.0,
     )  # fmt: skip
     neighbours: int | None = hyper(

@@ -1,4 +1,4 @@
-"""Session neighbours: what came next in the sessions most like the one at hand."""
+"""Session neighbours: what came next in the most similar sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = 64  # a block
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """Training sessions without names, the oldest first: distinct items in order, and when each ended."""
+    """Anonymous training sessions, oldest first: distinct items in order, and the end of each."""
 
     indptr: Longs
     items: Ints
@@ -33,13 +33,13 @@ class Sessions:
 @dataclass(kw_only=True)
 class SessionKNN(Model):
     """Score = Σ over the ``neighbourhood`` most similar training sessions s that hold the item of
-    sim(s) · 2^(−|distance| / distance_half_life) · (backward if the item stood before) / n_j^candidate_exponent
+    sim(s) · 2^(−|distance| / distance_half_life) · (backward if the item is before the match) / n_j^candidate_exponent
 
     sim(s) = Σ over common items i of 2^(−age_i / half_life) / n_i^history_exponent
              · |s|^(−length_exponent) · 2^(−days since s ended / recency_days) · 2^(−age of the match / match_half_life)
 
     Age counts events back from the newest of the history; the match is the newest common item, and distance counts
-    from its place in s. Only the ``sample`` newest sessions with a common item are compared. One model for a family;
+    from its position in s. Only the ``sample`` newest sessions with a common item are compared. It covers a family;
     a half-life of None is no decay:
 
     - SKNN (Jannach and Ludewig, RecSys 2017): no half-lives, ``backward`` 1, both item exponents 0
@@ -47,19 +47,19 @@ class SessionKNN(Model):
     - STAN (Garg et al., SIGIR 2019): ``half_life``, ``recency_days`` and ``distance_half_life``
     - VSTAN (Ludewig et al., UMUAI 2021): all of them
 
-    Different from the papers: every decay is exponential, and rarity counts by a power of the count instead of its
+    What differs from the papers: every decay is exponential, and rarity counts by a power of the count instead of its
     logarithm. The model keeps the training sessions, without ids (``remembers_users``); without times ``recency_days``
-    does nothing and the order of the training rows says which are newest.
+    has no effect and the newest training rows are the last ones.
 
-    Cost: a history asks every session with a common item; memory is 16 bytes a training event. An empty history scores
-    zero everywhere.
+    Cost: a history visits every session with a common item; memory is 16 bytes a training event. An empty history
+    scores zero everywhere.
     """
 
     name: ClassVar[str] = "session-knn"
     task: ClassVar[Task] = "sequence"
     remembers_users: ClassVar[bool] = True
 
-    neighbourhood: int = hyper(200, "similar sessions asked", ge=1, space=Space(50, 1500, log=True), other=2)
+    neighbourhood: int = hyper(200, "similar sessions used", ge=1, space=Space(50, 1500, log=True), other=2)
     sample: int | None = hyper(
         2000, "newest sessions with a common item that are compared; none: all", ge=1, optional=True, was={0: None},
         space=Space(500, 10000, log=True), other=4,
@@ -69,13 +69,13 @@ class SessionKNN(Model):
         was={0: None}, space=Space(0.3, 10, log=True), other=0.3,
     )  # fmt: skip
     length_exponent: float = hyper(
-        0.5, "how far the length of a session counts against it", ge=0, space=Space(0, 1), other=2.0
+        0.5, "exponent of a session's length, which counts against it", ge=0, space=Space(0, 1), other=2.0
     )
     distance_half_life: float | None = hyper(
         2.0, "events from the match after which an item of a session counts half; none: no decay", gt=0, optional=True,
         was={0: None}, space=Space(0.3, 10, log=True), other=0.3,
     )  # fmt: skip
-    backward: float = hyper(0.5, "what an item counts that stood before the match", ge=0, space=Space(0, 1), other=0.0)
+    backward: float = hyper(0.5, "weight of items before the match", ge=0, space=Space(0, 1), other=0.0)
     match_half_life: float | None = hyper(
         None, "age of the match after which a session counts half; none: no decay", number=float, gt=0, optional=True,
         was={0: None}, space=Space(0.3, 10, log=True), other=0.5,
@@ -85,10 +85,10 @@ class SessionKNN(Model):
         was={0: None}, space=Space(1, 200, log=True), other=1.0,
     )  # fmt: skip
     history_exponent: float = hyper(
-        0.2, "how far the popularity of a common item counts against it", space=Space(0, 0.8), other=1.0
+        0.2, "exponent of a common item's popularity, which counts against it", space=Space(0, 0.8), other=1.0
     )
     candidate_exponent: float = hyper(
-        0.0, "how far the popularity of the candidate counts against it", space=Space(-0.1, 0.4), other=0.6
+        0.0, "exponent of the candidate's popularity, which counts against it", space=Space(-0.1, 0.4), other=0.6
     )
     window: int | None = hyper(
         None, "newest events of a history that count; none: all", number=int, ge=1, optional=True, was={0: None},
@@ -97,7 +97,7 @@ class SessionKNN(Model):
 
     stored: Sessions = learned()
 
-    # made from what is learned when first needed: the sessions by item, and the place of each event in its session
+    # computed on first use: the sessions by item, and the position of each event in its session
     _by_item: tuple[Longs, Ints, Ints] | None = field(init=False, default=None, repr=False, compare=False)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
@@ -109,12 +109,12 @@ class SessionKNN(Model):
             order = np.argsort(ended, kind="stable")
             events, ended = events[order], ended[order]
         self.stored = Sessions(events.indptr, events.items, ended)
-        self._index()  # the first answer should not have to wait for it
+        self._index()  # so that the first answer is fast
 
     def _index(self) -> tuple[Longs, Ints, Ints]:
         if self._by_item is None:
             stored = self.stored
-            checked = Histories(stored.indptr, stored.items, len(self.item_counts))  # they come from a file perhaps
+            checked = Histories(stored.indptr, stored.items, len(self.item_counts))  # they may come from a file
             indptr, rows, events = turned(checked.indptr, checked.items, checked.n_items)
             self._by_item = indptr, rows, (events - checked.indptr[rows]).astype(np.int32)
         return self._by_item
@@ -132,7 +132,7 @@ class SessionKNN(Model):
         recency, days = np.empty(0, np.float32), np.zeros(len(lengths), np.float32)
         moments = given.moments()
         if self.recency_days is not None and stored.ended is not None and moments is not None:
-            unit, last = self.recency_days * SECONDS_A_DAY, stored.ended[-1]  # small numbers: float32 holds them
+            unit, last = self.recency_days * SECONDS_A_DAY, stored.ended[-1]  # small numbers, for float32
             recency, days = ((t - last).astype(np.float64) / unit for t in (moments, stored.ended))
         out = np.zeros((len(given), given.n_items), dtype=np.float32)
         arguments = (
@@ -147,7 +147,7 @@ class SessionKNN(Model):
 
 
 def _halved(steps: Longs, half_life: float | None) -> Doubles:
-    """2^(−steps / half_life), one where there is no half-life."""
+    """2^(−steps / half_life); one without a half-life."""
     return np.exp2(-steps / half_life) if half_life is not None else np.ones(len(steps))
 
 

@@ -1,4 +1,4 @@
-"""SLIM: each item predicted from few others by an elastic net."""
+"""SLIM: each item is predicted from a few others by an elastic net."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class SLIM(LinearModel):
 
     min_W ½‖X − XW‖² + ½ l2 ‖W‖² + l1 ‖W‖₁  with W_jj = 0 and, unless ``positive`` is off, W ≥ 0
 
-    Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011. Every column is a problem
-    of its own, solved to ``tolerance`` by coordinate descent on the Gram matrix XᵀX over a growing active set; l1 and
+    Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011. Every column is a separate
+    problem, solved to ``tolerance`` by coordinate descent on the Gram matrix XᵀX over a growing active set; l1 and
     l2 are compared with co-occurrence counts. X holds event weights; ratings count as ones.
 
-    Cost: the Gram matrix once, as in ``ease`` (dense, 4·n² bytes) or as sparse pairs, 8 bytes each, whichever the data
-    call for; a column costs its active items times their neighbours, and columns are divided among the threads. An
+    Cost: the Gram matrix once, as in ``ease`` (dense, 4·n² bytes) or as sparse pairs, 8 bytes each, depending on
+    the data; a column costs its active items times their neighbours, and columns are divided among the threads. An
     empty history scores zero everywhere. Raises ``MemoryLimitError`` where the pairs do not fit.
     """
 
@@ -43,7 +43,7 @@ class SLIM(LinearModel):
     l1: float = hyper(2.0, "penalty on |w|: how sparse it is", ge=0, space=Space(0.1, 30, log=True), other=10.0)
     l2: float = hyper(10.0, "penalty on w²", gt=0, space=Space(1, 1000, log=True), other=100.0)
     positive: bool = hyper(True, "no weight is below zero", other=False)
-    tolerance: float = hyper(1e-4, "a column is done when no weight moves by more", gt=0, other=0.2)
+    tolerance: float = hyper(1e-4, "a column is done when no weight changes by more", gt=0, other=0.2)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         pairs = GramMatrix.of(train.distinct(), run, who=self.name)
@@ -53,7 +53,7 @@ class SLIM(LinearModel):
 
 
 def solve(pairs: GramMatrix, targets: Ints, model: SLIM, run: Run) -> tuple[Longs, Ints, Floats]:
-    """The columns of ``targets``: for each its items and weights, ragged."""
+    """The columns of ``targets`` as a ragged array: items and weights of each."""
     from penchant.kernels.elastic import elastic_columns
     from penchant.kernels.threads import over_blocks
 

@@ -1,4 +1,4 @@
-"""Slope one: by how much one item is rated above another, on average."""
+"""Slope one: the mean difference between the ratings of two items."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class SlopeOne(RatingModel):
     over the c_ij training histories that rate both; j runs over the history's items
 
     Lemire and Maclachlan 2005 (weighted slope one; ``weighted`` = false counts every j once). What differs: ``damping``
-    holds differences back that few histories speak for. Where no item of a history was rated beside the asked one the
-    bias model answers. It knows how items compare, not whose taste is whose: expect a better bias model.
+    shrinks differences with few histories. Where no item of a history was rated together with the asked one, the bias
+    model predicts. The model knows mean differences, not tastes: expect a slightly better bias model.
 
     Cost: O(Σ over histories of events²) to fit and 8·n² bytes for n items; O(events) a prediction. An empty history
     is expected to rate as the item's bias says. Raises ``DataError`` when values are not ratings and
@@ -39,12 +39,12 @@ class SlopeOne(RatingModel):
 
     name: ClassVar[str] = "slope-one"
     task: ClassVar[Task] = "rating"
-    learns: ClassVar[bool] = False  # differences are means over everybody: of tastes that oppose they know nothing
+    learns: ClassVar[bool] = False  # differences are means over all, so opposite tastes cancel
     uses_negatives: ClassVar[bool] = True
 
-    weighted: bool = hyper(True, "differences count by how many histories speak for them")
+    weighted: bool = hyper(True, "weight differences by their number of histories")
     damping: float = hyper(
-        3.0, "histories without a difference added to every pair", ge=0, space=Space(0, 30), other=20.0
+        3.0, "histories with difference zero added to every pair", ge=0, space=Space(0, 30), other=20.0
     )
 
     sums: Floats = learned()  # (n_items, n_items) of the row's rating less the column's
@@ -105,7 +105,7 @@ class SlopeOne(RatingModel):
         return out
 
     def similar(self, item: int) -> Floats:
-        """In how many training histories each item was rated beside ``item``, over the root of both counts."""
+        """The number of training histories that rate both items, over the root of both counts."""
         self._check_fitted()
         alone = np.sqrt(np.maximum(self.counts.diagonal(), 1).astype(np.float64))
         return np.asarray(self.counts[item] / (alone * alone[item]), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Sparse EASE: each item predicted from its nearest and a few directions, for catalogues that EASE cannot hold."""
+"""Sparse EASE: each item is predicted from its nearest items and a few directions, for large catalogues."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
     from penchant.core.split import Split
 
 Doubles = NDArray[np.float64]
-COLUMNS = 32  # a block at least
+COLUMNS = 32  # per block, at least
 PASSES = 5  # products with the Gram matrix that find the leading directions
-BLOCKS = 2_000  # at most: each clears arrays as long as the catalogue
+BLOCKS = 2_000  # at most, because each clears arrays as long as the catalogue
 
 
 @dataclass(kw_only=True)
 class SparseEASE(SelfTuned, LinearModel):
-    """EASE's own regressions, each solved on the ``neighbours`` that explain most of an item and ``rank`` directions.
+    """The regressions of EASE, each solved on the ``neighbours`` that explain an item best and ``rank`` directions.
 
     min ‖X_j − X w‖² + Σ_i λ_i w_i²  over w = s + V c with w_j = 0 and s zero outside N_j and j;  G = XᵀX
     N_j = the ``neighbours`` with the largest G_ij² / (G_ii + λ_i);  V = ``rank`` leading right singular vectors of X
 
     with λ_i = reg + dropout / (1 − dropout) · G_ii as in ``ease``. The columns of EASE (Steck, WWW 2019) are these
     regressions over all w; here each is solved exactly in a span of few dimensions, where SANSA (Spišák et al., RecSys
-    2023) approximates the inverse as a whole. The nearest items alone miss what many items say a little of, which V
-    holds. With ``neighbours`` = n − 1 it equals ``ease``; with ``rank`` 0 the operator is sparse. How near both come to
-    ``ease``, and what a million items take, is measured by ``python -m bench sparse-ease``. ``reg`` is
-    estimated as in ``ease``.
+    2023) approximates the inverse as a whole. The nearest items alone miss the small contributions of many items, which
+    V captures. With ``neighbours`` = n − 1 it equals ``ease``; with ``rank`` 0 the operator is sparse. ``python -m
+    bench sparse-ease`` measures how close both come to ``ease``, and the cost of a million items. ``reg`` is estimated
+    as in ``ease``.
 
-    Cost: where the Gram matrix would be mostly full (few items, many events) it is counted and held whole, 4·n² bytes;
-    else every item counts the few entries it needs from the events. Memory is then 24 bytes an event, and an item
-    8 a neighbour and 20 a direction: linear in events and items. Either way (neighbours + rank)³ / 6 multiplications an
-    item, divided among the threads. An empty history scores zero everywhere. Raises ``ParameterError`` where ``reg``
-    is too small.
+    Cost: where the Gram matrix would be mostly full (few items, many events) it is computed and stored whole, 4·n²
+    bytes. Otherwise every item computes the few entries it needs from the events; memory is then 24 bytes per event,
+    and per item 8 for each neighbour and 20 for each direction: linear in events and items. Either way (neighbours +
+    rank)³ / 6 multiplications an item, divided among the threads. An empty history scores zero everywhere. Raises
+    ``ParameterError`` where ``reg`` is too small.
     """
 
     name: ClassVar[str] = "sparse-ease"
@@ -59,11 +59,22 @@ class SparseEASE(SelfTuned, LinearModel):
         was={-1: AUTO}, space=Space(1, 3_000, log=True), other=500.0,
     )  # fmt: skip
     dropout: float = hyper(
-        0.5, "share of events as if dropped at random", ge=0, le=0.95, space=Space(0.0, 0.8), other=0.0
+        0.5,
+        "regularise as if this share of events were dropped at random",
+        ge=0,
+        le=0.95,
+        space=Space(0.0, 0.8),
+        other=0.0,
     )
     neighbours: int = hyper(150, "items that predict each", ge=1, space=Space(30, 300, log=True), other=3)
 
-    rank: int = hyper(64, "directions that all share; 0: none", ge=0, space=Space(16, 128, log=True), other=0)
+    rank: int = hyper(
+        64,
+        "number of leading directions, shared by all items; with 0 the operator is sparse",
+        ge=0,
+        space=Space(16, 128, log=True),
+        other=0,
+    )
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         from penchant.kernels.local import columns_of_events, columns_of_matrix
@@ -102,7 +113,7 @@ class SparseEASE(SelfTuned, LinearModel):
         self.weights = Weights(*nearest, left=v, right=pull) if v.shape[1] else Weights(*nearest)
 
     def _shared(self, events: Histories, penalty: Floats, most: int, run: Run) -> tuple[Floats, Doubles, Doubles]:
-        """V, (G + Λ) V and Vᵀ (G + Λ) V of the leading directions of the histories."""
+        """V, (G + Λ) V and Vᵀ (G + Λ) V for the leading directions V of the histories."""
         from penchant.kernels.threads import one_blas_thread
 
         rank, n = min(self.rank, most), events.n_items

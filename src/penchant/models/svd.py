@@ -17,11 +17,11 @@ class SVD(LatentModel):
     The model of Funk 2006 and Koren, Bell and Volinsky 2009 ("SVD"). What differs: instead of a penalty chosen by hand
     and gradient steps, histories and items have Gaussian priors whose variances, like the noise, are learned, and each
     side is solved in turn while the uncertainty of the other is carried along (variational Bayes: Lim and Teh 2007;
-    variances by factor). So more factors do not overfit, and a history is no parameter: it gets the mean of its
-    posterior, a ridge problem of its own ratings, the same in training as for anybody new.
+    variances by factor). So more factors do not overfit, and a history is not a parameter: it gets its
+    posterior mean, from a ridge problem of its own ratings, the same in training as for a new person.
 
     Cost an epoch, for E events, R rows, n items and f factors: O(E·f² + (R + n)·f³); memory 8·f bytes a row and item.
-    An empty history is expected to rate as the item's bias says; an item nobody rated, as the history's. Raises
+    An empty history gets the mean and the item's bias; an item without ratings, the history's. Raises
     ``DataError`` when values are not ratings.
     """
 

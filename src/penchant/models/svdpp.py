@@ -1,4 +1,4 @@
-"""SVD++: what somebody chose to rate says something, whatever the rating."""
+"""SVD++: which items somebody rated is informative, whatever the rating."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from penchant.models.kinds.latent import Crew
 
 ROWS = 512  # rows a block
-STEPS = 2  # of conjugate gradient an epoch, each from where the last epoch ended
+STEPS = 2  # of conjugate gradient per epoch, starting from the last epoch
 
 
 @dataclass(kw_only=True)
@@ -25,11 +25,11 @@ class SVDpp(LatentModel):
     rating = mean + item bias + history bias + x·y_i + noise,  (x, history bias) ~ N(|N|^−½ Σ_{j∈N} z_j, diag(v))
 
     Koren 2008 (SVD++). What differs: the free half of a user's vector has a Gaussian prior and is integrated out, so
-    that it is worked out from any history (see ``SVD``); the implicit half z also moves the history's bias. z is the
+    that it is computed from any history (see ``SVD``); the implicit half z also moves the history's bias. z is the
     ridge regression of the histories' posterior means on their sets of items, |x − N z|² + implicit_reg · |z|².
 
-    Cost an epoch: that of ``SVD`` and O(E·f) more; 4·f more bytes an item. An empty history is expected to rate as the
-    item's bias says. Raises ``DataError`` when values are not ratings.
+    Cost an epoch: that of ``SVD`` and O(E·f) more; 4·f more bytes an item. An empty history gets the mean and the
+    item's bias. Raises ``DataError`` when values are not ratings.
     """
 
     name: ClassVar[str] = "svdpp"

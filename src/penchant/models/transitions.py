@@ -1,4 +1,4 @@
-"""Transitions: what people did next, as one directed item → item operator."""
+"""Transitions: what people did next, as a directed item → item operator."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ PAIRS_A_BLOCK = 2**21
 
 @dataclass(kw_only=True)
 class Transitions(PairModel):
-    """Sequential collaborative filtering: an item leads to those that came after it, the nearer the more.
+    """Sequential collaborative filtering: an item leads to the items that followed it, close ones most.
 
     w(i → j) = c_ij² / (c_ij + shrink) / (n_i^history_exponent · n_j^candidate_exponent)
-    c_ij = Σ over histories u, and places p of i and q of j in them with 0 < |q − p| ≤ reach, of
+    c_ij = Σ over histories u, and positions p of i and q of j in them with 0 < |q − p| ≤ reach, of
            x_up · x_uq · |u|^(−user_exponent) · |q − p|^(−distance_exponent) · (forward if q > p else backward)
 
     n is the weight of an item's events. The score of a candidate is the sum of w over the history, the newest event
     counting most (``half_life``). With reach 1, backward 0 and a window of one event this is a Markov chain; sequential
     rules (Ludewig and Jannach, "Evaluation of session-based recommendation algorithms", 2018) are the case backward
-    0 and distance exponent 1. Repeats are kept: an item may follow itself.
+    0 and distance exponent 1. Repeated items count: an item may follow itself.
 
-    Cost: one addition a pair within reach, divided among the threads; memory is what is kept, 8 bytes a pair of items
-    that ever met. An empty history scores zero everywhere.
+    Cost: one addition a pair within reach, divided among the threads; memory is what is kept, 8 bytes per pair of items
+    that ever occurred together. An empty history scores zero everywhere.
     """
 
     name: ClassVar[str] = "transitions"
     task: ClassVar[Task] = "sequence"
-    fades: ClassVar[float | None] = 1.5
+    usual_half_life: ClassVar[float | None] = 1.5
 
     reach: int | None = hyper(
         20, "events apart that still count as a transition; none: any", ge=1, optional=True, was={0: None},
         space=Space(1, 50, log=True), other=1,
     )  # fmt: skip
     distance_exponent: float = hyper(
-        0.5, "how fast a transition counts less with distance", ge=0, space=Space(0, 2), other=2.0
+        0.5, "exponent of the distance, which counts against a transition", ge=0, space=Space(0, 2), other=2.0
     )
-    forward: float = hyper(1.0, "what counts an item that came later", ge=0, other=0.2)
-    backward: float = hyper(0.6, "what counts an item that came earlier", ge=0, space=Space(0, 1), other=2.0)
+    forward: float = hyper(1.0, "weight of items that came later", ge=0, other=0.2)
+    backward: float = hyper(0.6, "weight of items that came earlier", ge=0, space=Space(0, 1), other=2.0)
     user_exponent: float = hyper(
-        0.0, "how far a pair in a long history counts less", ge=0, space=Space(0, 1), other=1.0
+        0.0, "exponent of the history's length, by which its pairs are divided", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
-        0.25, "how far the popularity of the history item counts against a pair", space=Space(0, 1), other=1.0
+        0.25, "exponent of the history item's popularity, which counts against a pair", space=Space(0, 1), other=1.0
     )
     candidate_exponent: float = hyper(
-        0.1, "how far the popularity of the candidate counts against a pair", space=Space(-0.2, 0.6), other=0.6
+        0.1, "exponent of the candidate's popularity, which counts against a pair", space=Space(-0.2, 0.6), other=0.6
     )
     shrink: float = hyper(
         0.0, "rare pairs count less: c becomes c² / (c + shrink)", ge=0, space=Space(0, 10), other=5.0
@@ -119,7 +119,7 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
     starts, ends = log.indptr[row], log.indptr[row + 1]
     popularity_rank = rank_by_popularity(np.bincount(log.items, minlength=n))
     forward, backward = decay * np.float32(model.forward), decay * np.float32(model.backward)
-    # blocks of about equally many pairs: popular items have most of them
+    # small blocks: popular items have most of the pairs
     size = max(1, min(512, int(n * PAIRS_A_BLOCK / max(1, 2 * reach * len(log.items)))))
 
     def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:

@@ -1,4 +1,4 @@
-"""User neighbourhoods: what the training histories most like this one hold besides."""
+"""User neighbourhoods: what else the most similar training histories contain."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from penchant.models.kinds.neighbours import NeighbourModel
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.rating_baseline import Baseline
 from penchant.models.parts.similarity import CORATED, SIMILARITIES, Found, Measure, Vectors, weigh
-from penchant.models.parts.stored_histories import Side, Stored
+from penchant.models.parts.stored_histories import Side, StoredHistories
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
 Sparse = tuple[Longs, Ints, Floats]  # indptr, indices, data
-ROWS_AT_ONCE = 8192  # histories whose neighbours are held at once
+ROWS_AT_ONCE = 8192  # histories whose neighbours are in memory at once
 
 
 @dataclass(kw_only=True)
 class UserKNN(RatingModel, NeighbourModel):
-    """Score = the sum over the most similar training histories v of their similarity · what they did with the item.
+    """Score = the sum over the most similar training histories v of their similarity · their weight of the item.
 
     s(u, v) = n_uv / (n_uv + shrink) · Σ_i x_ui·x_vi·n_i^(−item_exponent) / (|u|^history_exponent · |v|^stored_exponent)
     score(j) = Σ_v s(u, v)·x_vj / n_j^candidate_exponent
 
-    (Herlocker et al. 1999; the exponents as in Verstrepen and Goethals 2014; they shape cosine and tf-idf only, and
-    lists alone.) One stored history that is identical to the given one is left out: it is most likely the same person.
+    (Herlocker et al. 1999; the exponents as in Verstrepen and Goethals 2014; they apply to cosine and tf-idf only,
+    and to lists only.) One stored history that is identical to the given one is left out: it is most likely the same
+    person.
     Predictions are the baseline plus the weighted mean of the neighbours' deviations from theirs.
 
-    It keeps the training histories, without names: ``remembers_users``. Cost: 8 bytes an event and as much again for
-    the index over items; an answer walks the training events of the history's items. An empty history scores zero.
+    It stores the training histories, without names: ``remembers_users``. Cost: 16 bytes per event, with the index over
+    items; an answer visits the training events of the history's items. An empty history scores zero.
     """
 
     name: ClassVar[str] = "user-knn"
@@ -47,7 +48,7 @@ class UserKNN(RatingModel, NeighbourModel):
     uses_negatives: ClassVar[bool] = True
 
     similarity: str = hyper(
-        "cosine", "how alike two histories are", choices=SIMILARITIES, space=Space(choices=SIMILARITIES),
+        "cosine", "similarity of two histories", choices=SIMILARITIES, space=Space(choices=SIMILARITIES),
         other="jaccard",
     )  # fmt: skip
     neighbourhood: int | None = hyper(
@@ -55,19 +56,23 @@ class UserKNN(RatingModel, NeighbourModel):
         space=Space(20, 1000, log=True), other=2,
     )  # fmt: skip
     item_exponent: float = hyper(
-        0.3, "how far a popular item counts less in common", ge=0, space=Space(0, 1), other=1.0
+        0.3, "exponent of a common item's popularity, which counts against it", ge=0, space=Space(0, 1), other=1.0
     )
     history_exponent: float = hyper(
-        0.5, "how far the length of the history divides its similarities", space=Space(0, 1), other=0.1
+        0.5, "exponent of the history's length, by which similarities are divided", space=Space(0, 1), other=0.1
     )
     stored_exponent: float = hyper(
-        0.4, "how far the length of a training history counts against it", space=Space(0, 1), other=0.1
+        0.4, "exponent of a training history's length, which counts against it", space=Space(0, 1), other=0.1
     )
     candidate_exponent: float = hyper(
-        0.2, "how far the popularity of the candidate counts against it", space=Space(0, 0.6), other=0.5
+        0.2, "exponent of the candidate's popularity, which counts against it", space=Space(0, 0.6), other=0.5
     )
     shrink: float = hyper(
-        0.0, "n common items count n / (n + shrink)", ge=0, space=Space(0.5, 200, log=True), other=5.0
+        0.0,
+        "similarities with n common items are multiplied by n / (n + shrink)",
+        ge=0,
+        space=Space(0.5, 200, log=True),
+        other=5.0,
     )
     min_overlap: int = hyper(1, "fewest common items a neighbour must have", ge=1, other=3)
     aggregation: str = hyper(
@@ -79,22 +84,26 @@ class UserKNN(RatingModel, NeighbourModel):
         other=2,
     )  # fmt: skip
     rating_neighbours: int = hyper(
-        60, "of those who rated an item, how many predict a rating", ge=1, space=Space(10, 200, log=True), other=1
+        60,
+        "neighbours who rated the item that predict a rating, at most",
+        ge=1,
+        space=Space(10, 200, log=True),
+        other=1,
     )
     rating_shrink: float = hyper(
-        50.0, "as shrink, where ratings are predicted", ge=0, space=Space(1, 1000, log=True), other=1.0
+        50.0, "like shrink, for predicted ratings", ge=0, space=Space(1, 1000, log=True), other=1.0
     )
     rating_damping: float = hyper(
-        0.2, "added to the sum of similarities: few or weak neighbours leave a rating near its baseline", ge=0,
+        0.2, "added to the sum of similarities, so that few or weak neighbours leave a rating near its baseline", ge=0,
         space=Space(0.02, 1, log=True), other=5.0,
     )  # fmt: skip
-    user_damping: float = hyper(5.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
-    item_damping: float = hyper(2.0, "as in bias, where ratings are predicted", ge=0, space=Space(0, 30), other=30.0)
+    user_damping: float = hyper(5.0, "as in bias, for predicted ratings", ge=0, space=Space(0, 30), other=30.0)
+    item_damping: float = hyper(2.0, "as in bias, for predicted ratings", ge=0, space=Space(0, 30), other=30.0)
 
-    stored: Stored = learned()
+    stored: StoredHistories = learned()
     baseline: Baseline | None = learned()  # of ratings
 
-    # made from what is learned when first needed
+    # computed on first use
     _liked: Side | None = field(init=False, default=None, repr=False, compare=False)
     _rated: Side | None = field(init=False, default=None, repr=False, compare=False)
     _data: Floats | None = field(init=False, default=None, repr=False, compare=False)
@@ -104,17 +113,17 @@ class UserKNN(RatingModel, NeighbourModel):
         self._liked, self._rated, self._data, self._deviations = None, None, None, None
         if len(train.positives().items) == 0:
             raise DataError(f"{self.name}: nothing to learn from: the training histories hold no positive event")
-        self.stored = Stored.of(train)
+        self.stored = StoredHistories.of(train)
         if train.values_are == "rating":
             self.baseline = Baseline.fit(
                 train.distinct(), user_damping=self.user_damping, item_damping=self.item_damping
             )
-        self._side(rated=False)  # the first answer should not have to wait for it
+        self._side(rated=False)  # so that the first answer is fast
 
     # -- neighbours -----------------------------------------------------------------------------------------------
 
     def _side(self, *, rated: bool) -> Side:
-        """The stored histories by item: the positives for ranking, all ratings for predicting; made once."""
+        """The stored histories by item: positives for ranking, all ratings for predicting; computed once."""
         made = self._rated if rated else self._liked
         if made is None:
             events = self.stored.histories(len(self.item_counts))
@@ -135,13 +144,13 @@ class UserKNN(RatingModel, NeighbourModel):
         return made
 
     def _values(self, events: Histories, *, rated: bool) -> Floats:
-        """What the similarity compares."""
+        """The values that the similarity compares."""
         if self.similarity not in CORATED:
             return self.baseline.deviations(events) if rated and self.baseline is not None else events.weights()
         if events.values is None and len(events.items):
             raise DataError(
-                f"{self.name}: {self.similarity} compares the values of events, and they have none",
-                fix="Give a log with ratings or weights, or take another similarity, such as cosine.",
+                f"{self.name}: {self.similarity} compares the values of events, and there are none",
+                fix="Use a log with ratings or weights, or another similarity, such as cosine.",
             )
         return np.empty(0, np.float32) if events.values is None else events.values
 
@@ -157,18 +166,18 @@ class UserKNN(RatingModel, NeighbourModel):
     def neighbours(self, given: Histories, k: int = 10) -> tuple[Histories, Floats]:
         """The k stored histories most similar to the one given, the most similar first, and their similarities.
 
-        They are anonymous. Raises ``ParameterError`` unless ``given`` is one history and k at least 1.
+        Histories are anonymous. Raises ``ParameterError`` unless ``given`` is one history and k at least 1.
         """
         self._check_given(given)
         if len(given) != 1 or k < 1:
-            raise ParameterError(f"neighbours takes one history and k ≥ 1, got {len(given)} and {k}")
+            raise ParameterError(f"neighbours needs one history and k ≥ 1, got {len(given)} and {k}")
         found = next(self._near(self.recent(given), k, threads=1))
         return self._side(rated=False).events[found.points.astype(np.int64)], found.scores
 
     # -- ranking --------------------------------------------------------------------------------------------------
 
     def _votes(self, given: Histories, threads: int) -> Sparse:
-        """Of each (recent) history the stored ones it asks, and what each says about items."""
+        """The neighbours of each (recent) history, and the weight of each, as a sparse matrix."""
         found = list(self._near(given, self.neighbourhood, threads=threads))
         sizes = np.concatenate([np.empty(0, np.int64), *(f.sizes for f in found)])
         rows = np.concatenate([np.empty(0, np.int32), *(f.points for f in found)])
@@ -179,7 +188,7 @@ class UserKNN(RatingModel, NeighbourModel):
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), rows, scores
 
     def _operator(self) -> Sparse:
-        """Stored history → items with what they count: the operator of the votes."""
+        """Stored history → weights of its items: the operator that multiplies the weights of neighbours."""
         events = self._side(rated=False).events
         if self._data is None:
             popularity = np.maximum(self.item_counts, 1).astype(np.float64) ** -self.candidate_exponent
@@ -200,7 +209,7 @@ class UserKNN(RatingModel, NeighbourModel):
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
-        """As in ``Model``, touching only what the neighbours hold."""
+        """As in ``Model``; visits only the items of the neighbours."""
         from penchant.kernels.threads import over_blocks
 
         self._check_given(given)
@@ -240,7 +249,7 @@ class UserKNN(RatingModel, NeighbourModel):
         return out
 
     def _share(self, recent: Histories, row: int, common: Longs) -> Floats:
-        """The parts that the common events have in the similarity with one stored history."""
+        """The parts of the common events in the similarity with one stored history."""
         index = self._side(rated=False).index
         out = np.ones(len(common), dtype=np.float32)
         if not index.measure.corated:
@@ -256,7 +265,7 @@ class UserKNN(RatingModel, NeighbourModel):
         from penchant.kernels.rated import by_users_who_rated
 
         if self.baseline is None:
-            raise DataError(f"{self.name} was fitted on a log without ratings, so it cannot predict any")
+            raise DataError(f"{self.name} was fitted on a log without ratings, so it cannot predict ratings")
         known = given.distinct().newest(self.window)
         side, out = self._side(rated=True), np.zeros(len(items.items), dtype=np.float32)
         if self._deviations is None:

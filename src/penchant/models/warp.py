@@ -1,4 +1,4 @@
-"""WARP: look for an item that wrongly stands above, and push harder the easier it was to find."""
+"""WARP: search for a wrongly ranked item; the faster it is found, the larger the step."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class WARP(SampledModel):
     where j is the first drawn item without u with s_uj > s_ui − 1, after t draws, and rank_u(i) ≈ (n − 1) / t
 
     Weston, Bengio and Usunier 2011. What differs: Adagrad with one number a vector; steps are scheduled as
-    ``SampledModel`` says, so that results do not depend on threads. A history is folded in by the same steps with the
-    items held still.
+    ``SampledModel`` says, so that results do not depend on threads. A history is folded in by the same steps with
+    fixed items.
 
-    Cost an epoch for E events: O(E · factors · draws), few draws at first and up to ``tries`` at the end. Memory:
+    Cost an epoch for E events: O(E · factors · draws), few draws at first, up to ``tries`` at the end. Memory:
     4 · factors bytes a row and item. An empty history scores the item biases.
     """
 
@@ -28,7 +28,7 @@ class WARP(SampledModel):
     loss: ClassVar[int] = 1
 
     tries: int = hyper(
-        30, "draws for an item that wrongly stands above, before an event is let be", ge=1, space=Space(5, 100), other=1
+        30, "draws for a wrongly ranked item before an event is skipped", ge=1, space=Space(5, 100), other=1
     )
 
     def _tries(self) -> int:

@@ -1,1 +1,1 @@
-"""What a model can be: the base of all models, and the abilities that several share."""
+"""Kinds of models: the base of all models, and the abilities that several share."""

@@ -1,4 +1,4 @@
-"""What every model is: a dataclass whose fields are its hyper-parameters, that learns items and scores histories."""
+"""The base of all models: a dataclass of hyper-parameters that learns items and scores histories."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def learned() -> Any:
 class Model(ABC):
     """A recommender: learns items from anonymous histories, scores any history, stores no user.
 
-    A subclass writes ``_fit`` and ``_score`` and declares its class variables; checking, masking, ranking and saving
-    are done once, above it.
+    A subclass writes ``_fit`` and ``_score`` and declares its class variables. Checks, masks, ranking and saving are
+    shared by all models.
     """
 
     name: ClassVar[str]
@@ -86,7 +86,7 @@ class Model(ABC):
     uses_device: ClassVar[bool] = False  # True: trained on ``run.device``
     assets_needed: ClassVar[tuple[str, ...]] = ()  # files that are saved beside its arrays
 
-    notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit has to report
+    notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit reports
     assets: dict[str, bytes] = field(init=False, default_factory=dict, repr=False, compare=False)  # their content
     features: ItemFeatures | None = field(init=False, default=None, repr=False, compare=False)  # held only during fit
     item_counts: Longs = learned()  # (n_items,) training histories that hold the item; decides between equal scores
@@ -162,11 +162,11 @@ class Model(ABC):
         run: Run = Run(),  # noqa: B008  # frozen
         features: ItemFeatures | None = None,
     ) -> Self:
-        """Learn from histories and return self; fitting again starts afresh.
+        """Learn from histories and return self; fitting again starts from scratch.
 
         ``features`` describe the items (``Catalog.features()``); models that learn from behaviour alone ignore them.
-        Raises ``DataError`` when ``train`` holds no usable event, or when features are needed and missing or over other
-        items.
+        Raises ``DataError`` when ``train`` holds no usable event, and when needed features are missing or describe
+        other items.
         """
         if features is None and self.needs_features:
             raise DataError(f"{self.name} recommends by item features: give it a catalogue with attributes or vectors")
@@ -189,7 +189,7 @@ class Model(ABC):
         return self
 
     def score(self, given: Histories) -> Floats:
-        """Scores of every item for every history, ``(len(given), n_items)``: higher is better, -inf cannot be had.
+        """Scores of every item for every history, ``(len(given), n_items)``: higher is better, -inf never.
 
         Raises ``NotFittedError`` before ``fit`` and ``DataError`` when the histories are over other items.
         """
@@ -221,7 +221,7 @@ class Model(ABC):
         )  # fmt: skip
 
     def similar(self, item: int) -> Floats:
-        """How much each item resembles ``item``, shape ``(n_items,)``: the scores of a history of that one item."""
+        """How similar each item is to ``item``, ``(n_items,)``: the scores of a history of that one item."""
         scores: Floats = self.score(Histories.from_lists([[item]], self.n_items))[0]
         return scores
 
@@ -255,7 +255,7 @@ class Model(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """``score`` of one item and what each event of the history gave it; ``exact``: score = base + sum of parts."""
+    """The score of one item and the contribution of each event; ``exact``: score = base + sum of parts."""
 
     method: Literal["exact", "leave-one-out"]
     score: float

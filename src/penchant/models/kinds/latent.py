@@ -1,4 +1,4 @@
-"""What the rating factorisations share: Gaussian factors, with histories integrated out rather than stored."""
+"""The shared base of rating factorisations: Gaussian factors; histories are integrated out instead of stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from penchant.core.split import Split
 
-    Crew = ThreadPoolExecutor | None  # the threads of many short calls; None: this one alone
+    Crew = ThreadPoolExecutor | None  # a thread pool for many short calls; None: only the current thread
 
 ROWS = 256  # rows a block: a few milliseconds of work
 START = 0.1  # standard deviation of the starting item factors
@@ -31,7 +31,7 @@ Table = tuple[Longs, Ints, Floats]
 class LatentModel(RatingModel):
     """rating = mean + item bias + history bias + x·y_i + noise; x and the history's bias have Gaussian priors.
 
-    A subclass may move the prior's mean by what it knows of a history (``_expect``) and learn that (``_learn_prior``).
+    A subclass may shift the prior's mean by features of a history (``_expect``) and learn that (``_learn_prior``).
     """
 
     task: ClassVar[Task] = "rating"
@@ -40,7 +40,11 @@ class LatentModel(RatingModel):
     factors: int = hyper(10, "length of the item vectors", ge=1, space=Space(5, 60, log=True), other=3)
     epochs: int = hyper(12, "times both sides are solved", ge=1, space=Space(6, 30), other=2)
     reg: float = hyper(
-        1.0, "strength of the priors against what the data say of it", gt=0, space=Space(0.5, 2.0, log=True), other=4.0
+        1.0,
+        "strength of the priors, relative to what the data suggest",
+        gt=0,
+        space=Space(0.5, 2.0, log=True),
+        other=4.0,
     )
 
     item_vectors: Floats = learned()  # (n_items, factors + 1) posterior means; the last column is the item bias
@@ -91,7 +95,7 @@ class LatentModel(RatingModel):
         return np.zeros((1, self.factors + 1), dtype=np.float32)
 
     def _learn_prior(self, events: Histories, by_item: Table, x: Floats, hands: Crew) -> None:
-        """Learn what ``_expect`` says from the histories' posterior means ``x``."""
+        """Learn the prior means of ``_expect`` from the histories' posterior means ``x``."""
 
     def _posterior(
         self,

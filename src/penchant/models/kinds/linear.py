@@ -1,4 +1,4 @@
-"""Linear models: a score is the sum of what each past event gives, through one item→item operator."""
+"""Linear models: a score is the sum of contributions of past events, through one item→item operator."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from penchant.core.split import Split
 
 SECONDS_A_DAY = 86_400.0
-LISTS_A_BLOCK = 256  # ranked at a time: what a block needs is made anew for each
+LISTS_A_BLOCK = 256  # ranked at a time; each block allocates its own work arrays
 
 
 @dataclass(kw_only=True)
 class LinearModel(Model):
     """score(history) = Σ over its last ``window`` events of weight(event) · decay(event) · W[item].
 
-    decay = 2^(−age / half_life) · 2^(−days / half_life_days), age in events from the newest, days back from the
-    moment of the request. Where the log says what came first, a ``half_life`` of −1 is estimated by ``fit`` from the
-    training histories, which its notes say. An empty history scores zero everywhere.
+    decay = 2^(−age / half_life) · 2^(−days / half_life_days), with age in events from the newest, and days back from
+    the time of the request. Where the log has an order, ``fit`` estimates a ``half_life`` of "auto" from the training
+    histories and reports it in ``notes``. An empty history scores zero everywhere.
     """
 
     window: int | None = hyper(
@@ -47,7 +47,7 @@ class LinearModel(Model):
         was={0: None}, other=1.0,
     )  # fmt: skip
 
-    fades: ClassVar[float | None] = None  # the half-life where ``auto`` cannot estimate one
+    usual_half_life: ClassVar[float | None] = None  # the half-life where ``auto`` cannot estimate one
 
     weights: Weights = learned()
     recency: Floats | None = learned()  # (1,) the half-life that was estimated
@@ -60,26 +60,28 @@ class LinearModel(Model):
         run: Run = Run(),  # noqa: B008  # frozen
         features: ItemFeatures | None = None,
     ) -> Self:
-        """As in ``Model``, then the half-life where it is left to the training histories."""
+        """As in ``Model``; then estimates the half-life where it is "auto"."""
         super().fit(train, valid=valid, run=run, features=features)
-        self._settle_recency(train, run)
+        self._estimate_half_life(train, run)
         return self
 
-    def _settle_recency(self, train: Histories, run: Run) -> None:
-        """The half-life where it is left to the training histories, once a fit."""
+    def _estimate_half_life(self, train: Histories, run: Run) -> None:
+        """Estimate the half-life where it is "auto", once per fit."""
         if self.half_life == AUTO and self.recency is None:
             if isinstance(self, Updatable) and self.exact:
-                named = f"half_life {self.fades:g}" if self.fades else "no half_life"
+                named = f"half_life {self.usual_half_life:g}" if self.usual_half_life else "no half_life"
                 if train.ordered:
-                    self.notes.append(f"{named}: an estimate from all histories allows no exact update; give a number")
+                    self.notes.append(
+                        f"{named}: updates are not exact with an estimate from all histories; give a number"
+                    )
                 return
             estimate, found = estimate_half_life(train, run)
-            self.recency = np.array([(self.fades or 0) if estimate is None else estimate], dtype=np.float32)
+            self.recency = np.array([(self.usual_half_life or 0) if estimate is None else estimate], dtype=np.float32)
             self.notes += [found] if found else []
 
-    def _of_trials(self, train: Histories, run: Run) -> dict[str, Any]:
-        """Of models that are tried while some hyper-parameter is estimated: what would be estimated each time."""
-        self._settle_recency(train, run)
+    def _trial_settings(self, train: Histories, run: Run) -> dict[str, Any]:
+        """As in ``SelfTuned``: the half-life is estimated once for all trials."""
+        self._estimate_half_life(train, run)
         return {} if self.recency is None else {"half_life": float(self.recency[0]) or None}
 
     def bounded(self, train: Histories, max_history: int | None) -> Histories:
@@ -92,18 +94,18 @@ class LinearModel(Model):
         if max_history is not None and cut is not train:
             longer = int((train.lengths > max_history).sum())
             self.notes.append(
-                f"{longer:,} histories were cut to their newest {max_history:,} events: "
-                f"{len(train.items) - len(cut.items):,} events were left out of the pair counts"
+                f"{longer:,} histories were cut to their newest {max_history:,} events; "
+                f"{len(train.items) - len(cut.items):,} events are not in the pair counts"
             )
         return cut
 
     def coefficients(self, given: Histories) -> Floats:
-        """What each event of (already windowed) histories counts, shape ``(events,)``."""
+        """The weight of each event of (already windowed) histories, ``(events,)``."""
         c = given.weights()
         if self.half_life != AUTO:
             half_life = float(self.half_life or 0)
         else:
-            half_life = (self.fades or 0) if self.recency is None else float(self.recency[0])
+            half_life = (self.usual_half_life or 0) if self.recency is None else float(self.recency[0])
         if half_life > 0:
             c = c * np.exp2(-given.ages() / half_life)
         if self.half_life_days is not None and given.times is not None:
@@ -129,7 +131,7 @@ class LinearModel(Model):
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
-        """As in ``Model``; a purely sparse operator is scored and ranked in one pass over what a history reaches.
+        """As in ``Model``; with a purely sparse operator, one pass over the items that a history reaches.
 
         Dislikes (weights below zero) count against similar items: their scores are subtracted.
         """

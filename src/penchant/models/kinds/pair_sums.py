@@ -1,4 +1,4 @@
-"""Exact updates of sparse operators: sums over pairs of events, and the rows that a change of them concerns."""
+"""Exact updates of sparse operators: sums over pairs of events, and the rows that change with them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from penchant.models.parts.weights import Weights
 Doubles = NDArray[np.float64]
 PAIRS_A_BLOCK = 2**21
 ROWS_A_BLOCK = 64
-USUAL_EVENTS = 16.0  # an item
+USUAL_EVENTS = 16.0  # per item, where updates are exact
 
 
 @dataclass(frozen=True, eq=False)
 class PairTerms:
-    """What is summed over the pairs of a log: x · x · of_history · (forward or backward by distance)."""
+    """The terms that are summed over the pairs of a log: x · x · of_history · (forward or backward by distance)."""
 
     events: Histories
     x: Doubles  # (events,)
@@ -39,7 +39,7 @@ class PairTerms:
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """How a similarity follows from the sums."""
+    """How similarities are computed from the sums."""
 
     of_history: Doubles  # (n,) factor of the history item; of jaccard and dice its size
     of_candidate: Doubles
@@ -54,7 +54,7 @@ class Formula:
 
 @dataclass(eq=False)
 class PairSums:
-    """Σ over histories for every pair of items that met, by rows with room to grow; nothing of any one history."""
+    """Σ over histories for every pair of items that occur together, in rows with room to grow; no single history."""
 
     starts: Longs  # (n,) where a row begins
     sizes: Longs  # (n,) its pairs
@@ -68,7 +68,7 @@ class PairSums:
     used: int
 
     def neighbours(self, rows: Longs) -> Longs:
-        """The rows and every item that they ever met, rising."""
+        """The rows and every item that ever occurred with them, ascending."""
         near = np.zeros(len(self.starts), dtype=np.bool_)
         near[rows] = True
         for row in rows:
@@ -105,7 +105,7 @@ class PairSums:
         indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         needed = self.used + int((1.125 * (self.sizes[rows] + sizes) + 5).sum())
         if needed > len(self.items):
-            room = needed + needed // 4  # so that this, which copies everything, is rare
+            room = needed + needed // 4  # copies everything, so leave room for a while
             for name in ("items", "sums", "counts"):
                 old = getattr(self, name)
                 new = np.zeros(room, dtype=old.dtype)
@@ -136,7 +136,7 @@ def _pairs_of(counted: PairTerms, signs: Ints, rows: Longs, run: Run) -> tuple[L
     reached = np.minimum(events - starts, reach) + np.minimum(ends - 1 - events, reach)
     pairs = np.concatenate([[0], np.cumsum(reached)])[indptr]
     bound = np.minimum(np.diff(pairs), n)[rows]
-    begin = np.concatenate([indptr[rows], indptr[-1:]])  # items without events take no place in between
+    begin = np.concatenate([indptr[rows], indptr[-1:]])  # items without events are not in between
 
     def work(lo: int, hi: int) -> tuple[Longs, Ints, Doubles, Ints]:
         room = int(bound[lo:hi].sum())
@@ -158,32 +158,37 @@ def _pairs_of(counted: PairTerms, signs: Ints, rows: Longs, run: Run) -> tuple[L
 
 @dataclass(kw_only=True)
 class PairModel(Updatable, LinearModel):
-    """A linear model whose sparse operator follows from sums over pairs: it says which sums, and how it follows.
+    """A linear model whose sparse operator is computed from sums over pairs: a subclass says which sums, and how.
 
-    An update adds up the pairs of the histories that changed and computes the rows of the items in them. Their
-    popularity stands in the rows of all items that ever met one of them: there it changes their own similarities, and
-    computes a row afresh where that may change which neighbours are the nearest. All other rows are copied.
+    An update sums the pairs of the histories that changed and recomputes the rows of their items. The popularity of
+    these items is also part of the rows of all items that ever occurred with them. There the update corrects the
+    similarities, and recomputes a row where that may change which neighbours are nearest. All other rows are copied.
     """
 
-    eight: ClassVar[float] = 0.2  # how far popularity counts against an item in a log of 8 events an item
-    tenfold: ClassVar[float] = 0.35  # and how much more in one of 80: what everybody has tells less there
+    exponent_at_8: ClassVar[float] = 0.2  # the exponent of popularity in a log of 8 events per item
+    exponent_per_tenfold: ClassVar[float] = 0.35  # and how much more in one of 80, where popular items say less
 
     statistics: PairSums | None = field(init=False, default=None, repr=False, compare=False)
 
     def against_popularity(self, name: str, events: Histories | None = None) -> float:
-        """The exponent ``name``; where it is "auto", by the training events: eight + tenfold · log10(events an item
-        / 8), between 0 and 1. Where updates are exact, which no mean over all items may enter, that of 16 an item."""
+        """The exponent ``name``; where it is "auto", an estimate from the training events.
+
+        The estimate is exponent_at_8 + exponent_per_tenfold · log10(events per item / 8), between 0 and 1. Exact
+        updates rule out a mean over all items; there it is the value for 16 events per item.
+        """
         exponent, held = self.params()[name], USUAL_EVENTS
         if exponent != AUTO:
             return float(exponent)
-        told = events is not None and not self.exact
-        if told and events is not None:
+        estimated = events is not None and not self.exact
+        if estimated and events is not None:
             held = len(events.items) / max(len(np.unique(events.items)), 1)
-        found = float(np.clip(self.eight + self.tenfold * np.log10(held / 8), 0, 1))
-        if told:
-            self.notes.append(f"{name} {found:.2f}: items have {held:.1f} events in the mean")
+        found = float(np.clip(self.exponent_at_8 + self.exponent_per_tenfold * np.log10(held / 8), 0, 1))
+        if estimated:
+            self.notes.append(f"{name} {found:.2f}: items have {held:.1f} events on average")
         elif events is not None:
-            self.notes.append(f"{name} {found:.2f}: the usual, because a mean over all items allows no exact update")
+            self.notes.append(
+                f"{name} {found:.2f}: the default, because updates are not exact with a mean over all items"
+            )
         return found
 
     @abstractmethod
@@ -226,7 +231,7 @@ class PairModel(Updatable, LinearModel):
 def _patched(
     weights: Weights, sums: PairSums, formula: Formula, changed: Longs, rows: Longs, run: Run
 ) -> tuple[Weights, Longs]:
-    """The operator with new similarities to the changed items in ``rows``, and those rows that need more than that."""
+    """The operator with new similarities to the changed items in ``rows``, and the rows that must be recomputed."""
     from penchant.kernels.pairs import patch_rows
     from penchant.kernels.threads import over_blocks
 

@@ -1,4 +1,4 @@
-"""Rating models: they speak on the scale of the log, so that their predictions can be compared with ratings."""
+"""Rating models: they predict on the scale of the log, so that predictions can be compared with ratings."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from penchant.models.kinds.base import Model
 
 
 class RatingModel(Model, ABC):
-    """A model with an absolute scale: ``predict`` gives what each history would rate each asked item.
+    """A model with an absolute scale: ``predict`` returns the ratings that histories would give to items.
 
-    Scores, which order lists, are not clipped to that scale: what lies beyond its end would be equal, and no order.
+    Scores, which order lists, are not clipped to that scale: everything beyond its end would tie.
     """
 
     @abstractmethod
     def _predict(self, given: Histories, items: Histories) -> Floats:
-        """Predicted ratings, ``(len(items.items),)``: row r of ``items`` is asked of row r of ``given``."""
+        """Predicted ratings, ``(len(items.items),)``: row r of ``items`` is for row r of ``given``."""
 
     def predict(self, given: Histories, items: Histories) -> Floats:
-        """Ratings that histories would give, one an event of ``items``, clipped to the scale of the training ratings.
+        """The ratings that histories would give, one per event of ``items``, clipped to the training scale.
 
-        Row r of ``items`` asks row r of ``given``. An empty history, or an item without ratings, gets the shrunken
+        Row r of ``items`` is for row r of ``given``. An empty history, or an item without ratings, gets the shrunken
         baseline. Raises ``DataError`` when rows do not match, and ``ScoreError`` where a prediction is NaN.
         """
         self._check_given(given)
         if len(given) != len(items):
-            raise DataError(f"{self.name}: {len(given)} histories were given and {len(items)} rows of items asked")
+            raise DataError(f"{self.name}: {len(given)} histories do not match {len(items)} rows of items")
         predicted = self._predict(given, items)
         broken = np.isnan(predicted)
         if broken.any():

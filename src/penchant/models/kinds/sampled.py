@@ -1,4 +1,4 @@
-"""What the factorisations that learn by sampled negatives share: the schedule of steps, and folding in."""
+"""The shared base of factorisations that sample negatives: the schedule of steps, and folding in."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ROWS = 64  # rows a block of folding in
 
 @dataclass(kw_only=True)
 class SampledModel(VectorModel):
-    """Items and rows learned by single steps on sampled pairs; a row of the training log is thrown away after.
+    """Items and rows learned by single steps on sampled pairs; the rows of the training log are discarded afterwards.
 
     The schedule is that of distributed stochastic gradient descent (Gemulla, Nijkamp, Haas and Sismanis 2011). An
-    epoch deals rows and items into eight groups anew; in turn s, lane p walks the events of row group p with items of
-    group p + s, and draws its negatives from that item group. No two lanes of a turn touch the same vector, so they
-    run on any number of threads to the same bits.
+    epoch divides rows and items into eight new groups. In turn s, lane p visits the events of row group p with items of
+    group p + s, and draws its negatives from that item group. No two lanes of a turn touch the same vector, so the
+    result is the same, bit for bit, on any number of threads.
     """
 
     loss: ClassVar[int]
@@ -39,13 +39,13 @@ class SampledModel(VectorModel):
 
     def _tries(self) -> int:
         """Negatives drawn for one event, at most."""
-        raise TypeError(f"{self.name} says how many negatives it draws")
+        raise TypeError(f"{self.name} must define _tries")
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.learn_rows(train, run)
 
     def learn_rows(self, train: Histories, run: Run) -> Floats:
-        """Learn the items; gives the training rows' own vectors too, which ``fit`` throws away."""
+        """Learn the items; returns the training rows' own vectors, which ``fit`` discards."""
         from penchant.kernels.sgd import learn_events
         from penchant.kernels.threads import over_blocks
 
@@ -60,7 +60,9 @@ class SampledModel(VectorModel):
             row_group, item_group = _deal(rng, len(events), lanes), _deal(rng, n, lanes)
             pools = [np.flatnonzero(item_group == g).astype(np.int32) for g in range(lanes)]
             bucket = row_group[rows] * lanes + item_group[events.items]
-            order = np.argsort(bucket.astype(np.int16), kind="stable").astype(np.int64)  # by rows: theirs stay cached
+            order = np.argsort(bucket.astype(np.int16), kind="stable").astype(
+                np.int64
+            )  # by rows, whose vectors stay cached
             bounds = np.concatenate([[0], np.cumsum(np.bincount(bucket, minlength=lanes * lanes))])
             seeds = rng.integers(2**62, size=(lanes, lanes))
             for turn in range(lanes):
@@ -93,7 +95,7 @@ class SampledModel(VectorModel):
         self.item_vectors[self.item_counts == 0] = 0
 
     def embed(self, given: Histories) -> Floats:
-        """Vectors of histories, ``(len(given), factors)``: the same steps with the items held still; zeros if empty."""
+        """Vectors of histories, ``(len(given), factors)``: the same steps with fixed items; zeros if empty."""
         from penchant.kernels.sgd import fold_rows
         from penchant.kernels.threads import over_blocks
 
@@ -113,7 +115,7 @@ class SampledModel(VectorModel):
 
 
 def rising(given: Histories) -> Histories:
-    """Distinct events, each row by rising item: the order in which a row's items are searched and folded in."""
+    """Distinct events, each row by ascending item: the order in which a row's items are searched and folded in."""
     events = given.distinct()
     order = np.lexsort((events.items, events.rows))
     values = None if events.values is None else events.values[order]
@@ -125,9 +127,9 @@ def _start(rng: np.random.Generator, rows: int, factors: int) -> Floats:
 
 
 def _deal(rng: np.random.Generator, count: int, groups: int) -> np.ndarray:
-    """A random group for each of ``count``, about even in size.
+    """A random group for each of ``count``; groups have about equal sizes.
 
-    Where there are many, sixteen neighbours go together: two threads that write to one cache line wait for each other.
+    Where there are many, sixteen neighbours stay together: two threads that write to one cache line slow each other.
     """
     together = 16 if count >= 256 * groups else 1
     return np.repeat(rng.permutation(-(-count // together)) % groups, together)[:count]

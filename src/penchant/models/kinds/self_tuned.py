@@ -1,4 +1,4 @@
-"""Hyper-parameters that a model finds by itself: a few values are tried on a sample of the training histories."""
+"""Hyper-parameters that a model estimates: it tries a few values on a sample of the training histories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCORES = 2**22  # held at once
 
 @dataclass(frozen=True)
 class Grid:
-    """The values that a hyper-parameter may come to, in order, and the one where the histories cannot tell."""
+    """The values to try for a hyper-parameter, in order, and the one to take where there is too little data."""
 
     default: float
     values: tuple[float, ...]
@@ -43,18 +43,18 @@ def gains(model: Model, held: HeldBack, run: Run) -> np.ndarray:
 
 @dataclass(kw_only=True)
 class SelfTuned(Model):
-    """A model that finds some hyper-parameters by itself where they are "auto".
+    """A model that estimates some hyper-parameters where they are "auto".
 
-    ``fit`` tries each of their values on a sample of the training histories, some of whose own events are held back:
-    one hyper-parameter after another, the others at the best so far. What they came to is in the notes and is saved.
-    Nothing is estimated from fewer than 200 such histories, nor where updates are to be exact: the usual values stand.
+    ``fit`` tries each of their values on a sample of the training histories, from which some events are held back: one
+    hyper-parameter after another, the others at the best value so far. The result is in ``notes`` and is saved. With
+    fewer than 200 such histories, or where updates must be exact, the default values are used.
     """
 
     estimated: ClassVar[dict[str, Grid]]
-    found: Floats | None = learned()  # (estimated,) what they came to
+    found: Floats | None = learned()  # (estimated,) the values found
 
     def value(self, name: str) -> float:
-        """A hyper-parameter as given or, where it is "auto", as ``fit`` found it."""
+        """A hyper-parameter as given or, where it is "auto", as ``fit`` estimated it."""
         given = self.params()[name]
         if given != AUTO:
             return float(given)
@@ -62,12 +62,12 @@ class SelfTuned(Model):
             return self.estimated[name].default
         return float(self.found[list(self.estimated).index(name)])
 
-    def meant(self, settings: dict[str, float], log: Histories) -> dict[str, float]:
-        """The hyper-parameters that tried values stand for where ``log`` is learned from: here these values."""
+    def settings_for(self, settings: dict[str, float], log: Histories) -> dict[str, float]:
+        """The hyper-parameters that tried values mean for ``log``: here, the values themselves."""
         return settings
 
     def estimate(self, train: Histories, run: Run) -> None:
-        """Find what is left to the training histories; for ``_fit`` to begin with."""
+        """Estimate what is "auto"; ``_fit`` calls this first."""
         params = self.params()
         left = [name for name in self.estimated if params[name] == AUTO]
         if not left:
@@ -78,26 +78,28 @@ class SelfTuned(Model):
         held = None if exact else HeldBack.of(train, run)
         if held is not None:
             settings = self._tried(left, settings, held, train, replace(run, progress=None, log=None, watch=None))
-        settings = self.meant(settings, train)
+        settings = self.settings_for(settings, train)
         self.found = np.array([settings[name] for name in self.estimated], dtype=np.float32)
         named = ", ".join(f"{name} {settings[name]:.4g}" for name in left)
         if held is not None:
-            self.notes.append(f"{named}: so a sample foretells best what {len(held.rows):,} of its histories held back")
+            self.notes.append(f"{named}: predicts best what {len(held.rows):,} sampled histories held back")
         elif exact:
-            self.notes.append(f"{named}: the usual, because an estimate from all histories allows no exact update")
+            self.notes.append(
+                f"{named}: the default, because updates are not exact with an estimate from all histories"
+            )
         else:
-            self.notes.append(f"{named}: the usual, because fewer than {FEWEST} histories could be asked")
+            self.notes.append(f"{named}: the default, because fewer than {FEWEST} histories could hold back an event")
 
     def _tried(
         self, left: list[str], settings: dict[str, float], held: HeldBack, train: Histories, run: Run
     ) -> dict[str, float]:
-        fixed, types = self._of_trials(train, run), self.number_types()
+        fixed, types = self._trial_settings(train, run), self.number_types()
         known: dict[tuple[float, ...], np.ndarray] = {}
 
         def tried_gains(tried: dict[str, float]) -> np.ndarray:
             key = tuple(tried.values())
             if key not in known:
-                meant = self.meant(tried, held.train)
+                meant = self.settings_for(tried, held.train)
                 as_declared: dict[str, Any] = {name: (types[name] or float)(value) for name, value in meant.items()}
                 known[key] = gains(replace(self, **as_declared, **fixed), held, run)
             return known[key]
@@ -108,6 +110,6 @@ class SelfTuned(Model):
             settings = {**settings, name: values[choose_value(columns, values.index(self.estimated[name].default))]}
         return settings
 
-    def _of_trials(self, train: Histories, run: Run) -> dict[str, Any]:
-        """Hyper-parameters of the models that are tried, beside those that are estimated."""
+    def _trial_settings(self, train: Histories, run: Run) -> dict[str, Any]:
+        """Further hyper-parameters that all trials share, so that they are not estimated in each."""
         return {}

@@ -1,4 +1,4 @@
-"""Models that can be told of a change instead of being fitted again, and come to the same."""
+"""Models that learn changes exactly, without being fitted again."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Updatable(Model):
-    """A model whose statistics are sums over histories, so that histories can be added and taken out exactly.
+    """A model whose statistics are sums over histories, so that histories can be added and removed exactly.
 
-    ``fit(train, updatable=True)`` keeps the sums beside what is learned; ``update`` changes them and whatever depends
-    on what changed. The statistics are saved in a file of their own, which serving does not load. What cannot be exact
-    is not offered: settings that depend on all histories at once are refused by ``fit``, and defaults that would be
-    estimated from them are not.
+    ``fit(train, updatable=True)`` keeps the sums; ``update`` changes them and everything that depends on them. The
+    statistics are saved in a file of their own, which serving does not load. Updates are always exact: ``fit`` refuses
+    settings that depend on all histories at once, and does not estimate "auto" values from them.
     """
 
     statistics: Any = field(init=False, default=None, repr=False, compare=False)  # a dataclass of arrays
-    exact: bool = field(init=False, default=False, repr=False, compare=False)  # nothing is estimated from all at once
+    exact: bool = field(
+        init=False, default=False, repr=False, compare=False
+    )  # nothing may be estimated from all histories
 
     def fit(
         self,
@@ -40,9 +41,9 @@ class Updatable(Model):
         features: ItemFeatures | None = None,
         updatable: bool = False,
     ) -> Self:
-        """As in ``Model``; ``updatable`` keeps the statistics that ``update`` needs, which takes about as long again.
+        """As in ``Model``; ``updatable`` keeps the statistics that ``update`` needs, which takes about twice as long.
 
-        Raises ``ParameterError`` where the parameters allow no exact update.
+        Raises ``ParameterError`` where exact updates are not possible with these parameters.
         """
         self.statistics, self.exact = None, updatable
         if updatable and (why := self._inexact(train)):
@@ -59,10 +60,10 @@ class Updatable(Model):
         *,
         run: Run = Run(),  # noqa: B008  # frozen
     ) -> Self:
-        """Learn ``added`` and forget ``removed`` histories; the model is then what a fresh fit would have made.
+        """Learn ``added`` and forget ``removed`` histories; the result equals a fresh fit.
 
-        Whole histories are meant: an event that joins a history is that history removed as it was and added as it is.
-        Raises ``ParameterError`` without statistics and ``DataError`` for histories that cannot have been learned.
+        Both hold whole histories: to add an event to a history, remove the old history and add the new one. Raises
+        ``ParameterError`` without statistics and ``DataError`` for histories that cannot have been learned.
         """
         self._check_fitted()
         if self.statistics is None:
@@ -77,9 +78,9 @@ class Updatable(Model):
         counts = self.item_counts + added.counts() - removed.counts()
         if (counts < 0).any():
             item = int(np.flatnonzero(counts < 0)[0])
-            raise DataError(f"{self.name}: more histories with item index {item} are removed than were ever learned")
+            raise DataError(f"{self.name}: more histories with item index {item} are removed than were learned")
         if counts.sum() == 0:
-            raise DataError(f"{self.name}: nothing would be left to have learned from")
+            raise DataError(f"{self.name}: no event would be left to learn from")
         self.item_counts = counts
         self._update(added, removed, run)
         return self
@@ -87,7 +88,7 @@ class Updatable(Model):
     # -- what a model writes --------------------------------------------------------------------------------------
 
     def _inexact(self, train: Histories) -> str:
-        """Why these parameters or data allow no exact update, as the end of a sentence; empty where they do."""
+        """Why updates cannot be exact with these parameters or data, as the end of a sentence; empty where they can."""
         return ""
 
     @abstractmethod
@@ -96,4 +97,4 @@ class Updatable(Model):
 
     @abstractmethod
     def _update(self, added: Histories, removed: Histories, run: Run) -> None:
-        """Change the statistics and what was learned; ``item_counts`` are new already."""
+        """Change the statistics and the learned arrays; ``item_counts`` are already updated."""

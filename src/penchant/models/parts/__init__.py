@@ -1,1 +1,1 @@
-"""What models are made of: similarities, operators, baselines, kept histories."""
+"""Building blocks of models: similarities, operators, baselines, stored histories."""

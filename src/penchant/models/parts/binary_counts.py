@@ -1,4 +1,4 @@
-"""The nearest items of every item where all values are one and two items seldom have many histories in common."""
+"""The nearest items of every item where all values are one and two items rarely share many histories."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from penchant.core.run import Run
 from penchant.models.parts.similarity import Measure, exponents
 from penchant.models.parts.weights import Weights
 
-COUNTS = ("cosine", "asymmetric-cosine", "conditional", "lift", "jaccard", "dice")  # of values that are one
-MOST = 2**15  # histories of an item, and pairs that an item is in for every item there is: what has to be held for one
-CROWDED = 0.5  # pairs that an item is in, for every item there is, from where on vectors over all items are faster
-MOST_NEIGHBOURS = 512  # where nearly all that is met is kept, nothing can be left out
+COUNTS = ("cosine", "asymmetric-cosine", "conditional", "lift", "jaccard", "dice")  # of values that are all one
+MOST = 2**15  # histories of an item, at most
+CROWDED = 0.5  # above this share of all pairs, vectors over all items are faster
+MOST_NEIGHBOURS = 512  # with more, there is nothing to skip
 ITEMS_A_BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
 class BinaryCounts:
-    """Sizes of items, the most popular first, as a similarity of counts sees them."""
+    """The sizes of items as a similarity of counts uses them, most popular first."""
 
     measure: Measure
     events: Histories  # distinct
     popularity_rank: Ints  # (n_items,)
-    counts: Longs  # (n_items,) by popularity_rank, falling
+    counts: Longs  # (n_items,) by popularity rank, descending
     left: Floats
     right: Floats  # (n_items + 8,)
 
@@ -34,7 +34,7 @@ class BinaryCounts:
     def of(
         cls, measure: Measure, events: Histories, popularity_rank: Ints, counts: Longs, k: int | None
     ) -> BinaryCounts | None:
-        """None where the kernel of counts does not apply, or is not the faster one."""
+        """None where the counting kernel does not apply, or is not faster."""
         n, lengths = events.n_items, events.lengths
         if measure.similarity not in COUNTS or measure.key_exponent > 0 or k is None or k > MOST_NEIGHBOURS:
             return None
@@ -55,12 +55,12 @@ class BinaryCounts:
         if measure.form:
             right[n:] = np.inf
             steps = -steps
-        if (steps < 0).any():  # of two items that were met once, the more popular may be the nearer
+        if (steps < 0).any():  # of two items that occur together once, the more popular may be nearer
             return None
         return cls(measure, events, popularity_rank, falling.astype(np.int64), left, right)
 
     def near(self, k: int, run: Run) -> Weights:
-        """Of every item the ``k`` nearest others, by rising item."""
+        """The ``k`` nearest items of every item, by ascending item."""
         from penchant.kernels.binary_counts import lists_by_row, nearest_by_count, rows_by_popularity
         from penchant.kernels.threads import iter_blocks
 
@@ -88,7 +88,7 @@ class BinaryCounts:
         for start, found in iter_blocks(
             work, n, size=ITEMS_A_BLOCK, threads=run.threads, progress=run.report("neighbours")
         ):
-            if start > at:  # a block that found less than it had room for is followed at once
+            if start > at:  # close the gap behind a block that found less than it had room for
                 for whole in (indices, data):
                     whole[at : at + found] = whole[start : start + found]
             at += found

@@ -1,4 +1,4 @@
-"""How soon the past fades: the half-life with which training histories foretell their own last events."""
+"""The half-life with which training histories best predict their own last events."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from penchant.models.parts.held_back import FEWEST, LIST, NEWEST, choose_value
 from penchant.models.parts.ragged import turned
 
 HALF_LIVES = (0.0, 15.0, 8.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.75, 0.5)  # 0: none
-PAIRS = 3e7  # counted at most: histories are drawn up to it
-WORK = 5e7  # pairs looked at for the last events, at most
+PAIRS = 3e7  # counted at most
+WORK = 5e7  # pairs visited for the last events, at most
 ASKED = 5_000  # histories at most
-USUAL = HALF_LIVES.index(3.0)  # what most logs are not far from, taken where they do not tell otherwise
+USUAL = HALF_LIVES.index(3.0)  # near what most logs have
 ITEMS_A_BLOCK, ROWS_A_BLOCK = 64, 16
 
 
 def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
-    """The half-life, in events, that ranks the last events of training histories best; 0 for none, None where they are
-    too few to tell. And how it was found, for the notes.
+    """The half-life, in events, that ranks the last events of training histories best, and a note on how it was found.
 
-    Each of at most 5,000 histories is asked for its last item by the cosine with the items before it, the history
-    itself taken out of the counts. What counts is NDCG@10, less one standard error of its difference to that of 3
-    events, the usual half-life; of those within 1 % of the best the one nearest to the usual is taken. Histories are
-    drawn with the seed up to 30 million pairs.
+    0 means no decay; None, that there are too few histories. For each of at most 5,000 histories, the last item is
+    ranked by the cosine with the items before it, with the history itself taken out of the counts. A half-life is
+    judged by NDCG@10, less one standard error of the difference to a half-life of 3 events. Of those within 1 % of the
+    best, the one nearest to 3 is taken. Histories are drawn with the seed, up to 30 million pairs.
     """
     events = train.positives().distinct()
     if not events.ordered:
@@ -40,9 +39,9 @@ def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
     means, best = gains.mean(axis=0), choose_value(gains, USUAL)
     asked = f"the last of {len(gains):,} training histories"
     if HALF_LIVES[best] == 0:
-        return 0.0, f"no half-life: newer events foretell {asked} no better than older ones"
+        return 0.0, f"no half-life: newer events predict {asked} no better than older ones"
     gain = means[best] / max(float(means[0]), 1e-9) - 1
-    return HALF_LIVES[best], f"half_life {HALF_LIVES[best]:g}: it foretells {asked} {gain:+.0%} against none"
+    return HALF_LIVES[best], f"half_life {HALF_LIVES[best]:g}: predicts {asked} {gain:+.0%} better than none"
 
 
 def _gains(events: Histories, rows: Longs, run: Run) -> np.ndarray:
@@ -52,7 +51,7 @@ def _gains(events: Histories, rows: Longs, run: Run) -> np.ndarray:
 
     n = events.n_items
     holders_indptr, holders, _ = turned(events.indptr, events.items, n)
-    met = np.minimum(_sums(events.lengths[holders], holders_indptr), n)  # of items that meet each, at most
+    met = np.minimum(_sums(events.lengths[holders], holders_indptr), n)  # items that occur with each, at most
     work = np.cumsum(_sums(met[events.items], events.indptr)[rows])
     rows = rows[: max(FEWEST, int((work <= WORK).sum()))]
     wanted = np.unique(events[rows].items)
@@ -85,6 +84,6 @@ def _gains(events: Histories, rows: Longs, run: Run) -> np.ndarray:
 
 
 def _sums(values: Longs, indptr: Longs) -> Longs:
-    """Sums over the ranges that ``indptr`` parts."""
+    """Sums over the ranges of ``indptr``."""
     total = np.concatenate([[0], np.cumsum(values)])
     return np.asarray(total[indptr[1:]] - total[indptr[:-1]], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Where item → item operators come from: sums over training histories, of every pair or of the nearest of an item."""
+"""Item → item operators from sums over training histories: of every pair, or of the nearest items of an item."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from penchant.models.parts.similarity import Index, Measure, Vectors
 from penchant.models.parts.weights import Weights
 
 ITEMS_A_BLOCK = 64
-DENSE = 0.5  # the Gram matrix is held dense when so many pairs are counted for each of its entries
-WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
+DENSE = 0.5  # pairs per entry of the Gram matrix from which on it is stored dense
+WORDS_AT_ONCE = 8  # the widest vector unit; rows of bits are padded to it
 
 
 def nearest_items(
@@ -30,11 +30,11 @@ def nearest_items(
     by_score: bool = False,
     asked: Floats | None = None,
 ) -> Weights:
-    """The k nearest items of every item (None: all). The most popular are numbered first: what is touched most lies
-    together.
+    """The k nearest items of every item; None: all.
 
-    ``values`` (events,) are what an event counts as part of a candidate; ``asked``, if it differs, what it counts as
-    part of the history item, for operators that are not symmetric.
+    ``values`` ``(events,)`` are the weights of events as part of a candidate. ``asked``, if different, are their
+    weights as part of the history item, for operators that are not symmetric. Popular items get the lowest numbers
+    internally, so that what is used most lies together in memory.
     """
     counts = events.counts()  # of distinct events
     popularity_rank = rank_by_popularity(counts)
@@ -76,7 +76,7 @@ def gram(events: Histories, run: Run) -> Floats:
     from penchant.kernels.threads import over_blocks
 
     n, size = events.n_items, len(events.items)
-    # by item, then by history again: items ascend within a history, and every event knows its place in both
+    # by item, then by history again: items ascend within a history, and every event has its index in both
     indptr, rows, came_from = turned(events.indptr, events.items, n)
     starts, items, among = turned(indptr, rows, len(events))
     place = np.empty(size, dtype=np.int64)
@@ -85,7 +85,7 @@ def gram(events: Histories, run: Run) -> Floats:
     weights = events.weights()
     values = np.empty(0, np.float32) if (weights == 1).all() else weights[came_from[among]]
     words = -(-len(events) // (64 * WORDS_AT_ONCE)) * WORDS_AT_ONCE
-    # bits must not take more than a fraction of what the matrix takes
+    # bits may take only a fraction of the memory of the matrix
     bits = np.zeros((n, words if values.size == 0 and words <= n // 8 else 0), dtype=np.uint64)
     if bits.size:
         set_bits(0, n, indptr, rows, bits)
@@ -99,7 +99,7 @@ def gram(events: Histories, run: Run) -> Floats:
 
 
 def crowded(events: Histories) -> bool:
-    """Whether the Gram matrix of distinct events is so full that it is best held dense."""
+    """Whether the Gram matrix of distinct events is so full that it is best stored dense."""
     return float((events.lengths.astype(np.float64) ** 2).sum()) > DENSE * events.n_items**2
 
 
@@ -122,7 +122,7 @@ def squares(events: Histories) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class GramMatrix:
-    """The Gram matrix XᵀX, dense or by rows without its diagonal, whichever the data call for."""
+    """The Gram matrix XᵀX: dense, or sparse rows without the diagonal, depending on the data."""
 
     diagonal: Floats
     dense: Floats  # (n, n) or (0, 0)

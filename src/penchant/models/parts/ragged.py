@@ -1,4 +1,4 @@
-"""Ragged arrays turned the other way round."""
+"""Transposes of ragged arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from penchant.core.histories import Floats, Ints, Longs
 
 
 def turned(indptr: Longs, keys: Ints, n_keys: int) -> tuple[Longs, Ints, Longs]:
-    """Of every key its rows, rising, and where in ``keys`` each was."""
+    """The rows of every key, ascending, and the position in ``keys`` of each."""
     from penchant.kernels.ragged import by_item
 
     out = np.zeros(n_keys + 1, np.int64), np.empty(len(keys), np.int32), np.empty(len(keys), np.int64)
@@ -17,6 +17,6 @@ def turned(indptr: Longs, keys: Ints, n_keys: int) -> tuple[Longs, Ints, Longs]:
 
 
 def flipped(indptr: Longs, keys: Ints, values: Floats, n_keys: int) -> tuple[Longs, Ints, Floats]:
-    """The same, with the values instead of their places: a sparse matrix transposed."""
+    """The same with values instead of positions: the transpose of a sparse matrix."""
     out, rows, places = turned(indptr, keys, n_keys)
     return out, rows, values[places]

@@ -1,4 +1,4 @@
-"""What is expected of a rating before anybody's taste is known: the mean, the item's habit and the history's."""
+"""The rating that biases alone predict: the mean, plus the bias of the item and of the history."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SWEEPS = 10  # of fitting items and histories in turn; the change after that is 
 class Baseline:
     """b(u, i) = mean + item_bias[i] + b_u, with b_u = Σ_i (r_ui − mean − item_bias[i]) / (n_u + user_damping).
 
-    b_u is worked out from any history when it is asked about, so that none is stored (Koren 2010, with the histories'
-    part in closed form). An empty history has b_u = 0.
+    b_u is computed from the history at hand, so that none is stored (Koren 2010, with the histories' part in closed
+    form). An empty history has b_u = 0.
     """
 
     item_bias: Floats  # (n_items,)
@@ -53,7 +53,7 @@ class Baseline:
         return (np.bincount(given.rows, weights=off, minlength=len(given)) / per_row).astype(np.float32)
 
     def of(self, given: Histories, items: Histories) -> Floats:
-        """b of the items asked, row by row of ``given``, shape ``(len(items.items),)``."""
+        """b of ``items``, row r for row r of ``given``, ``(len(items.items),)``."""
         expected = self.scale[0] + self.item_bias[items.items] + self.history_bias(given)[items.rows]
         return np.asarray(expected, dtype=np.float32)
 
@@ -64,7 +64,7 @@ class Baseline:
         return rated(given) - self.of(given, given)
 
     def clip(self, ratings: Floats) -> Floats:
-        """Onto the scale of the training ratings."""
+        """Clip to the scale of the training ratings."""
         return np.clip(ratings, self.scale[1], self.scale[2])
 
 
@@ -74,7 +74,7 @@ def rated(events: Histories) -> NDArray[np.float32]:
         if len(events.items) == 0:
             return np.empty(0, np.float32)
         raise DataError(
-            "ratings are needed to predict ratings, the events have " + events.values_are,
-            fix="Give a log with a rating column, or ask for a ranking.",
+            "predicting ratings needs ratings, the events have " + events.values_are,
+            fix="Use a log with a rating column, or a model that ranks.",
         )
     return events.values

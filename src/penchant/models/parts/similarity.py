@@ -1,7 +1,7 @@
-"""What is near: the similarities that item and user neighbourhoods share.
+"""The similarities of item and user neighbourhoods.
 
 Points and queries are sparse vectors over keys. For ``item-knn`` both are items and the keys are training histories;
-for ``user-knn`` points are the stored histories, queries are histories asked about, and the keys are items.
+for ``user-knn`` points are the stored histories, queries are the given histories, and the keys are items.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ PRODUCTS = ("cosine", "asymmetric-cosine", "tf-idf", "bm25", "conditional", "lif
 CORATED = ("pearson", "adjusted-cosine", "euclidean", "msd")
 SIMILARITIES = PRODUCTS + CORATED
 
-K1, B = 1.2, 0.75  # of BM25: how soon a weight saturates, how far length counts against a vector
+K1, B = 1.2, 0.75  # of BM25: how soon a weight saturates, and the penalty on length
 FORMS = {"jaccard": 1, "dice": 2, "pearson": 0, "adjusted-cosine": 1, "euclidean": 2, "msd": 3}
 CENTRED = 4  # the form of the co-rated kernel that is a cosine of values of both signs
-WORDS_AT_ONCE = 8  # what the widest vector unit takes: rows of bits are filled up to it
-MOST_WORDS = 2**23  # of bits that are held, 64 MiB
-SELDOM = 8  # bits are made when it pays for about one query in so many
-BLOCK_PAIRS = 2**22  # neighbours that one thread may find before they are copied out
+WORDS_AT_ONCE = 8  # the widest vector unit; rows of bits are padded to it
+MOST_WORDS = 2**23  # of bits in memory, 64 MiB
+SELDOM = 8  # bits are made where they pay off for about one query in so many
+BLOCK_PAIRS = 2**22  # neighbours found by one thread before they are copied
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class Measure:
 
 @dataclass(frozen=True, eq=False)
 class Keys:
-    """What the training vectors say about the keys and their own sizes; queries are weighed with it."""
+    """Statistics of the training vectors by key, and of their sizes; queries are weighted with them."""
 
     counts: Longs  # (n_keys,) points that have the key
     means: Floats  # (n_keys,) mean value, used by the adjusted cosine
@@ -102,7 +102,7 @@ class Keys:
 
 
 def weigh(measure: Measure, vectors: Vectors, keys: Keys) -> tuple[Floats, Floats]:
-    """The values of vectors as the similarity sees them, and the size of each that its formula divides by."""
+    """The values of vectors as the similarity uses them, and the size of each by which its formula divides."""
     name, x = measure.similarity, vectors.values
     if name in ("jaccard", "dice", "conditional", "lift"):
         return np.ones(len(x), np.float32), np.maximum(vectors.lengths, 1).astype(np.float32)
@@ -122,7 +122,7 @@ def weigh(measure: Measure, vectors: Vectors, keys: Keys) -> tuple[Floats, Float
 
 
 def exponents(measure: Measure) -> tuple[float, float]:
-    """How far the size of the query and that of the point divide a similarity."""
+    """The exponents of the query's and the point's size, by which a similarity is divided."""
     b, c = measure.query_exponent, measure.point_exponent
     named = {"asymmetric-cosine": (b, 1 - b), "conditional": (1.0, 0.0), "lift": (1.0, 1.0), "bm25": (0.0, 0.0)}
     return (-1.0, -1.0) if measure.similarity in ("jaccard", "dice") else named.get(measure.similarity, (b, c))
@@ -130,7 +130,7 @@ def exponents(measure: Measure) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The neighbours of the queries ``[lo, hi)``, those of one query after the other."""
+    """The neighbours of the queries ``[lo, hi)``, query by query."""
 
     lo: int
     hi: int
@@ -141,12 +141,12 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Points by key, weighed: what queries are held against."""
+    """Weighted points by key, with which queries are compared."""
 
     measure: Measure
     keys: Keys
     by_key: Vectors  # row: key; keys: points
-    factors: Floats  # (points,) what the size of each multiplies a similarity with; of jaccard and dice the size itself
+    factors: Floats  # (points,) the factor from the size of each; for jaccard and dice the size itself
     unit: bool  # all values are one
 
     @classmethod
@@ -160,15 +160,15 @@ class Index:
         return cls(measure, keys, by_key, factor, bool((x == 1).all()))
 
     def _asked(self, queries: Vectors) -> tuple[Floats, Floats]:
-        """The values of queries as the similarity sees them, and what the size of each multiplies it with."""
+        """The values of queries as the similarity uses them, and the factor from the size of each."""
         x, sizes = weigh(self.measure, queries, self.keys)
         factor = sizes.astype(np.float64) ** -exponents(self.measure)[0]
         factor = factor * len(self.keys.counts) if self.measure.similarity == "lift" else factor
         return x, factor.astype(np.float32)
 
     def _bits(self, asked: int) -> NDArray[np.uint64]:
-        """Which keys every point has, a bit each, or nothing where points are so many, or have so few of the keys, that
-        going through them one by one is faster."""
+        """The keys of every point as bits; empty where there are so many points, or so few keys in each, that visiting
+        them one by one is faster."""
         from penchant.kernels.nearest import PAIR, set_bits
 
         n_keys, n = len(self.by_key), len(self.factors)
@@ -192,12 +192,11 @@ class Index:
         threads: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Found]:
-        """Of each query the ``k`` nearest points (0: all that it reaches), the best first or by rising name; block by
-        block of queries.
+        """The ``k`` nearest points of each query, best first or by ascending name, in blocks of queries.
 
-        ``order`` says which rows of ``queries`` to ask, and in which order; ``myself`` is the
-        point that each is, which cannot be its neighbour (-1: none). ``names`` (points,) is what points are called in
-        the result.
+        With ``k`` None, all that the query reaches. ``order`` selects and orders the rows of ``queries``. ``myself`` is
+        the point that equals each query and cannot be its neighbour (-1: none). ``names`` ``(points,)`` are the names
+        of points in the result.
         """
         from penchant.kernels.corated import corated_scores
         from penchant.kernels.nearest import best_of, nearest_by_product
@@ -211,10 +210,10 @@ class Index:
         myself = np.empty(0, np.int32) if myself is None else myself
         names = np.arange(n_points, dtype=np.int32) if names is None else names
         by_key = self.by_key
-        bound = np.full(len(order), k)  # of points that have to be held for a query
+        bound = np.full(len(order), k)  # points to hold for a query
         if m.corated:
             reach = np.concatenate([[0], np.cumsum(by_key.lengths[queries.keys])])
-            bound = np.minimum(reach[stops] - reach[starts], n_points)  # all that it meets
+            bound = np.minimum(reach[stops] - reach[starts], n_points)  # all that share a key
         plain = self.unit and bool((x == 1).all())
         q_values, k_values = (np.empty(0, np.float32),) * 2 if plain else (x, by_key.values)
         k_bits = self._bits(len(order)) if plain else np.zeros((0, 0), np.uint64)

@@ -1,4 +1,4 @@
-"""The directions in which histories vary most, found by multiplying with the data alone."""
+"""The directions in which histories vary most, computed by products with the data alone."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from penchant.core.run import Run
 from penchant.models.parts.ragged import flipped
 from penchant.models.parts.weights import times_dense
 
-EXTRA = 16  # directions carried beyond those kept: they take the error of the last ones
+EXTRA = 16  # more directions than are kept: they absorb the error of the last ones
 
 
 def leading(
     events: Histories, values: Floats, factors: int, *, passes: int, run: Run, stage: str
 ) -> tuple[Floats, Floats]:
-    """The largest eigenvalues of XᵀX and their vectors, ``(f,)`` falling and ``(n_items, f)``, f ≤ ``factors``.
+    """The largest eigenvalues of XᵀX and their vectors, ``(f,)`` descending and ``(n_items, f)``, f ≤ ``factors``.
 
     X holds ``values`` (events,). Subspace iteration from a random start (Halko, Martinsson and Tropp, "Finding
     structure with randomness", 2011): ``passes`` products with XᵀX, then the exact decomposition inside the subspace.

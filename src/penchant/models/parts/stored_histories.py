@@ -1,4 +1,4 @@
-"""Training histories kept without names, for models that ask the most similar ones."""
+"""Training histories stored without names, for models that use the most similar ones."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ KINDS: tuple[ValuesAre, ...] = ("none", "weight", "rating")
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class StoredHistories:
     """Histories as arrays that can be saved: items, values and which events were liked; no times, no ids."""
 
     indptr: Longs  # (rows + 1,)
     items: Ints
     values: Floats | None
     liked: Bools | None
-    kind: int  # of the values, a position in ``KINDS``
+    kind: int  # of the values, an index into ``KINDS``
 
     @classmethod
     def of(cls, train: Histories) -> Self:
-        """Each item once a history."""
+        """With each item once per history."""
         once = train.distinct()
         values = once.weights() if once.values_are == "weight" else once.values  # as they count, so no curve is kept
         return cls(once.indptr, once.items, values, once.liked, KINDS.index(once.values_are))
 
     def histories(self, n_items: int) -> Histories:
-        """As histories again, checked: indexes come from a file perhaps."""
+        """As histories again, checked, because the indexes may come from a file."""
         return Histories(self.indptr, self.items, n_items, self.values, KINDS[self.kind], liked=self.liked)
 
 
@@ -46,14 +46,14 @@ class Side:
 
     @classmethod
     def of(cls, measure: Measure, events: Histories, values: Floats) -> Self:
-        """Costs one pass over the events and a sort of the rows."""
+        """Takes one pass over the events and a sort of the rows."""
         index = Index.of(measure, Vectors(events.indptr, events.items, values), events.n_items)
         hashes = content(events)
         by_hash = np.argsort(hashes, kind="stable")
         return cls(events, index, hashes[by_hash], by_hash)
 
     def twins(self, given: Histories) -> Ints:
-        """For every history the first stored one with exactly its items and values, -1 where there is none."""
+        """For every history the first stored one with exactly the same items and values; -1 where there is none."""
         found = np.full(len(given), -1, dtype=np.int32)
         hashes = content(given)
         first = np.searchsorted(self.hashes, hashes)
@@ -69,7 +69,7 @@ class Side:
 
 
 def content(histories: Histories) -> Longs:
-    """A hash of each row's items, whatever their order, shape ``(rows,)``."""
+    """A hash of each row's items that ignores their order, ``(rows,)``."""
     mixed = (histories.items.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(32)

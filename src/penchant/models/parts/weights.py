@@ -44,8 +44,8 @@ class Weights:
         return out
 
     def _entries(self, rows: Ints) -> tuple[Longs, Longs]:
-        """Where the entries of these rows stand, one row after another, and how many each has."""
-        assert self.indptr is not None  # the callers looked
+        """The positions of the entries of these rows, row by row, and how many each row has."""
+        assert self.indptr is not None  # checked by the callers
         start = self.indptr[rows]
         count = self.indptr[rows + 1] - start
         return np.arange(count.sum()) + np.repeat(start - np.cumsum(count) + count, count), count
@@ -53,20 +53,20 @@ class Weights:
     def apply(self, given: Histories, coefficients: Floats, *, threads: int = 1) -> Floats:
         """``(rows, n)``: for every row the coefficient-weighted sum of the operator rows of its items.
 
-        Few rows take a NumPy path that needs no compiler and adds in the same order; a low-rank part is multiplied for
-        all rows at once, so that there the rows beside a row may show in its last bits.
+        A single row takes a NumPy path that needs no compiler and adds in the same order. A low-rank part is multiplied
+        for all rows at once, so there the last bits of a row may depend on the other rows.
         """
         out = np.zeros((len(given), given.n_items), dtype=np.float32)
         if self.indptr is not None and self.indices is not None and self.data is not None:
             if len(given) == 1:
                 at, count = self._entries(given.items)
-                np.add.at(out[0], self.indices[at], np.repeat(coefficients, count) * self.data[at])  # one after another
+                np.add.at(out[0], self.indices[at], np.repeat(coefficients, count) * self.data[at])  # in order
             else:
                 self._apply_sparse(given, coefficients, out, threads)
         if self.dense is not None and len(given.items):
             if len(given) == 1:
                 out[0] += coefficients @ self.dense[given.items]
-            else:  # row by row it would be copied together first, which takes longer than the sums
+            else:  # indexing would copy the rows, which takes longer than the sums
                 out += times_dense((given.indptr, given.items, coefficients), self.dense, threads)
         if self.left is not None and self.right is not None and len(given.items):
             if len(given) == 1:
