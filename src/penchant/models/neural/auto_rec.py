@@ -1,4 +1,4 @@
-"""AutoRec: a history's ratings through a narrow layer, and out again as a rating of every item."""
+"""AutoRec: an autoencoder from a history's ratings to a rating of every item."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 class AutoRec(SetModel, RatingModel):
     """rating(i) = mean + h·o_i + b_i, h = σ-like layer over the history's ratings above the mean, Σ (r_j − mean) w_j.
 
-    loss = mean of (rating − predicted)² over events, part of which ``dropout`` hides from the input.
+    loss = mean of (rating − predicted)² over events; ``dropout`` hides part of them from the input.
 
-    Sedhain, Menon, Sanner and Xie 2015, the variant that reads a person's ratings, since that answers for anybody. What
-    differs: tanh, the sum is over √(events rated), and inputs are dropped so that it predicts rather than copies.
+    Sedhain, Menon, Sanner and Xie 2015, the variant over a person's ratings, because that answers for new people. What
+    differs: tanh, the sum is divided by √(events rated), and inputs are dropped so that the model predicts instead of
+    copying.
 
-    Cost a pass: O(events · factors). An empty history is expected to rate as the item's bias says. Raises ``DataError``
+    Cost a pass: O(events · factors). An empty history gets the mean and the item's bias. Raises ``DataError``
     when values are not ratings.
     """
 
@@ -70,7 +71,7 @@ class AutoRec(SetModel, RatingModel):
         found = super().encoder_inputs(given, table)
         longest = int(given.lengths.max())
         above = np.zeros((len(given), longest), dtype=np.float32)
-        if given.values is not None:  # the exporter asks with histories that have none
+        if given.values is not None:  # the exporter uses histories without values
             above[np.arange(longest) < given.lengths[:, None]] = given.values - self.scale[0]
         return {"vectors": found["vectors"] * above[:, :, None], "lengths": given.lengths}
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class GRU4Rec(NextItemModel):
     """score(i) = state·v_i + b_i, state_t = GRU(state_{t−1}, v of event t).
 
-    Hidasi, Karatzoglou, Baltrunas and Tikk 2016, with the losses of this package in place of theirs and one table of
+    Hidasi, Karatzoglou, Baltrunas and Tikk 2016, with the losses of this package instead of theirs, and one table of
     item vectors for input and output (their later "constrained embedding"). What differs: all histories of a step
-    run side by side, the longest first, and leave when they end, so that no step computes a place without an event.
+    run side by side, the longest first, and leave when they end, so that no step computes positions without an event.
 
-    Cost a pass: O(events · (n_items · factors + factors²)), the steps in time one after the other. An empty history
+    Cost a pass: O(events · (n_items · factors + factors²)), the time steps one after the other. An empty history
     scores zero everywhere. Raises ``MissingExtraError`` without torch and ``TrainingError`` when the loss is no longer
     a number.
     """
@@ -74,8 +74,8 @@ class GRU4Rec(NextItemModel):
 
 
 def side_by_side(passages: Passages) -> tuple[Longs, Longs]:
-    """Where each event stands when all first events come first, then all second ones, …, the longest passage leading;
-    and how many passages have a first event, a second, …"""
+    """The index of each event when all first events come first, then all second ones, and so on, longest passage first;
+    and the number of passages with a first event, a second, and so on."""
     lengths = passages.lengths
     place_of = np.empty(len(lengths), dtype=np.int64)
     place_of[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths))

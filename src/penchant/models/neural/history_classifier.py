@@ -1,4 +1,4 @@
-"""The textbook network over given classes: what kind of thing comes next."""
+"""The textbook network over classes of items: the kind of item that comes next."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class HistoryClassifier(DenseModel):
     """P(class of what comes next) = softmax(h·O + b), h as in ``history-mlp``; classes are values of an attribute.
 
-    score(i) = Σ_c P(c) · n_i / Σ_{j in c} n_j over the classes of i, n the training counts: the likeliest classes,
-    each in its own order of popularity. ``classify`` gives the probabilities themselves, ``classes`` their names. An
-    item of several classes is a target shared evenly among them; one of none is not trained on.
+    score(i) = Σ_c P(c) · n_i / Σ_{j in c} n_j over the classes of i, n the training counts: the most likely classes,
+    each in order of popularity. ``classify`` gives the probabilities themselves, ``classes`` their names. An
+    item of several classes is divided evenly among them; one without a class is not a target.
 
     Cost a pass: O(events · mean events in the window · factors · hidden). An empty history scores zero everywhere.
-    Raises ``DataError`` when the catalogue has no attribute of at least two classes, or not the one that is named.
+    Raises ``DataError`` when the catalogue has no attribute of at least two classes, or not the named one.
     """
 
     name: ClassVar[str] = "history-classifier"
@@ -41,7 +41,7 @@ class HistoryClassifier(DenseModel):
     )  # fmt: skip
 
     _belongs: Any = field(init=False, default=None, repr=False, compare=False)  # (n_items, classes), while training
-    class_names: NDArray[np.uint8] = learned()  # the names, UTF-8, a line each
+    class_names: NDArray[np.uint8] = learned()  # the names, UTF-8, one per line
 
     @property
     def needs_features(self) -> bool:
@@ -91,9 +91,9 @@ class HistoryClassifier(DenseModel):
 
 
 def members(features: ItemFeatures, attribute: str | None, who: str) -> tuple[list[str], Floats]:
-    """The values of an attribute, and how much of each item belongs to each: ``(n_items, values)``, rows of sum 1 or 0.
+    """The values of an attribute, and the share of each item in each: ``(n_items, values)``, rows sum to 1 or 0.
 
-    Of a number the values are classes as they stand, the highest first.
+    The values of a numeric attribute are classes themselves, highest first.
     """
     heads = [name.partition("=")[0] if "=" in name else "" for name in features.names]
     found = attribute or next((head for head in heads if head and heads.count(head) > 1), "")

@@ -1,4 +1,4 @@
-"""The textbook network: the last items, embedded and laid side by side, through dense layers to the next item."""
+"""The textbook network: the embedded last items, concatenated, through dense layers to the next item."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from penchant.models.neural.training.trainable import Arrays
 class HistoryMLP(DenseModel, NextItemModel):
     """score(i) = h·o_i + b_i, h = the last ReLU layer over the embedded last ``window`` items, newest first.
 
-    The retrieval network of Covington, Adams and Sargin 2016 with the places kept apart instead of averaged: embedding,
-    flatten, dense layers with ReLU, softmax over the items. What differs: places before the first event stay zero and
-    are not computed in training; every event of a history is a target, once a pass.
+    The retrieval network of Covington, Adams and Sargin 2016 with positions kept apart instead of averaged: embedding,
+    flatten, dense layers with ReLU, softmax over the items. What differs: positions before the first event stay zero
+    and are not computed in training; every event of a history is a target once per pass.
 
     Cost a pass: O(events · (n_items · hidden + mean events in the window · factors · hidden)); item_vectors are
     ``hidden`` long. An empty history scores zero everywhere. Raises ``MissingExtraError`` without torch and

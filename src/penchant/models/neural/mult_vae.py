@@ -1,4 +1,4 @@
-"""Mult-VAE: a history as a noisy bag, squeezed through a few factors and spread over all items again."""
+"""Mult-VAE: a variational autoencoder from the set of a history to all items."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ class MultVAE(PreciseModel, SetModel):
     loss = −Σ_{i in the history} w_i log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
 
     summed over the histories of a step and divided by their events. With a ``temperature`` score(i) = cos(h, o_i) over
-    it + b_i, so that no item wins by the length of its vector alone.
+    it + b_i, so that the length of an item's vector does not matter.
 
-    Liang, Krishnan, Hoffman and Jebara 2018. ``dropout`` takes items out of the bag that the encoder reads, which is
-    normed to length one; ``factors`` is the length of z. beta rises over ``anneal`` passes. w_i is 1 for an item that
-    was taken out and ``kept`` for one that the encoder has read: below 1 the loss asks for what has to be guessed and
-    not for a copy of the input, the emphasised denoising of Vincent et al. 2010 and Steck 2020 (EDLAE). With
-    ``rivals="others"`` the softmax of an item is taken over itself and what the history does not hold: the items of a
-    long history do not push each other down, and nothing is spent on items that are never shown again. ``balance`` lets
-    long histories count less than their length. With ``decoder="linear"`` h is z itself: the paper too found no gain in
-    deeper networks. What differs from it, besides what these options do: the first layer is a sum of the rows of the
-    items that are there, so the cost of reading a history is its length.
+    Liang, Krishnan, Hoffman and Jebara 2018. ``dropout`` removes items from the set that the encoder reads, which is
+    normalised to length one; ``factors`` is the length of z. beta rises over ``anneal`` passes. w_i is 1 for a removed
+    item and ``kept`` for one that the encoder reads: below 1 the loss rewards predicting over copying the input, the
+    emphasised denoising of Vincent et al. 2010 and Steck 2020 (EDLAE). With ``rivals="others"`` the softmax of an item
+    is taken over itself and the items outside the history, so that the items of a long history do not compete with each
+    other. ``balance`` reduces the weight of long histories. With ``decoder="linear"`` h is z itself; the paper found no
+    gain in deeper networks either. What else differs: the first layer is a sum of the rows of the items in the history,
+    so the cost of reading a history is its length.
 
     Cost a pass: O(histories · n_items · hidden); ``batch`` is events on average; scores are held in chunks, never
     histories × n_items. item_vectors are ``hidden`` long, with a linear decoder ``factors``. An empty history scores
@@ -51,29 +50,34 @@ class MultVAE(PreciseModel, SetModel):
     beta: float = hyper(0.2, "weight of the divergence", ge=0, space=Space(0, 1), other=1.0)
     anneal: float = hyper(10.0, "passes over which beta rises", ge=0, space=Space(0, 40), other=0.0)
     kept: float = hyper(
-        1.0, "weight in the loss of items that the encoder has read", ge=0, le=1, space=Space(0.1, 1), other=0.2
+        1.0, "weight in the loss of items that the encoder reads", ge=0, le=1, space=Space(0.1, 1), other=0.2
     )
     rivals: str = hyper(
         "all",
-        "what an item's share is taken among; others: itself and what the history does not hold",
+        "the items of the softmax; others: the item itself and those outside the history",
         choices=("all", "others"),
         other="others",
     )
     balance: float = hyper(
-        0.0, "a history of n events counts n^-balance times as much", ge=0, le=1, space=Space(0, 0.5), other=0.3
+        0.0,
+        "the weight of a history of n events is multiplied by n^-balance",
+        ge=0,
+        le=1,
+        space=Space(0, 0.5),
+        other=0.3,
     )
     temperature: float | None = hyper(
         None, "scores are cosines divided by this, + b; none: plain products", number=float, gt=0, optional=True,
         was={0: None}, space=Space(0.05, 0.3, log=True), other=0.2,
     )  # fmt: skip
     decoder: str = hyper(
-        "layer", "what stands between z and the scores; linear: nothing", choices=("layer", "linear"), other="linear"
+        "layer", "the decoder between z and the scores; linear: none", choices=("layer", "linear"), other="linear"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.kept or self.dropout):
-            raise ParameterError("mult-vae: with kept=0 and dropout=0 no item is left to learn from: raise one of them")
+            raise ParameterError("mult-vae: kept=0 and dropout=0 leave no item to learn from: increase one of them")
 
     def start_weights(self, rng: np.random.Generator) -> Arrays:
         h, z, n = self.hidden, self.factors, self.n_items
@@ -102,7 +106,7 @@ class MultVAE(PreciseModel, SetModel):
         bag = self._batch_of(step, device)
         read, raised = keep_mask(len(bag.items), self.dropout)
         read = read.to(device)
-        seen = read.nonzero()[:, 0]  # the others would be read only to be multiplied by nothing
+        seen = read.nonzero()[:, 0]  # the others would be multiplied by zero
         rows = bag.rows[seen]
         x = segment_sum(weights["inputs"], rows, bag.items[seen], (raised / bag.lengths.sqrt())[rows], len(bag.lengths))
         short = self._short(device)
@@ -128,13 +132,13 @@ class MultVAE(PreciseModel, SetModel):
         return self._decode(weights, self._latent(weights, pooled(inputs, 0.5), short=False)[0], short=False)
 
     def _latent(self, weights: Tensors, x: Tensor, short: bool) -> tuple[Tensor, Tensor]:
-        """Mean of z, and the log of its variance."""
+        """The mean of z, and the log of its variance."""
         x = (x + weights["inputs.b"]).tanh()
         mean, spread = dense(x, weights["latent"], weights["latent.b"], short).split(self.factors, 1)
         return mean, spread
 
     def _decode(self, weights: Tensors, z: Tensor, short: bool) -> Tensor:
-        """What the item vectors are multiplied by."""
+        """The vectors that item vectors are multiplied by."""
         import torch.nn.functional as F
 
         h = z if self.decoder == "linear" else dense(z, weights["out"], weights["out.b"], short).tanh()

@@ -1,4 +1,4 @@
-"""NeuMF: a product of factors and a small network over both sides, added up."""
+"""NeuMF: a product of factors plus a small network over both sides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from penchant.models.neural.training.trainable import Arrays, Tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-CELLS = 2**22  # hidden numbers of pairs worked out at once
+CELLS = 2**22  # hidden numbers of pairs computed at once
 SIDES = ("gmf", "mlp")
 
 
@@ -25,11 +25,11 @@ class NeuMF(SetModel):
     """score(i) = Σ_f p_f g_if + w·ReLU(ReLU(A q + V m_i + b) W + c) + b_i, p and q the mean vectors of the history.
 
     He et al. 2017, with GMF and MLP parts as there; the user's own embedding is replaced by the pooled history, so that
-    it answers for anybody, and each training event is left out of its own history. ``loss``: binary cross-entropy with
-    ``negatives`` sampled items an event, as in the paper, or BPR against them. What differs: the parts are trained
-    together from the start.
+    it answers for new people, and each training event is left out of its own history. ``loss``: binary cross-entropy
+    with ``negatives`` sampled items an event, as in the paper, or BPR against them. What differs: both parts are
+    trained together from the start.
 
-    Cost a pass: O(events · negatives · factors²); an answer works the network out for every item, n_items · hidden²/2
+    Cost a pass: O(events · negatives · factors²); an answer evaluates the network for every item, n_items · hidden²/2
     products a history, in NumPy. An empty history scores zero everywhere. Raises ``MissingExtraError`` without torch
     and ``TrainingError`` when the loss is no longer a number.
     """

@@ -1,4 +1,4 @@
-"""SASRec: a transformer that reads a history from left to right and says after every event what comes next."""
+"""SASRec: a causal transformer over a history that predicts the next item after every event."""
 
 from __future__ import annotations
 
@@ -22,50 +22,50 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BUCKETS = 32  # of the time between two events: unknown, then powers of two seconds up to 34 years
-FAR = -1e9  # a logit nobody looks at
+FAR = -1e9  # the logit of a masked position
 
 
 @dataclass(kw_only=True)
 class SASRec(NextItemModel, ItemFeatureModel):
     """score(i) = state(last event)·v_i, the states from a stack of causal self-attention blocks over the items' own v.
 
-    Kang and McAuley 2018 (SASRec), trained with a softmax over all items or a sampled one (Klenitskiy and Vasilev
-    2023; Petrov and Macdonald 2023), which is what makes it strong. ``block`` says what stands around attention and
-    feed-forward layer: ``post`` normalises their sum with the input, ``pre`` their input, ``ligr`` gates what they add
-    (Borisyuk et al. 2024, LiGR; SwiGLU inside). What differs: one pass trains every event once, passages of nearly the
-    same length side by side. ``order`` says how order is seen: ``start`` adds a learned vector for the place, counted
-    from the start of the window; ``distance`` adds to each attention logit a learned number for the events between
-    the two. Where events have times, ``times`` adds one for the power of two of the seconds between them. With a
-    ``temperature`` the score is the cosine over it, so that no item wins by the length of its vector alone. With
-    ``attributes`` an item's v is its own vector + the mean of those of its attributes (+ a projection of its vector in
-    the catalogue), where it is read and where it is scored, as in Hidasi et al. 2016 (feature-rich sessions) and Zhang
-    et al. 2019 (FDSA), but in one network: items that share a brand or a category learn from each other, and
-    ``extend`` gives new items vectors without training.
+    Kang and McAuley 2018 (SASRec), trained with a softmax over all items or a sampled one (Klenitskiy and Vasilev 2023;
+    Petrov and Macdonald 2023), which makes it strong. ``block`` is the wiring of attention and feed-forward layers:
+    ``post`` normalises their sum with the input, ``pre`` their input, ``ligr`` gates what they add (Borisyuk et al.
+    2024, LiGR; SwiGLU inside). What differs: one pass trains every event once, in blocks of passages of nearly the same
+    length. ``order`` is how order enters: ``start`` adds a learned vector for the position, counted from the start of
+    the window; ``distance`` adds to each attention logit a learned number for the number of events between the two.
+    Where events have times, ``times`` adds one for the power of two of the seconds between them. With a ``temperature``
+    the score is the cosine over it, so that the length of an item's vector does not matter. With ``attributes`` an
+    item's v is its own vector + the mean of those of its attributes (+ a projection of its vector in the catalogue),
+    where it is read and where it is scored, as in Hidasi et al. 2016 (feature-rich sessions) and Zhang et al. 2019
+    (FDSA), but in one network: items that share a brand or a category learn from each other, and ``extend`` gives new
+    items vectors without training.
 
     Cost a pass: O(events · (n_items · factors + factors² · layers)) with the full softmax; with a sampled one
-    ``negatives`` stands in place of n_items. An empty history scores zero everywhere. Raises ``MissingExtraError``
-    without torch, ``TrainingError`` when the loss is no longer a number, and ``DataError`` when ``attributes`` are
-    asked for without a catalogue.
+    ``negatives`` replaces n_items. An empty history scores zero everywhere. Raises ``MissingExtraError``
+    without torch, ``TrainingError`` when the loss is no longer a number, and ``DataError`` for ``attributes`` without a
+    catalogue.
     """
 
     name: ClassVar[str] = "sasrec"
 
     layers: int = hyper(2, "blocks", ge=1, space=Space(1, 3), other=1)
-    heads: int = hyper(2, "heads of attention; they share the factors", ge=1, space=Space(choices=(1, 2, 4)), other=1)
+    heads: int = hyper(2, "heads of attention, which divide the factors", ge=1, space=Space(choices=(1, 2, 4)), other=1)
     inner: float = hyper(4.0, "width of the feed-forward layer, in factors", gt=0, space=Space(1, 4), other=1.0)
-    block: str = hyper("pre", "where norms and gates stand", choices=("post", "pre", "ligr"), other="ligr")
-    order: str = hyper("distance", "how order is seen", choices=("start", "distance"), other="start")
+    block: str = hyper("pre", "where norms and gates are placed", choices=("post", "pre", "ligr"), other="ligr")
+    order: str = hyper("distance", "how the order of events enters", choices=("start", "distance"), other="start")
     temperature: float | None = hyper(
         None, "scores are cosines divided by this; none: plain products", number=float, gt=0, optional=True,
         was={0: None}, space=Space(0.03, 0.2, log=True), other=0.1,
     )  # fmt: skip
-    times: bool = hyper(True, "look at the times between events, where there are any", other=False)
-    attributes: bool = hyper(False, "know items by what the catalogue says of them, too", other=True)
+    times: bool = hyper(True, "use the times between events, where there are any", other=False)
+    attributes: bool = hyper(False, "use item features from the catalogue, too", other=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.factors % self.heads:
-            raise ParameterError(f"sasrec: {self.heads} heads cannot share {self.factors} factors evenly")
+            raise ParameterError(f"sasrec: {self.heads} heads cannot divide {self.factors} factors evenly")
 
     @property
     def reads_times(self) -> bool:
@@ -142,10 +142,10 @@ class SASRec(NextItemModel, ItemFeatureModel):
         return (unit(table), None, table) if self.temperature else (table, None, None)
 
     def extend(self, features: ItemFeatures) -> None:
-        """Know new items by their attributes; raises ``ParameterError`` for a model that was trained without them."""
+        """Add new items by their attributes; raises ``ParameterError`` for a model that was trained without them."""
         self._check_fitted()
         if not self.attributes:
-            raise ParameterError("sasrec knows items by behaviour alone: train it with attributes=true")
+            raise ParameterError("this sasrec uses no item features: train it with attributes=true")
         super().extend(features)
 
     def _add_items(self, gained: Floats) -> None:
@@ -166,12 +166,12 @@ class SASRec(NextItemModel, ItemFeatureModel):
         self,
         w: Tensors,
         x: Tensor,  # (places, factors)
-        shapes: list[tuple[int, int]],  # rows and length of the blocks that the places are
+        shapes: list[tuple[int, int]],  # rows and length of the blocks of positions
         places: Tensor | None,  # (places, factors)
         ages: Tensor | None,  # (places,)
         dropout: float,
     ) -> Tensor:
-        """States ``(places, factors)``; whatever stands after a row's last event is looked at by nothing before it."""
+        """States ``(places, factors)``; positions after a row's last event do not affect earlier ones."""
         import torch
         import torch.nn.functional as F
 
@@ -221,7 +221,7 @@ class SASRec(NextItemModel, ItemFeatureModel):
         return F.normalize(x, dim=1) / self.temperature if self.temperature else x
 
     def _bias(self, w: Tensors, rows: int, length: int, ages: Tensor | None) -> Tensor:
-        """What is added to the logits of a block, ``(rows or 1, heads or 1, from, to)``."""
+        """The term added to the logits of a block, ``(rows or 1, heads or 1, from, to)``."""
         import torch
         import torch.nn.functional as F
 
@@ -234,7 +234,7 @@ class SASRec(NextItemModel, ItemFeatureModel):
 
 
 def _between(ages: Tensor, table: Tensor) -> Tensor:
-    """What the time between two events adds to their logit, ``(rows, heads, from, to)``."""
+    """The term that the time between two events adds to their logit, ``(rows, heads, from, to)``."""
     import torch
 
     gap = (ages[:, :, None] - ages[:, None, :]).abs()

@@ -1,4 +1,4 @@
-"""Two towers: one for items, out of what they are and who had them; one for histories, out of their items."""
+"""Two towers: one for items, from their features and histories; one for histories, from their items."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 class TwoTower(SetModel, RetrievalModel, ItemFeatureModel):
     """score(i) = u·v_i, v_i = e_i + mean w_a of i's attributes + V x_i, u = dense ReLU layers over a history's mean v.
 
-    Yi et al. 2019, trained on each event with the others of its history as the user. ``cold`` is the share of items
-    whose own e_i is left out of a step, which teaches attributes and vectors to stand alone: ``extend`` then gives
-    items that nobody has had their vectors, without training. What differs: the item tower is linear in what the
-    catalogue says, so an item's vector can be worked out without torch.
+    Yi et al. 2019, trained on each event, with the other events of its history as the user. ``cold`` is the share of
+    items whose own e_i is left out of a step, so that attributes and vectors learn to work alone: ``extend`` then gives
+    vectors to new items without training. What differs: the item tower is linear in the features, so an item's vector
+    can be computed without torch.
 
-    Cost a pass: O(events · n_items · factors) with the full softmax; with a sampled one ``negatives`` stands in place
-    of n_items. An empty history scores zero everywhere. Raises ``DataError`` without a catalogue.
+    Cost a pass: O(events · n_items · factors) with the full softmax; with a sampled one ``negatives``
+    replaces n_items. An empty history scores zero everywhere. Raises ``DataError`` without a catalogue.
     """
 
     name: ClassVar[str] = "two-tower"
 
     hidden: int = hyper(128, "width of the dense layer of the history tower", ge=1, space=Space(64, 256), other=7)
-    cold: float = hyper(0.2, "share of items that a step knows by their features alone", ge=0, le=1, other=0.9)
+    cold: float = hyper(0.2, "share of items of which a step uses the features alone", ge=0, le=1, other=0.9)
 
     @property
     def needs_features(self) -> bool:
@@ -61,7 +61,7 @@ class TwoTower(SetModel, RetrievalModel, ItemFeatureModel):
         x = F.embedding(bag.items, table)
         total = x.new_zeros(len(step), self.factors).index_add(0, bag.rows, x)
         others = bag.lengths[bag.rows] - 1
-        use = torch.nonzero(others > 0)[:, 0]  # a history of one event has no others to speak for it
+        use = torch.nonzero(others > 0)[:, 0]  # a history of one event has no other events
         if len(use) == 0:
             return table.sum() * 0, len(bag.items)
         context = (total[bag.rows] - x)[use] / others[use, None]

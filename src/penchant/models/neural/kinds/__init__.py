@@ -1,1 +1,1 @@
-"""What a neural model can be: over the set of a history or over its order, with item features or without."""
+"""Kinds of neural models: over the set of a history or over its order, with or without item features."""

@@ -1,4 +1,4 @@
-"""What every neural model is: named weights, a loss of steps, and an encoder that turns a history into a vector."""
+"""The base of all neural models: named weights, a loss of steps, and an encoder from a history to a vector."""
 
 from __future__ import annotations
 
@@ -24,37 +24,39 @@ if TYPE_CHECKING:
 
     from penchant.core.split import Split
 
-CELLS = 2**22  # numbers of history vectors handed to the encoder at once: 16 MiB
+CELLS = 2**22  # numbers in the history vectors that the encoder gets at once: 16 MiB
 
 
 @dataclass(kw_only=True)
 class NeuralModel(VectorModel, Iterative):
-    """Tensors learned by gradient steps; score = encoder(vectors of the history) @ item_vectors.T (+ item_bias)."""
+    """Weights learned by gradient steps; score = encoder(vectors of the history) @ item_vectors.T (+ item_bias)."""
 
     uses_device: ClassVar[bool] = True
     assets_needed: ClassVar[tuple[str, ...]] = (ENCODER,)
 
     factors: int = hyper(64, "length of the item vectors", ge=1, space=Space(32, 128, log=True), other=6)
     dropout: float = hyper(
-        0.2, "share of activations left out while training", ge=0, le=0.99, space=Space(0, 0.6), other=0.5
+        0.2, "share of activations dropped in training", ge=0, le=0.99, space=Space(0, 0.6), other=0.5
     )
     epochs: int = hyper(100, "passes over the training events, at most", ge=1, other=2)
-    batch: int = hyper(2048, "events a step", ge=1, space=Space(512, 8192, log=True), other=150)
+    batch: int = hyper(2048, "events per step", ge=1, space=Space(512, 8192, log=True), other=150)
     optimiser: str = hyper(
         "adam",
-        "how steps are taken; gd: one a pass, on the gradient of everything",
+        "optimiser; gd: one step per pass, on the full gradient",
         choices=("adam", "adamw", "adagrad", "momentum", "sgd", "gd"),
         other="adagrad",
     )
     rate: float = hyper(1e-3, "learning rate", gt=0, space=Space(3e-4, 1e-2, log=True), other=0.03)
     momentum: float = hyper(
-        0.9, "what is kept of the last step", ge=0, le=0.999, other=0.5, when={"optimiser": "momentum"}
+        0.9, "share of the last step that is kept", ge=0, le=0.999, other=0.5, when={"optimiser": "momentum"}
     )
     reg: float = hyper(0.0, "weight decay", ge=0, space=Space(1e-6, 1e-2, log=True), other=0.01)
     warmup: float = hyper(0.0, "passes over which the learning rate rises", ge=0, other=2.0)
-    decay: str = hyper("none", "how it falls after that", choices=("none", "linear", "cosine"), other="linear")
+    decay: str = hyper(
+        "none", "how the learning rate falls after that", choices=("none", "linear", "cosine"), other="linear"
+    )
     clip: float | None = hyper(
-        5.0, "largest length of a step's gradient; none: any", gt=0, optional=True, was={0: None}, other=0.01
+        5.0, "largest norm of a step's gradient; none: no limit", gt=0, optional=True, was={0: None}, other=0.01
     )
     patience: int | None = hyper(
         10, "passes without a better held-out NDCG@10 before training stops; none: it never stops early", ge=1,
@@ -63,25 +65,25 @@ class NeuralModel(VectorModel, Iterative):
 
     history: list[dict[str, Any]] = field(
         init=False, default_factory=list, repr=False, compare=False
-    )  # a record a pass
-    passes_done: float = field(init=False, default=0.0, repr=False, compare=False)  # passes trained, while training
+    )  # a record per pass
+    passes_done: float = field(init=False, default=0.0, repr=False, compare=False)  # passes so far, while training
     input_vectors: Floats | None = (
         learned()
-    )  # (n_items, width) what the encoder is given of an item; None: item_vectors
+    )  # (n_items, width) the item vectors that the encoder reads; None: item_vectors
 
     # -- what a model writes ----------------------------------------------------------------------------------------
 
     @abstractmethod
     def start_weights(self, rng: np.random.Generator) -> Arrays:
-        """Tensors before the first step, float32."""
+        """Weights before the first step, float32."""
 
     @abstractmethod
     def pass_steps(self, rng: np.random.Generator) -> Sequence[Any]:
-        """One pass over the training events, as what each step is about."""
+        """The steps of one pass over the training events, as arguments of ``step_loss``."""
 
     @abstractmethod
     def step_loss(self, weights: Tensors, step: Any) -> tuple[Tensor, int]:
-        """The mean loss of a step, and over how many events."""
+        """The mean loss of a step, and its number of events."""
 
     @abstractmethod
     def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
@@ -89,13 +91,13 @@ class NeuralModel(VectorModel, Iterative):
 
     @abstractmethod
     def prepare(self, train: Histories) -> int:
-        """Look the training events over; how many there are to learn from in a pass."""
+        """Index the training events; returns how many a pass learns from."""
 
     def release(self) -> None:
-        """Let go of what ``prepare`` keeps."""
+        """Release what ``prepare`` keeps."""
 
     def encoder_inputs(self, given: Histories, table: Floats) -> Arrays:
-        """What the encoder takes, the longest history of the batch deciding the shape; every row has an event.
+        """The inputs of the encoder, shaped by the longest history of the batch; every row has an event.
 
         ``vectors`` (rows, length, width), zeros after a row's last event, and ``lengths`` (rows,).
         """
@@ -105,7 +107,7 @@ class NeuralModel(VectorModel, Iterative):
         return {"vectors": vectors, "lengths": lengths}
 
     def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
-        """item_vectors, item_bias and input_vectors out of the weights."""
+        """item_vectors, item_bias and input_vectors from the weights."""
         return weights["items"], None, None
 
     @property
@@ -136,7 +138,7 @@ class NeuralModel(VectorModel, Iterative):
     def set_tables(self, weights: Arrays) -> None:
         """Set the learned tables."""
         tables = (None if table is None else np.ascontiguousarray(table) for table in self.tables_of(weights))
-        self.item_vectors, self.item_bias, self.input_vectors = tables  # type: ignore[assignment]  # the first is there
+        self.item_vectors, self.item_bias, self.input_vectors = tables  # type: ignore[assignment]  # the first is never None
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
@@ -153,11 +155,11 @@ class NeuralModel(VectorModel, Iterative):
 
     @property
     def vector_width(self) -> int:
-        """How long the encoder's vectors are."""
+        """The length of the encoder's vectors."""
         return int(self.item_vectors.shape[1])
 
     def batches(self, given: Histories, table: Floats) -> list[tuple[NDArray[np.int64], Arrays]]:
-        """Rows with an event, those of similar length together, and what the encoder takes of them."""
+        """Rows with an event, grouped by similar length, and the encoder's inputs for them."""
         given = given.newest(self.encoder_window)
         rows = np.flatnonzero(given.lengths > 0)
         rows = rows[np.argsort(given.lengths[rows], kind="stable")]
@@ -180,16 +182,16 @@ def require_torch(what: str) -> None:
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float) -> Floats:
-    """Normal random numbers, cut at two deviations so that none starts far out."""
+    """Normal random numbers, clipped at two standard deviations."""
     return np.clip(rng.standard_normal(shape, dtype=np.float32), -2, 2) * np.float32(scale)
 
 
 def glorot(rng: np.random.Generator, inward: int, outward: int) -> Floats:
-    """A dense layer's matrix ``(inward, outward)``, uniform after Glorot and Bengio (2010)."""
+    """A dense layer's matrix ``(inward, outward)``, uniform as in Glorot and Bengio (2010)."""
     bound = np.sqrt(6 / (inward + outward))
     return rng.uniform(-bound, bound, (inward, outward)).astype(np.float32)
 
 
 def unit(table: Floats) -> Floats:
-    """Rows at length one; a row of zeros stays."""
+    """Rows scaled to length one; a row of zeros stays."""
     return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12), dtype=np.float32)

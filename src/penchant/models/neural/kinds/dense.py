@@ -1,4 +1,4 @@
-"""The body of the textbook network: the last items, embedded and laid side by side, through dense ReLU layers."""
+"""The body of the textbook network: the embedded last items, concatenated, through dense ReLU layers."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class DenseModel(SequenceModel):
-    """h = ReLU(... ReLU(Σ_a W_a e_{item of age a} + b) ...): what a subclass puts on top of it are its ``items``.
+    """h = ReLU(... ReLU(Σ_a W_a e_{item of age a} + b) ...): a subclass adds the output layer.
 
-    Places before the first event stay zero and are not computed in training, which makes the flattened first layer a
-    sum over the events there are.
+    Positions before the first event stay zero and are not computed in training, so the flattened first layer is a sum
+    over the existing events.
     """
 
     hidden: int = hyper(512, "width of the dense layers", ge=1, space=Space(64, 512, log=True), other=7)
     layers: int = hyper(1, "dense layers", ge=1, space=Space(1, 3), other=2)
 
     def _body(self, rng: np.random.Generator) -> Arrays:
-        """Tensors below the output layer."""
+        """Weights below the output layer."""
         d, h = self.factors, self.hidden
         found: Arrays = {
             "embedding": normal(rng, self.n_items, d, scale=d**-0.5),
@@ -50,7 +50,7 @@ class DenseModel(SequenceModel):
         embedded = F.dropout(F.embedding(items, weights["embedding"]), self.dropout)
         places = passages.places
         x = weights["first.b"].expand(len(items), self.hidden)
-        for back in range(int(places.max(initial=0)) + 1):  # the event ``back`` before, where there is one
+        for back in range(int(places.max(initial=0)) + 1):  # the event ``back`` positions before, if any
             at = torch.from_numpy(np.flatnonzero(places >= back)).to(device)
             x = x.index_add(0, at, embedded[at - back] @ weights["first"][back])
         return self._rest(weights, x, self.dropout)
@@ -70,5 +70,5 @@ class DenseModel(SequenceModel):
 
     def encoder_inputs(self, given: Histories, table: Floats) -> Arrays:
         vectors = np.zeros((len(given), self.window, table.shape[1]), dtype=np.float32)
-        vectors[given.rows, given.ages()] = table[given.items]  # newest first, so a place means an age
+        vectors[given.rows, given.ages()] = table[given.items]  # newest first, so a position is an age
         return {"vectors": vectors}

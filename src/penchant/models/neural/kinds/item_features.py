@@ -1,4 +1,4 @@
-"""What models share that know an item by what it is too: vectors of its attributes, and a projection of its own one."""
+"""Models that also use item features: vectors of attributes, and a projection of the catalogue's vector."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 class ItemFeatureModel(NeuralModel, Extendable):
     """Adds to an item's own vector: the mean of w_a over its attributes a, each times its value, and V x_i.
 
-    x_i is the item's vector in the catalogue. An attribute that only one item has would be a second vector of its own
-    and tell nothing of others: it is left out. All this is linear, so the vectors of items that a catalogue gains
-    later are worked out without torch.
+    x_i is the item's vector in the catalogue. An attribute of a single item is left out: it would only be a second
+    vector of that item. All this is linear, so the vectors of items that a catalogue gains later are computed without
+    torch.
     """
 
     attribute_vectors: Floats | None = learned()  # (attributes, factors)
-    attribute_names: NDArray[np.uint8] | None = learned()  # their names, UTF-8, a line each
+    attribute_names: NDArray[np.uint8] | None = learned()  # their names, UTF-8, one per line
     projection: Floats | None = learned()  # (length of the catalogue's vectors, factors)
 
     _known: Any = field(init=False, default=None, repr=False, compare=False)
 
     def _feature_weights(self, rng: np.random.Generator, scale: float) -> Arrays:
-        """The weights of it before the first step."""
+        """The weights of the features before the first step."""
         assert self.features is not None
         d, dimensions = self.factors, 0 if self.features.vectors is None else self.features.vectors.shape[1]
         return {
@@ -45,7 +45,7 @@ class ItemFeatureModel(NeuralModel, Extendable):
         }
 
     def _add_features(self, weights: Tensors, own: Tensor) -> Tensor:
-        """The vectors of all items from their own ones, ``(n_items, factors)``."""
+        """The vectors of all items, from their own vectors and their features, ``(n_items, factors)``."""
         import torch
         import torch.nn.functional as F
 
@@ -66,14 +66,14 @@ class ItemFeatureModel(NeuralModel, Extendable):
         self._known = None
 
     def _keep_features(self, weights: Arrays) -> Floats:
-        """Set what ``extend`` needs, and say what the catalogue gives to every item, ``(n_items, factors)``."""
+        """Set what ``extend`` needs; returns the part of item vectors from features, ``(n_items, factors)``."""
         assert self.features is not None
         self.attribute_vectors, self.projection = weights["attributes"], weights["projection"]
         self.attribute_names = np.frombuffer("\n".join(_shared(self.features)).encode(), dtype=np.uint8)
         return self._from_features(self.features)
 
     def _from_features(self, features: ItemFeatures) -> Floats:
-        """What the catalogue alone says of every item, ``(n_items, factors)``."""
+        """The part of item vectors that comes from features, ``(n_items, factors)``."""
         import scipy.sparse as sp
 
         assert self.attribute_vectors is not None and self.attribute_names is not None and self.projection is not None
@@ -87,9 +87,9 @@ class ItemFeatureModel(NeuralModel, Extendable):
         return out
 
     def extend(self, features: ItemFeatures) -> None:
-        """Know the items that a catalogue has gained since ``fit``, which stand after those it had, by what they are.
+        """Add the items that a catalogue gained since ``fit``, which come after the known ones, by their features.
 
-        Attributes that training did not see say nothing. Raises ``DataError`` when there are fewer items than before,
+        Attributes that training did not see are ignored. Raises ``DataError`` when there are fewer items than before,
         or vectors of another length.
         """
         self._check_fitted()
@@ -99,23 +99,23 @@ class ItemFeatureModel(NeuralModel, Extendable):
             raise DataError(f"{self.name} knows {self.n_items} items, the catalogue describes {features.n_items}")
         assert learned_from is not None
         if width not in {0, len(learned_from)}:
-            raise DataError(f"{self.name} learned from vectors of length {len(learned_from)}, not {width}")
+            raise DataError(f"{self.name} learned from vectors of length {len(learned_from)}, got {width}")
         self._add_items(self._from_features(features)[self.n_items :])
 
     def _add_items(self, gained: Floats) -> None:
-        """Take in the vectors of new items."""
+        """Append the vectors of new items."""
         self.item_vectors = np.concatenate([self.item_vectors, gained])
         self.item_counts = np.concatenate([self.item_counts, np.zeros(len(gained), dtype=np.int64)])
 
 
 def _shared(features: ItemFeatures) -> list[str]:
-    """The attributes that two items or more have."""
+    """The attributes of at least two items."""
     held = np.bincount(features.indices, minlength=len(features.names))
     return [name for name, items in zip(features.names, held.tolist(), strict=True) if items > 1]
 
 
 def _entries(features: ItemFeatures, columns: dict[str, int]) -> tuple[Longs, Ints, Floats]:
-    """The attributes among ``columns`` of every item as a sparse matrix; values over how many of them the item has."""
+    """The attributes among ``columns`` as a sparse matrix; values are divided by the number of an item's attributes."""
     column = np.array([columns.get(name, -1) for name in features.names] or [-1], dtype=np.int32)
     found = column[features.indices]
     rows = np.repeat(np.arange(features.n_items), np.diff(features.indptr))[found >= 0]

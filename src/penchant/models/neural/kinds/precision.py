@@ -17,19 +17,19 @@ CHOICES = ("float32", "auto", "bfloat16")
 
 @dataclass(kw_only=True)
 class PreciseModel(NeuralModel):
-    """Tensors, gradients and steps are float32 always; the factors of the largest products may be rounded.
+    """Weights, gradients and steps are always float32; the factors of the largest products may be rounded.
 
-    Not by default: what the next processor or another number of threads sums up differently in its last digit, rounding
-    to bfloat16 now and then makes a difference in the third.
+    Off by default: where another processor or number of threads changes the last digit of a sum, rounding to bfloat16
+    may change the third.
     """
 
     precision: str = hyper(
         "float32",
-        "of the factors in the largest products of training; auto: bfloat16 where the processor multiplies it",
+        "of the factors in the largest products of training; auto: bfloat16 where the processor supports it natively",
         choices=CHOICES,
         other="bfloat16",
     )
 
     def _short(self, device: torch.device) -> bool:
-        """Whether the factors are rounded to bfloat16; by itself only on processors that multiply it natively."""
+        """Whether the factors are rounded to bfloat16; with ``auto``, only on processors with native support."""
         return self.precision == "bfloat16" or (self.precision == "auto" and device.type == "cpu" and native())

@@ -1,4 +1,4 @@
-"""What models share that learn by telling the true item from all the others: the losses and their parameters."""
+"""Models that learn to tell the true item from all others: the losses and their parameters."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SAMPLED = {"loss": "sampled-softmax"}
 
 @dataclass(kw_only=True)
 class RetrievalModel(PreciseModel):
-    """States and true items; any of the losses over the items says how far apart they are."""
+    """States and true items, with any of the losses over items."""
 
-    loss: str = hyper("softmax", "what is made small", choices=LOSSES, other="bpr")
+    loss: str = hyper("softmax", "the loss", choices=LOSSES, other="bpr")
     negatives: int = hyper(
-        512, "items drawn for a step, for all its events", ge=1, space=Space(128, 2048, log=True), other=3, when=SAMPLED
+        512, "items drawn per step, shared by its events", ge=1, space=Space(128, 2048, log=True), other=3, when=SAMPLED
     )
     sampling: float = hyper(
         0.0, "items are drawn with probability ∝ count^sampling", ge=0, le=1, space=Space(0, 1), other=1.0, when=SAMPLED
     )
     correction: float = hyper(
         1.0,
-        "how much of the log of their expected number is taken off drawn items; 1: the loss estimates the full softmax",
+        "share of the log of the expected count that drawn items lose; 1: the loss estimates the full softmax",
         ge=0,
         le=1,
         space=Space(choices=(0.0, 1.0)),
@@ -50,7 +50,7 @@ class RetrievalModel(PreciseModel):
     ) -> Tensor:
         """The mean loss over states ``(events, width)`` whose true items are ``target`` (events,).
 
-        ``unit``: the vectors in ``table`` are taken at length one.
+        ``unit``: the vectors in ``table`` are normalised to length one.
         """
         import torch
 

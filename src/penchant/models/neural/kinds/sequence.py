@@ -1,4 +1,4 @@
-"""Neural models that read a history in its order: a state after every event, and what comes next as the target."""
+"""Neural models over the order of a history: a state after every event, and the next item as the target."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class SequenceModel(NeuralModel):
-    """Every event of a passage has a state that knows it and what came before; a subclass says what the states are."""
+    """Every event of a passage has a state computed from it and the events before; a subclass defines the states."""
 
     task: ClassVar[Task] = "sequence"
-    window: int = hyper(50, "newest events it looks at", ge=1, space=Space(10, 200, log=True), other=2)
+    window: int = hyper(50, "newest events that are read", ge=1, space=Space(10, 200, log=True), other=2)
 
     _sequences: Sequences | None = field(init=False, default=None, repr=False, compare=False)
 
@@ -46,7 +46,7 @@ class SequenceModel(NeuralModel):
     def prepare(self, train: Histories) -> int:
         self._sequences = Sequences(train, self.window, times=self.reads_times and train.times is not None)
         if len(self._sequences) == 0:
-            self.notes.append("no history holds two events, so nothing follows anything: it knows nothing")
+            self.notes.append("no history has two events, so nothing was learned")
         return self._sequences.positions
 
     def release(self) -> None:
@@ -63,7 +63,7 @@ class NextItemModel(SequenceModel, RetrievalModel):
     """Every event of a passage predicts the next item; ``items`` among the weights are the items' vectors."""
 
     def _items(self, weights: Tensors) -> Tensor:
-        """The vectors of all items, ``(n_items, factors)``: as they are learned, unless a model makes them of more."""
+        """The vectors of all items, ``(n_items, factors)``: the learned ones, unless a model adds to them."""
         return weights["items"]
 
     def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:

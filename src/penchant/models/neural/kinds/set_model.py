@@ -1,4 +1,4 @@
-"""Neural models to which a history is a set: training goes through whole histories, each item of one once."""
+"""Neural models over the set of a history: training steps take whole histories, with each item once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SetBatch:
-    """Some histories as tensors: which row each event is of, its item, and its value where there are values."""
+    """Some histories as tensors: the row, item and, if any, value of every event."""
 
     rows: Tensor  # (events,)
     items: Tensor  # (events,)
@@ -27,9 +27,9 @@ class SetBatch:
 
 @dataclass(kw_only=True)
 class SetModel(NeuralModel):
-    """Whole histories a step, in random order: as many as hold ``batch`` events on the average.
+    """Steps of whole histories in random order, as many as have ``batch`` events on average.
 
-    Their number is the same in every step or one less: a product of matrices whose shape is new costs a compilation.
+    Their number is the same in every step, or one less: matrix products of a new shape must be compiled.
     """
 
     _train: Histories | None = field(init=False, default=None, repr=False, compare=False)
@@ -63,11 +63,11 @@ class SetModel(NeuralModel):
         )
 
     def batches(self, given: Histories, table: Floats) -> list[tuple[Longs, dict[str, np.ndarray]]]:
-        """As every model's, each item once."""
+        """As in ``NeuralModel``, with each item once."""
         return super().batches(given.distinct(), table)
 
 
 def pooled(inputs: tuple[Tensor, ...], power: float) -> Tensor:
-    """Sum of a history's vectors over length^power, ``(rows, width)``: places after its end hold zeros."""
+    """Sum of a history's vectors over length^power, ``(rows, width)``: positions after its end are zero."""
     vectors, lengths = inputs
     return vectors.sum(1) / lengths[:, None].to(vectors.dtype) ** power

@@ -1,1 +1,1 @@
-"""What neural models are made of: the encoder that answers without torch, dropout, sums, passages."""
+"""Building blocks of neural models: the encoder that needs no torch, dropout, sums, passages."""

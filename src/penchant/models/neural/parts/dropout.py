@@ -1,4 +1,4 @@
-"""Dropout at a fifth of the price: torch draws a random number for every number it may drop, here a byte will do."""
+"""Dropout at a fifth of the cost: torch draws a random number for every element, here a byte is enough."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 
 def drop(y: Tensor, share: float) -> Tensor:
-    """``y`` with ``share`` of its numbers, to the next 1/256, set to zero and the others raised to keep the mean.
+    """``y`` with ``share`` of its numbers, rounded to 1/256, set to zero, and the others scaled to keep the mean.
 
-    From torch's random stream; on other devices than the processor it is torch's own.
+    Uses torch's random stream; on devices other than the CPU it is torch's own dropout.
     """
     if not share:
         return y
@@ -21,7 +21,7 @@ def drop(y: Tensor, share: float) -> Tensor:
 
 
 def keep_mask(count: int, share: float) -> tuple[Tensor, float]:
-    """Which of ``count`` numbers on the processor stay, and what those are multiplied by to keep the mean."""
+    """Which of ``count`` numbers on the CPU stay, and the factor that keeps the mean."""
     cut = max(1, round(share * 256)) if share else 0
     words = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None)
     return words.view(torch.uint8)[:count] >= cut, 256 / (256 - cut)

@@ -1,4 +1,4 @@
-"""Training histories as passages: each event but the last is an input, each but the first a target, once an epoch."""
+"""Training histories as passages: all events but the last are inputs, all but the first targets, once an epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from penchant.core.histories import Floats, Histories, Ints, Longs
 
 @dataclass(frozen=True, eq=False)
 class Passages:
-    """A ragged batch: what came, and at every event what came next."""
+    """A ragged batch: events, and the next item after each."""
 
     indptr: Longs  # (passages + 1,)
     items: Ints  # (events,)
@@ -20,17 +20,17 @@ class Passages:
 
     @property
     def lengths(self) -> Longs:
-        """Events a passage."""
+        """Events per passage."""
         return np.diff(self.indptr)
 
     @property
     def places(self) -> Longs:
-        """The place of every event in its passage, from 0."""
+        """The position of every event in its passage, from 0."""
         return np.arange(len(self.items)) - np.repeat(self.indptr[:-1], self.lengths)
 
 
 class Sequences:
-    """The passages of a log, none longer than ``window``: a longer history is cut from its end backwards."""
+    """The passages of a log, none longer than ``window``; longer histories are cut, starting at the end."""
 
     def __init__(self, train: Histories, window: int, *, times: bool) -> None:
         inputs = np.maximum(train.lengths - 1, 0)
@@ -47,16 +47,16 @@ class Sequences:
 
     @property
     def positions(self) -> int:
-        """Events that are trained on in one pass."""
+        """Events trained on in one pass."""
         return int((self.stop - self.start).sum())
 
     @property
     def longest(self) -> int:
-        """The longest passage."""
+        """The length of the longest passage."""
         return int((self.stop - self.start).max(initial=1))
 
     def steps(self, rng: np.random.Generator, batch: int) -> list[Longs]:
-        """All passages in random order, dealt into steps of about ``batch`` events."""
+        """All passages in random order, divided into steps of about ``batch`` events."""
         order = rng.permutation(len(self))
         filled = np.cumsum((self.stop - self.start)[order])
         step = (filled - 1) // max(1, batch)
@@ -76,19 +76,19 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Passages side by side, those of nearly the same length in one block; flat places count through the blocks."""
+    """Passages in blocks of nearly the same length; flat positions count through the blocks."""
 
     shapes: list[tuple[int, int]]  # rows and length of every block
-    at: Longs  # (events,) the flat place of every event: a passage fills its row from the left
+    at: Longs  # (events,) the flat position of every event; a passage fills its row from the left
 
     @property
     def size(self) -> int:
-        """Places of all blocks together."""
+        """Positions of all blocks together."""
         return sum(rows * length for rows, length in self.shapes)
 
 
 def by_length(passages: Passages) -> Blocks:
-    """Up to eight events every length has a block, above that every fifth or so of the length before it."""
+    """One block per length up to eight events; above that, blocks grow by a quarter in length."""
     lengths = passages.lengths
     steps = [1]
     while steps[-1] < lengths.max(initial=1):

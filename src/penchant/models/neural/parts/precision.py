@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def dense(x: Tensor, weight: Tensor, bias: Tensor, short: bool) -> Tensor:
-    """A layer, ``x @ weight + bias``; ``short``: the factors are rounded to bfloat16, there and on the way back."""
+    """A layer, ``x @ weight + bias``; ``short``: the factors are rounded to bfloat16, forwards and backwards."""
     import torch
 
     if not short:
@@ -18,7 +18,7 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor, short: bool) -> Tensor:
 
 
 def native() -> bool:
-    """Whether this processor multiplies bfloat16 itself: where it does not, that is many times slower than float32."""
+    """Whether this processor supports bfloat16 natively; without that it is many times slower than float32."""
     import torch
 
     able = torch.cpu.get_capabilities()

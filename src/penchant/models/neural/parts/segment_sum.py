@@ -1,4 +1,4 @@
-"""Sums of item vectors by history, and the way back at half of torch's price."""
+"""Sums of item vectors by history, with a backward pass at half of torch's cost."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 def segment_sum(table: Tensor, rows: Tensor, items: Tensor, weight: Tensor, count: int) -> Tensor:
-    """Weighted sums of rows of ``table``, ``(count, width)``; ``rows`` (rising) says which sum an item belongs to."""
+    """Weighted sums of rows of ``table``, ``(count, width)``; ``rows`` (ascending) assigns items to sums."""
     found: Tensor = _SegmentSum.apply(table, rows, items, weight, count)
     return found
 
 
 class _SegmentSum(torch.autograd.Function):
-    """Backwards it is a sum of the same kind with its sides changed."""
+    """The backward pass is a sum of the same kind with the roles of rows and items exchanged."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: Tensor, items: Tensor, weight: Tensor, count: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Checkpoints: one file that is whole at every moment, and a mark of the training it belongs to."""
+"""Checkpoints: one file that is complete at every moment, with a fingerprint of its training."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ FILE = "checkpoint.safetensors"
 
 
 def mark(model: Trainable, train: Histories, cases: Cases | None, run: Run) -> str:
-    """A fingerprint of model, parameters, seed and data: what a checkpoint has to agree with."""
-    said = hashlib.sha256(json.dumps([model.name, model.params(), run.seed, train.n_items], sort_keys=True).encode())
+    """A fingerprint of model, parameters, seed and data, which a checkpoint must match."""
+    digest = hashlib.sha256(json.dumps([model.name, model.params(), run.seed, train.n_items], sort_keys=True).encode())
     for part in [train, *([] if cases is None else [cases.given, cases.truth])]:
         for array in (part.indptr, part.items, part.values, part.times):
-            said.update(b"-" if array is None else array.tobytes())
-    return said.hexdigest()
+            digest.update(b"-" if array is None else array.tobytes())
+    return digest.hexdigest()
 
 
 def write(
     folder: Path, fingerprint: str, weights: dict[str, Tensor], optimiser: torch.optim.Optimizer, state: State
 ) -> None:
-    """Put the state after a pass in place of the one before, which stays whole until then."""
+    """Replace the previous checkpoint by the state after a pass; the old one stays complete until then."""
     from safetensors.numpy import save_file
 
     def plain(tensor: Tensor) -> np.ndarray:
@@ -47,23 +47,24 @@ def write(
     arrays = {f"weight/{name}": plain(weight) for name, weight in weights.items()}
     arrays |= {f"optimiser/{name}": plain(value) for name, value in optimisers.state(optimiser, weights).items()}
     arrays |= {f"best/{name}": array for name, array in state.best_weights.items()}
-    told = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in {"best_weights", "best"}}
-    told["best"] = state.best if state.best_epoch else None
+    apart = {"best_weights", "best"}
+    metadata = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in apart}
+    metadata["best"] = state.best if state.best_epoch else None
     fresh = folder / f".{FILE}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(arrays, fresh, metadata=_sealed(fingerprint, json.dumps(told), arrays))
+        save_file(arrays, fresh, metadata=_sealed(fingerprint, json.dumps(metadata), arrays))
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
         fresh.replace(folder / FILE)
     except Exception as wrong:
         fresh.unlink(missing_ok=True)
-        kept = " The one before it is whole: free some space and resume." if (folder / FILE).exists() else ""
+        kept = " The previous one is complete: free some space and resume." if (folder / FILE).exists() else ""
         raise TrainingError(f"the checkpoint of pass {state.epoch} cannot be written ({wrong}).{kept}") from wrong
 
 
 def _sealed(fingerprint: str, state: str, arrays: dict[str, np.ndarray]) -> dict[str, str]:
-    """The metadata of a checkpoint, with a checksum of everything in it: a changed bit would go unnoticed otherwise."""
+    """The metadata of a checkpoint, with a checksum of all its content, so that a changed bit is noticed."""
     checksum = zlib.crc32((fingerprint + state).encode())
     for name in sorted(arrays):
         data = np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data
@@ -72,13 +73,13 @@ def _sealed(fingerprint: str, state: str, arrays: dict[str, np.ndarray]) -> dict
 
 
 def refuse(folder: Path) -> None:
-    """Raises ``DataError`` where a folder holds a checkpoint that nobody said to go on from."""
+    """Raises ``DataError`` where a folder holds a checkpoint that is not to be resumed."""
     path = folder / FILE
     if path.exists():
         raise DataError(
-            "there is a checkpoint already, and it would be written over",
+            "there is already a checkpoint, which would be overwritten",
             file=str(path),
-            fix="Go on from it with resume (--resume), remove it, or name another folder.",
+            fix="Continue from it with resume (--resume), remove it, or use another folder.",
         )
 
 
@@ -94,20 +95,20 @@ def read(folder: Path, fingerprint: str, weights: dict[str, Tensor], optimiser: 
         return None
     try:
         with safe_open(path, "numpy") as file:
-            told = file.metadata() or {}
+            metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
-        whole = told == _sealed(told["mark"], told["state"], arrays)
-        wrong = "" if whole else "its checksum is another one"
-        stated = json.loads(told["state"])
+        whole = metadata == _sealed(metadata["mark"], metadata["state"], arrays)
+        wrong = "" if whole else "its checksum does not match"
+        stated = json.loads(metadata["state"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         wrong = str(error)
     if wrong:
         raise FormatError(f"{path} is damaged ({wrong}): remove it to start from the beginning")
-    if told["mark"] != fingerprint:
+    if metadata["mark"] != fingerprint:
         raise DataError(
             "the checkpoint is of another model, other parameters, another seed or other data",
             file=str(path),
-            fix="Resume with what it was begun with, or name another folder.",
+            fix="Resume with the original settings, or use another folder.",
         )
 
     def under(head: str) -> dict[str, Any]:

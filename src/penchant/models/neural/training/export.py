@@ -1,4 +1,4 @@
-"""From torch to an encoder file: the graph of ``encode`` with its weights, opset 18, standard operators only."""
+"""Export of an encoder from torch: the graph of ``encode`` with its weights, opset 18, standard operators only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Graph(torch.nn.Module):
 
 
 def export(model: Trainable, weights: Arrays) -> bytes:
-    """The encoder as the bytes of an ONNX file; rows and lengths stay free, item vectors stay outside."""
+    """The encoder as the bytes of an ONNX file; rows and lengths are dynamic, item vectors are inputs."""
     table = model.item_vectors if model.input_vectors is None else model.input_vectors
     few = Histories.from_lists([[0], [0, 0, 0]], len(table), times=[[0], [0, 1, 2]])
     inputs = model.encoder_inputs(few.newest(model.encoder_window), table)

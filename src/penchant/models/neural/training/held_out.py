@@ -1,4 +1,4 @@
-"""What early stopping looks at: the NDCG of full rankings on events that training does not see."""
+"""The metric of early stopping: the NDCG of full rankings on events that training does not see."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from penchant.core.split import Split
 
 K = 10
-SHARE = 0.1  # of the histories gives its last event, where no cases are handed in
+SHARE = 0.1  # of the histories hold back their last event, where no cases are given
 MOST = 5_000  # cases, drawn at random from more
 BLOCK = 2**24  # scores at once
 
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Given and truth; NDCG@10 over all items, of rating models minus the RMSE."""
+    """Given and true events; the metric is NDCG@10 over all items, or minus the RMSE for rating models."""
 
     given: Histories
     truth: Histories
@@ -35,7 +35,7 @@ class Cases:
     metric: str = f"ndcg@{K}"
 
     def measure(self, model: Trainable, weights: dict[str, Tensor]) -> float:
-        """The mean over the cases, by torch itself: nothing is exported for it."""
+        """The mean over the cases, computed by torch without an export."""
         model.set_tables({name: weight.detach().cpu().numpy() for name, weight in weights.items()})
         table, found = model.item_vectors, []
         device = next(iter(weights.values())).device
@@ -66,9 +66,9 @@ class Cases:
 
 
 def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) -> tuple[Cases | None, Histories]:
-    """The cases, and what is left to train on: without ``valid`` one history in ten gives its last event.
+    """The cases, and the remaining training data: without ``valid``, one history in ten holds back its last event.
 
-    None where the model never stops early, or where no history has an event to give. Raises ``DataError`` for a
+    None where the model never stops early, or where no history can hold back an event. Raises ``DataError`` for a
     validation part without a single true item.
     """
     if not model.patience:
@@ -80,13 +80,13 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
         if rates and valid.ratings is not None:
             truth = valid.ratings
         if rates and truth.values is None:
-            model.notes.append("the validation part holds no ratings: trained to the last pass")
+            model.notes.append("the validation part has no ratings: all passes were trained")
             return None, train
         filled = truth.lengths > 0
         if not filled.any():
             raise DataError(
-                f"{model.name}: the validation part holds no true item, so there is nothing to stop early by",
-                fix="Take another split, or train a fixed number of passes with patience=none.",
+                f"{model.name}: the validation part has no true item, which early stopping needs",
+                fix="Use another split, or train a fixed number of passes with patience=none.",
             )
         seen = valid.given if valid.seen is None else valid.seen
         if valid.repeat:
@@ -98,7 +98,7 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
         return Cases(shown[rows], truth[rows], seen[rows], popularity_rank, metric), train
     able = np.flatnonzero(train.lengths >= 3)
     if len(able) == 0:
-        model.notes.append("no history has three events, so none can give one up: trained to the last pass")
+        model.notes.append("no history has three events, so none can hold one back: all passes were trained")
         return None, train
     rng = np.random.default_rng([seed, 1])
     rows = np.sort(rng.permutation(able)[: min(MOST, max(1, round(SHARE * len(able))))])

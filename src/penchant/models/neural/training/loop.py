@@ -1,4 +1,4 @@
-"""The one training loop: passes of steps, a held-out metric now and then, the best weights kept."""
+"""The training loop: passes of steps, a regular held-out metric, and the best weights kept."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from penchant.core.split import Split
 
 
-LOOKS = 30  # times at most that the held-out metric is taken, spread evenly: it may cost as much as a pass
+LOOKS = 30  # evaluations of the held-out metric, at most, spread evenly: one may cost as much as a pass
 
 
 def learn(model: Trainable, train: Histories, valid: Split | None, run: Run) -> Arrays:
-    """Train ``model`` from its start and return the best weights; the records go to ``model.history``."""
+    """Train ``model`` from its start weights and return the best weights; records go to ``model.history``."""
     device = _device(run.device)
     if run.checkpoints and not run.resume:
         checkpoints.refuse(Path(run.checkpoints))
@@ -69,7 +69,7 @@ def _stalled(model: Trainable, state: State) -> bool:
 
 
 def _every(model: Trainable) -> int:
-    """Passes from one look at the held-out metric to the next."""
+    """Passes between two evaluations of the held-out metric."""
     return -(-model.epochs // LOOKS)
 
 
@@ -84,7 +84,7 @@ def _pass(
 ) -> None:
     """One pass over the training events, then the metric where it is due."""
     began = time.perf_counter()
-    rng = np.random.default_rng([run.seed, state.epoch])  # a pass has its own random numbers: it can be done again
+    rng = np.random.default_rng([run.seed, state.epoch])  # each pass has its own random stream, so it can be repeated
     torch.manual_seed(int(rng.integers(2**62)))
     steps = model.pass_steps(rng)
     total = count = 0.0
@@ -129,7 +129,7 @@ def _pass(
 
 
 def _tell(model: Trainable, cases: heldout.Cases | None, record: dict[str, Any], run: Run) -> None:
-    """To the log, the watcher and the progress bar."""
+    """Report a record to the log, the watcher and the progress bar."""
     if run.log:
         try:
             with Path(run.log).open("a", encoding="utf-8") as file:
@@ -159,7 +159,7 @@ def _device(wanted: str) -> torch.device:
 
 @contextmanager
 def _torch(run: Run, device: torch.device) -> Iterator[None]:
-    """Threads and random stream of this training, and those of the process again afterwards."""
+    """Set the threads and the random stream of this training, and restore those of the process afterwards."""
     from penchant.kernels.threads import available
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Losses over the items: how far the true next item's score stands above the others'.
+"""Losses over items: they compare the score of the true item with those of the others.
 
 All take states (positions, factors), true items (positions,) and a table of item vectors, and return the mean over
 positions. None holds positions × items at once.
@@ -13,15 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CELLS = 2**22  # scores held at once, at most: 16 MiB
-NOWHERE = -1e30  # the score of what does not count: exp of it is nothing, and two of them can be compared
-NEAR = 2**19  # scores that stay in a core's cache, 2 MiB, while they become gradients
+NOWHERE = -1e30  # the score of excluded items: its exp is zero, and it is still comparable
+NEAR = 2**19  # scores that fit in a core's cache, 2 MiB, while gradients are formed
 
 
 class _FullSoftmax(torch.autograd.Function):
     """Mean cross-entropy over all items, in chunks of states.
 
-    The gradients are formed in the same pass, while a chunk's probabilities are at hand: three matrix products a chunk,
-    nothing is worked out twice, and nothing of the size states × items is kept for the way back.
+    The gradients are formed in the same pass, while a chunk's probabilities are in memory: three matrix products per
+    chunk, no recomputation, and nothing of size states × items is kept for the backward pass.
     """
 
     @staticmethod
@@ -37,7 +37,8 @@ class _FullSoftmax(torch.autograd.Function):
         short: bool,
     ) -> Tensor:
         count, size = len(target), len(table)
-        step = max(1, min(CELLS // size, max(NEAR // size, states.shape[1])))  # fewer states: mostly sums of gradients
+        # with fewer states, sums of gradients dominate
+        step = max(1, min(CELLS // size, max(NEAR // size, states.shape[1])))
         factor = torch.bfloat16 if short else states.dtype
         left, right = states.to(factor), table.to(factor)
         to_states = torch.empty_like(states)
@@ -79,13 +80,13 @@ class _FullSoftmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         found = ctx.saved_tensors
-        if float(outer[0]) != 1:  # as it is where the loss is nothing else
+        if float(outer[0]) != 1:  # 1 where this is the whole loss
             found = tuple(None if part is None else part * outer[0] for part in found)
         return *found, None, None, None, None, None
 
 
 def _added(total: Tensor | None, part: Tensor) -> Tensor:
-    """A running sum that starts with its first part: zeros would be written and read for nothing."""
+    """A running sum that starts with its first part, so that no zeros are written."""
     return part if total is None else total.add_(part)
 
 
@@ -102,10 +103,9 @@ def softmax(
 ) -> Tensor:
     """−log of the true item's share of exp(score) over all items; the mean over the true items.
 
-    Each state has one, or those of which ``rows`` (rising) says that they are its own. With ``weight`` each is
-    multiplied by its own before the mean is taken; the divisor stays their number. ``apart``: a share is that of a true
-    item among itself and the items that are not true for its state, so that true items do not compete. ``short``: the
-    factors of the products, and nothing else, are rounded to bfloat16.
+    Each state has one true item, or those that ``rows`` (ascending) assigns to it. ``weight`` multiplies each term
+    before the mean; the divisor is still their number. ``apart``: each true item competes only with the items that are
+    not true for its state. ``short``: only the factors of the products are rounded to bfloat16.
     """
     return _FullSoftmax.apply(states, table, bias, target, rows, weight, apart, short)
 
@@ -115,9 +115,9 @@ class Negatives:
 
     def __init__(self, counts: Tensor, power: float, number: int) -> None:
         weight = counts.double().clamp(min=1e-12) ** power
-        weight = torch.where(counts > 0, weight, torch.zeros_like(weight))  # what nobody had is nobody's alternative
+        weight = torch.where(counts > 0, weight, torch.zeros_like(weight))  # items without events are never drawn
         self.share = weight / weight.sum()
-        self.expected = torch.log((self.share * number).clamp(min=1e-30)).float()  # log of the draws to be expected
+        self.expected = torch.log((self.share * number).clamp(min=1e-30)).float()  # log of the expected number of draws
         self.cumulated = torch.cumsum(self.share, 0)
         self.cumulated[-1] = 1.0
         self.number = number
@@ -131,7 +131,7 @@ class Negatives:
 def _against(
     states: Tensor, table: Tensor, target: Tensor, drawn: Tensor, bias: Tensor | None, unit: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores of the true items, of the drawn ones, and which of those happen to be the true one."""
+    """Scores of the true items and of the drawn ones, and which drawn ones are the true item."""
     vectors = F.embedding(torch.cat([target, drawn]), table)
     if unit:
         vectors = F.normalize(vectors, dim=1)
@@ -194,8 +194,8 @@ def sampled_softmax(
 ) -> Tensor:
     """Softmax over the true item and the drawn ones, whose scores are lowered by the log of their expected number.
 
-    That correction (Bengio and Senécal 2008; Yi et al. 2019) makes it estimate the full softmax, whatever is drawn;
-    ``correction`` is what it is multiplied by. ``unit``: vectors of items are taken at length one; ``short`` as above.
+    With that correction (Bengio and Senécal 2008; Yi et al. 2019) it estimates the full softmax for any distribution
+    of draws; ``correction`` scales it. ``unit``: item vectors are normalised to length one; ``short`` as above.
     """
     drawn = negatives.draw()
     vectors = F.embedding(torch.cat([target, drawn]), table)
@@ -210,7 +210,7 @@ def sampled_softmax(
 
 
 def _hits(target: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-    """Where drawn items are the true ones: index of the target, index of the draw."""
+    """Pairs of a target and a draw that are the same item: index of the target, index of the draw."""
     order = torch.argsort(drawn)
     lo = torch.searchsorted(drawn[order], target)
     each = torch.searchsorted(drawn[order], target, right=True) - lo
@@ -232,7 +232,7 @@ def gbce(
     """Binary cross-entropy with the true item's probability raised to β (Petrov and Macdonald 2023, gSASRec).
 
     β = α (t (1 − 1/α) + 1/α), α = negatives / (items − 1), t = ``calibration``: 0 is plain binary cross-entropy, 1
-    makes the probabilities calibrated in spite of the sampling.
+    calibrates the probabilities for the sampling.
     """
     drawn = negatives.draw()
     true, others, same = _against(states, table, target, drawn, bias, unit)

@@ -15,7 +15,7 @@ NAMES = ("adam", "adamw", "adagrad", "momentum", "sgd", "gd")
 def make(
     name: str, weights: Mapping[str, Tensor], *, rate: float, reg: float, momentum: float
 ) -> torch.optim.Optimizer:
-    """The optimiser called ``name``: ``gd`` is sgd that the loop steps once an epoch, on the gradient of everything."""
+    """The optimiser called ``name``: ``gd`` is sgd with one step per pass, on the full gradient."""
     over = list(weights.values())
     if name == "adam":
         return torch.optim.Adam(over, lr=rate, weight_decay=reg, fused=True)
@@ -27,7 +27,7 @@ def make(
 
 
 def factor(done: float, total: float, *, warmup: float, decay: str) -> float:
-    """What the learning rate is multiplied by after ``done`` of ``total`` epochs, ``warmup`` of them rising to it."""
+    """The factor of the learning rate after ``done`` of ``total`` epochs, with ``warmup`` epochs of rise."""
     if done < warmup:
         return (done + 1e-3) / (warmup + 1e-3)
     if decay == "none" or total <= warmup:
@@ -37,7 +37,7 @@ def factor(done: float, total: float, *, warmup: float, decay: str) -> float:
 
 
 def state(optimiser: torch.optim.Optimizer, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the optimiser remembers of every weight, by ``weight/name``."""
+    """The optimiser's state of every weight, by ``weight/name``."""
     found = {}
     for name, weight in weights.items():
         for key, value in optimiser.state.get(weight, {}).items():
@@ -47,7 +47,7 @@ def state(optimiser: torch.optim.Optimizer, weights: Mapping[str, Tensor]) -> di
 
 
 def restore(optimiser: torch.optim.Optimizer, weights: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> None:
-    """Remember again what ``state`` gave."""
+    """Restore what ``state`` returned."""
     for name, weight in weights.items():
         mine: dict[str, Any] = {
             key.rpartition("/")[2]: value.clone() for key, value in kept.items() if key.rpartition("/")[0] == name
