@@ -69,5 +69,5 @@ def test_the_last_rating_of_an_item_counts() -> None:
 
 
 def test_a_log_without_ratings_is_refused() -> None:
-    with pytest.raises(DataError, match="ratings are needed"):
+    with pytest.raises(DataError, match="needs ratings"):
         Bias().fit(Histories.from_lists([[0, 1]], 2))

@@ -70,8 +70,7 @@ def test_popularity_counts_more_the_more_events_items_have(n_items: int) -> None
     events = len(train.items) / n_items
     (note,) = [note for note in model.notes if "candidate_exponent" in note]
     assert (
-        note
-        == f"candidate_exponent {0.2 + 0.35 * np.log10(events / 8):.2f}: items have {events:.1f} events in the mean"
+        note == f"candidate_exponent {0.2 + 0.35 * np.log10(events / 8):.2f}: items have {events:.1f} events on average"
     )
     assert not [note for note in ItemKNN(similarity="jaccard").fit(train).notes if "exponent" in note]
     assert not [note for note in ItemKNN(candidate_exponent=0.4).fit(train).notes if "exponent" in note]

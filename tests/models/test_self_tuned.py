@@ -112,7 +112,7 @@ def test_few_histories_tell_nothing(model: Model) -> None:
 def test_where_updates_are_exact_the_usual_stands_and_is_told() -> None:
     model = pc.EASE().fit(groups(), updatable=True)
     assert model.value("reg") == pc.EASE.estimated["reg"].default == 60
-    assert sum("allows no exact update" in note for note in model.notes) == 2  # reg, and the half-life
+    assert sum("updates are not exact" in note for note in model.notes) == 2  # reg, and the half-life
     model.update(added=groups(rows=3, seed=1))
     lists = [log.row(r).tolist() for log in (groups(), groups(rows=3, seed=1)) for r in range(len(log))]
     fresh = pc.EASE(reg=60.0, half_life=None).fit(Histories.from_lists(lists, groups().n_items))

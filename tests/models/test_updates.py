@@ -71,7 +71,7 @@ def check(name: str, params: dict[str, Any], first: Rows, steps: list[tuple[Rows
         removed = [there.pop(n % len(there)) for n in leaving if there]
         there += added
         if not any(there):
-            with pytest.raises(DataError, match="nothing would be left"):
+            with pytest.raises(DataError, match="no event would be left"):
                 model.update(log(added, weigh), log(removed, weigh))
             return
         model.update(log(added, weigh), log(removed, weigh))

@@ -41,9 +41,9 @@ def test_what_cannot_be_gone_on_with_is_bad_input(log: Path, tmp_path: Path, cap
     assert fit(log, "-o", out, "--resume") == 2 and "--checkpoints" in capsys.readouterr().err
     assert fit(log, "-o", out, "--checkpoints", state) == 0
     assert fit(log, "-o", str(tmp_path / "x"), "--checkpoints", state) == 2
-    assert "checkpoint already" in capsys.readouterr().err
+    assert "already a checkpoint" in capsys.readouterr().err
     assert fit(log, "-o", str(tmp_path / "x"), "--curve", str(tmp_path / "curve.png")) == 2
-    assert "call it curve.svg" in capsys.readouterr().err
+    assert "name it curve.svg" in capsys.readouterr().err
     log.write_text(log.read_text() + "u1,i3,9999\n")
     other = fit(log, "-o", str(tmp_path / "x"), "--checkpoints", state, "--resume")
     assert other == 2 and "of another model, other parameters, another seed or other data" in capsys.readouterr().err

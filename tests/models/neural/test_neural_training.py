@@ -142,7 +142,7 @@ def test_a_checkpoint_is_not_written_over_unless_it_is_gone_on_from(tmp_path):
     run = Run(threads=1, checkpoints=str(tmp_path))
     model = small("sasrec").fit(walks(), run=run)
     before = (tmp_path / checkpoints.FILE).read_bytes()
-    with pytest.raises(DataError, match="checkpoint already"):
+    with pytest.raises(DataError, match="already a checkpoint"):
         small("sasrec", rate=0.02).fit(walks(), run=run)
     assert (tmp_path / checkpoints.FILE).read_bytes() == before
     elsewhere = replace(run, checkpoints=str(tmp_path / "other"), resume=True)
@@ -235,7 +235,7 @@ def test_validation_cases_that_are_handed_in_are_the_ones_looked_at():
     model = small("sasrec", epochs=30, patience=20, rate=0.03).fit(log, valid=Split("x", log, given, truth), run=ONE)
     assert max(record["ndcg@10"] for record in model.history) > 0.9
     nothing = Histories.from_lists([[], []], ITEMS)
-    with pytest.raises(DataError, match="validation part holds no true item"):
+    with pytest.raises(DataError, match="validation part has no true item"):
         small("sasrec", patience=2).fit(log, valid=Split("x", log, given, nothing), run=ONE)
 
 

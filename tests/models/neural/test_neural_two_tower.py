@@ -73,7 +73,7 @@ def test_vectors_of_the_catalogue_place_new_items_too() -> None:
 
 def test_what_cannot_be_extended_says_so(rec: pc.Recommender, tmp_path: Any) -> None:
     grown = copy(rec, tmp_path)
-    with pytest.raises(DataError, match="vectors of length 0, not 4"):
+    with pytest.raises(DataError, match="vectors of length 0, got 4"):
         grown.model.extend(ItemFeatures.from_columns(ITEMS + 1, {}, np.ones((ITEMS + 1, 4), np.float32)))
     with pytest.raises(DataError, match=f"two-tower knows {ITEMS} items, the catalogue describes 3"):
         grown.model.extend(ItemFeatures.from_columns(3, {"kind": list(KINDS)}))
