@@ -1,8 +1,7 @@
-"""The best of the tuned models of a set together: weights chosen on its validation part, ``SET-blend.json``."""
+"""The best of the tuned models of a set together: weights chosen on its validation part, ``params/SET-blend.json``."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench import searches
 from bench.accuracy import PARAMS, queue
 from bench.sets import SETS
 
@@ -82,7 +82,7 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bo
         "members": [member["model"] for member in chosen],
         "curve": curve,
     }
-    file.write_text(json.dumps(found, indent=1) + "\n")
+    searches.write(file, found)
     return file
 
 
