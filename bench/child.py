@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ class ChildError(RuntimeError):
     """A measured run ended badly; the message holds what it said last."""
 
 
-def run(command: list[str]) -> dict[str, Any]:
-    """Run a command from the root of the project; the JSON object of its last line."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+def run(command: list[str], *, env: Mapping[str, str] | None = None, limit: float | None = None) -> dict[str, Any]:
+    """Run a command from the root of the project; the JSON object of its last line. ``limit`` is in seconds."""
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, timeout=limit, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise ChildError(f"it took longer than {limit:.0f} seconds") from None
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
         tail = "\n".join(done.stderr.splitlines()[-15:])

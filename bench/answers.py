@@ -1,0 +1,186 @@
+"""What the penchant of one tree answers, as arrays: a script that ``bench.equality`` runs with one tree on its path.
+
+``python -P bench/answers.py JSON`` fits a model, or loads a saved one, asks it the same things as any other tree and
+writes an ``.npz``. It has to run on trees whose modules lie elsewhere: so it imports nothing but ``penchant`` and its
+registry, and builds on names that are public.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import penchant as pc
+
+try:
+    from penchant.models import registry
+except ImportError:  # where it lay before
+    from penchant import registry
+
+K, ALIKE = 20, 10  # lengths of lists, and how many items are asked for those most like them
+MADE_UP, LONGEST, LONG, SHORT = 40, 600, 24, 15  # rows; events of the longest, of others, of those asked for reasons
+REASONED, EXPLAINED = 8, 12
+ASKED = 10  # ratings that a history is asked for
+DAY = 86_400
+Arrays = dict[str, np.ndarray]
+
+
+def read(asked: dict[str, Any]) -> tuple[Any, Any]:
+    """The log and what is known of its items."""
+    options = {"positive": asked["positive"]} if asked["positive"] else {}
+    if asked["table"] is None:
+        return pc.load_movielens_small(**options)
+    return pc.read_interactions(asked["table"], rejected=False, **options), None
+
+
+def trained_on(log: Any, rows: int) -> Any:
+    """Some histories of the log, as they are."""
+    known = log.histories()
+    filled = np.flatnonzero(np.diff(known.indptr) > 0)
+    return known[np.sort(np.random.default_rng(0).permutation(filled)[:rows])]
+
+
+def made_up(log: Any) -> Any:
+    """Histories that nobody had: short ones, one with repeats, one longer than any window, one of rare items; with
+    times always, with ratings where the log has them."""
+    known, rng = log.histories(), np.random.default_rng(1)
+    counts = np.bincount(known.items, minlength=known.n_items)
+    rare = np.argsort(counts, kind="stable")[:5].tolist()
+    rows = [rng.choice(known.items, size=rng.integers(1, LONG + 1)).tolist() for _ in range(MADE_UP)]
+    a, b = rows[0][0], int(known.items[-1])
+    rows += [[a, b, a, a, b, a], [a], rng.choice(known.items, size=LONGEST).tolist(), rare]
+    rows += [rng.integers(0, known.n_items, size=6).tolist() for _ in range(MADE_UP // 4)]
+    start = 1_100_000_000
+    times = [(start + np.cumsum(rng.integers(0, 5 * DAY, size=len(row)))).tolist() for row in rows]
+    rated = known.values is not None and known.values_are == "rating"
+    values = [(rng.integers(1, 11, size=len(row)) / 2).tolist() for row in rows] if rated else None
+    return pc.Histories.from_lists(
+        rows, known.n_items, values=values, values_are="rating" if rated else "none", times=times
+    )
+
+
+def empty(n_items: int) -> Any:
+    """Two histories without an event, one of them asked at a moment."""
+    return pc.Histories(np.zeros(3, np.int64), np.empty(0, np.int32), n_items, now=np.array([0, 1_200_000_000]))
+
+
+def disliking(given: Any) -> list[Any]:
+    """Single rows whose every third event is a dislike."""
+    rows = [given[r : r + 1].items.tolist() for r in range(4)]
+    weights = [[-1.0 if n % 3 == 1 else 1.0 for n in range(len(row))] for row in rows]
+    return [
+        pc.Histories.from_lists([row], given.n_items, values=[of], values_are="weight")
+        for row, of in zip(rows, weights, strict=True)
+    ]
+
+
+def answers(rec: Any, log: Any, rows: int) -> Arrays:
+    """Everything that is asked, by name; what begins with ``empty`` is about histories without events."""
+    trained, made = trained_on(log, rows), made_up(log)
+    nobody = empty(trained.n_items)
+    found: Arrays = {"asked.ids": np.array(log.vocab.ids)}
+    for name, given in (("trained", trained), ("made", made)):
+        for part in ("indptr", "items", "values", "times", "liked"):
+            if (array := getattr(given, part, None)) is not None:
+                found[f"asked.{name}.{part}"] = array
+    for name, given in (("trained.", trained), ("made.", made), ("empty.", nobody)):
+        found |= {f"{name}{key}": array for key, array in _of_batch(rec.model, given).items()}
+    single = [made[r : r + 1] for r in np.flatnonzero(np.diff(made.indptr) <= SHORT)[:REASONED]]
+    found |= {
+        f"single.{key}": array for key, array in _lists([rec.recommend(row, K, why=True) for row in single]).items()
+    }
+    events = [_events(log, row) for row in single]
+    found |= {f"events.{key}": array for key, array in _lists([rec.recommend(row, K) for row in events]).items()}
+    found |= {f"empty.recommend.{key}": array for key, array in _lists([rec.recommend([], K)]).items()}
+    if not hasattr(rec.model, "predict"):
+        disliked = [rec.recommend(row, K, why=True) for row in disliking(made)]
+        found |= {f"disliked.{key}": array for key, array in _lists(disliked).items()}
+    alike = np.unique(np.concatenate([trained.items[:ALIKE], made.items[:ALIKE]]))[:ALIKE]
+    found["similar.dense"] = np.stack([np.asarray(rec.model.similar(int(item))) for item in alike])
+    listed = [rec.similar(log.vocab.ids[item], ALIKE) for item in alike]
+    found |= {f"similar.{key}": array for key, array in _lists(listed, ALIKE).items()}
+    return found | _explained(rec.model, made, found["made.list.items"])
+
+
+def _of_batch(model: Any, given: Any) -> Arrays:
+    ranked = pc.rank(model, given, K)
+    found = {"scores": model.score(given), "list.items": ranked.items, "list.scores": ranked.scores}
+    if hasattr(model, "predict"):
+        rng = np.random.default_rng(2)
+        asked = [rng.integers(0, given.n_items, size=ASKED).tolist() for _ in range(len(given))]
+        found["predict"] = model.predict(given, pc.Histories.from_lists(asked, given.n_items))
+    return found
+
+
+def _events(log: Any, row: Any) -> list[Any]:
+    """A row as a client sends it: ids, with times, and with ratings where the log has them."""
+    events = [{"item": log.vocab.ids[item]} for item in row.items]
+    for name, array in (("time", row.times), ("value", row.values)):
+        if array is not None:
+            events = [event | {name: value} for event, value in zip(events, array.tolist(), strict=True)]
+    return events
+
+
+def _lists(lists: list[Any], k: int = K) -> Arrays:
+    """Answers with ids; of reasons the contributions, in order of size."""
+    items = np.full((len(lists), k), "", dtype="<U40")
+    scores, reasons = np.full((len(lists), k), -np.inf), np.zeros((len(lists), k, LONG))
+    for n, answer in enumerate(lists):
+        for m, entry in enumerate(answer):
+            items[n, m], scores[n, m] = str(entry.item), entry.score
+            gave = [] if entry.why is None else [part.contribution for part in entry.why.parts]
+            reasons[n, m, : len(gave)] = gave
+    fallback = np.array([answer.fallback for answer in lists])
+    return {"items": items, "scores": scores, "fallback": fallback, "reasons": np.sort(reasons)}
+
+
+def _explained(model: Any, given: Any, best: np.ndarray) -> Arrays:
+    """What the events of some histories give to the best item of theirs."""
+    rows = np.flatnonzero((np.diff(given.indptr) <= 4 * SHORT) & (best[:, 0] >= 0))[:EXPLAINED]
+    said = [model.explain(given[r : r + 1], int(best[r, 0])) for r in rows]
+    return {
+        "explain.parts": np.concatenate([one.parts for one in said] or [np.empty(0)]),
+        "explain.score": np.array([[one.score, one.base] for one in said]),
+        "explain.method": np.array([one.method for one in said]),
+    }
+
+
+def models() -> dict[str, dict[str, Any]]:
+    """What this tree has: what is asked of a log before a model can learn from it."""
+    found = {}
+    for name in registry.MODELS:
+        cls = registry.model_class(name)
+        found[name] = {
+            "task": cls.task,
+            "network": cls.uses_device is True,  # of a blend it is a property
+            "catalog": cls.uses_catalog is True,
+        }
+    return found
+
+
+def main(asked: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked; what is printed in the end."""
+    tree = Path(pc.__file__).resolve()
+    if not tree.is_relative_to(Path(asked["tree"]).resolve()):
+        raise SystemExit(f"penchant was imported from {tree}, not from {asked['tree']}")
+    if "model" not in asked:
+        return models()
+    start = time.perf_counter()
+    log, catalog = read(asked)
+    if asked["load"]:
+        rec = pc.load(asked["load"])
+    else:
+        model = registry.from_json({"model": asked["model"], "params": asked["params"]})
+        rec = pc.fit(log, model, catalog=catalog)
+        rec.save(asked["save"], force=True)
+    np.savez(asked["out"], **answers(rec, log, asked["rows"]))
+    return {"seconds": round(time.perf_counter() - start, 1)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(json.loads(sys.argv[1]))))
