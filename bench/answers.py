@@ -176,7 +176,7 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
         rec = pc.load(asked["load"])
     else:
         model = registry.from_json({"model": asked["model"], "params": asked["params"]})
-        rec = pc.fit(log, model, catalog=catalog)
+        rec = pc.fit(log, model, catalog=catalog, run=pc.Run(threads=asked["threads"]))
         rec.save(asked["save"], force=True)
     np.savez(asked["out"], **answers(rec, log, asked["rows"]))
     return {"seconds": round(time.perf_counter() - start, 1)}

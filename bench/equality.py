@@ -50,9 +50,13 @@ CLOSE: dict[str, str] = {  # what other code than ours computes, and may add up 
     "content-knn": _PRODUCT, "history-mlp": _TORCH, "history-classifier": _TORCH, "auto-rec": _TORCH, "neu-mf": _TORCH,
     "two-tower": _TORCH, "mult-vae": _TORCH, "gru4rec": _TORCH, "sasrec": _TORCH,
 }  # fmt: skip
-MEMBERS = [{"model": name, "params": {}} for name in ("item-knn", "transitions", "user-knn", "popular")]
+MEMBERS: list[dict[str, Any]] = [
+    {"model": name, "params": {}} for name in ("item-knn", "transitions", "user-knn", "popular")
+]
 PARAMS: dict[str, dict[str, Any]] = {"blend": {"members": MEMBERS}}
 PASSES = {"epochs": 1}  # of networks
+# sums that are parted among threads end in other digits from run to run
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class Side:
     def run(self, asked: Mapping[str, Any], limit: float = LIMIT) -> dict[str, Any]:
         """The script, with this tree on its path."""
         env = os.environ | {"PYTHONPATH": str(self.tree / "src"), "NUMBA_CACHE_DIR": str(self.work / "numba")}
+        env |= ONE_THREAD
         command = [sys.executable, "-P", str(SCRIPT), json.dumps({**asked, "tree": str(self.tree)})]
         return child.run(command, env=env, limit=limit)
 
@@ -220,9 +225,13 @@ def one(old: Side, new: Side, set_name: str, name: str, model: Mapping[str, Any]
     """One model on one set: fitted by both sides, then the old one's folder loaded by the new side."""
     studied = SETS[set_name]
     asked = {
-        "model": name, "params": PARAMS.get(name, PASSES if model["network"] else {}), "table": studied.table,
-        "positive": None if model["task"] == "rating" else studied.positive, "rows": studied.rows,
-    }  # fmt: skip
+        "model": name,
+        "params": PARAMS.get(name, PASSES if model["network"] else {}),
+        "threads": int(model["network"]),
+        "table": studied.table,
+        "positive": None if model["task"] == "rating" else studied.positive,
+        "rows": studied.rows,
+    }
     line: dict[str, Any] = {}
     what = ""
     try:
@@ -230,6 +239,7 @@ def one(old: Side, new: Side, set_name: str, name: str, model: Mapping[str, Any]
         before, line["old_seconds"] = old.ask(asked, place, limit)
         what = "new"
         after, line["new_seconds"] = new.ask(asked, new.work / "new" / set_name / name, limit)
+        shutil.rmtree(after.parent / "saved", ignore_errors=True)  # that it can be written is enough
         what = "loaded"
         loaded, _ = new.ask(
             {**asked, "load": str(place / "saved")}, new.work / "loaded" / old.name / set_name / name, limit
@@ -276,6 +286,8 @@ def failed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
 
 def _named(folder: Path) -> str:
     """A checkout by its commit."""
+    if not (folder / ".git").exists():
+        return "a folder without commits"
     sha = _git(folder, "rev-parse", "--short=12", "HEAD").decode().strip()
     return f"{sha} with changes" if _git(folder, "status", "--porcelain", "--", "src").strip() else sha
 
