@@ -315,8 +315,11 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"seconds of one model on one side ({LIMIT})")
     parser.add_argument("-o", "--out", type=Path, help="the summary; with all sets and models: bench/results/equality")
     options = parser.parse_args()
+    sets = options.set or list(SETS)
+    for name in sets:
+        _ = SETS[name].table  # says what is missing before anything is fitted
     start, (old, new) = time.perf_counter(), (Side.of(options.old), Side.of(options.new))
-    found = work(old, new, options.set or list(SETS), options.model, options.limit)
+    found = work(old, new, sets, options.model, options.limit)
     wrong = failed(found)
     compared = sum("left_out" not in line for lines in found.values() for line in lines.values())
     print(f"{compared - len(wrong)} of {compared} equal, {time.perf_counter() - start:.0f} s")
@@ -335,4 +338,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except FileNotFoundError as error:
+        print(f"bench.equality: {error}", file=sys.stderr)
+        sys.exit(2)
