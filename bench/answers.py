@@ -83,13 +83,14 @@ def answers(rec: Any, log: Any, rows: int) -> Arrays:
     """Everything that is asked, by name; what begins with ``empty`` is about histories without events."""
     trained, made = trained_on(log, rows), made_up(log)
     nobody = empty(trained.n_items)
+    foretells = hasattr(rec.model, "predict") and trained.values_are == "rating"
     found: Arrays = {"asked.ids": np.array(log.vocab.ids)}
     for name, given in (("trained", trained), ("made", made)):
         for part in ("indptr", "items", "values", "times", "liked"):
             if (array := getattr(given, part, None)) is not None:
                 found[f"asked.{name}.{part}"] = array
     for name, given in (("trained.", trained), ("made.", made), ("empty.", nobody)):
-        found |= {f"{name}{key}": array for key, array in _of_batch(rec.model, given).items()}
+        found |= {f"{name}{key}": array for key, array in _of_batch(rec.model, given, foretells).items()}
     single = [made[r : r + 1] for r in np.flatnonzero(np.diff(made.indptr) <= SHORT)[:REASONED]]
     found |= {
         f"single.{key}": array for key, array in _lists([rec.recommend(row, K, why=True) for row in single]).items()
@@ -97,7 +98,7 @@ def answers(rec: Any, log: Any, rows: int) -> Arrays:
     events = [_events(log, row) for row in single]
     found |= {f"events.{key}": array for key, array in _lists([rec.recommend(row, K) for row in events]).items()}
     found |= {f"empty.recommend.{key}": array for key, array in _lists([rec.recommend([], K)]).items()}
-    if not hasattr(rec.model, "predict"):
+    if not foretells:
         disliked = [rec.recommend(row, K, why=True) for row in disliking(made)]
         found |= {f"disliked.{key}": array for key, array in _lists(disliked).items()}
     alike = np.unique(np.concatenate([trained.items[:ALIKE], made.items[:ALIKE]]))[:ALIKE]
@@ -107,10 +108,10 @@ def answers(rec: Any, log: Any, rows: int) -> Arrays:
     return found | _explained(rec.model, made, found["made.list.items"])
 
 
-def _of_batch(model: Any, given: Any) -> Arrays:
+def _of_batch(model: Any, given: Any, foretells: bool) -> Arrays:
     ranked = pc.rank(model, given, K)
     found = {"scores": model.score(given), "list.items": ranked.items, "list.scores": ranked.scores}
-    if hasattr(model, "predict"):
+    if foretells:
         rng = np.random.default_rng(2)
         asked = [rng.integers(0, given.n_items, size=ASKED).tolist() for _ in range(len(given))]
         found["predict"] = model.predict(given, pc.Histories.from_lists(asked, given.n_items))

@@ -328,7 +328,10 @@ def main() -> int:
     file = options.out or (None if options.set or options.model else SUMMARY)
     if file is not None:
         summary = {
-            "old": old.name, "new": new.name, "command": f"python -m bench.equality {old.name} {new.name}",
+            "old": old.name, "new": new.name, "command": " ".join([
+                f"python -m bench.equality {old.name} {new.name}", *(f"--set {name}" for name in options.set),
+                *(f"--model {name}" for name in options.model),
+            ]),
             "compared": compared, "not_equal": wrong, "tolerance": TOLERANCE, "close": CLOSE, "sets": found,
             "machine": machine.describe(), "versions": _versions(),
         }  # fmt: skip
