@@ -27,6 +27,7 @@ MADE_UP, LONGEST, LONG, SHORT = 40, 600, 24, 15  # rows; events of the longest, 
 REASONED, EXPLAINED = 8, 12
 ASKED = 10  # ratings that a history is asked for
 DAY = 86_400
+LIKED = 3.5  # the least rating that is a positive, where ratings are
 Arrays = dict[str, np.ndarray]
 
 
@@ -80,7 +81,7 @@ def disliking(given: Any) -> list[Any]:
 
 
 def answers(rec: Any, log: Any, rows: int) -> Arrays:
-    """Everything that is asked, by name; what begins with ``empty`` is about histories without events."""
+    """Everything that is asked, by name; what begins with ``empty`` is about histories that hold nothing liked."""
     trained, made = trained_on(log, rows), made_up(log)
     nobody = empty(trained.n_items)
     foretells = hasattr(rec.model, "predict") and trained.values_are == "rating"
@@ -95,8 +96,10 @@ def answers(rec: Any, log: Any, rows: int) -> Arrays:
     found |= {
         f"single.{key}": array for key, array in _lists([rec.recommend(row, K, why=True) for row in single]).items()
     }
-    events = [_events(log, row) for row in single]
-    found |= {f"events.{key}": array for key, array in _lists([rec.recommend(row, K) for row in events]).items()}
+    liked = [row.values is None or bool(row.values.max() >= LIKED) for row in single]
+    for name, wanted in (("events.", True), ("empty.events.", False)):  # without a like there is no event
+        events = [_events(log, row) for row, like in zip(single, liked, strict=True) if like is wanted]
+        found |= {f"{name}{key}": array for key, array in _lists([rec.recommend(row, K) for row in events]).items()}
     found |= {f"empty.recommend.{key}": array for key, array in _lists([rec.recommend([], K)]).items()}
     if not foretells:
         disliked = [rec.recommend(row, K, why=True) for row in disliking(made)]
@@ -105,7 +108,10 @@ def answers(rec: Any, log: Any, rows: int) -> Arrays:
     found["similar.dense"] = np.stack([np.asarray(rec.model.similar(int(item))) for item in alike])
     listed = [rec.similar(log.vocab.ids[item], ALIKE) for item in alike]
     found |= {f"similar.{key}": array for key, array in _lists(listed, ALIKE).items()}
-    return found | _explained(rec.model, made, found["made.list.items"])
+    found |= _explained(rec.model, made, found["made.list.items"])
+    if nothing := [name for name, array in found.items() if not array.size and not name.startswith("empty.")]:
+        raise SystemExit(f"nothing was asked under {', '.join(nothing)}: it would be equal always")
+    return found
 
 
 def _of_batch(model: Any, given: Any, foretells: bool) -> Arrays:
