@@ -157,26 +157,13 @@ def _explained(model: Any, given: Any, best: np.ndarray) -> Arrays:
     }
 
 
-def models() -> dict[str, dict[str, Any]]:
-    """What this tree has: what is asked of a log before a model can learn from it."""
-    found = {}
-    for name in registry.MODELS:
-        cls = registry.model_class(name)
-        found[name] = {
-            "task": cls.task,
-            "network": cls.uses_device is True,  # of a blend it is a property
-            "catalog": cls.uses_catalog is True,
-        }
-    return found
-
-
 def main(asked: dict[str, Any]) -> dict[str, Any]:
     """Do what is asked; what is printed in the end."""
     tree = Path(pc.__file__).resolve()
     if not tree.is_relative_to(Path(asked["tree"]).resolve()):
         raise SystemExit(f"penchant was imported from {tree}, not from {asked['tree']}")
     if "model" not in asked:
-        return models()
+        return {"models": list(registry.MODELS)}
     start = time.perf_counter()
     log, catalog = read(asked)
     if asked["load"]:

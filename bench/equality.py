@@ -51,6 +51,9 @@ CLOSE: dict[str, str] = {  # what other code than ours computes, and may add up 
     "content-knn": _PRODUCT, "history-mlp": _TORCH, "history-classifier": _TORCH, "auto-rec": _TORCH, "neu-mf": _TORCH,
     "two-tower": _TORCH, "mult-vae": _TORCH, "gru4rec": _TORCH, "sasrec": _TORCH,
 }  # fmt: skip
+NETWORKS = {name for name, why in CLOSE.items() if why is _TORCH}
+RATING = {"svd", "svdpp", "nmf", "slope-one", "bias", "auto-rec"}  # learn from ratings alone
+DESCRIBED = {"content-knn", "history-classifier", "two-tower"}  # learn from what is known of items
 MEMBERS: list[dict[str, Any]] = [
     {"model": name, "params": {}} for name in ("item-knn", "transitions", "user-knn", "popular")
 ]
@@ -74,15 +77,15 @@ class EqualSet:
     def table(self) -> str | None:
         return None if self.file is None else str(data_folder() / self.file)
 
-    def why_not(self, name: str, model: Mapping[str, Any]) -> str:
+    def why_not(self, name: str) -> str:
         """Why a model is not fitted on it; nothing where it is."""
         if name in self.left_out:
             return self.left_out[name]
         if self.file is None:
             return ""
-        needs = {"it has no ratings": model["task"] == "rating", "it has no attributes": model["catalog"]}
-        needs["networks take too long on it"] = model["network"] and not self.networks
-        return next((why for why, applies in needs.items() if applies), "")
+        needs = {"it has no ratings": RATING, "it has no attributes": DESCRIBED}
+        needs["networks take too long on it"] = set() if self.networks else NETWORKS
+        return next((why for why, models in needs.items() if name in models), "")
 
 
 SETS = {
@@ -205,7 +208,7 @@ def _only_ties(a: np.ndarray, b: np.ndarray, scores: np.ndarray, spread: float) 
 
 def work(old: Side, new: Side, sets: Sequence[str], models: Sequence[str], limit: float) -> dict[str, Any]:
     """Ask both sides everything; what came of it, by set and model."""
-    there = old.run({})
+    there = old.run({})["models"]
     if unknown := {*models} - {*there}:
         raise SystemExit(f"bench.equality: there is no model {', '.join(sorted(unknown))}")
     found: dict[str, Any] = {}
@@ -213,24 +216,24 @@ def work(old: Side, new: Side, sets: Sequence[str], models: Sequence[str], limit
     for set_name in sets:
         found[set_name] = {}
         for name in models or there:
-            if why := SETS[set_name].why_not(name, there[name]):
+            if why := SETS[set_name].why_not(name):
                 line: dict[str, Any] = {"left_out": why}
             else:
-                line = one(old, new, set_name, name, there[name], limit)
+                line = one(old, new, set_name, name, limit)
             found[set_name][name] = line
             _tell(set_name, name, line)
     return found
 
 
-def one(old: Side, new: Side, set_name: str, name: str, model: Mapping[str, Any], limit: float) -> dict[str, Any]:
+def one(old: Side, new: Side, set_name: str, name: str, limit: float) -> dict[str, Any]:
     """One model on one set: fitted by both sides, then the old one's folder loaded by the new side."""
     studied = SETS[set_name]
     asked = {
         "model": name,
-        "params": PARAMS.get(name, PASSES if model["network"] else {}),
-        "threads": int(model["network"]),
+        "params": PARAMS.get(name, PASSES if name in NETWORKS else {}),
+        "threads": int(name in NETWORKS),
         "table": studied.table,
-        "positive": None if model["task"] == "rating" else studied.positive,
+        "positive": None if name in RATING else studied.positive,
         "rows": studied.rows,
     }
     line: dict[str, Any] = {}

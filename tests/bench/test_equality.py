@@ -68,8 +68,11 @@ def test_what_one_side_alone_says_or_says_in_another_shape_differs():
     assert equality.compare(answers(), answers() | {"made.scores": np.zeros((2, 4), np.int64)}, close=True).wrong
 
 
-def test_every_model_that_is_not_compared_bit_by_bit_exists():
-    assert set(equality.CLOSE) | set(equality.PARAMS) <= set(registry.MODELS)
+def test_every_model_that_is_named_exists_and_every_network_is_named():
+    named = {*equality.CLOSE, *equality.PARAMS, *equality.RATING, *equality.DESCRIBED, *equality.NETWORKS}
+    assert named <= set(registry.MODELS)
+    networks = {name for name in registry.MODELS if ".neural." in registry.model_class(name).__module__}
+    assert networks == equality.NETWORKS
 
 
 def test_a_tree_equals_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -87,7 +90,7 @@ def test_a_model_that_cannot_be_compared_is_a_failure(tmp_path: Path, monkeypatc
     monkeypatch.setattr(equality, "PLACE", tmp_path)
     here = equality.Side("here", peers.ROOT, fixed=False)
     monkeypatch.setitem(equality.PARAMS, "popular", {"no_such": 1})
-    line = equality.one(here, here, "ml-latest-small", "popular", {"task": "ranking", "network": False}, 200)
+    line = equality.one(here, here, "ml-latest-small", "popular", 200)
     assert line["failed"].startswith("old: ")
     assert "no_such" in line["failed"]
     assert equality.failed({"ml-latest-small": {"popular": line}}) == ["ml-latest-small popular"]
