@@ -129,6 +129,10 @@ class Side:
         command = [sys.executable, "-P", str(SCRIPT), json.dumps({**asked, "tree": str(self.tree)})]
         return child.run(command, env=env, limit=limit)
 
+    def _compiled(self) -> int:
+        """How many kernels are in the cache."""
+        return sum(1 for _ in (self.work / "numba").rglob("*.nbc"))
+
     def ask(self, asked: Mapping[str, Any], where: Path, limit: float) -> tuple[Path, float]:
         """The file of the answers and the seconds they took, from before where the tree cannot have changed."""
         out, stamp = where / "answers.npz", where / "asked.json"
@@ -137,7 +141,10 @@ class Side:
             return out, json.loads(stamp.read_text())["seconds"]
         shutil.rmtree(where, ignore_errors=True)
         where.mkdir(parents=True)
-        seconds = self.run({"load": None, **asked, "out": str(out), "save": str(where / "saved")}, limit)["seconds"]
+        words, before = {"load": None, **asked, "out": str(out), "save": str(where / "saved")}, self._compiled()
+        seconds = self.run(words, limit)["seconds"]
+        if self._compiled() != before:  # freshly compiled kernels round some sums otherwise than those of the cache
+            seconds = self.run(words, limit)["seconds"]
         stamp.write_text(json.dumps({"key": key, "seconds": seconds}))
         return out, seconds
 
