@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import equality, peers
-from penchant import registry
+from penchant.models import registry
 
 
 def answers() -> dict[str, np.ndarray]:
