@@ -80,8 +80,17 @@ def test_tune_writes_a_file_that_evaluate_reads(
 
 
 def test_a_file_that_is_no_search_is_named_without_internals(market: Path, capsys) -> None:
+    other = market.with_name("other.csv")
+    other.write_text("user,item\n")
+    assert main(["tune", str(market), "-m", "popular", "-o", str(other)]) == 2
+    assert capsys.readouterr().err == f"penchant: {other}: exists but is not a parameter file. Name another file.\n"
+
+
+def test_a_search_never_writes_over_the_log(market: Path, capsys) -> None:
+    before = market.read_bytes()
     assert main(["tune", str(market), "-m", "popular", "-o", str(market)]) == 2
-    assert capsys.readouterr().err == f"penchant: {market}: exists but is not a parameter file. Name another file.\n"
+    assert "is an input" in capsys.readouterr().err
+    assert market.read_bytes() == before
 
 
 def test_tune_takes_candidates_and_repeats(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

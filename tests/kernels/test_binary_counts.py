@@ -121,7 +121,7 @@ def test_where_it_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = events.counts()
     popularity_rank = rank_by_popularity(counts)
     assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, 5) is not None
-    assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, 0) is None  # k = 0: keep all neighbours
+    assert BinaryCounts.of(Measure("cosine"), events, popularity_rank, counts, None) is None  # all neighbours are kept
     assert BinaryCounts.of(Measure("tf-idf"), events, popularity_rank, counts, 5) is None  # values are not binary
     assert (
         BinaryCounts.of(Measure("cosine", point_exponent=-0.5), events, popularity_rank, counts, 5) is None

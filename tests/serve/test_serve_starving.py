@@ -109,7 +109,8 @@ def test_a_count_that_takes_too_long_is_ended(client: Client) -> None:
 def test_a_count_over_the_deadline_is_a_503(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     client = make(heavy_seconds=0.1)
     trends = client.service.trends
-    monkeypatch.setattr(trends, "_window", client.service.store.database.compile(text(ENDLESS)))
+    endless = client.service.store.database.compile(text(ENDLESS))
+    monkeypatch.setattr(trends, "_count", lambda of, kinds: endless)
     refused = client.get("/v1/trending")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
 
