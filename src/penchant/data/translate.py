@@ -150,13 +150,15 @@ class Translation:
         return replace(kept, items=items[known].astype(np.int32), n_items=self.n_items), unknown
 
     def _indexes(self, ids: Sequence[object]) -> Longs:
-        index = np.fromiter((self.vocab.index(item_id) for item_id in ids), dtype=np.int64, count=len(ids))
+        index = self.vocab.encode(ids).astype(np.int64)
         index[index >= self.n_items] = -1
         return index
 
     def _without_refunds(self, events: Events) -> Events:
         """What refunds leave of events in order."""
         recipe = self.recipe
+        if not recipe.quantities and not (recipe.cancels and events.kinds):
+            return events
         kinds = events.kinds or [None] * len(events.ids)
         refunding = np.array([kind is not None and normalise_kind(kind) in recipe.cancels for kind in kinds], np.bool_)
         if recipe.quantities and events.values is not None:
@@ -201,7 +203,8 @@ class Translation:
             liked = np.where(unrated, True if plain is None else plain, liked)
         values_are: ValuesAre = "none" if values is None else recipe.values_are
         if kinds is not None and values_are != "weight" and not self.rates:
-            disliked = np.array([recipe.is_dislike(kind) for kind in kinds], dtype=np.bool_)
+            against = {kind: recipe.is_dislike(kind) for kind in set(kinds)}
+            disliked = np.array([against[kind] for kind in kinds], dtype=np.bool_)
             if disliked.any():  # the log had no weights: a like counts one, a dislike minus one
                 values, values_are = np.where(disliked, np.float32(-1), np.float32(1)), "weight"
                 liked = None if liked is None or (liked == ~disliked).all() else liked

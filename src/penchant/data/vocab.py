@@ -87,7 +87,10 @@ class Vocab:
 
     def encode(self, ids: Iterable[object]) -> NDArray[np.int32]:
         """Indexes of ids, shape ``(len(ids),)``; -1 for an unknown id."""
-        return np.fromiter((self.index(item_id) for item_id in ids), dtype=np.int32)
+        known = self._index
+        return np.array(
+            [known[one] if isinstance(one, str) and one in known else self.index(one) for one in ids], dtype=np.int32
+        )
 
     def decode(self, indexes: Sequence[int] | NDArray[np.integer]) -> list[str]:
         """Ids of indexes, always strings; ``external`` gives integers back where the ids were integers."""

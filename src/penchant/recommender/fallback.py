@@ -79,6 +79,12 @@ def rank_or_popular(
     plain = fallback
     if isinstance(model, LinearModel) and given.has_dislikes:
         plain = fallback & (given.negatives().lengths == 0)  # it scores nothing but dislikes: popularity, less these
+    if not plain.any():
+        ranked = rank(
+            model, given, k, exclude=exclude, repeat=repeat, allow=allow, candidates=candidates,
+            popularity_rank=popularity_rank, threads=threads,
+        )  # fmt: skip
+        return Lists(ranked.items, ranked.scores, fallback)
     items = np.full((len(given), min(k, given.n_items) or 1), -1, dtype=np.int32)
     scores = np.full(items.shape, -np.inf, dtype=np.float32)
     for ranker, rows in ((model, ~plain), (Popularity(model.item_counts), plain)):

@@ -42,16 +42,16 @@ def history_of(
     """
     if not rows:
         return PersonHistory(served.nobody, [], [], [])
-    index, forgotten = served.catalogue.vocab.index, now - int(dislike_days * DAY)
+    forgotten = now - int(dislike_days * DAY)
+    positions = served.catalogue.vocab.encode([row.item for row in rows]).tolist()
     dislikes = {kind: served.recommender.recipe.is_dislike(kind) for kind in {row.kind for row in rows}}
     seen: dict[int, None] = {}
     newest_is_dislike: dict[int, bool] = {}
     kept: list[StoredEvent] = []
-    for row in rows:
+    for row, at in zip(rows, positions, strict=True):
         against = dislikes[row.kind]
         if against and row.time <= forgotten:
             continue
-        at = index(row.item)
         if at >= 0:
             newest_is_dislike.setdefault(at, against)
             if not against:
