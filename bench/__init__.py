@@ -1,4 +1,5 @@
-"""Benchmarks: against peers in environments of their own, and against published numbers.
+"""Benchmarks against peers, each in its own environment, and against published numbers.
 
-``python -m bench list`` names them. Nothing is imported here: the contenders also run where Penchant is not installed.
+``python -m bench list`` lists them. This module imports nothing, because the contenders also run where Penchant is not
+installed.
 """

@@ -23,7 +23,7 @@ from bench.sets import SETS
 
 
 def compare(names: list[str], *, rounds: int | None, force: bool) -> int:
-    """Measure comparisons and print what became of their goals; the number of goals missed."""
+    """Measure comparisons and print whether their goals were met; return the number of missed goals."""
     missed = 0
     for name in names:
         for goal in duel.run(name, rounds=rounds, force=force):
@@ -33,7 +33,7 @@ def compare(names: list[str], *, rounds: int | None, force: bool) -> int:
 
 
 def show() -> None:
-    """What there is."""
+    """Print the available comparisons and sets."""
     for name in duel.names():
         print(f"{name:20} {duel.question(name).title}")
     for name, bench_set in SETS.items():
@@ -41,7 +41,7 @@ def show() -> None:
 
 
 def main() -> int:
-    """Do what is asked: 0 well, 1 something failed or a goal was missed, 2 a busy machine or a wrong name."""
+    """Run the command; return 0 on success, 1 on a failure or missed goal, 2 on a busy machine or an unknown name."""
     parser = argparse.ArgumentParser("python -m bench", None, __doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", nargs="+", metavar="NAME")
     parser.add_argument("--rounds", type=int, help="rounds of ours and theirs in turn")

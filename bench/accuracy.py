@@ -1,8 +1,8 @@
 """The queue of (set, model, seed): fit on the training part with the committed parameters, read the test part once.
 
-Each entry that ``bench/params/SET-MODEL.json`` names is measured in a process of its own and leaves
-``bench/results/accuracy/SET-MODEL-SEED.json``. What is there already, with the same parameters, is not done again: the
-queue can be stopped and started at will. ``python -m bench.accuracy SET MODEL SEED`` is one entry.
+Each entry with a ``bench/params/SET-MODEL.json`` runs in its own process and writes
+``bench/results/accuracy/SET-MODEL-SEED.json``. An entry that already has a result with the same parameters is skipped,
+so the queue can be stopped and restarted at any time. ``python -m bench.accuracy SET MODEL SEED`` runs one entry.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DONE = RESULTS / "accuracy"
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the queue; ``model`` is the name of its row, which is the model's unless a search named another."""
+    """One entry of the queue; ``model`` is the row name, which is the model's name unless a search set another."""
 
     set_name: str
     model: str
@@ -40,18 +40,20 @@ class Entry:
         return DONE / f"{self.set_name}-{self.model}-{self.seed}.json"
 
     def choice(self) -> dict[str, Any]:
-        """The model and its parameters, as they were chosen."""
+        """The chosen model and its parameters."""
         chosen: dict[str, Any] = json.loads(self.params_file.read_text())
         return {"model": chosen["model"], "params": chosen["params"]}
 
     def chosen(self) -> dict[str, Any]:
-        """How they were chosen: trials, the best value on validation, and what else has to be told of it; nothing where
-        there was nothing to choose."""
+        """How the parameters were chosen: number of trials, metric, best validation value and any note.
+
+        Empty if there was nothing to choose.
+        """
         search = json.loads(self.params_file.read_text())
         return {key: search[key] for key in ("trials", "metric", "value", "note") if key in search}
 
     def done(self) -> bool:
-        """Whether there is a result of these very parameters."""
+        """Whether a result with exactly these parameters exists."""
         if not self.result_file.exists():
             return False
         result = json.loads(self.result_file.read_text())
@@ -59,7 +61,7 @@ class Entry:
 
 
 def queue(sets: Sequence[str] = (), models: Sequence[str] = (), seeds: Sequence[int] = (0,)) -> Iterator[Entry]:
-    """Every set that has parameters for a model; nothing named: all."""
+    """Yield an entry for every set and model with parameters, for each seed; empty ``sets`` or ``models`` means all."""
     for name in sets or SETS:
         for file in sorted(PARAMS.glob(f"{name}-*.json")):
             model = file.stem.removeprefix(f"{name}-")
@@ -69,7 +71,7 @@ def queue(sets: Sequence[str] = (), models: Sequence[str] = (), seeds: Sequence[
 
 
 def work(entries: Iterator[Entry]) -> int:
-    """Measure what is not yet done; a failure is told and does not stop the rest. Returns how many failed."""
+    """Measure every entry without a result; report a failure and continue. Return the number of failures."""
     failed = 0
     for entry in entries:
         if entry.done():
@@ -88,7 +90,7 @@ def work(entries: Iterator[Entry]) -> int:
 
 
 def measure(entry: Entry) -> dict[str, Any]:
-    """One entry, in this process."""
+    """Measure one entry in this process."""
     from penchant.core.run import Run
     from penchant.evaluation.evaluate import evaluate
     from penchant.models import registry

@@ -1,8 +1,8 @@
-"""What the penchant of one tree answers, as arrays: a script that ``bench.equality`` runs with one tree on its path.
+"""The answers of one tree's penchant, as arrays: a script that ``bench.equality`` runs with that tree on its path.
 
-``python -P bench/answers.py JSON`` fits a model, or loads a saved one, asks it the same things as any other tree and
-writes an ``.npz``. It has to run on trees whose modules lie elsewhere: so it imports nothing but ``penchant`` and its
-registry, and builds on names that are public.
+``python -P bench/answers.py JSON`` fits a model or loads a saved one, asks it the same questions on every tree and
+writes an ``.npz``. It must run on trees with a different module layout, so it imports only ``penchant`` and its
+registry, and uses only public names.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import penchant as pc
 
 try:
     from penchant.models import registry
-except ImportError:  # where it lay before
+except ImportError:  # its former location
     from penchant import registry
 
-K, ALIKE = 20, 10  # lengths of lists, and how many items are asked for those most like them
-MADE_UP, LONGEST, LONG, SHORT = 40, 600, 24, 15  # rows; events of the longest, of others, of those asked for reasons
+K, ALIKE = 20, 10  # list length; number of items to query for similar items
+MADE_UP, LONGEST, LONG, SHORT = 40, 600, 24, 15  # rows; events: in the longest, most in others, most with reasons
 REASONED, EXPLAINED = 8, 12
-ASKED = 10  # ratings that a history is asked for
+ASKED = 10  # number of ratings to predict per history
 DAY = 86_400
-LIKED = 3.5  # the least rating that is a positive, where ratings are
+LIKED = 3.5  # the lowest rating that counts as positive, in logs with ratings
 Arrays = dict[str, np.ndarray]
 
 
 def read(asked: dict[str, Any]) -> tuple[Any, Any]:
-    """The log and what is known of its items."""
+    """Return the log and its item catalogue."""
     options = {"positive": asked["positive"]} if asked["positive"] else {}
     if asked["table"] is None:
         return pc.load_movielens_small(**options)
@@ -40,15 +40,17 @@ def read(asked: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def trained_on(log: Any, rows: int) -> Any:
-    """Some histories of the log, as they are."""
+    """A sample of the histories in the log, unchanged."""
     known = log.histories()
     filled = np.flatnonzero(np.diff(known.indptr) > 0)
     return known[np.sort(np.random.default_rng(0).permutation(filled)[:rows])]
 
 
 def made_up(log: Any) -> Any:
-    """Histories that nobody had: short ones, one with repeats, one longer than any window, one of rare items; with
-    times always, with ratings where the log has them."""
+    """Made-up histories: short ones, one with repeats, one longer than any window, one of rare items.
+
+    They always have times, and have ratings if the log has them.
+    """
     known, rng = log.histories(), np.random.default_rng(1)
     counts = np.bincount(known.items, minlength=known.n_items)
     rare = np.argsort(counts, kind="stable")[:5].tolist()
@@ -66,12 +68,12 @@ def made_up(log: Any) -> Any:
 
 
 def empty(n_items: int) -> Any:
-    """Two histories without an event, one of them asked at a moment."""
+    """Two histories without events, one of them with a query time."""
     return pc.Histories(np.zeros(3, np.int64), np.empty(0, np.int32), n_items, now=np.array([0, 1_200_000_000]))
 
 
 def disliking(given: Any) -> list[Any]:
-    """Single rows whose every third event is a dislike."""
+    """Single rows in which every third event is a dislike."""
     rows = [given[r : r + 1].items.tolist() for r in range(4)]
     weights = [[-1.0 if n % 3 == 1 else 1.0 for n in range(len(row))] for row in rows]
     return [
@@ -81,7 +83,7 @@ def disliking(given: Any) -> list[Any]:
 
 
 def answers(rec: Any, log: Any, rows: int) -> Arrays:
-    """Everything that is asked, by name; what begins with ``empty`` is about histories that hold nothing liked."""
+    """All answers by name; names that begin with ``empty`` are for histories without a liked item."""
     trained, made = trained_on(log, rows), made_up(log)
     nobody = empty(trained.n_items)
     foretells = hasattr(rec.model, "predict") and trained.values_are == "rating"
@@ -97,7 +99,7 @@ def answers(rec: Any, log: Any, rows: int) -> Arrays:
         f"single.{key}": array for key, array in _lists([rec.recommend(row, K, why=True) for row in single]).items()
     }
     liked = [row.values is None or bool(row.values.max() >= LIKED) for row in single]
-    for name, wanted in (("events.", True), ("empty.events.", False)):  # without a like there is no event
+    for name, wanted in (("events.", True), ("empty.events.", False)):  # a history without a like has no events
         events = [_events(log, row) for row, like in zip(single, liked, strict=True) if like is wanted]
         found |= {f"{name}{key}": array for key, array in _lists([rec.recommend(row, K) for row in events]).items()}
     found |= {f"empty.recommend.{key}": array for key, array in _lists([rec.recommend([], K)]).items()}
@@ -125,7 +127,7 @@ def _of_batch(model: Any, given: Any, foretells: bool) -> Arrays:
 
 
 def _events(log: Any, row: Any) -> list[Any]:
-    """A row as a client sends it: ids, with times, and with ratings where the log has them."""
+    """A row as a client sends it: item ids, times, and ratings if the log has them."""
     events = [{"item": log.vocab.ids[item]} for item in row.items]
     for name, array in (("time", row.times), ("value", row.values)):
         if array is not None:
@@ -134,7 +136,7 @@ def _events(log: Any, row: Any) -> list[Any]:
 
 
 def _lists(lists: list[Any], k: int = K) -> Arrays:
-    """Answers with ids; of reasons the contributions, in order of size."""
+    """Answers with item ids; for reasons, the contributions sorted by size."""
     items = np.full((len(lists), k), "", dtype="<U40")
     scores, reasons = np.full((len(lists), k), -np.inf), np.zeros((len(lists), k, LONG))
     for n, answer in enumerate(lists):
@@ -147,7 +149,7 @@ def _lists(lists: list[Any], k: int = K) -> Arrays:
 
 
 def _explained(model: Any, given: Any, best: np.ndarray) -> Arrays:
-    """What the events of some histories give to the best item of theirs."""
+    """The contribution of each event to the top item, for a sample of histories."""
     rows = np.flatnonzero((np.diff(given.indptr) <= 4 * SHORT) & (best[:, 0] >= 0))[:EXPLAINED]
     said = [model.explain(given[r : r + 1], int(best[r, 0])) for r in rows]
     return {
@@ -158,7 +160,7 @@ def _explained(model: Any, given: Any, best: np.ndarray) -> Arrays:
 
 
 def main(asked: dict[str, Any]) -> dict[str, Any]:
-    """Do what is asked; what is printed in the end."""
+    """Run the request; return the object to print at the end."""
     tree = Path(pc.__file__).resolve()
     if not tree.is_relative_to(Path(asked["tree"]).resolve()):
         raise SystemExit(f"penchant was imported from {tree}, not from {asked['tree']}")

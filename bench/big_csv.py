@@ -47,7 +47,7 @@ print(json.dumps({"seconds": round(seconds, 1), "rows": log.report.rows, "events
 
 
 def write(path: Path, rows: int, users: int, items: int, times: str, *, quoted: bool) -> None:
-    """A log of ``rows`` rows, a million at a time; the popularity of users and items has a long tail."""
+    """Write a log of ``rows`` rows, a million at a time; user and item popularity have a long tail."""
     import polars as pl
 
     rng = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def write(path: Path, rows: int, users: int, items: int, times: str, *, quoted: 
 
 
 def main() -> None:
-    """Generate, read in a child process, report."""
+    """Generate the file, read it in a child process and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=25_000_000)
     parser.add_argument("--users", type=int, default=162_541)

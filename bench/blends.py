@@ -1,4 +1,4 @@
-"""The best of the tuned models of a set together: weights chosen on its validation part, ``params/SET-blend.json``."""
+"""The best blend of a set's tuned models, with weights chosen on its validation part: ``params/SET-blend.json``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from penchant.core.histories import Histories
     from penchant.core.split import Split
 
-ALONE = ("popular", "random", "blend")  # no members unless they are named
-SCALES = ("best", "deviation")  # ranks cost several times as much, a sort of every row
-CASES = 10_000  # validation cases that the weights are chosen on
-LEAST = 0.02  # what weighs less is left out
-RUN = 0.2  # of every history, where runs are held out
+ALONE = ("popular", "random", "blend")  # members only if named explicitly
+SCALES = ("best", "deviation")  # ranks cost several times as much, because they sort every row
+CASES = 10_000  # validation cases used to choose the weights
+LEAST = 0.02  # members with a smaller weight are dropped
+RUN = 0.2  # share of each history to hold out as a run
 
 
 def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bool = False, row: str = "blend") -> Path:
-    """Fit every member once without the validation part, weigh them there in each scale, write the best file.
+    """Fit every member once without the validation part, choose weights there for each scale, write the best file.
 
-    A member is the name of a model that has parameters for the set, or a model as text with its own after a colon;
-    nobody named: all that have parameters. ``runs``: instead of the set's own validation part, ``held_runs``. ``row``
-    is what the file and the line in the tables are called.
+    A member is the name of a model that has parameters for the set, or a model as text with its own parameters after a
+    colon. If no member is named, all models with parameters are used, except those in ``ALONE``. With ``runs``,
+    ``held_runs`` replaces the set's own validation part. ``row`` names the file and the row in the tables.
     """
     from penchant.core.run import Run
     from penchant.models import registry
@@ -87,10 +87,10 @@ def blend(set_name: str, members: Sequence[str] = (), *, seed: int = 0, runs: bo
 
 
 def held_runs(train: Histories, seed: int) -> Split:
-    """A validation part of the training rows: of every history a fifth that stands together in the log.
+    """A validation part from the training rows: a contiguous fifth of every history.
 
-    For logs whose test part is no random sample. A random tenth leaves the neighbours of every held-out event in
-    training, and so flatters models that look at the nearest pairs alone.
+    This is for logs whose test part is not a random sample. A random tenth leaves the neighbours of every held-out
+    event in training, which favours models that use only adjacent pairs.
     """
     from penchant.evaluation.cuts import hold_out
 
@@ -102,7 +102,7 @@ def held_runs(train: Histories, seed: int) -> Split:
 
 
 def _members(set_name: str, named: Sequence[str]) -> list[dict[str, Any]]:
-    """The descriptions of the members, those with parameters of the set first."""
+    """The descriptions of the members; those with parameters for the set come first."""
     from penchant.models import registry
 
     texts = [text for text in named if ":" in text]

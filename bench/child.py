@@ -1,4 +1,4 @@
-"""One measured run in a process of its own."""
+"""One measured run in its own process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bench.peers import ROOT
 
 
 class ChildError(RuntimeError):
-    """A measured run ended badly; the message holds what it said last."""
+    """A measured run failed; the message holds its last output."""
 
 
 def run(command: list[str], *, env: Mapping[str, str] | None = None, limit: float | None = None) -> dict[str, Any]:
-    """Run a command from the root of the project; the JSON object of its last line. ``limit`` is in seconds."""
+    """Run a command from the project root and return the JSON object on its last line. ``limit`` is in seconds."""
     try:
         done = subprocess.run(
             command, cwd=ROOT, env=env, timeout=limit, capture_output=True, text=True, stdin=subprocess.DEVNULL,
@@ -33,5 +33,5 @@ def run(command: list[str], *, env: Mapping[str, str] | None = None, limit: floa
 
 
 def contender(python: Path, module: str, who: str, folder: Path, arrays: Path) -> dict[str, Any]:
-    """One contender of one comparison, in its own environment."""
+    """Run one contender of one comparison in its own environment."""
     return run([str(python), "-m", "bench.contenders", module, who, str(folder), str(arrays)])

@@ -1,4 +1,4 @@
-"""``docs/choosing-a-model.md``: which model for which data, generated from the committed results."""
+"""Generate ``docs/choosing-a-model.md``, which model to use for which data, from the committed results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bench.sets import SETS
 from penchant.evaluation.verdict import BASELINES, is_deep
 
 PAGE = ROOT / "docs" / "choosing-a-model.md"
-CLOSE = 0.02  # how far below the best, relatively, a cheaper model may be
-NOT_ALONE = ("blend", "random")  # not models in their own right
+CLOSE = 0.02  # how far below the best a cheaper model may be, as a share of the best
+NOT_ALONE = ("blend", "random")  # not standalone models
 
 HEAD = """\
 # Choosing a model
@@ -70,32 +70,32 @@ NOTES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One model on one set, the mean over its seeds."""
+    """One model on one set, averaged over its seeds."""
 
     name: str
-    model: str  # a row may be named after a variant of the model
+    model: str  # a row may have the name of a model variant
     deep: bool
     value: float
     low: float
     high: float
     fit_seconds: float
-    answer_ms: float  # per case, many at once
+    answer_ms: float  # per case, in a batch
     peak_mib: float
 
     @property
     def shown(self) -> str:
-        """The name to use for it."""
+        """The display name."""
         return f"`{self.name}`" if self.name in (self.model, *NOT_ALONE) else f"`{self.model}` as {self.name}"
 
 
 def write() -> Path:
-    """Generate the page."""
+    """Write the page."""
     PAGE.write_text(page())
     return PAGE
 
 
 def page() -> str:
-    """The page as text."""
+    """Return the page as text."""
     measured = {name: rows(name) for _, names in KINDS for name in names}
     parts = [HEAD + report.table(("set", "metric", "take first", "best single", "blend", "network"), [
         _summary(name, measured[name]) for _, names in KINDS for name in names if _single(measured[name])
@@ -108,7 +108,7 @@ def page() -> str:
 
 
 def rows(name: str) -> list[Row]:
-    """The results on a set, the best first."""
+    """The results on a set, best first."""
     results: dict[str, list[dict[str, Any]]] = {}
     for file in sorted(DONE.glob(f"{name}-*.json")):
         result = json.loads(file.read_text())
@@ -140,7 +140,7 @@ def _sign(name: str) -> int:
 
 
 def _single(measured: Sequence[Row]) -> list[Row]:
-    """The single classical models."""
+    """The single classical models: no networks, blends or random."""
     return [row for row in measured if not row.deep and row.name not in NOT_ALONE]
 
 
@@ -149,7 +149,7 @@ def _gain(name: str, row: Row, best: Row) -> str:
 
 
 def _summary(name: str, measured: Sequence[Row]) -> list[str]:
-    """A row of the first table."""
+    """One row of the first table."""
     best, *others = _single(measured)
     near = [best, *(row for row in others if abs(row.value / best.value - 1) <= CLOSE)]
     first = min(near, key=lambda row: row.fit_seconds)
@@ -172,7 +172,7 @@ def _network(name: str, network: Row, best: Row) -> str:
 
 
 def _kind(names: Sequence[str], measured: dict[str, list[Row]]) -> str:
-    """The models of one kind of data: the metric on each set, and the costs on the first set that has the model."""
+    """The models for one kind of data: the metric on each set, and the costs on the first set that has the model."""
     order = list(dict.fromkeys(row.name for name in names for row in measured[name]))
     by_name = {name: {row.name: row for row in measured[name]} for name in names}
     lines = []

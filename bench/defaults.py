@@ -1,13 +1,15 @@
-"""How near the defaults come to tuned parameters on sets that they were not chosen on.
+"""How close defaults come to tuned parameters on sets that were not used to choose them.
 
-The same parameters are tried on every set, those of ``bench/grids/MODEL.json``: number 0 is the model as it stood when
-the study began, 1 to 40 are random draws from the declared space, later ones are proposals. A trial is fitted once,
-without the validation rows, and answers the validation and the test cases. *Tuned* is the trial among 0 to 40 that is
-best on the validation part of a set; the default for a left-out set is the trial that is best in the mean over the
-validation parts of the other sets, each relative to its best draw. Test values are reported and choose nothing.
+Every set gets the same candidate parameters, from ``bench/grids/MODEL.json``: number 0 is the model's defaults at the
+start of the study, 1 to 40 are random draws from the declared space, and later ones are proposals. Each trial fits
+the model once, without the validation rows, and measures it on the validation and the test cases.
 
-``bench/results/defaults/SET-MODEL.json`` holds the trials of one set and model and gets each when it ends: the queue
-can be stopped and started at will.
+*Tuned* is the best trial among 0 to 40 on the validation part of a set. The default for a left-out set is the trial
+with the best mean over the validation parts of the other sets, each value relative to the set's best draw. Test values
+are reported only; they choose nothing.
+
+``bench/results/defaults/SET-MODEL.json`` holds the trials of one set and model. Each trial is saved when it ends,
+the queue can be stopped and restarted at any time.
 """
 
 from __future__ import annotations
@@ -38,36 +40,36 @@ METRIC = "ndcg@10"
 DRAWS = 40
 SEED = 0
 A_ROUND = 10  # draws that every set and model gets before any gets more
-CASES = 5000  # asked at most of validation and of test
+CASES = 5000  # maximum number of validation cases and of test cases
 MODELS = (
     "item-knn", "transitions", "rp3beta", "user-knn", "sparse-ease", "ease", "als", "graph-filter", "pure-svd",
 )  # fmt: skip
-# what is shipped: the candidate that all sets choose on their validation parts, or an earlier one within .5 % of that
+# the shipped candidate: the one that all sets choose on their validation parts, or an earlier one within .5 % of it
 SHIPPED = {
     "item-knn": 44, "transitions": 47, "rp3beta": 43, "user-knn": 42, "sparse-ease": 52, "ease": 54, "als": 60,
     "graph-filter": 46, "pure-svd": 50,
 }  # fmt: skip
-IN_ORDER = ("transitions",)  # models that learn from the order of events: sets without one are left out
+IN_ORDER = ("transitions",)  # models that learn from event order: skipped on sets without one
 
 
 @dataclass(frozen=True)
 class StudySet:
-    """A set as it is studied: a seeded sample of its users or sessions, and the items that enough of them have."""
+    """A set as used in the study: a seeded sample of users or sessions, and the items that occur often enough in it."""
 
     folder: str
     split: str
     columns: dict[str, str]
-    users: int  # sampled, of those with at least
-    events: int = 1  # different items
-    items_in: int = 1  # sampled histories that an item must stand in
+    users: int  # sample size, among users with at least
+    events: int = 1  # this many different items
+    items_in: int = 1  # minimum number of sampled histories that contain an item
 
     @property
     def ordered(self) -> bool:
-        """Whether the set says what came first."""
+        """Whether the set records the order of events."""
         return not {"time", "position"}.isdisjoint(self.columns)
 
     def sample(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows of the sampled users and of the items that are left."""
+        """The rows of the sampled users and the remaining items."""
         import polars as pl
 
         who = self.columns["user"]
@@ -82,7 +84,7 @@ class StudySet:
 
 @cache
 def load(name: str) -> Split:
-    """The split of a set: what is fitted is the training part of its validation."""
+    """The split of a set; models are fitted on the training part of its validation split."""
     studied = SETS[name]
     bench_set = BenchSet(studied.folder, studied.split, (METRIC,), "", studied.columns, studied.sample)
     split = bench_set.load(seed=SEED)[0][0]
@@ -91,7 +93,7 @@ def load(name: str) -> Split:
 
 
 def about(name: str) -> dict[str, Any]:
-    """The sizes of what is studied."""
+    """The sizes of the studied sample."""
     split = load(name)
     assert split.valid is not None
     train = split.valid.train
@@ -132,7 +134,7 @@ SETS: dict[str, StudySet] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where the trials of one set and model are kept."""
+    """Where the trials of one set and model are stored."""
 
     set_name: str
     model: str
@@ -142,14 +144,14 @@ class Place:
         return DONE / f"{self.set_name}-{self.model}.json"
 
     def read(self) -> dict[str, Any]:
-        """What there is."""
+        """Read the stored trials; without a file, an empty record."""
         if not self.file.exists():
             return {"set": self.set_name, "model": self.model, "metric": METRIC, "seed": SEED, "trials": []}
         found: dict[str, Any] = json.loads(self.file.read_text())
         return found
 
     def write(self, found: dict[str, Any]) -> None:
-        """All of it anew, at once."""
+        """Replace the whole file atomically."""
         DONE.mkdir(parents=True, exist_ok=True)
         beside = self.file.with_suffix(".part")
         lines = ",\n".join("  " + json.dumps(trial) for trial in found["trials"])
@@ -167,7 +169,7 @@ def places(sets: Sequence[str] = (), models: Sequence[str] = ()) -> Iterator[Pla
 
 
 def grid(model: str) -> list[dict[str, Any]]:
-    """The parameters that are tried on every set alike; drawn once and then kept, whatever the defaults become."""
+    """The candidate parameters, the same on every set. They are drawn once and kept, even if the defaults change."""
     from penchant.models import registry
     from penchant.training.tune import draw, search_spaces
 
@@ -182,7 +184,7 @@ def grid(model: str) -> list[dict[str, Any]]:
 
 
 def work(sets: Sequence[str] = (), models: Sequence[str] = ()) -> None:
-    """Try what was not tried yet, the first ten draws of everything first."""
+    """Run the missing trials; every set and model gets its first ten draws before any gets more."""
     for turn in range(DRAWS // A_ROUND + 1):
         for place in places(sets, models):
             found, tried = place.read(), grid(place.model)
@@ -198,7 +200,7 @@ def work(sets: Sequence[str] = (), models: Sequence[str] = ()) -> None:
 
 
 def attempt(place: Place, params: dict[str, Any]) -> dict[str, Any]:
-    """One trial: what it came to on validation and on test; both nothing where the model refuses the set."""
+    """Run one trial: its validation and test values, both None if the model rejects the set."""
     from penchant.core.run import Run
     from penchant.errors import PenchantError
     from penchant.evaluation.measure import measure, parse_metric

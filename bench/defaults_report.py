@@ -1,4 +1,4 @@
-"""``docs/defaults.md``, generated from the trials: how the defaults of a model do on sets that did not choose them."""
+"""Generate ``docs/defaults.md`` from the trials: how a model's defaults do on sets that did not choose them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.peers import ROOT
 from bench.report import table
 
 PAGE = ROOT / "docs" / "defaults.md"
-MEDIAN, WORST = 0.95, 0.85  # what the defaults should reach of tuned parameters
+MEDIAN, WORST = 0.95, 0.85  # target shares of the tuned value
 
 HEAD = """\
 # How good the defaults are
@@ -67,7 +67,7 @@ an interrupted study.
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """The trials of a model on all its sets: rows are sets, columns the candidates that all of them tried."""
+    """The trials of a model on all its sets: rows are sets, columns are the candidates tried on all of them."""
 
     model: str
     sets: list[str]
@@ -77,7 +77,7 @@ class Study:
 
     @classmethod
     def of(cls, model: str) -> Study:
-        """What there is of a model."""
+        """Load the trials of a model."""
         tried = {p.set_name: {t["trial"]: t for t in p.read()["trials"]} for p in places(models=[model])}
         numbers = sorted(set.intersection(*(set(trials) for trials in tried.values())))
         values = [
@@ -88,11 +88,11 @@ class Study:
 
     @property
     def drawn(self) -> np.ndarray:
-        """Which columns are the model as it stood and the random draws."""
+        """The columns of the original defaults and the random draws."""
         return np.flatnonzero(np.array(self.numbers) <= DRAWS)
 
     def relative(self) -> np.ndarray:
-        """Validation, each set in units of the best of its draws."""
+        """Validation values, each relative to the best draw of its set."""
         return np.asarray(self.valid / self.valid[:, self.drawn].max(axis=1, keepdims=True))
 
     def tuned(self, s: int) -> int:
@@ -100,25 +100,25 @@ class Study:
         return int(self.drawn[np.argmax(self.valid[s, self.drawn])])
 
     def without(self, s: int | None) -> int:
-        """The column that is best in the mean over all sets but one."""
+        """The column with the best mean over all sets except one."""
         others = [o for o in range(len(self.sets)) if o != s]
         return int(np.argmax(self.relative()[others].mean(axis=0)))
 
     def ratios(self) -> list[float]:
-        """Of every set, the test value of the default that the others choose, in units of the tuned one."""
+        """For each set, the test value of the default chosen by the other sets, relative to the tuned one."""
         return [
             float(self.test[s, self.without(s)] / self.test[s, self.tuned(s)]) for s in range(len(self.sets))
         ]  # fmt: skip
 
 
 def write() -> Path:
-    """Generate the page."""
+    """Write the page."""
     PAGE.write_text(page())
     return PAGE
 
 
 def page() -> str:
-    """The page as text."""
+    """Return the page as text."""
     studies = [Study.of(model) for model in MODELS]
     return "\n".join([_head(studies), _overview(studies), _sets(), *map(_model, studies)])
 
@@ -146,12 +146,12 @@ def _overview(studies: list[Study]) -> str:
 
 
 def _before(study: Study) -> float:
-    """What the model as it stood when the study began reaches in the median."""
+    """The median ratio to the tuned value for the defaults at the start of the study."""
     return median(float(study.test[s, 0] / study.test[s, study.tuned(s)]) for s in range(len(study.sets)))
 
 
 def _said(model: str, number: int) -> str:
-    """The parameters of a candidate that have a space, as on the command line."""
+    """The parameters of a candidate that have a search space, in command-line form."""
     from penchant.models.registry import model_class
     from penchant.training.tune import search_spaces
 

@@ -1,4 +1,4 @@
-"""Ours and theirs in turn, each in a process of its own; medians, and whether the goal is met."""
+"""Run ours and theirs in turn, each in its own process; report medians and whether the goal is met."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bench import child, machine, peers
 WORK = peers.ROOT / "bench" / ".work"
 RESULTS = peers.ROOT / "bench" / "results"
 
-Numbers = dict[str, Any]  # what a contender reports: seconds, peak_mib and whatever else it measures
+Numbers = dict[str, Any]  # what a contender reports: seconds, peak_mib and anything else it measures
 Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one side came to: the medians of its numbers over the rounds, and the arrays of its last round."""
+    """The result of one side: the medians of its numbers over the rounds, and the arrays of its last round."""
 
     numbers: Numbers
     arrays: Arrays
@@ -49,30 +49,30 @@ class Goal:
 
 @dataclass(frozen=True)
 class Question:
-    """What a contender module asks; ``peer`` is the function that answers for the other side, None if there is none."""
+    """A comparison defined by a contender module; ``peer`` names the function that runs the other side, or is None."""
 
     title: str
     how: str
     prepare: Callable[[Path], None]
-    judge: Callable[[Side, Side], list[Goal]]  # ours, theirs; without a peer ours twice
+    judge: Callable[[Side, Side], list[Goal]]  # ours, theirs; without a peer, ours twice
     peer: str | None = None
     environment: str | None = None  # of the peer; None: our own
     rounds: int = 5
 
 
 def names() -> list[str]:
-    """The comparisons there are."""
+    """The names of the available comparisons."""
     return sorted(p.stem.replace("_", "-") for p in (peers.ROOT / "bench" / "contenders").glob("[a-z]*.py"))
 
 
 def question(name: str) -> Question:
-    """What a comparison asks."""
+    """Load the definition of a comparison."""
     found: Question = importlib.import_module(f"bench.contenders.{name.replace('-', '_')}").QUESTION
     return found
 
 
 def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Goal]:
-    """Measure one comparison, write ``bench/results/NAME.json``, return what became of its goals."""
+    """Measure one comparison, write ``bench/results/NAME.json`` and return its goals with their values."""
     module = name.replace("-", "_")
     asked = question(name)
     folder = WORK / name
@@ -85,7 +85,7 @@ def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Go
     stolen = machine.stolen()
     runs: dict[str, list[Numbers]] = {who: [] for who in sides}
     for number in range(rounds or asked.rounds):
-        for who in sides if number % 2 == 0 else reversed(sides):  # neither side always goes first
+        for who in sides if number % 2 == 0 else reversed(sides):  # alternate which side goes first
             numbers = child.contender(sides[who], module, who, folder, folder / f"{who}.npz")
             print(f"{name}: round {number + 1}, {who}: {json.dumps(numbers)}", file=sys.stderr)
             runs[who].append(numbers)
@@ -98,7 +98,7 @@ def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Go
 
 
 def _medians(runs: list[Numbers]) -> Numbers:
-    """The median of every number; what is not a number stays as the first run said it."""
+    """The median of every number; other values come from the first run."""
     return {
         key: statistics.median(run[key] for run in runs) if isinstance(value, (int, float)) else value
         for key, value in runs[0].items()

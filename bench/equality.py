@@ -36,40 +36,40 @@ from bench.sets import data_folder
 SCRIPT = ROOT / "bench" / "answers.py"
 SUMMARY = RESULTS / "equality" / "summary.json"
 PLACE = WORK / "equality"
-TOLERANCE = 1e-5  # of the spread of the scores
-LIKED = 3.5  # as in the script, which is never imported here
-LIMIT = 600  # seconds of one model on one side
+TOLERANCE = 1e-5  # relative to the spread of the scores
+LIKED = 3.5  # as in the script, which this module never imports
+LIMIT = 600  # seconds for one model on one side
 Arrays = Mapping[str, np.ndarray]
 
 _PRODUCT = "inner products of vectors come from BLAS"
 _SOLVED = "LAPACK solves its systems"
 _SPECTRAL = "BLAS and LAPACK find its subspace"
 _TORCH = "torch trains it, ONNX Runtime encodes histories"
-CLOSE: dict[str, str] = {  # what other code than ours computes, and may add up in another order
+CLOSE: dict[str, str] = {  # computed partly by external code, which may sum in a different order
     "als": _SOLVED, "bpr": _PRODUCT, "warp": _PRODUCT, "logistic-mf": _PRODUCT, "svd": _PRODUCT, "svdpp": _PRODUCT,
     "nmf": _PRODUCT, "ease": _SOLVED, "sparse-ease": _SOLVED, "pure-svd": _SPECTRAL, "graph-filter": _SPECTRAL,
     "content-knn": _PRODUCT, "history-mlp": _TORCH, "history-classifier": _TORCH, "auto-rec": _TORCH, "neu-mf": _TORCH,
     "two-tower": _TORCH, "mult-vae": _TORCH, "gru4rec": _TORCH, "sasrec": _TORCH,
 }  # fmt: skip
 NETWORKS = {name for name, why in CLOSE.items() if why is _TORCH}
-RATING = {"svd", "svdpp", "nmf", "slope-one", "bias", "auto-rec"}  # learn from ratings alone
-DESCRIBED = {"content-knn", "history-classifier", "two-tower"}  # learn from what is known of items
+RATING = {"svd", "svdpp", "nmf", "slope-one", "bias", "auto-rec"}  # learn from ratings only
+DESCRIBED = {"content-knn", "history-classifier", "two-tower"}  # learn from item attributes
 MEMBERS: list[dict[str, Any]] = [
     {"model": name, "params": {}} for name in ("item-knn", "transitions", "user-knn", "popular")
 ]
 PARAMS: dict[str, dict[str, Any]] = {"blend": {"members": MEMBERS}}
-PASSES = {"epochs": 1}  # of networks
-# sums that are parted among threads end in other digits from run to run
+PASSES = {"epochs": 1}  # for networks
+# sums split among threads differ in their last digits from run to run
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
 class EqualSet:
-    """A log, and what is not fitted on it."""
+    """A log, and the models that are not fitted on it."""
 
-    file: str | None  # under the folder of the sets; None: bundled
-    positive: str | None  # of models that do not foretell ratings
-    rows: int  # training histories that are asked about
+    file: str | None  # relative to the data folder; None: bundled
+    positive: str | None  # for models that do not predict ratings
+    rows: int  # number of training histories to query
     left_out: Mapping[str, str] = field(default_factory=dict)
     networks: bool = True
 
@@ -78,7 +78,7 @@ class EqualSet:
         return None if self.file is None else str(data_folder() / self.file)
 
     def why_not(self, name: str) -> str:
-        """Why a model is not fitted on it; nothing where it is."""
+        """Why a model is not fitted on this set; empty if it is."""
         if name in self.left_out:
             return self.left_out[name]
         if self.file is None:
@@ -96,7 +96,7 @@ SETS = {
 
 @dataclass(frozen=True)
 class Side:
-    """One tree: its files, what it is called, and whether its answers can be kept."""
+    """One source tree: its files, its name, and whether its answers can be cached."""
 
     name: str
     tree: Path
@@ -104,7 +104,7 @@ class Side:
 
     @classmethod
     def of(cls, text: str) -> Side:
-        """A folder, or a commit, whose files are then laid out once."""
+        """Create a side from a folder, or from a commit, whose files are extracted once."""
         if (Path(text) / "src" / "penchant").is_dir():
             return cls(_named(Path(text)), Path(text).resolve(), fixed=False)
         sha = _git(ROOT, "rev-parse", "--verify", "--end-of-options", f"{text}^{{commit}}").decode().strip()
@@ -119,22 +119,22 @@ class Side:
 
     @property
     def work(self) -> Path:
-        """Where what it compiles and answers is kept."""
+        """The folder for its compiled kernels and answers."""
         return PLACE / (self.name if self.fixed else hashlib.sha256(str(self.tree).encode()).hexdigest()[:12])
 
     def run(self, asked: Mapping[str, Any], limit: float = LIMIT) -> dict[str, Any]:
-        """The script, with this tree on its path."""
+        """Run the script with this tree on its path."""
         env = os.environ | {"PYTHONPATH": str(self.tree / "src"), "NUMBA_CACHE_DIR": str(self.work / "numba")}
         env |= ONE_THREAD
         command = [sys.executable, "-P", str(SCRIPT), json.dumps({**asked, "tree": str(self.tree)})]
         return child.run(command, env=env, limit=limit)
 
     def _compiled(self) -> int:
-        """How many kernels are in the cache."""
+        """The number of kernels in the cache."""
         return sum(1 for _ in (self.work / "numba").rglob("*.nbc"))
 
     def ask(self, asked: Mapping[str, Any], where: Path, limit: float) -> tuple[Path, float]:
-        """The file of the answers and the seconds they took, from before where the tree cannot have changed."""
+        """The answer file and the seconds it took; from the cache if the tree is a fixed commit."""
         out, stamp = where / "answers.npz", where / "asked.json"
         key = json.dumps([*map(str, asked.items()), hashlib.sha256(SCRIPT.read_bytes()).hexdigest(), _versions()])
         if self.fixed and stamp.exists() and json.loads(stamp.read_text())["key"] == key:
@@ -143,7 +143,7 @@ class Side:
         where.mkdir(parents=True)
         words, before = {"load": None, **asked, "out": str(out), "save": str(where / "saved")}, self._compiled()
         seconds = self.run(words, limit)["seconds"]
-        if self._compiled() != before:  # freshly compiled kernels round some sums otherwise than those of the cache
+        if self._compiled() != before:  # freshly compiled kernels round some sums differently from cached ones
             seconds = self.run(words, limit)["seconds"]
         stamp.write_text(json.dumps({"key": key, "seconds": seconds}))
         return out, seconds
@@ -151,12 +151,12 @@ class Side:
 
 @dataclass
 class Verdict:
-    """What the comparison of two sets of answers came to."""
+    """The result of comparing two sets of answers."""
 
-    largest: float = 0.0  # difference that was let pass, in units of the spread
+    largest: float = 0.0  # accepted difference, relative to the spread
     same: bool = True  # bit by bit
     wrong: list[str] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)  # about histories with nothing liked: allowed
+    empty: list[str] = field(default_factory=list)  # about histories without a liked item: allowed
 
     @property
     def said(self) -> str:
@@ -166,7 +166,7 @@ class Verdict:
 
 
 def compare(old: Arrays, new: Arrays, *, close: bool) -> Verdict:
-    """Answers that ``bench/answers.py`` wrote, compared by name; ``close`` grants ``TOLERANCE``."""
+    """Compare answers written by ``bench/answers.py``, by name; ``close`` allows ``TOLERANCE``."""
     found, names = Verdict(), sorted({*old, *new})
     spread = max((_spread(old[name]) for name in ("trained.scores", "made.scores") if name in old), default=0.0)
     for name in names:
@@ -199,14 +199,14 @@ def _spread(array: np.ndarray) -> float:
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest difference; what is infinite or no number has to be so on both sides."""
+    """The largest difference; infinities and NaN must match on both sides."""
     with np.errstate(invalid="ignore"):
         apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a.astype(float) - b.astype(float)))
     return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
 
 
 def _only_ties(a: np.ndarray, b: np.ndarray, scores: np.ndarray, spread: float) -> bool:
-    """Whether lists differ only among neighbours of nearly one score, or in their last place."""
+    """Whether lists differ only among neighbours with almost equal scores, or in their last position."""
     scores = np.where(np.isfinite(scores), scores, 0.0)
     near = np.abs(np.diff(scores, axis=1)) <= 2 * TOLERANCE * spread
     edge = np.ones((len(a), 1), dtype=bool)
@@ -214,7 +214,7 @@ def _only_ties(a: np.ndarray, b: np.ndarray, scores: np.ndarray, spread: float) 
 
 
 def work(old: Side, new: Side, sets: Sequence[str], models: Sequence[str], limit: float) -> dict[str, Any]:
-    """Ask both sides everything; what came of it, by set and model."""
+    """Ask both sides everything; return the results by set and model."""
     there = old.run({})["models"]
     if unknown := {*models} - {*there}:
         raise SystemExit(f"bench.equality: there is no model {', '.join(sorted(unknown))}")
@@ -233,7 +233,7 @@ def work(old: Side, new: Side, sets: Sequence[str], models: Sequence[str], limit
 
 
 def one(old: Side, new: Side, set_name: str, name: str, limit: float) -> dict[str, Any]:
-    """One model on one set: fitted by both sides, then the old one's folder loaded by the new side."""
+    """Compare one model on one set: both sides fit it, then the new side loads the folder saved by the old one."""
     studied = SETS[set_name]
     asked = {
         "model": name,
@@ -250,7 +250,7 @@ def one(old: Side, new: Side, set_name: str, name: str, limit: float) -> dict[st
         before, line["old_seconds"] = old.ask(asked, place, limit)
         what = "new"
         after, line["new_seconds"] = new.ask(asked, new.work / "new" / set_name / name, limit)
-        shutil.rmtree(after.parent / "saved", ignore_errors=True)  # that it can be written is enough
+        shutil.rmtree(after.parent / "saved", ignore_errors=True)  # it only has to be writable
         what = "loaded"
         loaded, _ = new.ask(
             {**asked, "load": str(place / "saved")}, new.work / "loaded" / old.name / set_name / name, limit
@@ -263,12 +263,12 @@ def one(old: Side, new: Side, set_name: str, name: str, limit: float) -> dict[st
         line[key] = verdict.said
         line |= {f"{key}_{what}": told for what, told in (("wrong", verdict.wrong), ("empty", verdict.empty)) if told}
     for folder in (side.work / part for side, part in ((new, "new"), (new, "loaded")) if not side.fixed):
-        shutil.rmtree(folder, ignore_errors=True)  # they are as large as what is asked of them
+        shutil.rmtree(folder, ignore_errors=True)  # they are as large as the answers
     return line
 
 
 def _tell(set_name: str, name: str, line: Mapping[str, Any]) -> None:
-    """A line of the table, and below it what differs."""
+    """Print a line of the table, and the differences below it."""
     if "left_out" in line:
         print(f"{set_name:16} {name:19} {'':13}  left out: {line['left_out']}", flush=True)
         return
@@ -286,7 +286,7 @@ def _tell(set_name: str, name: str, line: Mapping[str, Any]) -> None:
 
 
 def failed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
-    """The sets and models that are not equal, or of which nobody knows."""
+    """The sets and models that differ or could not be compared."""
     return [
         f"{set_name} {name}"
         for set_name, lines in found.items()
@@ -296,7 +296,7 @@ def failed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
 
 
 def _named(folder: Path) -> str:
-    """A checkout by its commit."""
+    """Name a checkout by its commit."""
     if not (folder / ".git").exists():
         return "a folder without commits"
     sha = _git(folder, "rev-parse", "--short=12", "HEAD").decode().strip()
@@ -315,7 +315,7 @@ def _versions() -> dict[str, str]:
 
 
 def main() -> int:
-    """Compare, print the table, write the summary."""
+    """Compare, print the table and write the summary."""
     parser = argparse.ArgumentParser(
         "python -m bench.equality", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -328,7 +328,7 @@ def main() -> int:
     options = parser.parse_args()
     sets = options.set or list(SETS)
     for name in sets:
-        _ = SETS[name].table  # says what is missing before anything is fitted
+        _ = SETS[name].table  # reports missing data before any fit
     start, (old, new) = time.perf_counter(), (Side.of(options.old), Side.of(options.new))
     found = work(old, new, sets, options.model, options.limit)
     wrong = failed(found)

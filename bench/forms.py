@@ -1,4 +1,4 @@
-"""``python -m bench.forms``: what may stand for a history in BPR, on several sets; ``docs/forms-of-bpr.md``."""
+"""``python -m bench.forms``: compare representations of a history in BPR on several sets; ``docs/forms-of-bpr.md``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ parameters as they are by default, seed 0. In brackets: the same as a share of t
 
 
 def lists_of(x: np.ndarray, y: np.ndarray, bias: np.ndarray, seen: list[np.ndarray]) -> np.ndarray:
-    """The best items of every row but those that it has."""
+    """The best items for every row, without the items it already has."""
     lists = np.empty((len(x), K), dtype=np.int64)
     for start in range(0, len(x), 256):
         for row, scores in enumerate(x[start : start + 256] @ y.T + bias, start):
@@ -51,7 +51,7 @@ def lists_of(x: np.ndarray, y: np.ndarray, bias: np.ndarray, seen: list[np.ndarr
 
 
 def study(name: str) -> dict[str, dict[str, float]]:
-    """NDCG of every form on both halves of what is held out, at the rate and epochs that the first half chooses."""
+    """NDCG of every form on both halves of the held-out data, at the rate and epochs chosen on the first half."""
     from penchant import BPR
     from penchant.core.histories import Histories
     from penchant.core.run import Run
@@ -81,7 +81,7 @@ def study(name: str) -> dict[str, dict[str, float]]:
             model = BPR(rate=rate, epochs=epochs, form="items").fit(train)
             tell("items", rate, epochs, model.embed(rows), model)
             model = BPR(rate=rate, epochs=epochs, form="vectors")
-            model.item_counts = train.counts()  # what fit does before it learns
+            model.item_counts = train.counts()  # fit does this before it learns
             x = model.learn_rows(train, Run())
             tell("original", rate, epochs, x[chosen], model)
             tell("fold", rate, epochs, model.embed(rows), model)
@@ -91,7 +91,7 @@ def study(name: str) -> dict[str, dict[str, float]]:
 
 
 def page() -> str:
-    """The table of what was found."""
+    """The page with the table of results."""
     files = [DONE / f"{name}.json" for name in SETS if (DONE / f"{name}.json").exists()]
     found = {file.stem: json.loads(file.read_text())["forms"] for file in files}
     lines = []
@@ -108,7 +108,7 @@ def page() -> str:
 
 
 def main() -> None:
-    """Study what has no result yet, then write the page."""
+    """Study the sets without a result, then write the page."""
     DONE.mkdir(parents=True, exist_ok=True)
     for name in SETS:
         file: Path = DONE / f"{name}.json"

@@ -1,7 +1,7 @@
 """``python -m bench.growth``: seconds of a SASRec pass against events, items and length, for the documentation.
 
-Each point runs in a process of its own, so that its memory is its own; the results stay in
-``bench/results/growth/passes.json`` and points that are there are not measured again.
+Each point runs in its own process, so its memory is measured separately. Results are kept in
+``bench/results/growth/passes.json``; points already there are not measured again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.peers import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "growth" / "passes.json"
 PICTURE = ROOT / "docs" / "images" / "growth.svg"
-EVENTS, ITEMS, LENGTH = 100_000, 10_000, 20  # where the other two grow
+EVENTS, ITEMS, LENGTH = 100_000, 10_000, 20  # the fixed values while another one grows
 POINTS = {
     "events": [(n, ITEMS, LENGTH) for n in (10_000, 30_000, 100_000, 300_000)],
     "items": [(EVENTS, n, LENGTH) for n in (1_000, 10_000, 100_000, 1_000_000)],
@@ -28,7 +28,7 @@ GIB_OF_A_MILLION = 8.0
 
 
 def measure(events: int, items: int, length: int) -> dict[str, float]:
-    """The second pass over random histories of one length."""
+    """Time the second pass over random histories of equal length; also report peak memory."""
     from penchant.core.histories import Histories
     from penchant.models.registry import create
 
@@ -37,11 +37,11 @@ def measure(events: int, items: int, length: int) -> dict[str, float]:
     log = Histories(np.arange(rows + 1, dtype=np.int64) * length, drawn, items)
     model = create("sasrec", {**PARAMS, "window": length})
     model.fit(log)
-    return {"seconds": model.history[-1]["seconds"], "peak_mib": machine.peak_mib()}  # type: ignore[attr-defined]  # of every network
+    return {"seconds": model.history[-1]["seconds"], "peak_mib": machine.peak_mib()}  # type: ignore[attr-defined]  # every network has it
 
 
 def main() -> None:
-    """Measure what is missing, one point after the other, and draw all."""
+    """Measure the missing points one at a time, then draw them all."""
     done = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"command": "python -m bench.growth", "points": {}}
     for point in dict.fromkeys(point for points in POINTS.values() for point in points):
         key = "{} events, {} items, length {}".format(*point)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def picture(points: dict[str, dict[str, float]]) -> str:
-    """Three small charts, both axes logarithmic."""
+    """Three small charts with logarithmic axes."""
     out = [
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 280" font-size="12">',
         "<style>text { font-family: sans-serif }</style>",

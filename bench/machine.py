@@ -1,4 +1,4 @@
-"""What the numbers were measured on, and whether the machine was quiet enough to measure anything."""
+"""The machine that the numbers were measured on, and whether it was quiet enough to measure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-BUSY = 0.15  # share of the processors that something else may use
+BUSY = 0.15  # share of the processors that other programs may use
 _STAT = Path("/proc/stat")
 
 
 class BusyError(RuntimeError):
-    """Something else is using the processors: times would mean nothing."""
+    """Other programs are using the processors, so timings would be meaningless."""
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, memory and system, without anything that names the machine or its owner."""
+    """Processor, cores, memory, system and Python version, with nothing that identifies the machine or its owner."""
     return {
         "processor": _processor(),
         "cores": cores(),
@@ -31,12 +31,12 @@ def describe() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """The cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed versions of packages, those that are there."""
+    """The versions of the given packages that are installed."""
     found = {}
     for package in packages:
         try:
@@ -47,7 +47,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def busy(seconds: float = 2.0) -> float:
-    """The share of all cores that others use now, time stolen by the host included; we ourselves sleep."""
+    """The share of all cores in use by others now, including time stolen by the host; this process sleeps meanwhile."""
     if not _STAT.exists():
         return min(1.0, os.getloadavg()[0] / cores())
     before = _ticks()
@@ -59,14 +59,14 @@ def busy(seconds: float = 2.0) -> float:
 
 
 def stolen() -> float:
-    """Seconds of processor time that the host has kept from this machine since it started."""
+    """Seconds of processor time that the host has withheld from this machine since boot."""
     return _ticks()[7] / os.sysconf("SC_CLK_TCK") if _STAT.exists() else 0.0
 
 
 def peak_mib() -> float:
-    """The most memory that this process has held so far, MiB; its parent's and its children's do not count."""
+    """The peak memory of this process so far, in MiB; its parent and its children do not count."""
     status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says counts the parent as well, if that was larger when it started us
+    if status.exists():  # getrusage also counts the parent if that was larger when it started this process
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return round(int(line.split()[1]) / 2**10, 1)
     unit = 2**20 if sys.platform == "darwin" else 2**10
@@ -74,7 +74,7 @@ def peak_mib() -> float:
 
 
 def require_quiet(*, force: bool) -> float:
-    """Refuse to measure on a busy machine, unless forced; returns the share that was busy."""
+    """Refuse to measure on a busy machine, unless forced; return the busy share."""
     share = busy()
     if share > BUSY and not force:
         raise BusyError(
@@ -85,7 +85,7 @@ def require_quiet(*, force: bool) -> float:
 
 
 def _ticks() -> list[int]:
-    """The first line of the kernel's account: user, nice, system, idle, iowait, irq, softirq, steal."""
+    """The first line of ``/proc/stat``: user, nice, system, idle, iowait, irq, softirq, steal."""
     with _STAT.open() as stat:
         return [int(word) for word in stat.readline().split()[1:9]]
 

@@ -16,7 +16,7 @@ IMAGES = ROOT / "docs" / "images"
 
 
 def main() -> None:
-    """Train with each from the same start."""
+    """Train with each optimiser and loss from the same start."""
     likes, _ = pc.load_movielens_small(positive="value>=3.5")
     ratings, _ = pc.load_movielens_small()
     by_optimiser = {
@@ -37,7 +37,7 @@ def losses(log: pc.Interactions, models: Mapping[str, NeuralModel]) -> dict[str,
 
 
 def draw(name: str, curves: Mapping[str, list[float]]) -> None:
-    """A picture of them, and their ends in words."""
+    """Draw the curves, and print their first and last values."""
     for what, values in curves.items():
         print(f"{name}: {what}: {values[0]:.3f} → {values[-1]:.3f}")
     records = {what: [{"epoch": n + 1, "loss": y} for n, y in enumerate(values)] for what, values in curves.items()}

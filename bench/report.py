@@ -1,4 +1,4 @@
-"""``docs/benchmarks.md``, generated from the committed results and the published numbers beside them."""
+"""Generate ``docs/benchmarks.md`` from the committed results, beside published numbers."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ row in italics is published: its numbers are those its source prints, and a dash
 
 
 def write() -> Path:
-    """Generate the page."""
+    """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page())
     return PAGE
 
 
 def page() -> str:
-    """The page as text."""
+    """Return the page as text."""
     published = json.loads(PUBLISHED.read_text())
     speed = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
     accuracy = [json.loads(file.read_text()) for file in sorted(DONE.glob("*.json"))]
@@ -73,7 +73,7 @@ def page() -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; columns of numbers stand to the right."""
+    """A Markdown table; number columns are right-aligned."""
     rows = list(rows)
     columns = list(zip(*rows, strict=True)) or [()] * len(head)
     numbers = [all(cell.strip("*-")[:1].isdigit() or cell == "-" for cell in column) for column in columns]
@@ -82,7 +82,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _goals(goals: Iterable[dict[str, Any]]) -> str:
-    """What was wanted, and whether it was reached."""
+    """The goals, and whether each was met."""
     rows = [
         (
             goal["text"],
@@ -119,7 +119,7 @@ def _service(result: dict[str, Any]) -> str:
 
 
 def _comparison(result: dict[str, Any]) -> str:
-    """One comparison: its goals, then what every side took."""
+    """One comparison: its goals, then the numbers of each side."""
     names = list(dict.fromkeys(name for numbers in result["medians"].values() for name in numbers))
     sides = [
         (_side(who, result), *(_number(numbers[name]) if name in numbers else "-" for name in names))
@@ -139,7 +139,7 @@ def _side(who: str, result: dict[str, Any]) -> str:
 
 
 def _set(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
-    """One set: measured and published rows in one table, the best first."""
+    """One set: measured and published rows in one table, best first."""
     metrics = SETS[name].metrics
     first, sign = metrics[0], 1 if metrics[0] in LOWER_IS_BETTER else -1
     split = ours[0]["split"]
@@ -179,12 +179,12 @@ def _set(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) ->
 
 
 def _row(result: dict[str, Any]) -> str:
-    """What the row is called: as its parameter file, which a search may name otherwise than the model."""
+    """The row name: that of its parameter file, which a search may name differently from the model."""
     return str(result.get("row", result["model"]))
 
 
 def _name(result: dict[str, Any]) -> str:
-    """The row, with its model where that has another name, and of a blend what it is made of."""
+    """The row name, with the model name if it differs; for a blend, its members and weights."""
     if result["model"] != "blend":
         of = "" if _row(result) == result["model"] else f" ({result['model']})"
         return f"**{_row(result)}**{of}"
@@ -194,7 +194,7 @@ def _name(result: dict[str, Any]) -> str:
 
 
 def _origin(name: str, runs: list[dict[str, Any]]) -> str:
-    """Where the parameters of a row come from."""
+    """The source of the parameters of a row."""
     trials = runs[0].get("chosen", {}).get("trials")
     searched = f", {_count(trials, 'trial')}" if trials else ""
     seeds = "" if len(runs) == 1 else f", {len(runs)} seeds"

@@ -1,8 +1,9 @@
-"""The files of a search: ``bench/params/SET-MODEL.json`` says what it chose and how, and beside that folder
-``bench/curves/SET-MODEL.jsonl`` holds every trial, one line of JSON each.
+"""The files of a search: ``bench/params/SET-MODEL.json`` holds the choice and how it was made, and
+``bench/curves/SET-MODEL.jsonl`` holds every trial, one JSON object per line.
 
-The first file names the second and its SHA-256, under ``curve``: by that key ``-m @FILE.json`` knows a search. What was
-tried by hand before a search, its ``study``, stands in the second file after the trials, and in the first its number.
+The first file gives the name and SHA-256 of the second under ``curve``; ``-m @FILE.json`` recognises a search by that
+key. Trials made by hand before the search, its ``study``, come after the other trials in the second file. The first
+file holds their number.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-WIDTH = 120  # of a line of the parameter file
+WIDTH = 120  # maximum line width of the parameter file
 
 
 def curve_file(file: Path) -> Path:
-    """Where the trials of a parameter file lie."""
+    """The path of the trials of a parameter file."""
     return file.parent.parent / "curves" / f"{file.stem}.jsonl"
 
 
 def read(file: Path) -> dict[str, Any]:
-    """A search as one document, its trials in it; ``ValueError`` where they are not those that were filed."""
+    """Read a search with its trials as one document; ``ValueError`` if the trials are not those saved with it."""
     search: dict[str, Any] = json.loads(file.read_text())
     if "curve" in search:
         trials = curve_file(file).read_bytes()
@@ -35,7 +36,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def write(file: Path, search: dict[str, Any]) -> None:
-    """File a search, given as the document that ``penchant tune -o`` writes, with or without a study."""
+    """Save a search, given as the document that ``penchant tune -o`` writes, with or without a study."""
     kept = curve_file(file)
     study = [{"study": by_hand} for by_hand in search.get("study", [])]
     trials = "".join(f"{json.dumps(trial)}\n" for trial in [*search["curve"], *study]).encode()
@@ -46,7 +47,7 @@ def write(file: Path, search: dict[str, Any]) -> None:
 
 
 def laid_out(value: Any, indent: int = 0) -> str:
-    """JSON in which whatever fits stands on one line, so that a file is read at a glance."""
+    """Format JSON with everything that fits on one line kept on one line, so that the file is easy to scan."""
     line = json.dumps(value)
     if not value or not isinstance(value, (dict, list)) or (indent and indent + len(line) < WIDTH):
         return line
@@ -54,7 +55,7 @@ def laid_out(value: Any, indent: int = 0) -> str:
     pairs = value.items() if isinstance(value, dict) else ((None, part) for part in value)
     parts = [("" if name is None else f"{json.dumps(name)}: ") + laid_out(part, indent + 1) for name, part in pairs]
     rows = [parts[0]]
-    for part in parts[1:]:  # below the first level several to a line
+    for part in parts[1:]:  # below the first level, several per line
         joined = f"{rows[-1]}, {part}"
         if indent and "\n" not in joined and indent + len(joined) < WIDTH:
             rows[-1] = joined
@@ -65,7 +66,7 @@ def laid_out(value: Any, indent: int = 0) -> str:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """The whole file at once, or what was there before."""
+    """Replace the file atomically; on failure the old content stays."""
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f"{file.name}.part")
     beside.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Requests on time: an open loop that never waits for answers before it asks again, and a closed loop of clients."""
+"""Load generators: an open loop that sends on schedule without waiting for answers, and a closed loop of clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection with at most one request on its way."""
+    """One keep-alive connection with at most one request in flight."""
 
     def __init__(self, done: Callable[[Connection, int, bytes], None]) -> None:
         self.done, self.buffer = done, b""
@@ -20,11 +20,11 @@ class Connection(asyncio.Protocol):
         self.tag = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ready."""
+        """Store the transport."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Read one response: status line, headers, a body of the length stated."""
+        """Read one response: status line, headers, a body of the stated length."""
         self.buffer += data
         head = self.buffer.find(b"\r\n\r\n")
         if head < 0:
@@ -38,13 +38,13 @@ class Connection(asyncio.Protocol):
         self.done(self, status, body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server closed it: counted as a failure."""
+        """The server closed the connection; a pending request counts as a failure."""
         if self.asked:
             self.done(self, 0, b"")
 
 
 class Tally:
-    """Latencies in seconds by kind of request, and statuses."""
+    """Latencies in seconds by kind of request, and status counts."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
@@ -52,13 +52,13 @@ class Tally:
         self.answered = 0
 
     def add(self, tag: str, status: int, seconds: float) -> None:
-        """One response."""
+        """Record one response."""
         self.seconds.setdefault(tag, []).append(seconds)
         self.statuses[f"{tag} {status}"] += 1
         self.answered += 1
 
     def summary(self) -> dict[str, Any]:
-        """Quantiles in milliseconds by kind, and how many responses had which status."""
+        """Latency quantiles in milliseconds by kind, and the number of responses per status."""
         kinds = {}
         for tag, values in self.seconds.items():
             ordered = sorted(values)
@@ -79,8 +79,10 @@ async def connect(port: int, count: int, done: Callable[[Connection, int, bytes]
 async def open_loop(
     port: int, requests: Iterator[tuple[str, bytes]], rate: float, seconds: float, *, connections: int = 256
 ) -> dict[str, Any]:
-    """Send ``rate`` requests a second, evenly spaced; a latency counts from when the request was due, so that a server
-    that falls behind cannot hide it."""
+    """Send ``rate`` requests a second, evenly spaced.
+
+    Latency counts from the time a request was due, so that a server that falls behind cannot hide it.
+    """
     tally = Tally()
     idle: deque[Connection] = deque()
     waiting: deque[tuple[float, str, bytes]] = deque()
@@ -141,7 +143,7 @@ async def open_loop(
 async def closed_loop(
     port: int, requests: Iterator[tuple[str, bytes]], clients: int, seconds: float, *, each: int = 1
 ) -> dict[str, Any]:
-    """``clients`` that ask again as soon as they are answered; ``each``: events in one request."""
+    """Run ``clients`` that send again as soon as they get an answer; ``each`` is the number of events per request."""
     tally = Tally()
     stop = time.perf_counter() + seconds
     finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -47,7 +47,7 @@ uvicorn.run(app, port=PORT, log_level="error", access_log=False)
 
 
 class Server:
-    """A process on one core of its own."""
+    """A process pinned to its own core."""
 
     def __init__(self, command: list[str], port: int) -> None:
         self.port = port
@@ -65,18 +65,18 @@ class Server:
         self.ready_seconds = round(time.perf_counter() - start, 2)
 
     def memory_mib(self) -> float:
-        """Memory of its own, anonymous pages: what is mapped from files does not count."""
+        """Private memory in MiB: anonymous pages only, without file mappings."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("RssAnon"))
         return round(int(line.split()[1]) / 1024, 1)
 
     def kill(self) -> None:
-        """SIGKILL, in the middle of it."""
+        """Send SIGKILL while it is running."""
         self.process.kill()
         self.process.wait(30)
 
     def stop(self) -> None:
-        """SIGTERM, as an operator would."""
+        """Send SIGTERM, as an operator would."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
 
@@ -88,26 +88,26 @@ def get(path: str, key: str | None = None) -> bytes:
 
 
 def post(events: list[dict[str, Any]], key: str) -> bytes:
-    """A batch of events as bytes."""
+    """A request that posts a batch of events, as bytes."""
     body = json.dumps({"events": events}).encode()
     head = f"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n"
     return f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Traffic:
-    """Requests of gowalla's users, drawn with a fixed seed; events carry an id, as clients that retry send it."""
+    """Requests by gowalla's users, drawn with a fixed seed; events carry an id, as from clients that retry."""
 
     def __init__(self, users: list[str], items: list[str], read: str, collect: str) -> None:
         self.users, self.items, self.read, self.collect = users, items, read, collect
         self.random = random.Random(0)
 
     def answers(self) -> Iterator[tuple[str, bytes]]:
-        """Ten items for someone."""
+        """Requests for ten items for a random user."""
         while True:
             yield "answer", get(f"/v1/users/{self.random.choice(self.users)}/recommendations?k=10", self.read)
 
     def event(self) -> dict[str, Any]:
-        """Someone visits something."""
+        """A visit by a random user to a random item."""
         event_id = f"{self.random.getrandbits(64):016x}"
         return {"user": self.random.choice(self.users), "item": self.random.choice(self.items), "id": event_id}
 
@@ -117,19 +117,19 @@ class Traffic:
             yield "event" if each == 1 else "batch", post([self.event() for _ in range(each)], self.collect)
 
     def prepared(self, each: int, count: int) -> Iterator[tuple[str, bytes]]:
-        """Batches that are made before the clock starts."""
+        """Batches built before the clock starts."""
         made = [next(self.events(each)) for _ in range(count)]
         return iter(made)
 
     def mixed(self, share: float) -> Iterator[tuple[str, bytes]]:
-        """Answers, and a share of single events."""
+        """Answers mixed with a share of single events."""
         answers, events = self.answers(), self.events(1)
         while True:
             yield next(events) if self.random.random() < share else next(answers)
 
 
 def fill(store: Path, users: list[str], items: list[str]) -> None:
-    """Every event of gowalla, straight into the store."""
+    """Write every event of gowalla directly to the store."""
     from penchant.store.events import Batch, EventStore, NewEvent
 
     filled = EventStore(f"sqlite:///{store}")
@@ -143,7 +143,7 @@ def fill(store: Path, users: list[str], items: list[str]) -> None:
 
 
 def penchant(*arguments: str) -> str:
-    """One command of ours; returns what it printed."""
+    """Run one penchant command and return its output."""
     command = [str(PENCHANT), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -156,7 +156,7 @@ def generate(work: Any) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Everything, in one run on one machine."""
+    """Run all measurements once, on one machine."""
     log = table("gowalla")
     train = log.filter(log["split"] != "test")
     users, items = [str(u) for u in train["user"]], [str(i) for i in train["item"]]
@@ -221,7 +221,7 @@ def _loads(told: dict[str, Any], server: Server, traffic: Traffic, options: argp
 
 
 def _mixed(server: Server, traffic: Traffic, options: argparse.Namespace) -> dict[str, Any]:
-    """Answers with one event among five requests, minute by minute, and the memory after each."""
+    """Measure answers with one event per five requests, minute by minute, with the memory after each."""
     minutes = []
     for _ in range(options.minutes):
         one = generate(open_loop(options.port, traffic.mixed(0.2), options.mixed_rate, 60))

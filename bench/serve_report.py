@@ -1,4 +1,4 @@
-"""The part of ``docs/benchmarks.md`` about the service, from the result of ``python -m bench.serve_load``."""
+"""The service section of ``docs/benchmarks.md``, from the result of ``python -m bench.serve_load``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 
 def _growth(result: dict[str, Any]) -> float | None:
-    """From the second minute of everything together, when all was touched once, to the last; None if not measured."""
+    """Memory growth in MiB under mixed load, from the second minute to the last; None if not measured.
+
+    The second minute is the baseline because by then everything has been touched once.
+    """
     measured = result.get("mixed", {}).get("memory_mib", [])
     return round(float(measured[-1]) - float(measured[1]), 1) if len(measured) > 1 else None
 
 
-# what it is, where its figure stands, the limit, whether more is better
+# text, where to find the value, limit, whether higher is better
 GOALS: tuple[tuple[str, Callable[[dict[str, Any]], float | None], float, bool], ...] = (
     ("answers a second, asked for 1,000", lambda r: _fastest(r)["answered_a_second"], 990.0, True),
     ("99th percentile of those answers, ms", lambda r: _fastest(r)["latency_ms"]["answer"]["p99"], 20.0, False),
@@ -25,7 +28,7 @@ GOALS: tuple[tuple[str, Callable[[dict[str, Any]], float | None], float, bool], 
 
 
 def goals(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each goal that was measured, with its value and whether it was met."""
+    """Each measured goal, with its value and whether it was met."""
     found = []
     for text, value, limit, at_least in GOALS:
         measured = value(result)
@@ -36,7 +39,7 @@ def goals(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def lines(result: dict[str, Any]) -> list[tuple[str, str, dict[str, float]]]:
-    """The loads: what was asked, how much was done a second, and its latencies."""
+    """The loads: the request, the rate achieved per second, and the latencies."""
     bare = result["bare_fastapi"]
     found = [("a bare FastAPI route", _rate(bare["answered_a_second"]), bare["latency_ms"]["answer"])]
     found += [
@@ -55,7 +58,7 @@ def lines(result: dict[str, Any]) -> list[tuple[str, str, dict[str, float]]]:
 
 
 def memory(result: dict[str, Any]) -> str:
-    """How the process grew while everything ran together."""
+    """Memory growth of the process under mixed load."""
     mixed = result.get("mixed")
     if not mixed:
         return ""

@@ -1,7 +1,7 @@
-"""The benchmark sets: where each lies, how it is read and split, and which metrics its published numbers use.
+"""The benchmark sets: where each is stored, how it is read and split, and which metrics its published numbers use.
 
-The data are not part of the project (their terms do not allow it): ``PENCHANT_DATA`` names the folder that holds one
-folder a set, each with an ``interactions.parquet``.
+The data are not part of the project, because their terms do not allow it. ``PENCHANT_DATA`` names the data folder. It
+holds one folder per set, each with an ``interactions.parquet``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def data_folder() -> Path:
-    """The folder of the sets; relative paths count from the root of the project."""
+    """The folder of the sets; relative paths start at the project root."""
     folder = ROOT / os.environ.get("PENCHANT_DATA", "../shared/data")
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}: set PENCHANT_DATA to the one that holds the sets")
@@ -32,7 +32,7 @@ def data_folder() -> Path:
 
 
 def table(name: str, file: str = "interactions") -> pl.DataFrame:
-    """One table of a set as it lies on the disk."""
+    """One table of a set as stored on disk."""
     import polars as pl
 
     return pl.read_parquet(data_folder() / name / f"{file}.parquet")
@@ -40,24 +40,24 @@ def table(name: str, file: str = "interactions") -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class BenchSet:
-    """A set with its protocol: what is measured on it is decided here, for all models alike."""
+    """A set with its protocol, which fixes what is measured on it for all models."""
 
     folder: str
     split: str  # as for ``penchant evaluate --split``
-    metrics: tuple[str, ...]  # the first is the one that tables are sorted by and parameters chosen on
+    metrics: tuple[str, ...]  # the first one sorts the tables and selects parameters
     about: str
-    columns: dict[str, str] = field(default_factory=dict)  # what is read: ours: theirs
+    columns: dict[str, str] = field(default_factory=dict)  # columns to read: our name: their name
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
-    negatives: str | None = None  # the table of candidates, where the protocol ships them
-    attributes: str | None = None  # the column of the item table that says what an item is
+    negatives: str | None = None  # the table of candidates, if the protocol provides them
+    attributes: str | None = None  # the column of the item table with the item attributes
 
     @property
     def k(self) -> int:
-        """The longest list that a metric looks at."""
+        """The longest list that any metric uses."""
         return max([int(m.partition("@")[2]) for m in self.metrics if "@" in m], default=10)
 
     def read(self) -> Interactions:
-        """The event table, read as any log is."""
+        """Read the event table like any other log."""
         import polars as pl
 
         from penchant.data.read import read_interactions
@@ -68,7 +68,7 @@ class BenchSet:
         return read_interactions(rows.select(**{ours: pl.col(theirs) for ours, theirs in self.columns.items()}))
 
     def load(self, *, seed: int = 0) -> tuple[list[Split], Catalog | None]:
-        """The splits of the protocol, one or one a fold, and what is known of the items, None where nothing is."""
+        """The splits of the protocol, one or one per fold, and the item catalogue, None if there is none."""
         from penchant.evaluation.protocols import make_splits
 
         log = self.read()
@@ -79,7 +79,7 @@ class BenchSet:
         return splits, self._catalog(log)
 
     def _catalog(self, log: Interactions) -> Catalog | None:
-        """The attributes of every item of the log."""
+        """The attributes of every item in the log."""
         if self.attributes is None:
             return None
         from penchant.data.catalog import Catalog
@@ -87,7 +87,7 @@ class BenchSet:
         return Catalog.read(table(self.folder, "items").select("item", self.attributes), log.vocab)
 
     def _candidates(self, log: Interactions) -> Histories | None:
-        """A row a user of the log, as the protocol ships them."""
+        """The candidates of the protocol, one row per user of the log; None if it provides none."""
         if self.negatives is None:
             return None
         from penchant.core.histories import Histories
@@ -99,7 +99,7 @@ class BenchSet:
 
 
 def _same_question(name: str, log: Histories, candidates: Histories) -> Split:
-    """A validation part that asks what the test asks: the last training event of everybody among their candidates."""
+    """A validation part with the same question as the test: each user's last training event among their candidates."""
     from penchant.evaluation.cuts import hold_out
     from penchant.evaluation.protocols import with_candidates
 

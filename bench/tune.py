@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 def tune(
     set_name: str, model: str, *, trials: int = 30, minutes: float | None = None, seed: int = 0, row: str = ""
 ) -> Path:
-    """Search and file every trial when it ends; a search that is found there goes on. ``model`` may fix parameters
-    after a colon, and is then best given a ``row`` of its own: the name of the file, and of the line in the tables."""
+    """Search, and save every trial when it ends; an existing search continues.
+
+    ``model`` may fix parameters after a colon. It should then have its own ``row``, which names the file and the row in
+    the tables.
+    """
     from penchant.training.tune import tune as search
 
     bench_set, metric = SETS[set_name], SETS[set_name].metrics[0]
