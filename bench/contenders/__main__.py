@@ -14,7 +14,7 @@ from bench.machine import peak_mib
 
 
 def main(module: str, who: str, folder: str, arrays: str) -> None:
-    """The contender returns numbers, which are printed, and arrays, which are kept for the comparison."""
+    """Print the numbers that the contender returns, and save its arrays for the comparison."""
     result: dict[str, Any] = getattr(importlib.import_module(f"bench.contenders.{module}"), who)(Path(folder))
     np.savez(arrays, **{key: value for key, value in result.items() if isinstance(value, np.ndarray)})
     numbers = {key: value for key, value in result.items() if not isinstance(value, np.ndarray)}

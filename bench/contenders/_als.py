@@ -1,4 +1,4 @@
-"""One question about the speed of alternating least squares, asked of several peers and of several logs."""
+"""The speed of alternating least squares, compared with several peers on several logs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from bench.duel import Goal, Numbers, Question, Side
 
 SIZES = (64, 128, 256)
 ITERATIONS = {"gowalla": 6, "ml-1m": 6, "synthetic": 3}
-START = {"gowalla": 0.3, "ml-1m": 1.0, "synthetic": 1.0}  # scale of our first vectors; the peers have theirs
-CONFIDENCE = 11.0  # of an event, against 1 of any other pair
-REG = 1.0  # the penalty of the peers: λ(Σ|x|² + Σ|y|²)
-SAMPLE = 1000  # rows whose loss is compared
-EQUAL = 1.001  # how much larger our loss may be
+START = {"gowalla": 0.3, "ml-1m": 1.0, "synthetic": 1.0}  # scale of our initial vectors; the peers use their own
+CONFIDENCE = 11.0  # of an event; any other pair has 1
+REG = 1.0  # the peers' penalty: λ(Σ|x|² + Σ|y|²)
+SAMPLE = 1000  # rows on which the loss is compared
+EQUAL = 1.001  # the largest allowed ratio of our loss to theirs
 
-# The peers: Σ_events c(1 − s)² + Σ_others s² + λ(…). Ours, times c − 1: (c − 1)(1 − s)² + Σ_all s² + … . With scores
-# smaller by k = (c − 1)/c and λ by k as well, it is the same problem: the sum is k² times theirs and a constant.
+# The peers: Σ_events c(1 − s)² + Σ_others s² + λ(…). Ours, times c − 1: (c − 1)(1 − s)² + Σ_all s² + … . Multiply both
+# the scores and λ by k = (c − 1)/c, and the problem is the same: our sum is k² times theirs plus a constant.
 K = (CONFIDENCE - 1) / CONFIDENCE
 
 
 def loss(folder: Path, name: str, y: np.ndarray) -> float:
-    """The peers' objective, with the rows at their best: a sample of rows, and the items' penalty in proportion."""
+    """The peers' objective at the optimal row vectors, on a sample of rows; the item penalty is scaled to match."""
     indptr, items, _ = _logs.read(folder, name)
     n_rows = len(indptr) - 1
     y = y.astype(np.float64)
@@ -40,11 +40,11 @@ def loss(folder: Path, name: str, y: np.ndarray) -> float:
     return total
 
 
-Fit = Callable[[Path, str, int], tuple[float, np.ndarray]]  # seconds an iteration, and the item vectors
+Fit = Callable[[Path, str, int], tuple[float, np.ndarray]]  # seconds per iteration, and the item vectors
 
 
 def ours(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
-    """The default solver; the first iteration, which loads the compiled kernels, is not counted."""
+    """The default solver. The first iteration loads the compiled kernels and is not counted."""
     from penchant import ALS
     from penchant.core.histories import Histories
     from penchant.core.run import Run
@@ -59,7 +59,7 @@ def ours(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
 
 
 def implicit(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
-    """Its default solver, conjugate gradient of three steps; BLAS is held to one thread, as it asks for."""
+    """Its default solver: conjugate gradient with three steps. BLAS is limited to one thread, as it recommends."""
     from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
@@ -75,7 +75,7 @@ def implicit(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
 
 
 def rusket(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
-    """Its default solver; iterations beyond the first by the difference of two fits, as it does not tell of them."""
+    """Its default solver. It reports no iteration times, so the difference of two fits times those after the first."""
     from rusket import ALS
 
     log, took = _logs.matrix(folder, name, 1.0), []
@@ -88,7 +88,7 @@ def rusket(folder: Path, name: str, factors: int) -> tuple[float, np.ndarray]:
 
 
 def measure(fit: Fit, folder: Path, names: tuple[str, ...]) -> Numbers:
-    """Seconds an iteration and the loss, for every log and size."""
+    """Seconds per iteration and the loss, for every log and size."""
     numbers: Numbers = {"seconds": 0.0}
     for name in names:
         for factors in SIZES:
@@ -100,7 +100,7 @@ def measure(fit: Fit, folder: Path, names: tuple[str, ...]) -> Numbers:
 
 
 def question(peer: str, names: tuple[str, ...], about: str, rounds: int) -> Question:
-    """Twice as fast an iteration, at the same loss after as many iterations."""
+    """Goal: each iteration twice as fast, with the same loss after the same number of iterations."""
 
     def prepare(folder: Path) -> None:
         for name in names:

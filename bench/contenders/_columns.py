@@ -1,4 +1,4 @@
-"""What comparisons of elastic nets share: the data, the chosen columns, and the objective that both sides minimise."""
+"""Shared by the elastic net comparisons: the data, the chosen columns, and the objective that both sides minimise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOLERANCE = 1e-4
 
 
 def prepare(folder: Path) -> None:
-    """The training rows of gowalla and all ratings of ml-1m, which count as ones."""
+    """Write the training rows of gowalla and all ratings of ml-1m; each rating counts as one."""
     from bench.contenders import _gowalla, _ratings
 
     _gowalla.write(folder)
@@ -31,7 +31,7 @@ def rows(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def matrix(folder: Path, name: str) -> Any:
-    """As a SciPy users × items matrix of doubles."""
+    """The log as a SciPy users × items matrix of doubles."""
     from scipy.sparse import csr_matrix
 
     indptr, items, n_items = rows(folder, name)
@@ -39,12 +39,12 @@ def matrix(folder: Path, name: str) -> Any:
 
 
 def targets(n_items: int) -> np.ndarray:
-    """The columns that are solved or judged."""
+    """The columns to solve or judge."""
     return np.sort(np.random.default_rng(0).choice(n_items, COLUMNS, replace=False)).astype(np.int32)
 
 
 def objective(x: Any, of: np.ndarray, columns: Any) -> float:
-    """½‖X_j − Xw‖² + l1 |w| + ½ l2 |w|², summed over the columns ``of``, whose weights are the columns given."""
+    """½‖X_j − Xw‖² + l1 |w| + ½ l2 |w|², summed over the columns ``of``, with weights ``columns``."""
     columns = columns.astype(np.float64)
     residual = x.tocsc()[:, of] - x @ columns
     squares = residual.multiply(residual).sum()

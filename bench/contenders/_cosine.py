@@ -1,4 +1,4 @@
-"""One question about item neighbourhoods, asked of several peers and of several logs: cosine, and lists from it."""
+"""Cosine item neighbourhoods and the lists from them, compared with several peers on several logs."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from bench.contenders import _logs
 from bench.duel import WORK, Arrays, Goal, Numbers, Question, Side
 
 NEIGHBOURS, K = 100, 20
-EQUAL = 1e-4  # what float32 sums of ten thousand terms may differ by
+EQUAL = 1e-4  # the allowed difference between float32 sums of ten thousand terms
 PLAIN = {"user_exponent": 0.0, "history_exponent": 0.5, "candidate_exponent": 0.5, "shrink": 0.0, "half_life": None}
-WARM = 2000  # rows of a first, small call, which loads the compiled kernels
-ROWS = 3000  # lists that are compared
+WARM = 2000  # rows of a small warm-up call, which loads the compiled kernels
+ROWS = 3000  # lists to compare
 PARTS = ("neighbours", "lists")
 
 Log = tuple[np.ndarray, np.ndarray, int]
-# from a log to the seconds of both parts and to neighbours and lists, as arrays
+# from a log to the seconds of both parts, and the neighbours and lists as arrays
 Work = Callable[[Path, str], tuple[dict[str, float], Any, np.ndarray]]
 
 
 def sample(rows: int) -> np.ndarray:
-    """The rows whose lists are compared."""
+    """The rows whose lists to compare."""
     return np.sort(np.random.default_rng(0).permutation(rows)[:ROWS])
 
 
 def model() -> Any:
-    """The cosine as everybody knows it, of all events."""
+    """The standard cosine over all events."""
     from penchant import ItemKNN
 
     return ItemKNN(neighbours=NEIGHBOURS, max_history=None, **PLAIN)
 
 
 def ours(folder: Path, name: str, *, repeat: bool = False) -> tuple[dict[str, float], Any, np.ndarray]:
-    """Fit and rank; ``repeat``: seen items stay in the lists."""
+    """Fit and rank; with ``repeat``, seen items stay in the lists."""
     from penchant import rank
     from penchant.core.histories import Histories
 
     log = _logs.read(folder, name)
     small = Histories(*log)[:WARM]
     rank(model().fit(small), small, K, repeat=repeat)
-    train = Histories(*log)  # afresh: what a batch has looked up about itself does not count
+    train = Histories(*log)  # a new batch, so that values it has already cached do not help
     start = time.perf_counter()
     fitted = model().fit(train)
     fit = time.perf_counter() - start
@@ -54,7 +54,7 @@ def ours(folder: Path, name: str, *, repeat: bool = False) -> tuple[dict[str, fl
 
 
 def implicit(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray]:
-    """Its cosine and its batch call; one neighbour more, because it counts the item itself."""
+    """Its cosine and its batch call. It gets one extra neighbour, because it counts the item itself."""
     from implicit.nearest_neighbours import CosineRecommender
 
     log = _logs.matrix(folder, name)
@@ -70,7 +70,7 @@ def implicit(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray
 
 
 def scaled(log: Any) -> Any:
-    """A log whose columns have the length one: what a cosine is the product of, for those that only multiply."""
+    """The log with columns of unit length, so that peers that only multiply matrices get the cosine as a product."""
     from scipy.sparse import diags_array
 
     counts = np.maximum(np.asarray(log.sum(axis=0)).ravel(), 1)
@@ -78,7 +78,7 @@ def scaled(log: Any) -> Any:
 
 
 def sparse_dot_topn(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray]:
-    """Two products that keep the largest of every row; SciPy scales, and it cannot leave seen items out."""
+    """Two products that keep the largest values of every row. SciPy does the scaling. It cannot exclude seen items."""
     from sparse_dot_topn import sp_matmul_topn
 
     from bench.machine import cores
@@ -100,8 +100,11 @@ def sparse_dot_topn(folder: Path, name: str) -> tuple[dict[str, float], Any, np.
 
 
 def rusket(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray]:
-    """What it calls cosine scales rows, not items: here SciPy scales the items and it counts. Lists are had for one row
-    at a time, and of the rows as they were fitted: scaled, so that its scores are weighed sums."""
+    """Its own cosine scales rows, not items, so SciPy scales the items here and it uses ``method="count"``.
+
+    It makes lists for one row at a time, and only for the fitted rows. Those are scaled, so its scores are weighted
+    sums.
+    """
     from rusket import ItemKNN
     from scipy.sparse import csr_matrix
 
@@ -121,7 +124,7 @@ def rusket(folder: Path, name: str) -> tuple[dict[str, float], Any, np.ndarray]:
 
 
 def measure(work: Work, folder: Path, names: tuple[str, ...]) -> Numbers:
-    """The seconds of both parts, for every log, with what they came to."""
+    """The seconds of both parts for every log, with their results."""
     numbers: Numbers = {"seconds": 0.0}
     for name in names:
         seconds, near, scores = work(folder, name)
@@ -134,7 +137,7 @@ def measure(work: Work, folder: Path, names: tuple[str, ...]) -> Numbers:
 
 
 def neighbours(arrays: Arrays, name: str, item: int) -> tuple[np.ndarray, np.ndarray]:
-    """The neighbours of one item and their similarities, best first, without the item itself."""
+    """The neighbours of one item and their similarities, best first, excluding the item itself."""
     span = slice(*arrays[f"{name} indptr"][item : item + 2])
     items, values = arrays[f"{name} indices"][span], arrays[f"{name} data"][span]
     keep = (items != item) & (values > 0)
@@ -144,9 +147,9 @@ def neighbours(arrays: Arrays, name: str, item: int) -> tuple[np.ndarray, np.nda
 
 
 def compare(mine: Arrays, theirs: Arrays, name: str) -> tuple[float, int]:
-    """The largest difference between sorted similarities, and how many sure neighbours stand on one side only.
+    """The largest difference between sorted similarities, and how many sure neighbours only one side has.
 
-    A neighbour is sure when its similarity lies above the last one kept, by more than float32 rounding.
+    A neighbour is sure when its similarity exceeds the last one kept by more than float32 rounding.
     """
     gap, missing = 0.0, 0
     for item in range(len(mine[f"{name} indptr"]) - 1):
@@ -164,10 +167,10 @@ def compare(mine: Arrays, theirs: Arrays, name: str) -> tuple[float, int]:
 
 
 def same_lists(folder: Path, theirs: Arrays, name: str, peer: str) -> float:
-    """The share of the lists whose scores are ours when the neighbours are the peer's.
+    """The share of the peer's lists whose scores equal ours when we rank with the peer's neighbours.
 
-    Where many items tie for the last place among the neighbours, either side may keep others; lists can be
-    compared only from the same ones.
+    When many items tie for the last neighbour, the two sides may keep different ones. Lists are comparable only
+    when both come from the same neighbours.
     """
     from penchant import rank
     from penchant.core.histories import Histories
@@ -188,7 +191,7 @@ def same_lists(folder: Path, theirs: Arrays, name: str, peer: str) -> float:
 
 
 def question(peer: str, names: tuple[str, ...], contender: str, rounds: int) -> Question:
-    """Three times as fast, at the same neighbours and the same lists."""
+    """Goal: three times as fast, with the same neighbours and the same lists."""
     called = peer.replace("_", "-")
 
     def prepare(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The training part of gowalla as plain arrays, which every environment can read."""
+"""The training part of gowalla as plain arrays that every environment can read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write(folder: Path) -> None:
-    """``gowalla.npz``: the items of every user, a row a user."""
+    """Write ``gowalla.npz``: the items of every user, one row per user."""
     from bench.sets import table
 
     if (folder / "gowalla.npz").exists():
@@ -26,7 +26,7 @@ def write(folder: Path) -> None:
 
 
 def histories(folder: Path) -> Histories:
-    """As Penchant takes them."""
+    """The histories in Penchant's format."""
     from penchant.core.histories import Histories
 
     with np.load(folder / "gowalla.npz") as data:
@@ -34,7 +34,7 @@ def histories(folder: Path) -> Histories:
 
 
 def matrix(folder: Path) -> Any:
-    """As a SciPy users × items matrix."""
+    """The log as a SciPy users × items matrix."""
     from scipy.sparse import csr_matrix
 
     with np.load(folder / "gowalla.npz") as data:

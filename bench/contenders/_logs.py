@@ -1,4 +1,4 @@
-"""The logs that speed is compared on, as plain arrays, which every environment can read."""
+"""The logs for the speed comparisons, as plain arrays that every environment can read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-SYNTHETIC = (138_000, 27_000, 20_000_000)  # rows, items, events: the shape of the largest public log of films
+SYNTHETIC = (138_000, 27_000, 20_000_000)  # rows, items, events: the shape of the largest public film log
 
 
 def write(folder: Path, name: str) -> None:
-    """``NAME.npz``: the items of every row, rising."""
+    """Write ``NAME.npz``: the items of every row, in ascending order."""
     file = folder / f"{name}.npz"
     if file.exists():
         return
@@ -21,7 +21,7 @@ def write(folder: Path, name: str) -> None:
 
 
 def _events(name: str) -> tuple[np.ndarray, int]:
-    """The distinct pairs of a set's training part, each as row · n_items + item, rising."""
+    """The distinct pairs of a set's training part, each as row · n_items + item, in ascending order."""
     from bench.sets import table
 
     log = table(name)
@@ -33,12 +33,12 @@ def _events(name: str) -> tuple[np.ndarray, int]:
 
 
 def _synthetic() -> tuple[np.ndarray, int]:
-    """Long tails on both sides; half of what a row holds is of its own tastes, three groups of fifty, seed 0."""
+    """Rows and items have long tails. Half of a row's items come from its own tastes: three groups of fifty. Seed 0."""
     rng, (n_rows, n_items, events) = np.random.default_rng(0), SYNTHETIC
     often = rng.lognormal(0.0, 1.1, n_rows)
-    mean = 1.1 * events / n_rows  # pairs that are drawn twice count once
+    mean = 1.1 * events / n_rows  # a pair drawn twice counts once
     rows = np.repeat(np.arange(n_rows), np.minimum(rng.poisson(often / often.mean() * mean) + 1, n_items // 3))
-    places = (n_items * rng.random(len(rows)) ** 2.2).astype(np.int64)  # a few items are had by many
+    places = (n_items * rng.random(len(rows)) ** 2.2).astype(np.int64)  # a few items occur in many rows
     taste = (rng.integers(0, 50, n_rows)[rows] + rng.integers(0, 3, len(rows))) % 50
     own = rng.random(len(rows)) < 0.5
     places[own] = np.minimum(places[own] // 50 * 50 + taste[own], n_items - 1)
@@ -47,13 +47,13 @@ def _synthetic() -> tuple[np.ndarray, int]:
 
 
 def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """What ``write`` wrote: where rows begin, their items, how many items there are."""
+    """The output of ``write``: the row bounds, the items of the rows, and the number of items."""
     with np.load(folder / f"{name}.npz") as data:
         return data["indptr"], data["items"], int(data["n_items"])
 
 
 def matrix(folder: Path, name: str, value: float = 1.0) -> Any:
-    """As a SciPy rows × items matrix."""
+    """The log as a SciPy rows × items matrix."""
     from scipy.sparse import csr_matrix
 
     indptr, items, n_items = read(folder, name)

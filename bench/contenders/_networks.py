@@ -1,4 +1,4 @@
-"""Networks on a log that every library reads: how long a pass over its training events takes."""
+"""How long networks take for one pass over the training events of a log that every library reads."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import numpy as np
 from bench.duel import Numbers
 
 FACTORS, LAYERS, HEADS, LENGTH, INNER = 64, 2, 2, 50, 256
-BATCH = 2048  # events a step: ours, and rows of one target each of RecBole
+BATCH = 2048  # per step: events for ours, rows of one target each for RecBole
 
 
 def write(folder: Path, name: str) -> None:
-    """``NAME.npz``, the log in the order of events; ``NAME/NAME.inter`` the same as RecBole reads it.
+    """Write ``NAME.npz``, the log in event order, and ``NAME/NAME.inter``, the same log in RecBole's format.
 
-    The last event of everybody is the test, the last but one the validation, the rest is trained on, by all alike;
-    histories of fewer than three are left out.
+    Every library uses the same split: the last event of each user is the test, the second to last is the validation,
+    and the rest is for training. Histories of fewer than three events are left out.
     """
     import polars as pl
 
@@ -44,13 +44,13 @@ def write(folder: Path, name: str) -> None:
 
 
 def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """Where rows begin, their items in order, how many items there are: the whole log."""
+    """The whole log: the row bounds, the items of the rows in order, and the number of items."""
     with np.load(folder / f"{name}.npz") as data:
         return data["indptr"], data["items"], int(data["n_items"])
 
 
 def training(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """The same without the last two events of everybody."""
+    """The same without the last two events of each user."""
     indptr, items, n_items = read(folder, name)
     lengths = np.diff(indptr)
     kept = np.arange(len(items)) - np.repeat(indptr[:-1], lengths) < np.repeat(lengths - 2, lengths)
@@ -58,13 +58,13 @@ def training(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def ours(folder: Path, name: str, model: str, passes: int, **params: Any) -> Numbers:
-    """The median pass but the first."""
+    """The median pass, not counting the first."""
     from penchant.core.histories import Histories
     from penchant.models.registry import create
 
     fresh = create(model, {"epochs": passes + 1, "patience": None, **params})
     fresh.fit(Histories(*training(folder, name)))
-    history = fresh.history  # type: ignore[attr-defined]  # of every network
+    history = fresh.history  # type: ignore[attr-defined]  # every network has one
     return {
         "seconds": statistics.median(record["seconds"] for record in history[1:]),
         "positions": round(history[0]["seconds"] * history[0]["events_per_second"]), "loss": history[-1]["loss"],
@@ -72,14 +72,14 @@ def ours(folder: Path, name: str, model: str, passes: int, **params: Any) -> Num
 
 
 def recbole_parts(folder: Path, name: str, model: str, settings: dict[str, Any]) -> tuple[Any, ...]:
-    """Its training and validation data, its network and its optimiser, as its own trainer has them."""
+    """Its training and validation data, its network and its optimiser, set up as in its own trainer."""
     import torch
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
     from recbole.utils import get_model, init_seed
 
     sys.argv = sys.argv[:1]  # it reads the command line
-    os.chdir(folder)  # it writes folders where it stands
+    os.chdir(folder)  # it writes to the working directory
     torch.set_num_threads(os.cpu_count() or 1)
     config = Config(
         model=model,
@@ -101,7 +101,7 @@ def recbole_parts(folder: Path, name: str, model: str, settings: dict[str, Any])
 
 
 def recbole_step(network: Any, optimiser: Any, batch: Any) -> float:
-    """One of its steps; the loss."""
+    """Run one of its steps and return the loss."""
     optimiser.zero_grad()
     loss = network.calculate_loss(batch)
     loss.backward()
@@ -110,7 +110,7 @@ def recbole_step(network: Any, optimiser: Any, batch: Any) -> float:
 
 
 def recbole(folder: Path, name: str, model: str, batches: int, **settings: Any) -> Numbers:
-    """Its own data, model and optimiser; ``batches`` steps are timed after a first one, the pass is extrapolated."""
+    """Its own data, model and optimiser. Times ``batches`` steps after a first one and extrapolates to a pass."""
     train, _, network, optimiser = recbole_parts(folder, name, model, settings)
     took, losses = [], []
     start = time.perf_counter()
@@ -126,7 +126,7 @@ def recbole(folder: Path, name: str, model: str, batches: int, **settings: Any) 
 
 
 def rectools_log(folder: Path, name: str) -> Any:
-    """The training events as it reads them."""
+    """The training events in its format."""
     import pandas as pd
     from rectools.columns import Columns
     from rectools.dataset import Dataset
@@ -141,7 +141,7 @@ def rectools_log(folder: Path, name: str) -> Any:
 
 
 def rectools(folder: Path, name: str, batches: int, **settings: Any) -> Numbers:
-    """Its SASRec by its own trainer; ``batches`` of a pass are timed after a first one, the pass is extrapolated."""
+    """Its SASRec with its own trainer. Times ``batches`` steps after a first one and extrapolates to a pass."""
     import torch
     from pytorch_lightning import Callback, Trainer
     from rectools.models import SASRecModel

@@ -1,4 +1,4 @@
-"""How soon a network is as good as a peer after some minutes of training: NDCG@10 of the last event but one."""
+"""How soon a network matches a peer after some minutes of training, by NDCG@10 of the second-to-last event."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ SASREC = (
     f"{n.LAYERS} layers, {n.FACTORS} factors, {n.HEADS} heads, length {n.LENGTH}; the peer with softmax over all items"
 )
 HALF = "Ours has bfloat16 factors in the products of the loss where the processor multiplies it, the peer has float32"
-SECONDS = 300.0  # of training that a peer is given; evaluation is not counted on either side
+SECONDS = 300.0  # the peer's training time; evaluation is not counted on either side
 
 
 def truth(folder: Path, name: str) -> np.ndarray:
-    """The last event but one of everybody."""
+    """The second-to-last event of each user."""
     indptr, items, _ = n.read(folder, name)
     return items[indptr[1:] - 2]
 
 
 def ours(folder: Path, name: str, model: str, passes: int, *, repeat: bool = False, **params: Any) -> Numbers:
-    """NDCG after every pass, and the seconds of training until then; of 5,000 people at most, as our loop has it."""
+    """NDCG after every pass, on at most 5,000 users as in our training loop, and the training seconds until then."""
     from penchant.core.histories import Histories
     from penchant.core.split import Split
     from penchant.models.registry import create
@@ -47,7 +47,7 @@ def ours(folder: Path, name: str, model: str, passes: int, *, repeat: bool = Fal
     cases = Split(name, train, train, Histories(np.arange(len(last) + 1), last, n_items), repeat=repeat)
     fresh = create(model, {"epochs": passes, "patience": passes, **params})
     fresh.fit(train, valid=cases)
-    history: list[dict[str, float]] = fresh.history  # type: ignore[attr-defined]  # of every network
+    history: list[dict[str, float]] = fresh.history  # type: ignore[attr-defined]  # every network has one
     told = [record for record in history if f"ndcg@{K}" in record]
     seconds = np.cumsum([record["seconds"] for record in history])
     return {
@@ -58,7 +58,10 @@ def ours(folder: Path, name: str, model: str, passes: int, *, repeat: bool = Fal
 
 
 def recbole(folder: Path, name: str, model: str, *, repeat: bool = False, **settings: Any) -> Numbers:
-    """As many of its steps as fit into the time, passes over; then its scores of all items, seen ones left out."""
+    """As many of its steps as fit into the time, over repeated passes.
+
+    Then its scores of all items. Seen items are excluded unless ``repeat`` is set.
+    """
     import torch
 
     train, valid, network, optimiser = n.recbole_parts(folder, name, model, settings)
@@ -74,7 +77,7 @@ def recbole(folder: Path, name: str, model: str, *, repeat: bool = False, **sett
     with torch.no_grad():
         for batch, _, _, wanted in valid:
             scores = network.full_sort_predict(batch)
-            scores[:, 0] = -np.inf  # no item
+            scores[:, 0] = -np.inf  # the padding item
             target = scores[torch.arange(len(scores)), wanted].clone()
             if not repeat:
                 scores.scatter_(1, batch[network.ITEM_SEQ], -np.inf)
@@ -84,7 +87,7 @@ def recbole(folder: Path, name: str, model: str, *, repeat: bool = False, **sett
 
 
 def rectools(folder: Path, name: str, **settings: Any) -> Numbers:
-    """Its SASRec by its own trainer, stopped when the time is over; then its own lists."""
+    """Its SASRec with its own trainer, stopped when the time is up; then its own lists."""
     import os
 
     import torch
@@ -117,13 +120,13 @@ def rectools(folder: Path, name: str, **settings: Any) -> Numbers:
 
 
 def sasrec(folder: Path, name: str) -> Numbers:
-    """Ours of the sizes that the peers are given too."""
+    """Ours with the same sizes as the peers."""
     sizes = {"factors": n.FACTORS, "layers": n.LAYERS, "heads": n.HEADS, "window": n.LENGTH}
     return ours(folder, name, "sasrec", PASSES[name], inner=n.INNER / n.FACTORS, decay="cosine", **sizes, **OURS[name])
 
 
 def sasrec_of_recbole(folder: Path, name: str) -> Numbers:
-    """Its defaults but the sizes and the loss over all items."""
+    """Its defaults except the sizes and the loss over all items."""
     return recbole(
         folder, name, "SASRec", hidden_size=n.FACTORS, n_layers=n.LAYERS, n_heads=n.HEADS, inner_size=n.INNER,
         MAX_ITEM_LIST_LENGTH=n.LENGTH, loss_type="CE", train_batch_size=n.BATCH,
@@ -131,7 +134,7 @@ def sasrec_of_recbole(folder: Path, name: str) -> Numbers:
 
 
 def sasrec_of_rectools(folder: Path, name: str) -> Numbers:
-    """Its defaults but the sizes and the loss over all items."""
+    """Its defaults except the sizes and the loss over all items."""
     return rectools(
         folder, name, n_blocks=n.LAYERS, n_factors=n.FACTORS, n_heads=n.HEADS, session_max_len=n.LENGTH, loss="softmax",
         batch_size=128,
@@ -139,7 +142,7 @@ def sasrec_of_rectools(folder: Path, name: str) -> Numbers:
 
 
 def question(name: str, what: str, peer: str, times: float, how: str) -> Question:
-    """How many times sooner we have what the peer has after its time."""
+    """How many times sooner we reach the NDCG that the peer has when its time is up."""
     called = {"recbole": "RecBole 1.2.1", "rectools": "RecTools 0.19"}[peer]
 
     def judge(mine: Side, theirs: Side) -> list[Goal]:

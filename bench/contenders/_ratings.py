@@ -1,4 +1,4 @@
-"""Ratings with five random folds as plain arrays, which every environment can read."""
+"""Ratings with five random folds as plain arrays that every environment can read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ FOLDS = 5
 
 
 def write(folder: Path, name: str) -> None:
-    """``NAME.npz``: user, item, rating and fold of every row, users in order, the folds drawn with seed 0; and a
-    ``NAME.tsv`` of the same rows."""
+    """Write ``NAME.npz`` and a ``NAME.tsv`` of the same rows.
+
+    The arrays hold the user, item, rating and fold of every row. Users are in order; the folds are drawn with seed 0.
+    """
     from bench.sets import table
 
     if (folder / f"{name}.npz").exists():
@@ -32,7 +34,7 @@ def write(folder: Path, name: str) -> None:
 
 
 def folds(folder: Path, name: str, many: int = FOLDS) -> Iterator[tuple[Histories, Histories]]:
-    """Training and test rows of the first ``many`` folds, a history a user."""
+    """Training and test rows of the first ``many`` folds, one history per user."""
     with np.load(folder / f"{name}.npz") as data:
         users, items, ratings, fold = data["users"], data["items"], data["ratings"], data["folds"]
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
@@ -48,8 +50,10 @@ def folds(folder: Path, name: str, many: int = FOLDS) -> Iterator[tuple[Historie
 
 
 class GivenFolds:
-    """The folds of the file, in the form in which scikit-surprise takes a cross-validation: the first ``many``, and of
-    every test part each ``step``-th row."""
+    """The folds of the file as a scikit-surprise cross-validation iterator.
+
+    It takes the first ``many`` folds, and every ``step``-th row of each test part.
+    """
 
     def __init__(self, folds: np.ndarray, many: int = FOLDS, step: int = 1) -> None:
         self.folds, self.many, self.step = folds, many, step

@@ -1,4 +1,4 @@
-"""An iteration of alternating least squares on 138,000 × 27,000 × 20 million: Penchant and rusket."""
+"""One iteration of alternating least squares on 138,000 × 27,000 × 20 million: Penchant and rusket."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LOGS = ("synthetic",)
 
 
 def ours(folder: Path) -> Numbers:
-    """Ours on all of them."""
+    """Run ours on every log."""
     return _als.measure(_als.ours, folder, LOGS)
 
 
 def rusket(folder: Path) -> Numbers:
-    """Theirs on all of them."""
+    """Run the peer on every log."""
     return _als.measure(_als.rusket, folder, LOGS)
 
 

@@ -1,4 +1,4 @@
-"""A whole ``penchant recommend`` process on a saved gowalla model: start, load, answer, end."""
+"""A whole ``penchant recommend`` process on a saved gowalla model: start, load, answer, exit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.duel import Goal, Numbers, Question, Side
 
 
 def prepare(folder: Path) -> None:
-    """item-knn fitted on the training part and saved."""
+    """Fit item-knn on the training part and save it."""
     from bench.accuracy import Entry
     from bench.sets import table
 
@@ -30,7 +30,7 @@ def _penchant() -> str:
 
 
 def ours(folder: Path) -> Numbers:
-    """The second run: the first finds the files in nobody's memory."""
+    """Time the second run; in the first, the files may not be cached in memory."""
     command = [_penchant(), "recommend", str(folder / "model"), "-k", "10", "--json"]
     for item in ("3", "41", "500"):
         command += ["--history", item]
@@ -42,7 +42,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """An answer from the command line comes at once."""
+    """Goal: the command line answers at once."""
     return [
         Goal("seconds of the whole process", mine["seconds"], 1.0, at_least=False),
         Goal("items in the answer", mine["items"], 10, at_least=True),

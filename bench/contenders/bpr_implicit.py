@@ -1,4 +1,4 @@
-"""An epoch of Bayesian personalised ranking on gowalla: Penchant and implicit."""
+"""One epoch of Bayesian personalised ranking on gowalla: Penchant and implicit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bench.contenders import _held, _logs
 from bench.duel import Goal, Numbers, Question, Side
 
 FACTORS, EPOCHS = 64, 30
-SAMPLE = 5000  # rows whose lists are judged
+SAMPLE = 5000  # rows whose lists to judge
 K = 20
 
 
 def prepare(folder: Path) -> None:
-    """The training part of gowalla."""
+    """Write the training part of gowalla."""
     _logs.write(folder, "gowalla")
 
 
 def judged(folder: Path, x: np.ndarray, y: np.ndarray, bias: np.ndarray) -> float:
-    """NDCG@20 on the held out events of a sample of rows, among all items that a row has not; ``x``: all rows."""
+    """NDCG@20 on the held-out events of a sample of rows, among all items not in the row; ``x`` has all rows."""
     indptr, items, held_indptr, held_items, _ = _held.parts(folder, "gowalla")
     chosen = np.flatnonzero(np.diff(held_indptr) > 0)
     chosen = np.random.default_rng(1).permutation(chosen)[:SAMPLE]
@@ -36,7 +36,7 @@ def judged(folder: Path, x: np.ndarray, y: np.ndarray, bias: np.ndarray) -> floa
 
 
 def ours(folder: Path) -> Numbers:
-    """Vectors learned for rows as implicit does; rows are then folded in, as ours keeps none of them."""
+    """Learn row vectors as implicit does. Ours keeps no row vectors, so rows are then folded in."""
     from penchant import BPR
     from penchant.core.histories import Histories
     from penchant.core.run import Run
@@ -53,7 +53,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def implicit(folder: Path) -> Numbers:
-    """Its defaults: a rate of 0.01, verified negatives, and its own vectors of the training rows."""
+    """Its defaults: a learning rate of 0.01, verified negatives, and its own vectors for the training rows."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
     from scipy.sparse import csr_matrix
 
@@ -62,7 +62,7 @@ def implicit(folder: Path) -> Numbers:
     told = [0.0]
     model = BayesianPersonalizedRanking(FACTORS, iterations=EPOCHS, num_threads=0, random_state=0)
     model.fit(log, show_progress=False, callback=lambda *_: told.append(time.perf_counter()))
-    x, y = np.asarray(model.user_factors), np.asarray(model.item_factors)  # the last of y's is a bias, of x's it is one
+    x, y = np.asarray(model.user_factors), np.asarray(model.item_factors)  # last column: bias in y, one in x
     return {
         "seconds": statistics.median(np.diff(told)[1:]),
         "ndcg": judged(folder, x, y, np.zeros(n_items, np.float32)),
@@ -70,7 +70,7 @@ def implicit(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """One and a half times as fast an epoch, at lists no worse after as many."""
+    """Goal: each epoch 1.5 times as fast, with lists no worse after the same number of epochs."""
     return [
         Goal("times faster than implicit", theirs["seconds"] / mine["seconds"], 1.5, at_least=True),
         Goal("our NDCG@20 over theirs", mine["ndcg"] / theirs["ndcg"], 1.0, at_least=True),

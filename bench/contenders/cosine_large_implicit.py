@@ -1,4 +1,4 @@
-"""Cosine of items and lists for all, on 138,000 × 27,000 × 20 million: Penchant and implicit."""
+"""Item cosine and lists for all users, on 138,000 × 27,000 × 20 million: Penchant and implicit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LOGS = ("synthetic",)
 
 
 def ours(folder: Path) -> Numbers:
-    """Ours on all of them."""
+    """Run ours on every log."""
     return _cosine.measure(_cosine.ours, folder, LOGS)
 
 
 def implicit(folder: Path) -> Numbers:
-    """Theirs on all of them."""
+    """Run the peer on every log."""
     return _cosine.measure(_cosine.implicit, folder, LOGS)
 
 

@@ -1,4 +1,4 @@
-"""Cosine of items and lists for all, on 138,000 × 27,000 × 20 million: Penchant and sparse-dot-topn."""
+"""Item cosine and lists for all users, on 138,000 × 27,000 × 20 million: Penchant and sparse-dot-topn."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ LOGS = ("synthetic",)
 
 
 def ours(folder: Path) -> Numbers:
-    """Ours on all of them."""
+    """Run ours on every log."""
     return _cosine.measure(partial(_cosine.ours, repeat=True), folder, LOGS)
 
 
 def sparse_dot_topn(folder: Path) -> Numbers:
-    """Theirs on all of them."""
+    """Run the peer on every log."""
     return _cosine.measure(_cosine.sparse_dot_topn, folder, LOGS)
 
 

@@ -1,4 +1,4 @@
-"""Cosine of items and lists for all, on gowalla and ml-1m: Penchant and rusket."""
+"""Item cosine and lists for all users, on gowalla and ml-1m: Penchant and rusket."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LOGS = (
 
 
 def ours(folder: Path) -> Numbers:
-    """Ours on all of them."""
+    """Run ours on every log."""
     return _cosine.measure(_cosine.ours, folder, LOGS)
 
 
 def rusket(folder: Path) -> Numbers:
-    """Theirs on all of them."""
+    """Run the peer on every log."""
     return _cosine.measure(_cosine.rusket, folder, LOGS)
 
 

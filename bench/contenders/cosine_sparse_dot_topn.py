@@ -1,4 +1,4 @@
-"""Cosine of items and lists for all, on gowalla and ml-1m: Penchant and sparse-dot-topn."""
+"""Item cosine and lists for all users, on gowalla and ml-1m: Penchant and sparse-dot-topn."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LOGS = (
 
 
 def ours(folder: Path) -> Numbers:
-    """Ours on all of them."""
+    """Run ours on every log."""
     return _cosine.measure(partial(_cosine.ours, repeat=True), folder, LOGS)
 
 
 def sparse_dot_topn(folder: Path) -> Numbers:
-    """Theirs on all of them."""
+    """Run the peer on every log."""
     return _cosine.measure(_cosine.sparse_dot_topn, folder, LOGS)
 
 

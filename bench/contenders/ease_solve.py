@@ -1,4 +1,4 @@
-"""EASE on ml-1m, beside the least that its algebra can cost: one Cholesky factorisation and inverse of LAPACK."""
+"""EASE on ml-1m, against the minimum cost of its algebra: one Cholesky factorisation and inverse by LAPACK."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REG = 500.0
 
 
 def prepare(folder: Path) -> None:
-    """All ratings count as positives."""
+    """Write the ratings; all count as positives."""
     _ratings.write(folder, "ml-1m")
 
 
@@ -28,12 +28,12 @@ def _train(folder: Path) -> Any:
 
 
 def ours(folder: Path) -> Numbers:
-    """The second fit as a whole, and its solve step alone."""
+    """Time the whole second fit, and the solve step alone."""
     from penchant import EASE, Run
     from penchant.models.ease import _solve, gram
 
     model = EASE(reg=REG, half_life=None).fit(_train(folder))
-    train = _train(folder)  # afresh: what a batch has looked up about itself does not count
+    train = _train(folder)  # a new batch, so that values it has already cached do not help
     start = time.perf_counter()
     model.fit(train)
     seconds = time.perf_counter() - start
@@ -45,7 +45,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def lapack(folder: Path) -> Numbers:
-    """spotrf and spotri on a matrix of the same kind, in place, in column order."""
+    """spotrf and spotri on the same kind of matrix, in place, in column-major order."""
     from scipy.linalg.lapack import spotrf, spotri
 
     from penchant.core.run import Run
@@ -62,7 +62,7 @@ def lapack(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """How much is added to what cannot be saved."""
+    """How much ours adds to the unavoidable cost."""
     return [
         Goal("whole fit, in times of LAPACK alone", mine["seconds"] / theirs["seconds"], 1.7, at_least=False),
         Goal("solve step, in times of LAPACK alone", mine["solve seconds"] / theirs["seconds"], 1.2, at_least=False),

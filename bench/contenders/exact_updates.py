@@ -1,4 +1,4 @@
-"""Exact updates: what one history, ten and a hundred cost beside fitting again, on all of gowalla and on half of it."""
+"""The cost of exact updates with 1, 10 and 100 histories against a refit, on all of gowalla and on half of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EASE_UPDATES, EASE_REG = 200, 500.0
 
 
 def prepare(folder: Path) -> None:
-    """gowalla for sums of pairs, ml-1m for ease, whose matrix is dense."""
+    """Write gowalla for the sums of pairs, and ml-1m for ease, whose matrix is dense."""
     for name in ("gowalla", "ml-1m"):
         _logs.write(folder, name)
 
@@ -35,14 +35,14 @@ def _histories(folder: Path, name: str) -> Any:
 
 
 def _updates(name: str, log: Any, changes: list[Any]) -> list[float]:
-    """The seconds of adding histories, the mean of that and of taking them out again."""
+    """The seconds per update: the mean of adding the histories and removing them again."""
     from penchant.models.kinds.updatable import Updatable
     from penchant.models.registry import create
 
     model = create(name, MODELS[name])
     assert isinstance(model, Updatable)
     model.fit(log[:500], updatable=True).update(log[:5])  # loads the compiled kernels
-    model.fit(log, updatable=True).update(changes[0]).update(removed=changes[0])  # the first makes room
+    model.fit(log, updatable=True).update(changes[0]).update(removed=changes[0])  # the first update allocates
     took = []
     for change in changes:
         start = time.perf_counter()
@@ -53,14 +53,14 @@ def _updates(name: str, log: Any, changes: list[Any]) -> list[float]:
 
 
 def ours(folder: Path) -> Numbers:
-    """For each model: a fit, then updates of the same histories on all of the log and on half of it; then ease."""
+    """For each model, a fit, then updates with the same histories on the whole log and on half of it. Then ease."""
     from penchant.models.registry import create
 
     numbers: Numbers = {"seconds": 0.0}
     log = _histories(folder, "gowalla")
     order = np.random.default_rng(0).permutation(len(log))
     half = log[np.sort(order[: len(log) // 2])]
-    singles = 10  # changes of one history, of which the mean is taken
+    singles = 10  # changes of one history each, averaged
     ends = len(log) - np.cumsum([0] + [1] * singles + list(SIZES[1:]))
     changes = [log[np.sort(order[b:a])] for a, b in pairwise(ends)]
     for name, params in MODELS.items():
@@ -77,14 +77,14 @@ def ours(folder: Path) -> Numbers:
 
 
 def _ease(folder: Path) -> Numbers:
-    """Two hundred updates of ease on ml-1m, one history each, beside a fit on what they come to."""
+    """Two hundred updates of ease on ml-1m, one history each, compared with a fit on the resulting log."""
     from penchant import EASE
 
     log = _histories(folder, "ml-1m")
     EASE(reg=EASE_REG).fit(log[:300], updatable=True).update(log[:1])
     model = EASE(reg=EASE_REG).fit(log[EASE_UPDATES // 2 :], updatable=True)
     start = time.perf_counter()
-    for n in range(EASE_UPDATES // 2):  # the first hundred come, the last hundred go
+    for n in range(EASE_UPDATES // 2):  # add the first hundred, remove the last hundred
         model.update(added=log[n : n + 1])
         model.update(removed=log[len(log) - 1 - n : len(log) - n])
     took = (time.perf_counter() - start) / EASE_UPDATES
@@ -97,7 +97,7 @@ def _ease(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """One history costs a fraction of a fit, and no more where the log is twice as long; ease ends where a fit does."""
+    """Goals: one history costs a fraction of a fit, and no more on a log twice as long; ease ends equal to a fit."""
     pairs = [name for name in MODELS if name != "popular"]
     return [
         *(

@@ -1,4 +1,4 @@
-"""Fitting the graph filter on gowalla as a whole, with the parameters that were chosen for it."""
+"""The whole fit of the graph filter on gowalla, with the parameters chosen for that set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.duel import Goal, Numbers, Question, Side
 
 
 def prepare(folder: Path) -> None:
-    """The data and the committed parameters."""
+    """Write the data and the committed parameters."""
     from bench.accuracy import Entry
 
     _gowalla.write(folder)
@@ -19,7 +19,7 @@ def prepare(folder: Path) -> None:
 
 
 def ours(folder: Path) -> Numbers:
-    """The second fit: a first, small one loads the compiled kernels."""
+    """Time the second fit; a small first one loads the compiled kernels."""
     from penchant import GraphFilter
 
     model = GraphFilter(**json.loads((folder / "params.json").read_text()))
@@ -31,7 +31,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Half a minute."""
+    """Goal: half a minute."""
     return [Goal("seconds of the whole fit", mine["seconds"], 30.0, at_least=False)]
 
 

@@ -1,4 +1,4 @@
-"""GRU4Rec on diginetica-sessions: when it is as good as RecBole's."""
+"""GRU4Rec on diginetica-sessions: how soon ours matches RecBole's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOG = "diginetica-sessions"
 
 
 def ours(folder: Path) -> Numbers:
-    """The same sizes."""
+    """Ours with the same sizes as the peer."""
     return q.ours(
         folder, LOG, "gru4rec", 10, repeat=True, factors=64, loss="sampled-softmax", negatives=512, batch=2048,
         rate=0.003, decay="cosine", precision="auto",
@@ -20,7 +20,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def recbole(folder: Path) -> Numbers:
-    """Its defaults but the sizes and the loss over all items."""
+    """Its defaults except the sizes and the loss over all items."""
     return q.recbole(
         folder, LOG, "GRU4Rec", repeat=True, embedding_size=64, hidden_size=64, num_layers=1, loss_type="CE",
         MAX_ITEM_LIST_LENGTH=50, train_batch_size=n.BATCH,

@@ -14,7 +14,7 @@ STARTS = 11
 
 
 def prepare(folder: Path) -> None:
-    """Nothing is needed."""
+    """Do nothing; no data is needed."""
 
 
 def _start(code: str) -> float:
@@ -24,7 +24,7 @@ def _start(code: str) -> float:
 
 
 def ours(folder: Path) -> Numbers:
-    """Processes with and without the import in turn; the difference of the medians."""
+    """Alternate processes with and without the import; take the difference of the medians."""
     _start("import penchant")
     bare, with_import = [], []
     for _ in range(STARTS):
@@ -34,7 +34,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Nobody should hesitate to import it."""
+    """Goal: an import cheap enough for any use."""
     return [Goal("seconds that the import adds", mine["seconds"], 0.3, at_least=False)]
 
 

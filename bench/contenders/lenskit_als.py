@@ -1,4 +1,4 @@
-"""Training als on ml-1m and recommending for everybody: Penchant and LensKit."""
+"""Training als on ml-1m and recommending for every user: Penchant and LensKit."""
 
 from __future__ import annotations
 

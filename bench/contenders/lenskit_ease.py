@@ -1,4 +1,4 @@
-"""Training ease on ml-1m and recommending for everybody: Penchant and LensKit."""
+"""Training ease on ml-1m and recommending for every user: Penchant and LensKit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def lenskit(folder: Path) -> Numbers:
-    """The same regularisation."""
+    """Its ease with the same regularisation."""
     from lenskit.knn.ease import EASEScorer
 
     return _lenskit.lenskit(folder, EASEScorer(regularization=250.0))

@@ -1,4 +1,4 @@
-"""Training item-knn on ml-1m and recommending for everybody: Penchant and LensKit."""
+"""Training item-knn on ml-1m and recommending for every user: Penchant and LensKit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.duel import Numbers
 
 
 def ours(folder: Path) -> Numbers:
-    """Ours with as many neighbours, no half-life and whole histories, as theirs."""
+    """Ours set up like theirs: as many neighbours, no half-life and whole histories."""
     from penchant import ItemKNN
 
     return _lenskit.ours(folder, ItemKNN(neighbours=20, max_history=None, half_life=None))

@@ -1,4 +1,4 @@
-"""What this machine can do at most: bytes from memory, rows gathered by chance, float32 operations."""
+"""The limits of this machine: bytes read from memory, rows gathered at random, float32 operations."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 
 from bench.duel import Goal, Numbers, Question, Side
 
-SIZE = 2**27  # floats, 512 MiB: far more than any cache holds
-ROW = 64  # floats of a gathered row
+SIZE = 2**27  # floats, 512 MiB: far larger than any cache
+ROW = 64  # floats per gathered row
 TIMES = 5
 
 
 def prepare(folder: Path) -> None:
-    """Nothing."""
+    """Do nothing; no data is needed."""
 
 
 def _best(work: Callable[[int, int], object], length: int, cores: int) -> float:
-    """The least seconds of a work that is shared among the cores."""
+    """The shortest time, in seconds, of work split across the cores."""
     from penchant.kernels.threads import over_blocks
 
     took = []
@@ -56,7 +56,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """There is nothing to reach."""
+    """There are no goals."""
     return []
 
 

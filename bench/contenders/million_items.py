@@ -1,4 +1,4 @@
-"""Ten recommendations out of a million items of 64 factors, one history at a time, on one thread."""
+"""Recommendations from a million items of 64 factors, one history at a time, on one thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ITEMS, FACTORS, QUERIES, KS = 1_000_000, 64, 200, (10, 100)
 
 
 def prepare(folder: Path) -> None:
-    """Vectors as factor models have them: factors of falling weight, lengths of a long tail; seed 0."""
+    """Write vectors like those of factor models: factors of decreasing weight, long-tailed lengths; seed 0."""
     if (folder / "vectors.npy").exists():
         return
     rng = np.random.default_rng(0)
@@ -25,7 +25,7 @@ def prepare(folder: Path) -> None:
 
 
 def _model(folder: Path) -> tuple[Any, Any, np.ndarray]:
-    """A factor model with these vectors, in which a history is the mean of its items, and the histories."""
+    """A factor model with these vectors, which embeds a history as the mean of its items; and the histories."""
     from penchant.core.histories import Histories
     from penchant.core.rank import rank_by_popularity
     from penchant.models.kinds.vector import VectorModel
@@ -46,7 +46,7 @@ def _model(folder: Path) -> tuple[Any, Any, np.ndarray]:
 
 
 def _measure(folder: Path, top: Any) -> Numbers:
-    """The median of one answer after the first, and all lists."""
+    """The median time of one answer after the first, and all lists."""
     from penchant.kernels.threads import one_blas_thread
 
     model, histories, popularity_rank = _model(folder)
@@ -71,7 +71,7 @@ def _measure(folder: Path, top: Any) -> Numbers:
 
 
 def ours(folder: Path) -> Numbers:
-    """As ``rank`` does it; besides, what the bytes alone would find, and how many items are scored exactly."""
+    """The method of ``rank``; also the recall of the bytes alone, and the number of items scored exactly."""
     numbers = _measure(folder, lambda model: model.top)
     from penchant.models.kinds.vector import Coarse
 
@@ -93,14 +93,14 @@ def ours(folder: Path) -> Numbers:
 
 
 def dense(folder: Path) -> Numbers:
-    """Every item scored, by BLAS."""
+    """Score every item with BLAS."""
     from penchant.models.kinds.base import Model
 
     return _measure(folder, lambda model: lambda *args, **options: Model.top(model, *args, **options))
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Faster, and nothing lost: the bound is one that rounding cannot cross."""
+    """Goals: faster, and no item lost, since rounding cannot cross the bound."""
     goals = []
     for k in KS:
         times = theirs[f"top {k}, ms"] / mine[f"top {k}, ms"]

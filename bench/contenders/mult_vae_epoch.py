@@ -8,18 +8,18 @@ from bench.contenders import _networks as n
 from bench.duel import Goal, Numbers, Question, Side
 
 LOG = "ml-1m"
-HISTORIES = 512  # a step
+HISTORIES = 512  # per step
 HIDDEN, FACTORS = 600, 128
 PASSES = 3
 
 
 def prepare(folder: Path) -> None:
-    """The log."""
+    """Write the log."""
     n.write(folder, LOG)
 
 
 def ours(folder: Path) -> Numbers:
-    """As many events a step as their histories hold."""
+    """As many events per step as their batch of histories holds on average."""
     indptr, items, _ = n.training(folder, LOG)
     batch = round(HISTORIES * len(items) / (len(indptr) - 1))
     return n.ours(
@@ -29,7 +29,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def recbole(folder: Path) -> Numbers:
-    """Whole passes after a first step."""
+    """Time whole passes after a first step."""
     steps = -(-(len(n.read(folder, LOG)[0]) - 1) // HISTORIES)
     return n.recbole(
         folder, LOG, "MultiVAE", PASSES * steps, latent_dimension=FACTORS, mlp_hidden_size=[HIDDEN],
@@ -38,7 +38,7 @@ def recbole(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """The same sizes, the same loss."""
+    """Goal: faster, with the same sizes and the same loss."""
     return [Goal("times faster a pass than RecBole", theirs["seconds"] / mine["seconds"], 3.0, at_least=True)]
 
 

@@ -1,4 +1,4 @@
-"""One answer of a saved neural recommender without torch: a history of 50 items over 100,000, on one thread."""
+"""One answer of a saved neural recommender without torch: a history of 50 items, 100,000 items, one thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 def prepare(folder: Path) -> None:
-    """Models of the full width, trained for a moment: how good they are does not change how long they take."""
+    """Train full-width models briefly: their quality does not affect the time of an answer."""
     from penchant import Recipe, Recommender, Vocab
     from penchant.core.histories import Histories
     from penchant.core.item_features import ItemFeatures
@@ -46,7 +46,7 @@ def prepare(folder: Path) -> None:
 
 
 def ours(folder: Path) -> Numbers:
-    """Every model in a process of its own, which has one thread and no torch."""
+    """Run every model in its own process, with one thread and no torch."""
     numbers: Numbers = {"seconds": 0.0}
     for name in MODELS:
         command = [sys.executable, "-m", "bench.contenders.onnx_answer", str(folder / name)]
@@ -58,8 +58,8 @@ def ours(folder: Path) -> Numbers:
 
 
 def ask(folder: str) -> Numbers:
-    """Load, and answer one history after the other."""
-    sys.modules["torch"] = None  # type: ignore[assignment]  # as where it is not installed
+    """Load the model and answer the histories one by one."""
+    sys.modules["torch"] = None  # type: ignore[assignment]  # as if it were not installed
     import penchant as pc
 
     start = time.perf_counter()
@@ -74,7 +74,7 @@ def ask(folder: str) -> Numbers:
         assert len(answer.items) == 10
         given, _ = recommender.histories(history)
         start = time.perf_counter()
-        recommender.model.embed(given)  # type: ignore[attr-defined]  # a model of vectors
+        recommender.model.embed(given)  # type: ignore[attr-defined]  # a vector model
         encoded.append(1000 * (time.perf_counter() - start))
     return {
         "median ms": float(np.median(took[5:])), "p99 ms": float(np.percentile(took[5:], 99)),
@@ -83,7 +83,7 @@ def ask(folder: str) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """An answer in the time of a click."""
+    """Goal: an answer within the time of a click."""
     cases = [f"{name}: median ms" for name in MODELS]
     return [Goal(f"{case} an answer", mine[case], MOST_MS, at_least=False) for case in cases]
 

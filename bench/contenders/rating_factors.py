@@ -1,4 +1,4 @@
-"""Cross-validation of rating factorisations, as a whole: Penchant and scikit-surprise."""
+"""The whole cross-validation of rating factorisations: Penchant and scikit-surprise."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from bench.duel import Goal, Numbers, Question, Side
 
 SETS = ("ml-100k", "ml-1m")
 MODELS = ("svd", "svdpp")
-TIMES = {"svd": 10.0, "svdpp": 20.0}  # how much faster ours is to be
-FOLDS = {"svd": 5, "svdpp": 2}  # of five: the peer's SVDpp takes a minute and more a fold
-LONG = ("svdpp", "ml-1m")  # of which the peer does one of PART parts, since all would take the better part of an hour
+TIMES = {"svd": 10.0, "svdpp": 20.0}  # how many times faster ours must be
+FOLDS = {"svd": 5, "svdpp": 2}  # of five: the peer's SVDpp takes over a minute per fold
+LONG = ("svdpp", "ml-1m")  # the peer runs one of PART parts, since all would take most of an hour
 PART = EPOCHS = 20
-PUBLISHED = 0.862  # rmse of SVDpp on ml-1m, by the README of scikit-surprise
+PUBLISHED = 0.862  # rmse of SVDpp on ml-1m, from the README of scikit-surprise
 
 
 def prepare(folder: Path) -> None:
-    """The same folds for both sides."""
+    """Write the same folds for both sides."""
     for name in SETS:
         _ratings.write(folder, name)
 
 
 def ours(folder: Path) -> Numbers:
-    """Both models as they stand; the compiled kernels are loaded by first, small fits."""
+    """Both models with their defaults; small first fits load the compiled kernels."""
     from penchant.models import registry
 
     numbers: Numbers = {"seconds": 0.0}
@@ -46,8 +46,10 @@ def ours(folder: Path) -> Numbers:
 
 
 def surprise(folder: Path) -> Numbers:
-    """``SVD`` and ``SVDpp`` as they stand, on two processes; of ``LONG`` a part, whose fit and test count as many times
-    as there are parts."""
+    """``SVD`` and ``SVDpp`` with their defaults, on two processes.
+
+    ``LONG`` runs one part only; its fit and test times are multiplied by the number of parts.
+    """
     from surprise import SVD, Dataset, Reader, SVDpp
     from surprise.model_selection import cross_validate
 
@@ -72,7 +74,7 @@ def surprise(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Ten and twenty times as fast, no worse on either set."""
+    """Goals: svd ten times and svdpp twenty times as fast, no worse on either set."""
     goals = []
     for model in MODELS:
         for name in SETS:

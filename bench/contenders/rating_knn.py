@@ -1,4 +1,4 @@
-"""Five-fold cross-validation of rating neighbourhoods, as a whole: Penchant and scikit-surprise."""
+"""The whole five-fold cross-validation of rating neighbourhoods: Penchant and scikit-surprise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETS = ("ml-100k", "ml-1m")
 
 
 def prepare(folder: Path) -> None:
-    """The same folds for both sides, and the parameters our side was tuned to."""
+    """Write the same folds for both sides, and the tuned parameters of our side."""
     from bench.accuracy import Entry
 
     for name in SETS:
@@ -25,7 +25,7 @@ def prepare(folder: Path) -> None:
 
 
 def ours(folder: Path) -> Numbers:
-    """item-knn with its committed parameters; the compiled kernels are loaded by a first, small fit."""
+    """item-knn with its committed parameters; a small first fit loads the compiled kernels."""
     from penchant import ItemKNN
 
     warm, asked = next(_ratings.folds(folder, SETS[0]))
@@ -65,7 +65,7 @@ def surprise(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Twenty times as fast, no worse on either set."""
+    """Goal: twenty times as fast, no worse on either set."""
     return [
         Goal("times faster than scikit-surprise", theirs["seconds"] / mine["seconds"], 20.0, at_least=True),
         *(Goal(f"rmse on {name}", mine[f"{name} rmse"], theirs[f"{name} rmse"], at_least=False) for name in SETS),
@@ -79,5 +79,5 @@ QUESTION = Question(
     judge=judge,
     peer="surprise",
     environment="surprise",
-    rounds=1,  # theirs takes minutes, and the limit is far from both sides
+    rounds=1,  # theirs takes minutes, and both sides are far from the limit
 )

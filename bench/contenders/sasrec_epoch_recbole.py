@@ -12,12 +12,12 @@ BATCHES = 8
 
 
 def prepare(folder: Path) -> None:
-    """The log."""
+    """Write the log."""
     n.write(folder, LOG)
 
 
 def ours(folder: Path) -> Numbers:
-    """Packed passages: every event is computed once a pass."""
+    """Packed passages: every event is computed once per pass."""
     return n.ours(
         folder, LOG, "sasrec", 2, factors=n.FACTORS, layers=n.LAYERS, heads=n.HEADS, window=n.LENGTH, batch=n.BATCH,
         inner=n.INNER / n.FACTORS, loss="softmax", dropout=0.5,
@@ -25,7 +25,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def recbole(folder: Path) -> Numbers:
-    """A row for every target, each padded to the full length."""
+    """One row per target, each padded to the full length."""
     return n.recbole(
         folder, LOG, "SASRec", BATCHES, hidden_size=n.FACTORS, n_layers=n.LAYERS, n_heads=n.HEADS, inner_size=n.INNER,
         MAX_ITEM_LIST_LENGTH=n.LENGTH, loss_type="CE", train_batch_size=n.BATCH, hidden_dropout_prob=0.5,
@@ -34,7 +34,7 @@ def recbole(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """The same positions, the same sizes, the same loss over all items."""
+    """Goal: faster, with the same positions, the same sizes and the same loss over all items."""
     times = theirs["seconds"] / mine["seconds"]
     positions = mine["positions"] / (theirs["steps a pass"] * n.BATCH)
     return [

@@ -8,17 +8,17 @@ from bench.contenders import _networks as n
 from bench.duel import Goal, Numbers, Question, Side
 
 LOG = "amazon-beauty"
-SEQUENCES = 128  # histories a step of theirs
+SEQUENCES = 128  # histories per step on their side
 BATCHES = 10
 
 
 def prepare(folder: Path) -> None:
-    """The log."""
+    """Write the log."""
     n.write(folder, LOG)
 
 
 def ours(folder: Path) -> Numbers:
-    """As many events a step as their histories hold."""
+    """As many events per step as their batch of histories holds on average."""
     indptr, items, _ = n.training(folder, LOG)
     return n.ours(
         folder, LOG, "sasrec", 2, factors=n.FACTORS, layers=n.LAYERS, heads=n.HEADS, window=n.LENGTH, inner=1.0,
@@ -27,7 +27,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def rectools(folder: Path) -> Numbers:
-    """Its defaults but the sizes; a feed-forward layer as wide as the factors, which is its only one."""
+    """Its defaults except the sizes. Its feed-forward layer is as wide as the factors, the only width it offers."""
     return n.rectools(
         folder, LOG, BATCHES, n_blocks=n.LAYERS, n_factors=n.FACTORS, n_heads=n.HEADS, session_max_len=n.LENGTH,
         loss="softmax", batch_size=SEQUENCES,
@@ -35,7 +35,7 @@ def rectools(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """The same positions, the same sizes, the same loss over all items."""
+    """Goal: faster, with the same positions, the same sizes and the same loss over all items."""
     return [Goal("times faster a pass than RecTools", theirs["seconds"] / mine["seconds"], 2.0, at_least=True)]
 
 

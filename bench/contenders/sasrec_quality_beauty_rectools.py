@@ -1,4 +1,4 @@
-"""SASRec on amazon-beauty: when it is as good as that of RecTools."""
+"""SASRec on amazon-beauty: how soon ours matches RecTools'."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LOG = "amazon-beauty"
 
 
 def ours(folder: Path) -> Numbers:
-    """The same sizes."""
+    """Ours with the same sizes as the peer."""
     return q.sasrec(folder, LOG)
 
 
 def rectools(folder: Path) -> Numbers:
-    """Until its time is over."""
+    """Run the peer until its time is up."""
     return q.sasrec_of_rectools(folder, LOG)
 
 

@@ -12,7 +12,7 @@ from bench.duel import Goal, Numbers, Question, Side
 
 
 def ours(folder: Path) -> Numbers:
-    """The whole Gram matrix and 500 columns; the compiled kernels are loaded by a first, small fit."""
+    """The whole Gram matrix and 500 columns; a small first fit loads the compiled kernels."""
     from scipy.sparse import csc_matrix
 
     from penchant import SLIM, Run
@@ -40,7 +40,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def sklearn(folder: Path) -> Numbers:
-    """ElasticNet on the sparse matrix with the column itself set to zero, the columns on two threads."""
+    """ElasticNet on the sparse matrix with the target column set to zero; the columns run on two threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     from scipy.sparse import csc_matrix, hstack
@@ -77,7 +77,7 @@ def sklearn(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Three times as fast on each, at no higher an objective."""
+    """Goal: three times as fast on each set, with no higher objective."""
     goals = []
     for name in _columns.SETS:
         ratio = theirs[f"{name} seconds"] / mine[f"{name} seconds"]

@@ -1,4 +1,4 @@
-"""SLIM as a whole on ml-1m and gowalla: Penchant and fastslim."""
+"""The whole of SLIM on ml-1m and gowalla: Penchant and fastslim."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.duel import Goal, Numbers, Question, Side
 
 
 def ours(folder: Path) -> Numbers:
-    """All columns; the compiled kernels are loaded by a first, small fit."""
+    """All columns; a small first fit loads the compiled kernels."""
     from scipy.sparse import csr_matrix
 
     from penchant import SLIM
@@ -36,7 +36,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def fastslim(folder: Path) -> Numbers:
-    """All columns as well, which is the only way it offers, on two threads."""
+    """All columns too, since it offers no other way, on two threads."""
     import fastslim as peer
 
     numbers: Numbers = {"seconds": 0.0}
@@ -52,7 +52,7 @@ def fastslim(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Three times as fast on each, at the same objective over 500 random columns."""
+    """Goal: three times as fast on each set, with the same objective over 500 random columns."""
     goals = []
     for name in _columns.SETS:
         ratio = theirs[f"{name} seconds"] / mine[f"{name} seconds"]

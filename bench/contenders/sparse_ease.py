@@ -1,4 +1,4 @@
-"""Sparse EASE: how near it comes to EASE, and a catalogue of a million items."""
+"""Sparse EASE: how close it comes to EASE, and a catalogue of a million items."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from penchant.core.histories import Histories
 
 SETS = ("ml-1m-bars", "gowalla")
-SHARE = 0.98  # of EASE's NDCG
+SHARE = 0.98  # the share of EASE's NDCG to reach
 ITEMS, HISTORIES, EVENTS, GROUP = 1_000_000, 250_000, 20, 1_000
-BYTES = 4_096  # that an item may take at the peak, events and answers in
+BYTES = 4_096  # peak memory allowed per item, including events and answers
 
 
 def prepare(folder: Path) -> None:
-    """What EASE was tuned to on each set, and what it came to on the validation part."""
+    """Write the tuned parameters of EASE on each set, and its result on the validation part."""
     from bench.accuracy import PARAMS
 
     for name in SETS:
@@ -30,7 +30,7 @@ def prepare(folder: Path) -> None:
 
 
 def ours(folder: Path) -> Numbers:
-    """The parameters of EASE on its validation parts, then a million items; first a small fit loads the kernels."""
+    """The validation parts with EASE's parameters, then a million items. A small first fit loads the kernels."""
     from bench.sets import SETS as ALL
     from penchant import Run, SparseEASE
     from penchant.evaluation.measure import measure, parse_metric
@@ -40,7 +40,7 @@ def ours(folder: Path) -> Numbers:
     for name in SETS:
         ease = json.loads((folder / f"{name}.json").read_text())
         valid = ALL[name].load()[0][0].valid
-        assert valid is not None  # of every column split
+        assert valid is not None  # every column split has one
         for what, rank in ((name, SparseEASE.rank), (f"{name}, rank 0", 0)):
             start = time.perf_counter()
             model = SparseEASE(**ease["params"], rank=rank).fit(valid.train)
@@ -60,7 +60,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def _drawn(histories: int, items: int) -> Histories:
-    """Histories of ``EVENTS`` events, four in five from one group of items, where low numbers are frequent."""
+    """Histories of ``EVENTS`` events, four in five from one item group; low numbers in a group are frequent."""
     from penchant.core.histories import Histories
 
     rng = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def _drawn(histories: int, items: int) -> Histories:
 
 
 def judge(mine: Side, _theirs: Side) -> list[Goal]:
-    """Near EASE on both sets; memory that a million items have."""
+    """Goals: close to EASE on both sets, and bounded memory per item for a million items."""
     goals = []
     for name in SETS:
         share = mine[f"{name}: ndcg"] / mine[f"{name}: ndcg of ease"]

@@ -1,4 +1,4 @@
-"""user-knn on a log of the size at which dense similarities die: 150,000 users, 30,000 items, 5 million rows."""
+"""user-knn on a log too large for dense similarities: 150,000 users, 30,000 items, 5 million rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ANSWERS = 200
 
 
 def prepare(folder: Path) -> None:
-    """Popularity and activity fall as in real logs: by Zipf's law over items, log-normal over users; seed 0."""
+    """Write a log as skewed as real ones: Zipf's law over items, log-normal over users; seed 0."""
     if (folder / "log.npz").exists():
         return
     rng = np.random.default_rng(0)
     activity = rng.lognormal(0.0, 1.0, USERS)
     popularity = 1.0 / np.arange(10, ITEMS + 10) ** 0.8
     pairs = np.empty(0, np.int64)
-    while len(pairs) < ROWS:  # repeated pairs are drawn again
+    while len(pairs) < ROWS:  # replace repeated pairs with new draws
         users = rng.choice(USERS, ROWS, p=activity / activity.sum())
         items = rng.choice(ITEMS, ROWS, p=popularity / popularity.sum())
         pairs = np.unique(np.concatenate([pairs, users * np.int64(ITEMS) + items]))
@@ -32,7 +32,7 @@ def prepare(folder: Path) -> None:
 
 
 def ours(folder: Path) -> Numbers:
-    """Fit, then answer for single people, one at a time."""
+    """Fit, then answer for single users, one at a time."""
     from penchant import UserKNN, rank
     from penchant.core.histories import Histories
 
@@ -59,7 +59,7 @@ def ours(folder: Path) -> Numbers:
 
 
 def judge(mine: Side, theirs: Side) -> list[Goal]:
-    """Fits into a small machine, answers before anybody notices."""
+    """Goals: fits on a small machine, and answers without a noticeable delay."""
     return [
         Goal("peak memory of the fit, GiB", mine["fit peak MiB"] / 1024, 4.0, at_least=False),
         Goal("median time of one answer, ms", mine["median answer ms"], 20.0, at_least=False),

@@ -1,4 +1,4 @@
-"""Environments of the peers, one each, made from the pinned requirements beside this file."""
+"""The peers' environments, one each, built from the pinned requirements next to this file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENVIRONMENTS = ROOT / "bench" / ".envs"
 
 
 def python(peer: str | None) -> Path:
-    """The interpreter of a peer's environment, made when it is missing or its requirements changed; None: our own."""
+    """The interpreter of a peer's environment, built if missing or if its requirements changed; None means our own."""
     if peer is None:
         return Path(sys.executable)
     requirements = Path(__file__).with_name(f"{peer}.txt")
