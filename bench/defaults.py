@@ -9,7 +9,7 @@ with the best mean over the validation parts of the other sets, each value relat
 are reported only; they choose nothing.
 
 ``bench/results/defaults/SET-MODEL.json`` holds the trials of one set and model. Each trial is saved when it ends,
-the queue can be stopped and restarted at any time.
+so the queue can be stopped and restarted at any time.
 """
 
 from __future__ import annotations
