@@ -166,3 +166,9 @@ def test_agrees_with_ranx(*, graded: bool, k: int) -> None:
         # ranx sorts its cases by the text of their name
         order = np.argsort([str(case) for case in range(n_cases)])
         np.testing.assert_allclose(per_case[order], expected, rtol=1e-6, atol=1e-9, err_msg=ours)
+
+
+def test_grades_below_one_stay_below_one():
+    truth = Histories.from_lists([[1, 2]], 4, values=[[0.5, 0.25]], values_are="weight")
+    judged = judge(np.array([[2, 1]], dtype=np.int32), truth)
+    np.testing.assert_array_equal(judged.gains, [[0.25, 0.5]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penchant.core.histories import Histories
-from penchant.core.rank import rank
+from penchant.core.rank import Scored, rank
 from penchant.errors import ScoreError
 from penchant.models.registry import create
 from tests.evaluation.toy_models import Broken
@@ -59,3 +59,10 @@ def test_candidates_are_ranked_as_one_mask_a_row_would(model: str, dislikes: boo
         alone = rank(fitted, given[r : r + 1], 6, allow=only & allow)
         assert found.items[r].tolist() == alone.items[0].tolist()
         np.testing.assert_allclose(found.scores[r], alone.scores[0], rtol=1e-5, atol=1e-5)
+
+
+def test_known_scores_are_ranked_among_the_candidates_only():
+    scored = Scored(np.array([[4.0, 3.0, 2.0, 1.0]], dtype=np.float32), np.ones(4, dtype=np.int64), "known")
+    given = Histories.from_lists([[]], 4)
+    ranked = rank(scored, given, 2, candidates=Histories.from_lists([[3, 2]], 4))
+    assert ranked.items.tolist() == [[2, 3]]

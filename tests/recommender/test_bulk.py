@@ -133,3 +133,21 @@ def test_nothing_is_left_of_a_file_that_failed(rec: Recommender, log: Interactio
     with pytest.raises(KeyboardInterrupt):
         rec.write_all(log, tmp_path / "lists.jsonl", progress=stop)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("lists.jsonl", "old")]
+
+
+def test_a_csv_file_names_guests_by_session_and_protects_spreadsheets(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user": ["=u", None, "b"], "session": ["s1", "s2", "s3"], "item": ["=x", "y", "y"]})
+    seen = pc.read_interactions(rows)
+    train = Histories.from_lists([[0, 1], [0, 1], [1]], 2)
+    asked = Recommender(seen.vocab, pc.Popular().fit(train), catalog=Catalog(seen.vocab, ["@run", None]))
+    answers = list(asked.recommend_all(seen, 2, repeat=True))
+    assert [(answer.user, answer.session) for answer in answers if answer.session] == [(None, "s2")]
+    assert [answer.to_json().get("session") for answer in answers if answer.session] == ["s2"]
+    for spreadsheet, mark in ((False, ""), (True, "'")):
+        path = tmp_path / "lists.csv"
+        assert asked.write_all(seen, path, 2, repeat=True, spreadsheet=spreadsheet) == 3
+        frame = pl.read_csv(path)
+        assert set(frame["item"]) == {f"{mark}=x", "y"}
+        assert set(frame["title"].drop_nulls()) == {"'@run"}
+        assert set(frame["user"].drop_nulls()) == {f"{mark}=u", "b"}
+        assert set(frame["session"].drop_nulls()) == {"s2"}

@@ -505,3 +505,23 @@ def test_a_recommendation_without_a_reason_says_so(log: Interactions) -> None:
     table = str(pc.fit(log, "popular").recommend(["item 00"], 3, why=True))
     assert table.count("nothing in the history") == 3
     assert "nothing in the history" not in str(pc.fit(log, ItemKNN()).recommend(["item 00"], 1, why=True))
+
+
+def test_similar_items_end_where_nothing_is_similar() -> None:
+    train = Histories.from_lists([[0, 1], [0, 1], [2]], 3)
+    rec = Recommender(Vocab(["a", "b", "c"]), pc.ItemKNN(half_life=None).fit(train))
+    assert rec.rank_similar(0, 3).items.tolist() == [[1, -1, -1]]
+
+
+def test_an_array_of_ids_is_one_list_of_them() -> None:
+    train = Histories.from_lists([[0, 1], [0, 1], [2]], 3)
+    rec = Recommender(Vocab(["a", "b", "c"]), pc.Popular().fit(train))
+    assert rec.recommend([], 3, exclude=np.array(["a", "b"])).ids == ["c"]
+    with pytest.raises(ParameterError, match="exclude"):
+        rec.recommend([], 3, exclude=np.array([["a"], ["b"]]))
+
+
+def test_a_folder_says_when_it_was_made_with_a_zone(tmp_path) -> None:
+    rec = Recommender(Vocab(["a"]), pc.Popular().fit(Histories.from_lists([[0]], 1)))
+    rec.save(tmp_path / "model")
+    assert json.loads((tmp_path / "model" / "manifest.json").read_text())["created"].endswith("+00:00")
