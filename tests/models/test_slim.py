@@ -82,6 +82,17 @@ def test_satisfies_the_conditions_of_the_optimum(sparse: bool, positive: bool, m
     assert (w >= 0).all() if positive else (gradient[off & (w == 0)].min() > -1.001 and (w < 0).any())
 
 
+def test_looks_for_candidates_once_more_after_the_last_solution() -> None:
+    rows = [[2, 0, 3, 3, 4, 5], [2, 4, 0, 5, 3, 5], [4, 5, 5, 2, 0, 4], [0, 2, 1], [1], [0, 0, 5, 1], [0, 3]]
+    log = Histories.from_lists([*rows, [4, 0, 0, 5, 0, 4]], 6)
+    w = dense(SLIM(l1=0.3, l2=0.5, positive=False, tolerance=1e-6).fit(log))
+    g = gram(log)
+    gradient = g - g @ w - 0.5 * w
+    off = ~np.eye(6, dtype=bool)
+    np.testing.assert_allclose(np.abs(gradient[off & (w != 0)]), 0.3, atol=1e-3)
+    assert np.abs(gradient[off & (w == 0)]).max(initial=0) < 0.301
+
+
 def test_more_active_items_than_there_is_room_for_at_first() -> None:
     rng = np.random.default_rng(4)
     rows = [[int(i) for i in rng.choice(300, size=40, replace=False)] for _ in range(80)]

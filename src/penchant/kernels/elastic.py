@@ -138,6 +138,7 @@ def elastic_columns(
             where[candidates[c]] = c
             scale[c] = diagonal[candidates[c]] + l2
         size = 0
+        done = False
         for _ in range(rounds):
             best = 0.0
             for c in range(width):
@@ -145,6 +146,8 @@ def elastic_columns(
                 over = abs(q) - l1 if not positive else q - l1
                 if over > tolerance * scale[c] and not is_active[c]:
                     best = max(best, over * over / scale[c])
+            if best == 0 and done:  # the last solution may have made an item a candidate, so look before stopping
+                break
             before = size
             if best > 0:
                 for c in range(width):
@@ -187,8 +190,6 @@ def elastic_columns(
                 if weights[a] != applied[a]:
                     _subtract(rows, a * width, weights[a] - applied[a], gradient, width)
                     applied[a] = weights[a]
-            if size == before and done:
-                break
         used = 0
         for a in range(size):
             is_active[active[a]] = False
