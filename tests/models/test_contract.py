@@ -145,6 +145,24 @@ def test_predicts_what_can_be_predicted_and_no_more(name: str, model: Model) -> 
     assert np.isfinite(seeing.predict(part.given[:2].where(np.zeros(24, bool)), part.truth[:2])).all()
 
 
+def test_a_rating_beyond_the_scale_counts_as_its_end(model: Model, part: Planted) -> None:
+    if not isinstance(model, RatingModel) or part.train.values is None:
+        return
+    low, high = float(part.train.values.min()), float(part.train.values.max())
+    items = Histories.from_lists([list(range(ITEMS))] * 2, ITEMS)
+
+    def rating(*values: float) -> Histories:
+        rated = [[value, low, high] for value in values]
+        return Histories.from_lists([[1, 2, 3]] * 2, ITEMS, values=rated, values_are="rating")
+
+    hostile, plain = rating(1e9, -1e9), rating(high, low)
+    np.testing.assert_array_equal(model.score(hostile), model.score(plain))
+    assert len(np.unique(model.score(hostile)[0])) > ITEMS // 2  # clipped scores would tie
+    said = model.predict(hostile, items)
+    np.testing.assert_array_equal(said, model.predict(plain, items))
+    assert low <= said.min() <= said.max() <= high
+
+
 def test_ranks_by_taste_when_ratings_are_what_it_learns_from(model: Model, part: Planted) -> None:
     """Of two held-out items that one person rated at least two apart, the better must come first."""
     if part.truth.values is None:

@@ -82,3 +82,17 @@ def test_every_model_can_be_served_and_asked(served: TestClient) -> None:
         assert all(math.isfinite(entry["score"]) for entry in document["items"])
     for path in ("/v1/items/i01/similar", "/v1/popular", "/v1/onboarding"):
         assert served.get(path).status_code == 200
+    _one_absurd_value_is_harmless(served)
+
+
+def _one_absurd_value_is_harmless(served: TestClient) -> None:
+    for user, value, plain in (("high", 1e9, 5.0), ("low", -1e9, 1.0)):
+        sizes, lists = [], []
+        for who, rating in ((user, value), (f"plain {user}", plain)):
+            events = [{"user": who, "item": "i06", "value": rating}, {"user": who, "item": "i07", "value": 3.0}]
+            assert served.post("/v1/events", json={"events": events}).status_code == 200
+            document = served.get(f"/v1/users/{who}/recommendations?k=8").json()
+            sizes.append(max(abs(entry["score"]) for entry in document["items"]))
+            lists.append([entry["item"] for entry in document["items"]])
+        assert sizes[0] <= max(10.0, 2 * sizes[1]), f"{value:g}: {sizes}"
+        assert lists[0] == lists[1], value

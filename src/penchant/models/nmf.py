@@ -89,7 +89,7 @@ class NMF(RatingModel):
         """The non-negative vectors of histories, ``(len(given), factors)``; x̄ for an empty one."""
         events = given.distinct()
         x = np.empty((len(events), self.factors), dtype=np.float32)
-        self._solve(events.indptr, events.items, rated(events), self.item_vectors, self.centre, x, 0)
+        self._solve(events.indptr, events.items, rated(events, self.scale), self.item_vectors, self.centre, x, 0)
         return x
 
     def _predict(self, given: Histories, items: Histories) -> Floats:

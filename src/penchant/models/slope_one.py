@@ -77,7 +77,7 @@ class SlopeOne(RatingModel):
         from penchant.kernels.threads import over_blocks
 
         events = given.distinct()
-        out, ratings = self.baseline.of(events, items), rated(events)
+        out, ratings = self.baseline.of(events, items), self.baseline.rated(events)
 
         def work(lo: int, hi: int) -> None:
             asked_items(
@@ -93,7 +93,7 @@ class SlopeOne(RatingModel):
         from penchant.kernels.threads import over_blocks
 
         events = given.distinct()
-        ratings, mine = rated(events), self.baseline.scale[0] + self.baseline.history_bias(events)
+        ratings, mine = self.baseline.rated(events), self.baseline.scale[0] + self.baseline.history_bias(events)
         out: Floats = (mine[:, None] + self.baseline.item_bias[None, :]).astype(np.float32)
 
         def work(lo: int, hi: int) -> None:

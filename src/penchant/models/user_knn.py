@@ -152,7 +152,11 @@ class UserKNN(RatingModel, NeighbourModel):
                 f"{self.name}: {self.similarity} compares the values of events, and there are none",
                 fix="Use a log with ratings or weights, or another similarity, such as cosine.",
             )
-        return np.empty(0, np.float32) if events.values is None else events.values
+        if events.values is None:
+            return np.empty(0, np.float32)
+        if self.baseline is None or events.values_are != "rating":
+            return events.values
+        return self.baseline.rated(events)
 
     def _near(self, given: Histories, k: int | None, *, rated: bool = False, threads: int = 0) -> Iterator[Found]:
         side = self._side(rated=rated)

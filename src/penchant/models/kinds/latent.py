@@ -128,7 +128,7 @@ class LatentModel(RatingModel):
         from penchant.kernels.threads import crew
 
         events = given.distinct()
-        table: Table = events.indptr, events.items, rated(events) - self.scale[0]
+        table: Table = events.indptr, events.items, rated(events, self.scale[1:3]) - self.scale[0]
         x = np.empty((len(events), self.factors + 1), dtype=np.float32)
         unused = np.empty((0, self.factors + 1), dtype=np.float32)
         noise = float(self.scale[3])

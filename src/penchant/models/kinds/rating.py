@@ -14,7 +14,8 @@ from penchant.models.kinds.base import Model
 class RatingModel(Model, ABC):
     """A model with an absolute scale: ``predict`` returns the ratings that histories would give to items.
 
-    Scores, which order lists, are not clipped to that scale: everything beyond its end would tie.
+    A rating of a history beyond the ratings of the training data counts as the nearer end of their scale. Predictions
+    are clipped to that scale. Scores, which order lists, are not: everything beyond its end would tie.
     """
 
     @abstractmethod

@@ -72,7 +72,7 @@ class AutoRec(SetModel, RatingModel):
         longest = int(given.lengths.max())
         above = np.zeros((len(given), longest), dtype=np.float32)
         if given.values is not None:  # the exporter uses histories without values
-            above[np.arange(longest) < given.lengths[:, None]] = given.values - self.scale[0]
+            above[np.arange(longest) < given.lengths[:, None]] = rated(given, self.scale[1:3]) - self.scale[0]
         return {"vectors": found["vectors"] * above[:, :, None], "lengths": given.lengths}
 
     def embed(self, given: Histories) -> Floats:

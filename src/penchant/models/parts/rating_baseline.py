@@ -47,7 +47,7 @@ class Baseline:
         """b_u of every (distinct) history, shape ``(rows,)``; zero where its events have no ratings."""
         if given.values_are != "rating":
             return np.zeros(len(given), dtype=np.float32)
-        off = rated(given).astype(np.float64) - self.scale[0] - self.item_bias[given.items]
+        off = self.rated(given).astype(np.float64) - self.scale[0] - self.item_bias[given.items]
         per_row = given.lengths + float(self.scale[3])
         per_row[per_row == 0] = 1
         return (np.bincount(given.rows, weights=off, minlength=len(given)) / per_row).astype(np.float32)
@@ -61,15 +61,23 @@ class Baseline:
         """Ratings less their baselines, shape ``(events,)``; zero where events have no ratings."""
         if given.values_are != "rating":
             return np.zeros(len(given.items), dtype=np.float32)
-        return rated(given) - self.of(given, given)
+        return self.rated(given) - self.of(given, given)
+
+    def rated(self, given: Histories) -> Floats:
+        """The ratings of events, clipped to the scale of the training ratings."""
+        return rated(given, self.scale[1:3])
 
     def clip(self, ratings: Floats) -> Floats:
         """Clip to the scale of the training ratings."""
         return np.clip(ratings, self.scale[1], self.scale[2])
 
 
-def rated(events: Histories) -> NDArray[np.float32]:
-    """The ratings of events; raises ``DataError`` where there are none."""
+def rated(events: Histories, within: Floats | None = None) -> NDArray[np.float32]:
+    """The ratings of events; raises ``DataError`` where there are none.
+
+    ``within`` is the lowest and the highest rating that a model learned from: a rating beyond counts as the nearer of
+    the two, so that one absurd value cannot outweigh a history. Ratings on the scale are unchanged, to the bit.
+    """
     if events.values is None or events.values_are != "rating":
         if len(events.items) == 0:
             return np.empty(0, np.float32)
@@ -77,4 +85,4 @@ def rated(events: Histories) -> NDArray[np.float32]:
             "predicting ratings needs ratings, the events have " + events.values_are,
             fix="Use a log with a rating column, or a model that ranks.",
         )
-    return events.values
+    return events.values if within is None else np.clip(events.values, within[0], within[1])
