@@ -25,6 +25,7 @@ from penchant.recommender.folder.manifest import (
     text_of,
 )
 
+ZEROS = 64 * "0"
 GOOD = {"format": 1, "model": {"model": "popular"}, "members": 0, "arrays": {}, "files": {}}
 
 
@@ -108,15 +109,17 @@ def test_files_are_those_that_are_listed(tmp_path: Path) -> None:
     stated = {"a": measure(tmp_path / "a")}
     assert stated["a"] == {"bytes": 5, "sha256": hashlib.sha256(b"12345").hexdigest()}
     check_files(tmp_path, {"files": stated}, {"a"})
-    both = {**stated, "statistics.safetensors": {"bytes": 1, "sha256": ""}}
+    both = {**stated, "statistics.safetensors": {"bytes": 1, "sha256": ZEROS}}
     check_files(tmp_path, {"files": both}, {"a"})
     check_unchanged(tmp_path, "a", stated["a"])
     for files, says in (
         ({"b": {}}, "manifest.json lists the files ['b'], a folder of this format has ['a']"),
         ({"a": 5}, "manifest.json does not say the size and sha256 of a"),
+        ({"a": {"bytes": 5, "sha256": "../a"}}, "manifest.json: the sha256 of a is not 64 hex digits"),
+        ({"a": {"bytes": 5, "sha256": None}}, "manifest.json: the sha256 of a is not 64 hex digits"),
         ({"a": {"bytes": 5}}, "manifest.json does not say the size and sha256 of a"),
-        ({"a": {"bytes": 6, "sha256": ""}}, "a has 5 bytes, manifest.json says 6: it was truncated or changed"),
-        ({**both, "statistics.safetensors": {"bytes": 2, "sha256": ""}},
+        ({"a": {"bytes": 6, "sha256": ZEROS}}, "a has 5 bytes, manifest.json says 6: it was truncated or changed"),
+        ({**both, "statistics.safetensors": {"bytes": 2, "sha256": ZEROS}},
          "statistics.safetensors has 1 bytes, manifest.json says 2: it was truncated or changed"),
     ):  # fmt: skip
         assert refused(lambda files=files: check_files(tmp_path, {"files": files}, {"a"})) == says
@@ -124,7 +127,7 @@ def test_files_are_those_that_are_listed(tmp_path: Path) -> None:
         "models/0/a has changed since it was saved: its sha256 is not that of manifest.json"
     )
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    link = {"link": {"bytes": 5, "sha256": ""}}
+    link = {"link": {"bytes": 5, "sha256": ZEROS}}
     assert refused(lambda: check_files(tmp_path, {"files": link}, {"link"})) == (
         "link is a symbolic link: a saved recommender holds its own files"
     )

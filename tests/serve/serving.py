@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,18 @@ RUN = "from penchant.cli.main import run; run()"
 
 
 class Process:
-    """``penchant serve`` on a free port; ``before`` stands before the command, as strace does."""
+    """``penchant serve`` on a free port; ``before`` stands before the command, as strace does; ``settings`` are in its
+    environment."""
 
     def __init__(
-        self, folder: Path, store: Path, *, before: tuple[str, ...] = (), code: str = RUN, demo: bool = False
+        self,
+        folder: Path,
+        store: Path,
+        *,
+        before: tuple[str, ...] = (),
+        code: str = RUN,
+        demo: bool = False,
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         arguments = (
             ["demo", "--serve"]
@@ -30,8 +39,13 @@ class Process:
             else ["serve", str(folder), "--store", f"sqlite:///{store}", "--active", begin_with(str(folder))]
         )
         command = [*before, sys.executable, "-c", code, *arguments]
+        more = {f"PENCHANT_{name.upper()}": str(value) for name, value in (settings or {}).items()}
         self.process = subprocess.Popen(
-            [*command, "--port", "0"], stderr=subprocess.PIPE, text=True, start_new_session=True
+            [*command, "--port", "0"],
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **more},
         )
         self.lines: list[dict[str, Any]] = []
         self.port = 0

@@ -28,6 +28,7 @@ from penchant.recommender.folder.contents import Contents, content_hash
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
+    from penchant.recommender.folder.copies import Copies
 
 History = Histories | Events | Iterable[Any]
 
@@ -320,15 +321,16 @@ class Recommender:
         return [Why.of(explanation, given, self) for explanation in self.model.explain_items(given, items)]
 
 
-def load(folder: str | Path, *, statistics: bool = False) -> Recommender:
+def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Recommender:
     """The recommender of a saved folder, its arrays mapped into memory.
 
-    ``statistics`` also loads what an updatable model is updated from. Raises ``DataError`` where there is no such
-    folder, and ``FormatError`` where the content is not what was saved or the requested statistics are missing.
+    ``statistics`` also loads what an updatable model is updated from; ``copies`` maps copies instead of the files of
+    the folder. Raises ``DataError`` where there is no such folder, and ``FormatError`` where the content is not what
+    was saved or the requested statistics are missing.
     """
     from penchant.recommender.folder.load import load as read
 
-    contents = read(folder, statistics=statistics)
+    contents = read(folder, statistics=statistics, copies=copies)
     recommender = Recommender(contents.vocab, contents.model, contents.recipe, contents.catalog, contents.fitted_on)
     recommender.version = contents.version
     return recommender

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from penchant.errors import InputError, PenchantError
+from penchant.recommender.folder.copies import Copies
 from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
@@ -48,7 +49,8 @@ class Service:
         self.store = EventStore(
             settings.store, secret=settings.secret or None, most=settings.keep_per_user, seconds=settings.store_seconds
         )
-        self.models = Models(settings.folder, allow_remembered=settings.allow_remembered)
+        self.copies = Copies(settings.copies_folder)
+        self.models = Models(settings.folder, self.copies, allow_remembered=settings.allow_remembered)
         self.keys = Keyring(self.store.database)
         self.buckets, self.metrics = Buckets(), Metrics()
         self.ready = False
@@ -87,6 +89,7 @@ class Service:
         self._clock, wanted = self.store.clock(), self.active_model.names()
         for failure in self.models.start(wanted, self.items.all(), self.settings.active):
             log.error("a model could not be loaded", extra={"data": {"reason": failure}})
+        self.copies.tidy()
         if not wanted:  # a later rollback returns to it
             with contextlib.suppress(StoreError):
                 ticked = self.store.writer.do_now(
@@ -134,12 +137,20 @@ class Service:
 
     async def _keep_tidy(self) -> None:
         while True:
+            await self._tidy_copies()
             try:
                 await self.tidy()
             except (PenchantError, OSError) as wrong:
                 data = {"reason": str(wrong)}
                 log.error("retention could not run", extra={"data": data})  # noqa: TRY400  # the reason says it all
             await asyncio.sleep(TIDY)
+
+    async def _tidy_copies(self) -> None:
+        """Remove the copies of models that no process serves any more."""
+        try:
+            await self.thread(self.copies.tidy)
+        except PenchantError as wrong:
+            log.warning("model copies could not be removed", extra={"data": {"reason": str(wrong)}})
 
     async def tidy(self) -> tuple[int, int]:
         """Run retention; returns the number of events dropped as too old and as too many."""
@@ -330,6 +341,7 @@ class Service:
         if ticked == self._clock.models + 1:  # nobody else has activated a model meanwhile
             self._clock = self._clock._replace(models=ticked)
         self._announce()
+        await self._tidy_copies()
         return ready
 
     async def _catch_up(self, then: Clock) -> None:

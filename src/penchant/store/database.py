@@ -57,6 +57,15 @@ def without_password(url: str) -> str:
         return "(not a URL)"
 
 
+def file_of(url: str) -> str | None:
+    """The file of a store in SQLite; None for any other URL."""
+    try:
+        found = make_url(url)
+    except ArgumentError:
+        return None
+    return found.database if found.get_backend_name() == "sqlite" else None
+
+
 class Database:
     """Connections and compiled statements of one store.
 

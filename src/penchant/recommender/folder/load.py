@@ -17,6 +17,7 @@ from penchant.recommender.folder import onnx, tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics
 from penchant.recommender.folder.atomic import recover
 from penchant.recommender.folder.contents import Contents
+from penchant.recommender.folder.copies import Copies
 from penchant.recommender.folder.manifest import (
     FORMAT,
     ITEMS,
@@ -35,11 +36,12 @@ from penchant.recommender.folder.manifest import (
 )
 
 
-def load(folder: str | Path, *, statistics: bool = False) -> Contents:
+def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Contents:
     """What a saved folder holds, with the arrays mapped into memory.
 
-    ``statistics`` also loads what an updatable model is updated from. Raises ``DataError`` where there is no such
-    folder, and ``FormatError`` where the content is not what was saved or the requested statistics are missing.
+    ``statistics`` also loads what an updatable model is updated from; ``copies`` maps copies instead of the files of
+    the folder. Raises ``DataError`` where there is no such folder, and ``FormatError`` where the content is not what
+    was saved or the requested statistics are missing.
     """
     from penchant.recommender.folder.items import read_items
 
@@ -58,7 +60,7 @@ def load(folder: str | Path, *, statistics: bool = False) -> Contents:
         vocab, counts, catalog = read_items(root / ITEMS, integers=stated["integers"] is True)
         if len(vocab) != stated["items"] or vocab.fingerprint() != stated["fingerprint"]:
             raise FormatError(f"{ITEMS} holds other items than {MANIFEST} says: the fingerprint does not match")
-        model = _read_model(root, manifest, len(vocab))
+        model = _read_model(root, manifest, len(vocab), copies)
         if not np.array_equal(model.item_counts, counts[: model.n_items]):
             raise FormatError(f"the training counts of {ITEMS} are not those of {MODEL}")
         if statistics:
@@ -68,13 +70,13 @@ def load(folder: str | Path, *, statistics: bool = False) -> Contents:
         return Contents(vocab, model, recipe, catalog, text_of(manifest, "version"), object_of(manifest, "fitted_on"))
 
 
-def verify(folder: str | Path) -> dict[str, Any]:
+def verify(folder: str | Path, *, copies: Copies | None = None) -> dict[str, Any]:
     """Load a folder, read every byte and compare the hashes; returns what the folder holds, as plain values.
 
     Raises as ``load`` does, and ``FormatError`` for a changed byte or a foreign file.
     """
     root = Path(folder)
-    contents = load(root)
+    contents = load(root, copies=copies)
     with naming(root):
         files = dict(_verify_files(root, {ITEMS, STATISTICS}))
     manifest = read_manifest(root, KEYS)
@@ -110,10 +112,11 @@ def _assets_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     return model_class(name).assets_needed if isinstance(name, str) else ()
 
 
-def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Model:
+def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies: Copies | None) -> Model:
     spec = object_of(manifest, "model", {"model", "params"})
     model = from_saved(spec)
-    arrays = tensors.read(folder / MODEL)
+    stated_file = object_of(manifest, "files")[MODEL]
+    arrays = tensors.read(folder / MODEL) if copies is None else copies.read(folder / MODEL, stated_file)
     found = {name: tensors.describe(array) for name, array in arrays.items()}
     stated = object_of(manifest, "arrays")
     for name in sorted(set(found) | set(stated)):
@@ -137,7 +140,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int) -> Mode
         check_files(inner_folder, inner, {MODEL, *_assets_of(inner)})
         if stated_members and from_saved(inner["model"]) != stated_members[number]:
             raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
-        members.append(_read_model(inner_folder, inner, n_items))
+        members.append(_read_model(inner_folder, inner, n_items, copies))
     if members:
         if not isinstance(model, Composite):
             raise FormatError(f"{MANIFEST} says {count} members, the model {spec['model']!r} takes none")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from penchant.errors import FormatError, InputError, NotFittedError, PenchantError
 
@@ -20,6 +24,8 @@ KEYS = frozenset(
 MEMBER_KEYS = frozenset({"format", "model", "members", "arrays", "files"})
 SEAL = "sha256"  # hash of the rest of the manifest; the first folders have none
 _MAX_BYTES = 16 * 2**20
+_SHA256 = re.compile("[0-9a-f]{64}")
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -42,11 +48,12 @@ def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.exists():
         raise FormatError(f"there is no {MANIFEST}: this is not a saved recommender, or it is incomplete")
-    refuse_link(path)
-    if path.stat().st_size > _MAX_BYTES:
+    with open_regular(path) as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
         raise FormatError(f"{MANIFEST} is larger than any that Penchant writes")
     try:
-        manifest = json.loads(path.read_bytes(), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        manifest = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as wrong:
         raise FormatError(f"{MANIFEST} is not JSON ({wrong})") from None
     number = manifest.get("format") if isinstance(manifest, dict) else None
@@ -110,8 +117,10 @@ def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> N
         stated = files[name]
         if not isinstance(stated, dict) or set(stated) != {"bytes", "sha256"}:
             raise FormatError(f"{MANIFEST} does not say the size and sha256 of {name}")
-        refuse_link(folder / name)
-        size = (folder / name).lstat().st_size
+        if not isinstance(stated["sha256"], str) or not _SHA256.fullmatch(stated["sha256"]):
+            raise FormatError(f"{MANIFEST}: the sha256 of {name} is not 64 hex digits")
+        with open_regular(folder / name) as file:
+            size = os.fstat(file.fileno()).st_size
         if size != stated["bytes"]:
             raise FormatError(
                 f"{name} has {size} bytes, {MANIFEST} says {stated['bytes']}: it was truncated or changed"
@@ -121,16 +130,33 @@ def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> N
 def measure(path: Path) -> dict[str, Any]:
     """Size and SHA-256 of a file, as a manifest states them."""
     sha = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(2**22):
             sha.update(chunk)
-    return {"bytes": path.stat().st_size, "sha256": sha.hexdigest()}
+        return {"bytes": os.fstat(file.fileno()).st_size, "sha256": sha.hexdigest()}
 
 
 def check_unchanged(folder: Path, name: str, stated: Mapping[str, Any], prefix: str = "") -> None:
     """Raises ``FormatError`` where a file is not the one that was saved, to the byte."""
     if measure(folder / name)["sha256"] != stated["sha256"]:
         raise FormatError(f"{prefix}{name} has changed since it was saved: its sha256 is not that of {MANIFEST}")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file, opened to be read. Raises ``FormatError`` for a symbolic link, a pipe or a device, without
+    waiting for it."""
+    refuse_link(path)
+    try:
+        handle = os.open(path, _READ)
+    except OSError as wrong:
+        if wrong.errno in {errno.ELOOP, errno.ENXIO}:  # a link that has just appeared; a socket
+            raise FormatError(f"{path.name} is not a regular file") from None
+        raise
+    file = os.fdopen(handle, "rb")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        file.close()
+        raise FormatError(f"{path.name} is not a regular file")
+    return file
 
 
 def refuse_link(path: Path) -> None:

@@ -10,9 +10,10 @@ import hashlib
 import json
 import math
 import mmap
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,19 +79,23 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises ``FormatError`` unless the header describes every byte of the file.
     """
-    size = path.stat().st_size
-    name = path.name
     with path.open("rb") as file:
-        head = file.read(8)
-        length = int.from_bytes(head, "little")
-        if len(head) < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
-            raise FormatError(f"{name} is truncated or not a safetensors file")
-        header = _header(name, file.read(length))
-        _check(name, header, size - 8 - length)
-        if size == 8 + length:
-            data: Any = b""  # an empty range cannot be mapped; all arrays are empty
-        else:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return read_file(file, path.name)
+
+
+def read_file(file: IO[bytes], name: str) -> dict[str, NDArray[Any]]:
+    """As ``read``, of an open file; ``name`` is that in messages."""
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(8)
+    length = int.from_bytes(head, "little")
+    if len(head) < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
+        raise FormatError(f"{name} is truncated or not a safetensors file")
+    header = _header(name, file.read(length))
+    _check(name, header, size - 8 - length)
+    if size == 8 + length:
+        data: Any = b""  # an empty range cannot be mapped; all arrays are empty
+    else:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     base = 8 + length if data else 0
     return {
         key: np.ndarray(tuple(spec["shape"]), DTYPES[spec["dtype"]], data, base + spec["data_offsets"][0])

@@ -18,6 +18,7 @@ from penchant.core.rank import rank_by_popularity
 from penchant.errors import DataError, ParameterError, PenchantError
 from penchant.recommender.answer import Answer, Item
 from penchant.recommender.fallback import rank_or_popular
+from penchant.recommender.folder.copies import Copies
 from penchant.recommender.folder.load import verify
 from penchant.recommender.recommender import Recommender, load
 from penchant.serve.catalogue.live import LiveCatalogue
@@ -115,11 +116,11 @@ class Models:
     """The folders that can be served, and the loaded models.
 
     ``root`` is a saved recommender, or a folder of them. Names come from listing it, never from a request. ``active``
-    changes by one assignment: a running answer keeps its model.
+    changes by one assignment: a running answer keeps its model. Arrays are mapped from ``copies``.
     """
 
-    def __init__(self, root: str | Path, *, allow_remembered: bool = False) -> None:
-        self.root, self.allow_remembered = Path(root).absolute(), allow_remembered
+    def __init__(self, root: str | Path, copies: Copies, *, allow_remembered: bool = False) -> None:
+        self.root, self.copies, self.allow_remembered = Path(root).absolute(), copies, allow_remembered
         if not self.root.exists():
             raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
         self.loaded: list[ServedModel] = []  # the active one first
@@ -202,8 +203,8 @@ class Models:
             raise DataError(f"there is no model {name[:80]!r} among those that can be served")
         try:
             if fully:
-                verify(path)
-            recommender = load(path)
+                verify(path, copies=self.copies)
+            recommender = load(path, copies=self.copies)
             self._refuse_remembered(recommender)
             ready = ServedModel(name, recommender, LiveCatalogue(recommender, changes))
             ready.warm()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penchant.errors import DataError, ParameterError
-from penchant.store.database import without_password
+from penchant.store.database import file_of, without_password
 from penchant.store.keys import check_origin
 
 _SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d|w|m|y)$")
@@ -34,6 +34,7 @@ class Settings:
     folder: str = setting("", "a saved recommender, or a folder of them")
     store: str = setting("sqlite:///penchant.db", "where events are kept: sqlite:///FILE or postgresql://HOST/NAME")
     active: str = setting("", "the model to activate at the first start over several folders")
+    model_copies: str = setting("", "the folder for copies of the served models; default: beside the store")
     host: str = setting("127.0.0.1", "the address to listen on; without a key only a loopback address is allowed")
     port: int = setting(8000, "the port to listen on; 0 takes a free one", low=0, high=65535)
     secret: str = setting("", "signs page tokens and cookies; default: made once and kept in the store", secret=True)
@@ -103,6 +104,13 @@ class Settings:
         if found is None:
             raise ParameterError(f"keep reads like 90d, 12m or 2y, not {self.keep!r}")
         return int(float(found[1]) * _UNITS[found[2]])
+
+    @property
+    def copies_folder(self) -> Path:
+        """The folder for copies of models: beside the store, or in the working directory if the store is remote."""
+        if self.model_copies:
+            return Path(self.model_copies)
+        return Path(f"{file_of(self.store) or 'penchant'}.models")
 
     @property
     def loopback(self) -> bool:
