@@ -7,6 +7,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.serve.conftest import Client, Make
 
 
@@ -96,6 +98,25 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.name.startswith("store.db"))
     assert b"Secretname" not in kept
     assert client.delete("/v1/users/Ann%20Secretname").json()["removed"] == {"events": 0, "attributes": 0}
+
+
+def test_what_comes_after_an_erasure_is_accepted_in_the_same_second(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, ahead = int(time.time()) + 0.5, 3600
+    monkeypatch.setattr(time, "time", lambda: now)
+    client.events({"user": "ann", "item": "i00", "time": now + ahead, "id": "one"}, {"user": "bob", "item": "i00"})
+    client.delete("/v1/users/ann")
+    now += 0.1
+    assert client.events({"user": "ann", "item": "i01"}).json()["accepted"] == 1
+    for late, field in (
+        ({"time": now - 0.2}, "time"), ({"time": now + ahead - 0.2}, "time"), ({"id": "one"}, "id"),
+        ({"id": "one", "time": now + ahead + 9}, "id"),
+    ):  # fmt: skip
+        refused = client.events({"user": "ann", "item": "i02", **late})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, f"events.0.{field}"), late
+    assert client.events({"user": "ann", "item": "i03", "time": now + ahead}).json()["accepted"] == 1
+    assert [event["item"] for event in client.get("/v1/users/ann/events").json()["events"]] == ["i03", "i01"]
 
 
 def test_a_receipt_is_pending_until_the_files_are_clean(make: Make) -> None:

@@ -104,6 +104,21 @@ def test_everything_works_and_two_workers_agree(cluster: str, knn: Path) -> None
         assert other.get("/v1/users/x/recommendations", params={"k": 3, "page": page}).status_code == 200
 
 
+def test_what_is_left_of_the_erased_refuses_their_late_events(cluster: str, knn: Path) -> None:
+    (one, _), (other, _) = started(knn, cluster), started(knn, cluster)
+    with one, other:
+        now = time.time()
+        rows = [{"user": "zoe", "item": "i00", "time": now + 3600 + n, "id": f"zoe {n}"} for n in range(5)]
+        assert one.events(*rows).json()["accepted"] == 5
+        assert one.get("/v1/users/zoe/export").json()["clock_ahead"] > 3600
+        one.delete("/v1/users/zoe")
+        for late, field in (({"time": now + 3600}, "time"), ({"user": "max", "id": "zoe 3"}, "id")):
+            refused = other.events({"user": "zoe", "item": "i00", **late})
+            assert refused.json()["errors"][0]["field"] == f"events.0.{field}"
+        assert other.events({"user": "zoe", "item": "i01"}).json()["accepted"] == 1
+        assert one.portal.call(one.service.tidy) == (0, 0)
+
+
 def test_a_lost_connection_is_opened_anew(cluster: str, knn: Path) -> None:
     client, service = started(knn, cluster)
     with client:

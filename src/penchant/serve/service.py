@@ -27,6 +27,7 @@ from penchant.store.event_loop import QUICK, Slow, mark_light
 from penchant.store.events import Batch, Clock, EventStore, NewEvent
 from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
+from penchant.store.ledger import Refusal
 from penchant.store.people import People
 from penchant.store.retention import Retention
 from penchant.store.trends import Trends
@@ -72,7 +73,7 @@ class Service:
             raise
 
     def _open(self) -> None:
-        self.people, self.items = People(self.store), Items(self.store)
+        self.people, self.items = People(self.store, keep=self.settings.keep_seconds), Items(self.store)
         self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
         self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics)
         self.retention = Retention(
@@ -183,23 +184,24 @@ class Service:
 
     # -- events in ------------------------------------------------------------------------------------------------
 
-    async def collect(self, rows: Sequence[NewEvent]) -> tuple[int, int, dict[int, str]]:
+    async def collect(self, rows: Sequence[NewEvent]) -> tuple[int, int, dict[int, Refusal]]:
         """Store events; returns the number of new ones and of duplicates, and the reason of each refusal by place.
 
         Accepted events are on disk when this returns.
         """
         known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
-        refused: dict[int, str] = {}
+        refused: dict[int, Refusal] = {}
         kept: list[NewEvent] = []
         places: list[int] = []
         new: dict[str, None] = {}
         for n, row in enumerate(rows):
             if row.time > now + AHEAD:
-                refused[n] = "is more than a day in the future"
+                refused[n] = Refusal("time", "is more than a day in the future")
             elif row.time < 0 or (keep is not None and row.time < now - keep):
-                refused[n] = "is older than events are kept" if row.time >= 0 else "is before 1970"
+                old = "is older than events are kept" if row.time >= 0 else "is before 1970"
+                refused[n] = Refusal("time", old)
             elif row.item not in known and not self.settings.new_items:
-                refused[n] = "is not in the catalogue"
+                refused[n] = Refusal("item", "is not in the catalogue")
             else:
                 kept.append(row)
                 places.append(n)
@@ -210,9 +212,7 @@ class Service:
         appended = await self.store.writer.append(Batch(kept, list(new)), len(kept))
         if new:
             self._apply([ItemChange(item, now, {}, {}) for item in new], appended.items_clock)
-        for n, since in appended.refused.items():
-            moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
-            refused[places[n]] = f"is before {moment}, when this person was erased"
+        refused |= {places[n]: refusal for n, refusal in appended.refused.items()}
         count = self.metrics.events.labels
         for outcome, n in (
             ("accepted", appended.accepted),

@@ -7,8 +7,9 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from penchant.errors import DataError, ParameterError
 from penchant.store.database import BUSY_SECONDS, Database, StoreError, first_line
@@ -23,13 +24,17 @@ COUNTS = (
     'SELECT count(*) FROM "keys" WHERE :last >= 0',
     "SELECT count(*) FROM activations WHERE :last >= 0",
     "SELECT count(*) FROM settings WHERE :last >= 0",
-)
+)  # not of the clocks of senders, whose rows change with every event that is dated in the future
 CHANGES = 'SELECT items, erased, "keys", models, dropped_old, dropped_many FROM clock'
 NOTE = (
-    "INSERT INTO erased (hash, time, number) SELECT ?, ?, erased FROM clock WHERE 1 "
-    "ON CONFLICT (hash) DO UPDATE SET time = excluded.time, number = excluded.number"
+    "INSERT INTO erased (hash, time, ms, ahead, number) SELECT ?, ?, ?, ?, erased FROM clock WHERE 1 "
+    "ON CONFLICT (hash) DO UPDATE SET time = excluded.time, ms = excluded.ms, ahead = excluded.ahead, "
+    "number = excluded.number"
 )
-LEDGER = "SELECT hash, time FROM erased"
+LEDGER = "SELECT hash, time, ms, ahead FROM erased"
+LEDGER_BEFORE_4 = "SELECT hash, time, 999, 0 FROM erased"  # of the versions before the fourth migration
+IDS = "SELECT hash, until FROM erased_ids"
+TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,38 @@ class Restored:
 
     events: int
     erased: int
+
+
+class Erased(NamedTuple):
+    """The entry of a person in the ledger; see ``store.ledger``."""
+
+    time: int  # unix seconds
+    ms: int  # of the second
+    ahead: int
+
+
+@dataclass
+class Erasures:
+    """A ledger of erasures: people by their hashes, and until when the hashes of event ids are refused."""
+
+    people: dict[bytes, Erased] = field(default_factory=dict)
+    ids: dict[bytes, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> Erasures:
+        """The ledger of a store of this or an earlier version."""
+        newer = connection.execute(TABLE, ["erased_ids"]).fetchall()
+        rows = connection.execute(LEDGER if newer else LEDGER_BEFORE_4)
+        people = {bytes(hashed): Erased(*entry) for hashed, *entry in rows}
+        return cls(people, {bytes(hashed): until for hashed, until in connection.execute(IDS)} if newer else {})
+
+    def add(self, other: Erasures) -> None:
+        """Enter what another ledger holds; of two erasures of a person the later one counts."""
+        for hashed, entry in other.people.items():
+            if hashed not in self.people or self.people[hashed] < entry:
+                self.people[hashed] = entry
+        for hashed, until in other.ids.items():
+            self.ids[hashed] = max(until, self.ids.get(hashed, 0))
 
 
 def backup(url: str, file: str | Path) -> Copied:
@@ -87,7 +124,8 @@ def restore(
     """Put a backup in the place of a store; the service must be stopped.
 
     People are erased from the backup first if their erasure is in the ledger of the replaced store, or on one of
-    ``receipts`` (JSON, one a line), and not in the backup. ``replace`` allows to replace an existing store; ``secret``
+    ``receipts`` (JSON, one a line), and not in the backup; so are events whose ids were erased, whoever holds them
+    there. The ledger is kept. ``replace`` allows to replace an existing store; ``secret``
     is that of the service, None if it is kept in the store. Raises ``ParameterError``,
     ``DataError`` for an unreadable file and ``StoreError`` for a store that is in use.
     """
@@ -98,10 +136,10 @@ def restore(
         raise ParameterError(f"the store {target} exists: --replace replaces it")
     if not source.is_file():
         raise DataError("there is no such backup", file=str(source))
-    ledger = _receipts(receipts) if receipts is not None else {}
+    ledger = _receipts(receipts) if receipts is not None else Erasures()
     try:
         if target.exists():
-            ledger = _merged(_close_log(target, source, secret), ledger)
+            ledger.add(_close_log(target, source, secret))
         part.unlink(missing_ok=True)
         if _copy(source, part) is None:
             raise DataError("the backup is damaged", file=str(source))
@@ -164,12 +202,12 @@ def _changes(connection: sqlite3.Connection) -> tuple[int, ...]:
     return tuple(connection.execute(CHANGES).fetchall()[0])
 
 
-def _close_log(target: Path, source: Path, secret: str | None) -> dict[bytes, int]:
+def _close_log(target: Path, source: Path, secret: str | None) -> Erasures:
     """The ledger of the store that will be replaced; fails while somebody has it open."""
     with _open(target) as old, _open(source) as kept:
         old.execute("PRAGMA busy_timeout=1000")
         try:
-            ledger = {bytes(hashed): int(when) for hashed, when in old.execute(LEDGER)}
+            ledger = Erasures.of(old)
             secrets = [
                 one.execute("SELECT value FROM settings WHERE name = 'secret'").fetchall() for one in (old, kept)
             ]
@@ -179,7 +217,7 @@ def _close_log(target: Path, source: Path, secret: str | None) -> dict[bytes, in
                 file=str(target),
                 fix="move it away, then restore with --receipts.",
             ) from wrong
-        if ledger and secret is None and secrets[0] != secrets[1]:
+        if ledger.people and secret is None and secrets[0] != secrets[1]:
             raise ParameterError("the store and the backup have different secrets: they are not of the same service")
         try:
             ((mode,),) = old.execute("PRAGMA journal_mode=DELETE").fetchall()  # only for its only user
@@ -190,39 +228,43 @@ def _close_log(target: Path, source: Path, secret: str | None) -> dict[bytes, in
     return ledger
 
 
-def _receipts(file: str | Path) -> dict[bytes, int]:
-    ledger: dict[bytes, int] = {}
+def _receipts(file: str | Path) -> Erasures:
+    """The erasures of receipts, which tell the second only: that of a ledger comes before."""
+    ledger = Erasures()
     try:
         for line in Path(file).read_text(encoding="utf-8").splitlines():
             if line.strip():
                 receipt = json.loads(line)
-                ledger = _merged(ledger, {bytes.fromhex(receipt["hash"]): int(receipt["erased_at"])})
+                ledger.add(Erasures({bytes.fromhex(receipt["hash"]): Erased(int(receipt["erased_at"]), -1, 0)}))
     except (OSError, ValueError, KeyError, TypeError) as wrong:
         raise DataError(f"is not a list of receipts, one a line ({wrong})", file=str(file)) from wrong
     return ledger
 
 
-def _merged(one: Mapping[bytes, int], other: Mapping[bytes, int]) -> dict[bytes, int]:
-    return {hashed: max(one.get(hashed, 0), other.get(hashed, 0)) for hashed in {*one, *other}}
-
-
-def _forget(part: Path, ledger: Mapping[bytes, int], secret: str | None) -> Restored:
+def _forget(part: Path, ledger: Erasures, secret: str | None) -> Restored:
     """Erase from the copy whoever was erased after it was made, then rewrite it without them."""
     store = EventStore(f"sqlite:///{part}", secret=secret)
     store.open()
     try:
         connection = store.database.mine
-        before = {bytes(hashed): int(when) for hashed, when in connection.execute(LEDGER).fetchall()}
-        late = {hashed: when for hashed, when in ledger.items() if before.get(hashed, -1) < when}
+        before = Erasures.of(connection)
+        late = {
+            hashed: entry
+            for hashed, entry in ledger.people.items()
+            if hashed not in before.people or before.people[hashed].time < entry.time
+        }
         people = connection.execute("SELECT person FROM events UNION SELECT person FROM attributes").fetchall()
         gone = [person for (person,) in people if store.hash(person) in late] if late else []
         connection.execute("BEGIN IMMEDIATE")
+        _forget_ids(connection, store, ledger.ids)
         for person in gone:
             connection.execute("DELETE FROM events WHERE person = ?", [person])
             connection.execute("DELETE FROM attributes WHERE person = ?", [person])
-        for hashed, when in late.items():
+            connection.execute("DELETE FROM ahead WHERE person = ?", [person])
+        for hashed, entry in late.items():
             connection.execute("UPDATE clock SET erased = erased + 1")
-            connection.execute(NOTE, [hashed, when])
+            ms = 999 if entry.ms < 0 else entry.ms
+            connection.execute(NOTE, [hashed, entry.time, ms, entry.ahead])
         connection.execute("COMMIT")
         connection.execute("VACUUM")
         connection.execute("UPDATE clock SET cleaned = erased")
@@ -234,6 +276,16 @@ def _forget(part: Path, ledger: Mapping[bytes, int], secret: str | None) -> Rest
     with part.open("rb") as written:
         os.fsync(written.fileno())
     return Restored(events, len(gone))
+
+
+def _forget_ids(connection: Any, store: EventStore, ids: Mapping[bytes, int]) -> None:
+    """Delete events whose ids were erased, such as those of a session that became an erased person after the backup."""
+    if ids:
+        named = connection.execute("SELECT person, seq, id FROM events WHERE id IS NOT NULL").fetchall()
+        for person, seq, event_id in named:
+            if store.ledger.hash_id(event_id) in ids:
+                connection.execute("DELETE FROM events WHERE person = ? AND seq = ?", [person, seq])
+        store.ledger.enter_ids(connection, dict(ids))
 
 
 def _sync(folder: Path) -> None:

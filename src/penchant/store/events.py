@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import secrets
 import time
@@ -15,7 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select, update
 
 from penchant.store.database import Database, Statement
-from penchant.store.tables import attributes, clock, erased, events, items, settings
+from penchant.store.ledger import Ledger, Refusal
+from penchant.store.tables import attributes, clock, events, items, settings
 from penchant.store.writer import Writer
 
 CHUNK = 256  # rows of one INSERT
@@ -34,6 +33,8 @@ class NewEvent(NamedTuple):
     time: int
     context: str | None  # JSON
     id: str | None
+    ms: int = 0  # milliseconds of its second, not stored
+    ours: bool = False  # whether the service dated it, because the sender did not
 
 
 class StoredEvent(NamedTuple):
@@ -56,13 +57,13 @@ class Batch:
 
 @dataclass(eq=False)
 class Appended:
-    """The outcome of a batch: the number of new rows and of duplicates, and the rows that are refused because they are
-    dated before the person was erased. ``items_clock`` is the clock of items after the transaction."""
+    """The outcome of a batch: the number of new rows and of duplicates, and the rows that are refused because their
+    person was erased. ``items_clock`` is the clock of items after the transaction."""
 
     items_clock: int = 0
     accepted: int = 0
     duplicates: int = 0
-    refused: dict[int, int] = field(default_factory=dict)  # row: when the person was erased
+    refused: dict[int, Refusal] = field(default_factory=dict)  # by row
 
 
 class Clock(NamedTuple):
@@ -89,14 +90,13 @@ class EventStore:
         self.database = Database(url, seconds=seconds)
         self.writer = Writer(self.database, self._append)
         self._given_secret, self._most = secret, most
-        self._erased: dict[bytes, int] = {}
-        self._erased_clock = -1
 
     def open(self) -> None:
         """Bring the schema up to date, compile the statements, start the writer."""
         self.database.migrate()
         self._prepare()
         self.secret = (self._given_secret or self._kept_secret()).encode()
+        self.ledger = Ledger(self.database, self.secret)
         self.writer.start()
 
     def close(self) -> None:
@@ -116,7 +116,6 @@ class EventStore:
         self._clock = make(select(*(one[name] for name in Clock._fields)))
         tick = update(clock).values(events=one.events + bindparam("n"), items=one["items"] + bindparam("m"))
         self._tick = make(tick.returning(one.events, one.erased, one["items"]))
-        self._all_erased = make(select(erased.c.hash, erased.c.time))
         fresh = self.database.insert(items).values(
             item=bindparam("item"), added=bindparam("added"), document="{}", deleted=False, changed=bindparam("changed")
         )
@@ -154,21 +153,21 @@ class EventStore:
         for item in new_items:
             values = self._new_item.values({"item": item, "added": int(time.time()), "changed": items_clock})
             connection.execute(self._new_item.sql, values)
-        if erased_clock != self._erased_clock:
-            self._erased = dict(connection.execute(self._all_erased.sql, []).fetchall())
-            self._erased_clock = erased_clock
+        self.ledger.follow(connection, erased_clock)
         done = [Appended(items_clock) for _ in batches]
         seq = last - count
         flat: list[Any] = []
         owners: list[tuple[Appended, int, str | None]] = []
+        kept: list[NewEvent] = []
         for batch, outcome in zip(batches, done, strict=True):
-            for n, (person, item, kind, value, when, context, event_id) in enumerate(batch.rows):
-                if self._erased and (since := self._erased.get(self.hash(person))) is not None and when <= since:
-                    outcome.refused[n] = since
-                    continue
-                seq += 1
-                flat += (person, seq, item, kind, value, when, context, event_id)
-                owners.append((outcome, seq, event_id))
+            outcome.refused = self.ledger.refused(connection, batch.rows)
+            for n, row in enumerate(batch.rows):
+                if n not in outcome.refused:
+                    seq += 1
+                    flat += (row.person, seq, *row[1:7])
+                    owners.append((outcome, seq, row.id))
+                    kept.append(row)
+        self.ledger.note(connection, kept)
         self._insert_rows(connection, flat, owners)
         return done
 
@@ -212,4 +211,4 @@ class EventStore:
 
     def hash(self, person: str) -> bytes:
         """The keyed hash that recognises an erased person."""
-        return hmac.new(self.secret, b"erased\0" + person.encode(), hashlib.sha256).digest()
+        return self.ledger.hash(person)

@@ -11,9 +11,12 @@ from sqlalchemy import BigInteger, Text, bindparam, delete, select, tuple_, upda
 
 from penchant.store.cleaning import DATABASE, PENDING
 from penchant.store.events import EventStore
-from penchant.store.tables import attributes, clock, erased, events
+from penchant.store.tables import attributes, clock, events
 
-KEPT = "a keyed hash and the time of erasure, to refuse late events of this person"
+KEPT = (
+    "a keyed hash, the time of erasure and how far the sender's clock was ahead, and keyed hashes of the ids of the "
+    "events as long as events are kept: to refuse late events of this person"
+)
 
 
 def subject(person: str) -> dict[str, str]:
@@ -38,10 +41,13 @@ class KeptEvent(NamedTuple):
 
 
 class People:
-    """Operations on one person; ``person`` is "u:" + user or "s:" + session."""
+    """Operations on one person; ``person`` is "u:" + user or "s:" + session.
 
-    def __init__(self, store: EventStore) -> None:
-        self.store = store
+    ``keep`` is how long events are kept, in seconds (None: for ever); so long the ids of erased events are refused.
+    """
+
+    def __init__(self, store: EventStore, *, keep: int | None = None) -> None:
+        self.store, self.keep = store, keep
         make, e, a = store.database.compile, events.c, attributes.c
         person, source = bindparam("person", type_=Text()), bindparam("source", type_=Text())
         listed = select(*(e[name] for name in KeptEvent._fields)).where(e.person == person)
@@ -61,13 +67,9 @@ class People:
         self._names = make(select(a.name, a.value).where(a.person == person))
         since = bindparam("since", type_=BigInteger())
         self._refuse = make(delete(events).where(e.person == source, e.time <= since))
-        self._since = make(select(erased.c.time).where(erased.c.hash == bindparam("hash")))
         self._move = make(update(events).where(e.person == source).values(person=bindparam("target")))
         self._drop_events = make(delete(events).where(e.person == person))
         self._drop_attributes = make(delete(attributes).where(a.person == person))
-        row: dict[str, Any] = {"time": bindparam("time"), "number": bindparam("number")}
-        gone = store.database.insert(erased).values(hash=bindparam("hash"), **row)
-        self._erase = make(gone.on_conflict_do_update(index_elements=["hash"], set_=row))
         self._tick = make(update(clock).values(erased=clock.c.erased + 1).returning(clock.c.erased))
 
     # -- reading --------------------------------------------------------------------------------------------------
@@ -92,6 +94,7 @@ class People:
             **subject(person),
             "attributes": self.store.attributes(person),
             "events": [event.to_json() for event in events],
+            "clock_ahead": self.store.ledger.clock_ahead(person),
             "exported_at": int(time.time()),
         }
 
@@ -110,12 +113,14 @@ class People:
 
     async def merge(self, source: str, target: str) -> dict[str, Any]:
         """Move everything of ``source`` to ``target``. Attributes of the target win over those of the source. Events
-        dated before an erasure of the target are dropped, as they would be refused if they arrived now."""
-        hashed = self.store.hash(target)
+        dated before an erasure of the target are dropped, to the second, as late events of the target are refused."""
+        ledger = self.store.ledger
 
         def work(connection: Any) -> tuple[int, int, int]:
-            found = connection.execute(self._since.sql, self._since.values({"hash": hashed})).fetchall()
-            before = {"source": source, "since": found[0][0] if found else -1}
+            limit = ledger.limit(connection, target)
+            upto = -1 if limit is None else max(limit.theirs, limit.ours + ledger.ahead(connection, source)) // 1000
+            before = {"source": source, "since": upto}
+            ledger.move(connection, source, target)
             dropped = connection.execute(self._refuse.sql, self._refuse.values(before)).rowcount
             moved = connection.execute(self._move.sql, self._move.values({"source": source, "target": target})).rowcount
             rows = connection.execute(self._names.sql, self._names.values({"person": source})).fetchall()
@@ -133,25 +138,23 @@ class People:
         """Delete everything of a person. The receipt lists what was removed and what is left, which refuses events of
         the person that are dated up to now.
         """
-        now, hashed = int(time.time()), self.store.hash(person)
 
-        def work(connection: Any) -> tuple[int, int]:
+        def work(connection: Any) -> tuple[int, int, int]:
             tick = self._tick  # first, as for events: no deadlock
             ((number,),) = connection.execute(tick.sql, tick.values({})).fetchall()
+            now = self.store.ledger.enter(connection, person, number, self.keep)
             removed = tuple(
                 connection.execute(statement.sql, statement.values({"person": person})).rowcount
                 for statement in (self._drop_events, self._drop_attributes)
             )
-            named = {"hash": hashed, "time": now, "number": number}
-            connection.execute(self._erase.sql, self._erase.values(named))
-            return removed[0], removed[1]
+            return now, removed[0], removed[1]
 
-        gone, named = await self.store.writer.do(work)
+        now, gone, named = await self.store.writer.do(work)
         return {
             **subject(person),
             "erased_at": now,
             "removed": {"events": gone, "attributes": named},
             "kept": KEPT,
-            "hash": hashed.hex(),
+            "hash": self.store.hash(person).hex(),
             "files": PENDING if self.store.database.sqlite else DATABASE,
         }

@@ -66,6 +66,7 @@ class Retention:
             old += dropped
             if dropped < AT_ONCE:
                 break
+        await self.store.writer.do(self.store.ledger.expire)
         for person in crowded:
             many += await self.store.writer.do(self._excess(person))
         return old, many

@@ -67,13 +67,34 @@ attributes = Table(
 )
 Index("attributes_value", attributes.c.name, attributes.c.value, attributes.c.person)
 
-# What is left of an erased person: a keyed hash and a time.
+# What is left of an erased person; ``ledger`` says what it is for.
 erased = Table(
     "erased",
     metadata,
     Column("hash", LargeBinary, primary_key=True),
     Column("time", BigInteger, nullable=False),
     Column("number", BigInteger, nullable=False, server_default="0"),  # the clock of erasures at the erasure
+    Column("ms", Integer, nullable=False, server_default="999"),  # milliseconds of the second
+    Column("ahead", BigInteger, nullable=False, server_default="0"),  # of the sender's clock, in milliseconds
+    sqlite_with_rowid=False,
+)
+
+# Keyed hashes of the ids of erased events, and until when they are refused; nothing leads from them to a person.
+erased_ids = Table(
+    "erased_ids",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("erased_ids_until", erased_ids.c.until)
+
+# Milliseconds by which events of a person were dated in the future, at most; most people have no row.
+ahead = Table(
+    "ahead",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("ms", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

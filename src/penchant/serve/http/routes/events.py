@@ -34,9 +34,8 @@ async def collect(request: Request) -> Response:
     errors: list[dict[str, Any]] = []
     rows, places = _rows(raw, errors)
     accepted, duplicates, refused = await service.collect(rows) if rows else (0, 0, {})
-    for n, why in refused.items():
-        field = "item" if "catalogue" in why else "time"
-        errors.append({"index": places[n], "field": field, "detail": why})
+    for n, refusal in refused.items():
+        errors.append({"index": places[n], "field": refusal.field, "detail": refusal.detail})
     errors.sort(key=lambda error: int(error["index"]))
     if not accepted and not duplicates:
         named = [{"field": f"events.{e['index']}.{e['field']}", "detail": e["detail"]} for e in errors]
@@ -75,7 +74,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent],
                 errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": message_of(first)})
     rows: list[NewEvent] = []
     places: list[int] = []
-    now = int(time.time())
+    now = int(time.time() * 1000)
     for n, event in events:
         if event.user is not None:
             person = "u:" + event.user
@@ -85,7 +84,8 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent],
             errors.append({"index": n, "field": "user", "detail": "an event needs a user or a session"})
             continue
         context = None if event.context is None else json.dumps(event.context, ensure_ascii=False)
-        when = now if event.time is None else int(event.time)
-        rows.append(NewEvent(person, event.item, event.kind, event.value, when, context, event.id))
+        when, ms = divmod(now if event.time is None else event.time, 1000)
+        ours = event.time is None
+        rows.append(NewEvent(person, event.item, event.kind, event.value, when, context, event.id, ms, ours))
         places.append(n)
     return rows, places

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StrictStr
 
 from penchant.serve.common.values import named
-from penchant.serve.http.schemas.fields import Finite, Id, Kind, Request, Response, Time
+from penchant.serve.http.schemas.fields import Finite, Id, Kind, Moment, Request, Response
 
 CONTEXT_BYTES = 4096
 
@@ -42,7 +42,7 @@ class Event(Request):
     session: Id | None = None
     kind: Kind | None = Field(default=None, examples=["view", "cart", "dislike"])
     value: Finite | None = Field(default=None, description="a rating or a weight")
-    time: Time | None = Field(default=None, description="unix seconds or ISO-8601; default: now")
+    time: Moment | None = Field(default=None, description="unix seconds or ISO-8601; default: now")
     context: Annotated[dict[str, Any], AfterValidator(_context)] | None = None
     id: Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(named)] | None = Field(
         default=None, description="an event with a known id is counted once, so a request may be sent again"

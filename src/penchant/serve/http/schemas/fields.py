@@ -60,23 +60,33 @@ def path_id(raw: str) -> str:
 
 def seconds(value: Any) -> int:
     """Unix seconds of a time in a request: a number of seconds, or ISO-8601 (UTC if it names no zone)."""
+    return int(_moment(value))
+
+
+def milliseconds(value: Any) -> int:
+    """As ``seconds``, in milliseconds."""
+    return round(_moment(value) * 1000)
+
+
+def _moment(value: Any) -> float:
     if isinstance(value, str) and len(value) <= 40:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError("a time is unix seconds or ISO-8601, such as 2026-11-25T12:00:00Z") from None
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("a time is unix seconds or ISO-8601")  # noqa: TRY004  # pydantic reports only ValueError
     if not abs(value) < LATEST:
         raise ValueError("a time is in unix seconds, not in milliseconds")
-    return int(value)
+    return value
 
 
 _TIME: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}
 Id = Annotated[StrictStr, Field(min_length=1, max_length=600, examples=["42"]), AfterValidator(check_id)]
 PathId = Annotated[str, Path(description="percent-encoded, a slash as %2F"), AfterValidator(path_id)]
 Time = Annotated[int, PlainValidator(seconds), WithJsonSchema(_TIME)]
+Moment = Annotated[int, PlainValidator(milliseconds), WithJsonSchema(_TIME)]  # in milliseconds
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]  # models use single precision
 Kind = Annotated[StrictStr, Field(min_length=1, max_length=64), AfterValidator(named)]
 Name = Annotated[StrictStr, Field(min_length=1, max_length=64), AfterValidator(named)]

@@ -70,6 +70,7 @@ class Export(Response):
     user: str
     attributes: dict[str, Scalar]
     events: list[KeptEvent]
+    clock_ahead: float = Field(description="seconds by which the clock of this user's events was ahead, at most")
     exported_at: int = Field(description="unix seconds")
 
 
@@ -87,7 +88,7 @@ class Merged(Response):
     target: Person = Field(alias="to")
     events: int
     attributes: int
-    refused: int = Field(description="events dated before an erasure of the target")
+    refused: int = Field(description="events dated before an erasure of the target, to the second")
 
 
 Files = Annotated[
