@@ -267,7 +267,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no table": (
         lambda folder: (rewrite("items.parquet", lambda data: b"PAR1" * 99)(folder), restate(folder)),
-        "items.parquet cannot be read",
+        "items.parquet is a damaged Parquet file|items.parquet is not a Parquet file",
     ),
     "array of another shape": (
         lambda folder: restate(folder, lambda m: m["arrays"].update(item_counts="I64[11]")),
@@ -291,7 +291,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "dense of another shape": (arrays(weights__dense=np.zeros((3, N), np.float32)), "dense part"),
     "left alone": (arrays(weights__left=np.zeros((N, 2), np.float32)), "left and right"),
     "other ids": (table(lambda t: t.with_columns(item=pl.lit("x") + pl.col("item"))), "fingerprint"),
-    "fewer ids": (table(lambda t: t.head(N - 1)), "fingerprint"),
+    "fewer ids": (table(lambda t: t.head(N - 1)), "items.parquet has 11 rows, manifest.json says 12 items"),
     "ids twice": (table(lambda t: t.with_columns(item=pl.lit("x"))), "twice"),
     "no ids": (table(lambda t: t.drop("item")), "lacks the columns"),
     "ids of numbers": (table(lambda t: t.with_columns(item=pl.lit(1))), "lacks the columns"),

@@ -10,5 +10,6 @@
     models/0/ ...           the members of a composite, each with its own manifest.json and model.safetensors
 
 Classes come from the registry by name, and file names from this page, never from the content of a file. Loading checks
-the manifest, the sizes, the headers and the fingerprint of the ids; ``verify`` also reads every byte.
+the manifest, the sizes, the headers, that numbers are finite, and the fingerprint of the ids; ``verify`` also compares
+the hash of every file.
 """

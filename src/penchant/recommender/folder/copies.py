@@ -18,9 +18,9 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from penchant.errors import FormatError, PenchantError
+from penchant.errors import PenchantError
 from penchant.recommender.folder import tensors
-from penchant.recommender.folder.manifest import MANIFEST, open_regular
+from penchant.recommender.folder.manifest import changed, open_regular
 
 if sys.platform != "win32":  # there, a mapped file cannot be truncated
     import fcntl
@@ -53,14 +53,14 @@ class Copies:
         Raises ``FormatError`` for another content and ``CopyError`` if there is no room for a copy.
         """
         if sys.platform == "win32":
-            return tensors.read(path)
+            return tensors.read(path, finite=True)
         with self._locked():
             copy = self.folder / f"{stated['sha256']}.safetensors"
             if not _intact(copy, stated["bytes"]):
                 self._make(path, copy, stated)
             with copy.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH)  # the mapping has a duplicate of the handle, and with it the lock
-                return tensors.read_file(file, path.name)
+                return tensors.read_file(file, path.name, finite=True)
 
     def tidy(self) -> int:
         """Remove the copies that no process uses, and the remains of a crash; returns their number."""
@@ -98,9 +98,7 @@ class Copies:
         try:
             with open_regular(path) as source, part.open("xb") as target:
                 if _copied(source, target) != stated["sha256"]:
-                    raise FormatError(
-                        f"{path.name} has changed since it was saved: its sha256 is not that of {MANIFEST}"
-                    )
+                    raise changed(path.name)
                 os.fchmod(target.fileno(), 0o400)
                 target.flush()
                 os.fsync(target.fileno())

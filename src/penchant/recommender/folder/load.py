@@ -30,10 +30,15 @@ from penchant.recommender.folder.manifest import (
     check_unchanged,
     naming,
     object_of,
+    open_regular,
     read_manifest,
+    read_unchanged,
     refuse_link,
     text_of,
 )
+
+COUNT_BYTES = 8  # of an item in the learned ``item_counts``
+MOST_MEMBERS, MOST_DEPTH = 1000, 32
 
 
 def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Contents:
@@ -56,17 +61,18 @@ def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None 
         check_files(root, manifest, {MODEL, ITEMS, *_assets_of(manifest)})
         recipe = Recipe.from_json(object_of(manifest, "input"))
         stated = object_of(manifest, "vocab", {"items", "integers", "fingerprint"})
-        check_unchanged(root, ITEMS, object_of(manifest, "files")[ITEMS])  # parsers trust their input
-        vocab, counts, catalog = read_items(root / ITEMS, integers=stated["integers"] is True)
-        if len(vocab) != stated["items"] or vocab.fingerprint() != stated["fingerprint"]:
+        n_items = _count_of(stated, object_of(manifest, "files")[MODEL])
+        content = read_unchanged(root, ITEMS, object_of(manifest, "files")[ITEMS])  # parsers trust their input
+        vocab, counts, catalog = read_items(ITEMS, content, n_items, integers=stated["integers"] is True)
+        if len(vocab) != n_items or vocab.fingerprint() != stated["fingerprint"]:
             raise FormatError(f"{ITEMS} holds other items than {MANIFEST} says: the fingerprint does not match")
-        model = _read_model(root, manifest, len(vocab), copies)
+        model = _read_model(root, manifest, len(vocab), copies, MOST_DEPTH)
         if not np.array_equal(model.item_counts, counts[: model.n_items]):
             raise FormatError(f"the training counts of {ITEMS} are not those of {MODEL}")
         if statistics:
             if STATISTICS not in manifest["files"]:
                 raise FormatError("it holds no statistics: fit the model with updatable=True")
-            fill_statistics(model, tensors.read(root / STATISTICS), len(vocab))
+            fill_statistics(model, tensors.read(root / STATISTICS, finite=True), len(vocab))
         return Contents(vocab, model, recipe, catalog, text_of(manifest, "version"), object_of(manifest, "fitted_on"))
 
 
@@ -106,17 +112,28 @@ def _verify_files(folder: Path, known: set[str], prefix: str = "") -> Iterator[t
         yield from _verify_files(folder / "models" / str(number), set(), f"{prefix}models/{number}/")
 
 
+def _count_of(stated: Mapping[str, Any], arrays: Mapping[str, Any]) -> int:
+    """The number of items; not more than the counts for which ``MODEL`` has room."""
+    n_items = stated["items"]
+    if type(n_items) is not int or n_items < 0 or COUNT_BYTES * n_items > arrays["bytes"]:
+        raise FormatError(f"{MANIFEST} says {str(n_items)[:40]} items, {MODEL} has no room for their counts")
+    return n_items
+
+
 def _assets_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """The files that the model of a manifest has besides its arrays, as its class declares."""
     name = object_of(manifest, "model", {"model", "params"})["model"]
     return model_class(name).assets_needed if isinstance(name, str) else ()
 
 
-def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies: Copies | None) -> Model:
+def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies: Copies | None, depth: int) -> Model:
+    if depth == 0:
+        raise FormatError(f"it has members inside members, deeper than {MOST_DEPTH} folders")
     spec = object_of(manifest, "model", {"model", "params"})
     model = from_saved(spec)
     stated_file = object_of(manifest, "files")[MODEL]
-    arrays = tensors.read(folder / MODEL) if copies is None else copies.read(folder / MODEL, stated_file)
+    path = folder / MODEL
+    arrays = tensors.read(path, finite=True) if copies is None else copies.read(path, stated_file)
     found = {name: tensors.describe(array) for name, array in arrays.items()}
     stated = object_of(manifest, "arrays")
     for name in sorted(set(found) | set(stated)):
@@ -126,10 +143,11 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies:
             )
     fill(model, arrays, n_items)
     for name in type(model).assets_needed:
-        model.assets[name] = (folder / name).read_bytes()
+        with open_regular(folder / name) as file:
+            model.assets[name] = file.read()
         onnx.check(name, model.assets[name])
     count, stated_members = manifest["members"], members_of(model)
-    if type(count) is not int or count < 0 or (stated_members and len(stated_members) != count):
+    if type(count) is not int or not 0 <= count <= MOST_MEMBERS or (stated_members and len(stated_members) != count):
         raise FormatError(f"{MANIFEST} says {count!r} members, the model {spec['model']!r} has {len(stated_members)}")
     members = []
     for number in range(count):
@@ -140,7 +158,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies:
         check_files(inner_folder, inner, {MODEL, *_assets_of(inner)})
         if stated_members and from_saved(inner["model"]) != stated_members[number]:
             raise FormatError(f"models/{number} is another model than the one {MANIFEST} names")
-        members.append(_read_model(inner_folder, inner, n_items, copies))
+        members.append(_read_model(inner_folder, inner, n_items, copies, depth - 1))
     if members:
         if not isinstance(model, Composite):
             raise FormatError(f"{MANIFEST} says {count} members, the model {spec['model']!r} takes none")

@@ -8,9 +8,11 @@ import json
 import os
 import re
 import stat
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from penchant.errors import FormatError, InputError, NotFittedError, PenchantError
@@ -23,7 +25,8 @@ KEYS = frozenset(
 )
 MEMBER_KEYS = frozenset({"format", "model", "members", "arrays", "files"})
 SEAL = "sha256"  # hash of the rest of the manifest; the first folders have none
-_MAX_BYTES = 16 * 2**20
+MOST_BYTES = 16 * 2**20
+_OWN_FRAMES = 2  # of ``naming`` and of the code inside it
 _SHA256 = re.compile("[0-9a-f]{64}")
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -40,7 +43,15 @@ def naming(folder: Path) -> Iterator[None]:
     except PenchantError:
         raise
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as wrong:
+        if _of_a_module(wrong):
+            raise
         raise FormatError(f"{folder}: the content is damaged ({wrong})") from wrong
+
+
+def _of_a_module(wrong: BaseException) -> bool:
+    """Whether an error came from importing a module, or from one that lacks something: the folder is not to blame."""
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(wrong.__traceback__)]
+    return isinstance(getattr(wrong, "obj", None), ModuleType) or "<module>" in names[_OWN_FRAMES:]
 
 
 def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
@@ -49,8 +60,8 @@ def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
     if not path.exists():
         raise FormatError(f"there is no {MANIFEST}: this is not a saved recommender, or it is incomplete")
     with open_regular(path) as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         raise FormatError(f"{MANIFEST} is larger than any that Penchant writes")
     try:
         manifest = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_unique)
@@ -139,7 +150,21 @@ def measure(path: Path) -> dict[str, Any]:
 def check_unchanged(folder: Path, name: str, stated: Mapping[str, Any], prefix: str = "") -> None:
     """Raises ``FormatError`` where a file is not the one that was saved, to the byte."""
     if measure(folder / name)["sha256"] != stated["sha256"]:
-        raise FormatError(f"{prefix}{name} has changed since it was saved: its sha256 is not that of {MANIFEST}")
+        raise changed(f"{prefix}{name}")
+
+
+def read_unchanged(folder: Path, name: str, stated: Mapping[str, Any]) -> bytes:
+    """The content of a file; raises ``FormatError`` as ``check_unchanged`` does."""
+    with open_regular(folder / name) as file:
+        content = file.read(stated["bytes"] + 1)
+    if hashlib.sha256(content).hexdigest() != stated["sha256"]:
+        raise changed(name)
+    return content
+
+
+def changed(name: str) -> FormatError:
+    """The error for a file that is not the one that was saved."""
+    return FormatError(f"{name} has changed since it was saved: its sha256 is not that of {MANIFEST}")
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -152,11 +177,10 @@ def open_regular(path: Path) -> BinaryIO:
         if wrong.errno in {errno.ELOOP, errno.ENXIO}:  # a link that has just appeared; a socket
             raise FormatError(f"{path.name} is not a regular file") from None
         raise
-    file = os.fdopen(handle, "rb")
     if not stat.S_ISREG(os.fstat(handle).st_mode):
-        file.close()
+        os.close(handle)
         raise FormatError(f"{path.name} is not a regular file")
-    return file
+    return os.fdopen(handle, "rb")
 
 
 def refuse_link(path: Path) -> None:

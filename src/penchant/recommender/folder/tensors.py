@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.errors import FormatError
+from penchant.recommender.folder.manifest import open_regular
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -28,6 +29,7 @@ DTYPES = {
 }  # fmt: skip
 _CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 _MAX_HEADER = 64 * 2**20
+MOST_ARRAYS = 10_000
 _CHUNK = 16 * 2**20
 
 
@@ -74,16 +76,17 @@ def describe(array: NDArray[Any]) -> str:
     return f"{code(array)}{list(array.shape)}"
 
 
-def read(path: Path) -> dict[str, NDArray[Any]]:
+def read(path: Path, *, finite: bool = False) -> dict[str, NDArray[Any]]:
     """The arrays of a file, mapped into memory: pages are read on use, and changes stay private.
 
-    Raises ``FormatError`` unless the header describes every byte of the file.
+    ``finite`` reads every number once and refuses NaN and infinities. Raises ``FormatError`` unless the header
+    describes every byte of the file.
     """
-    with path.open("rb") as file:
-        return read_file(file, path.name)
+    with open_regular(path) as file:
+        return read_file(file, path.name, finite=finite)
 
 
-def read_file(file: IO[bytes], name: str) -> dict[str, NDArray[Any]]:
+def read_file(file: IO[bytes], name: str, *, finite: bool = False) -> dict[str, NDArray[Any]]:
     """As ``read``, of an open file; ``name`` is that in messages."""
     size = os.fstat(file.fileno()).st_size
     head = file.read(8)
@@ -92,6 +95,10 @@ def read_file(file: IO[bytes], name: str) -> dict[str, NDArray[Any]]:
         raise FormatError(f"{name} is truncated or not a safetensors file")
     header = _header(name, file.read(length))
     _check(name, header, size - 8 - length)
+    if finite:
+        for key, spec in header.items():
+            file.seek(8 + length + spec["data_offsets"][0])
+            _check_finite(file, f"{name}: {key!r}", spec)
     if size == 8 + length:
         data: Any = b""  # an empty range cannot be mapped; all arrays are empty
     else:
@@ -113,6 +120,8 @@ def _header(name: str, text: bytes) -> dict[str, dict[str, Any]]:
     if not isinstance(header, dict):
         raise FormatError(f"{name}: the header is not an object")
     header.pop("__metadata__", None)
+    if len(header) > MOST_ARRAYS:
+        raise FormatError(f"{name} has {len(header):,} arrays: more than {MOST_ARRAYS:,}")
     return header
 
 
@@ -138,6 +147,18 @@ def _check(name: str, header: Mapping[str, Any], size: int) -> None:
         at = stop
     if at != size:
         raise FormatError(f"{name} is {'truncated' if at > size else 'too long'}: {size} bytes of data, {at} described")
+
+
+def _check_finite(file: IO[bytes], name: str, spec: Mapping[str, Any]) -> None:
+    """Check the numbers of an array, which begin here in the file; they are read beside the mapping, to keep the memory
+    of the process small."""
+    dtype = np.dtype(DTYPES[spec["dtype"]])
+    left = spec["data_offsets"][1] - spec["data_offsets"][0] if dtype.kind == "f" else 0
+    while left:
+        chunk = file.read(min(left, _CHUNK))
+        if not chunk or not np.isfinite(np.frombuffer(chunk, dtype)).all():
+            raise FormatError(f"{name} is {'not finite: it holds NaN or infinities' if chunk else 'truncated'}")
+        left -= len(chunk)
 
 
 def _chunks(array: NDArray[Any]) -> list[memoryview]:

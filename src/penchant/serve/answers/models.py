@@ -15,26 +15,30 @@ import numpy as np
 
 from penchant.core.histories import Histories, Ints
 from penchant.core.rank import rank_by_popularity
-from penchant.errors import DataError, ParameterError, PenchantError
+from penchant.errors import DataError, FormatError, ParameterError, PenchantError
 from penchant.recommender.answer import Answer, Item
 from penchant.recommender.fallback import rank_or_popular
 from penchant.recommender.folder.copies import Copies
 from penchant.recommender.folder.load import verify
+from penchant.recommender.folder.manifest import MANIFEST, MOST_BYTES, open_regular
 from penchant.recommender.recommender import Recommender, load
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.store.items import ItemChange
 from penchant.store.trends import Kinds, kinds_of
 
-MANIFEST = "manifest.json"
 SHOWN = 20  # names that a message lists
 LOADED = 2  # the active and the previous model: page tokens stay valid, and a rollback is immediate
 WARM_ANSWERS, WARM_EVENTS = 5, 5  # answers, and events of the history of each
-UNREADABLE = (OSError, ValueError, RecursionError)
+UNREADABLE = (OSError, ValueError, RecursionError, FormatError)
 
 
 def _read(path: Path) -> Any:
     """The JSON of a file, with NaN and infinities as null. Raises one of ``UNREADABLE``."""
-    return json.loads(path.read_bytes(), parse_constant=lambda _: None)
+    with open_regular(path) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{path.name} is too large")
+    return json.loads(content, parse_constant=lambda _: None)
 
 
 def _listed(names: Sequence[str]) -> str:
