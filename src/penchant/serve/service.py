@@ -15,6 +15,7 @@ from penchant.recommender.folder.copies import Copies
 from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
+from penchant.serve.answers.selected import Limits
 from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.places import Places
@@ -260,6 +261,11 @@ class Service:
         """The recommend object for a history in the request, oldest first; nothing of it is stored."""
         self._bounded(query)
         return await self.run(self.personal.for_rows, rows, query)
+
+    def listed(self, make: Callable[..., dict[str, Any]], limits: Limits, *about: Any) -> dict[str, Any]:
+        """A list that is the same for everybody (see ``answers.lists``), within limits. Blocks."""
+        served = self.models.active
+        return make(served, self.personal.selected(served, limits), *about)
 
     def _bounded(self, query: Query) -> None:
         most = self.settings.why_k

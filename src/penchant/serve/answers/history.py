@@ -42,6 +42,23 @@ def history_of(
     """
     if not rows:
         return PersonHistory(served.nobody, [], [], [])
+    marks = marks_of(served, rows, now, dislike_days=dislike_days)
+    scored = marks.kept[:recent]
+    given, unknown = served.recommender.histories(Events.stored(scored[::-1]), now=now)
+    return PersonHistory(given, marks.seen, marks.disliked, unknown, len(marks.kept) - len(scored))
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """The positions that a person has seen or dislikes, and the events that still count, newest first."""
+
+    seen: list[int]
+    disliked: list[int]
+    kept: list[StoredEvent]
+
+
+def marks_of(served: ServedModel, rows: Sequence[StoredEvent], now: int, *, dislike_days: float) -> Marks:
+    """What a person has seen or dislikes, from their events, newest first; the newest decides on a dislike."""
     forgotten = now - int(dislike_days * DAY)
     positions = served.catalogue.vocab.encode([row.item for row in rows]).tolist()
     dislikes = {kind: served.recommender.recipe.is_dislike(kind) for kind in {row.kind for row in rows}}
@@ -57,7 +74,4 @@ def history_of(
             if not against:
                 seen[at] = None
         kept.append(row)
-    scored = kept[:recent]
-    given, unknown = served.recommender.histories(Events.stored(scored[::-1]), now=now)
-    disliked = [at for at, against in newest_is_dislike.items() if against]
-    return PersonHistory(given, list(seen), disliked, unknown, len(kept) - len(scored))
+    return Marks(list(seen), [at for at, against in newest_is_dislike.items() if against], kept)

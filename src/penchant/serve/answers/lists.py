@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,10 @@ from penchant.recommender.answer import Item
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.models import ServedModel
 from penchant.serve.answers.ranking import popular as by_popularity
-from penchant.serve.catalogue.filters import Where
-from penchant.serve.catalogue.live import LiveCatalogue, Selection
-from penchant.serve.common.problems import not_found
+from penchant.serve.answers.selected import Selected
+from penchant.serve.catalogue.columns import dates
+from penchant.serve.catalogue.live import LiveCatalogue
+from penchant.serve.common.problems import invalid, not_found
 from penchant.store.trends import Trends
 
 POOL = 30  # popular items that are considered for each one chosen
@@ -30,24 +32,22 @@ def known(catalogue: LiveCatalogue, item: str) -> int:
 
 
 def _document(
-    served: ServedModel, selection: Selection, chosen: Sequence[tuple[int, float]], k: int, **about: Any
+    served: ServedModel, selected: Selected, chosen: Sequence[tuple[int, float]], k: int, **about: Any
 ) -> dict[str, Any]:
     """The answer as JSON, with what the list is ``about``."""
-    degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
+    degraded = list(selected.degraded)
     if len(chosen) < k:
         degraded.append(f"only {len(chosen)} of {k} items")
     items = Item.listed((at for at, _ in chosen), (score for _, score in chosen), served.catalogue)
-    return {**served.answer(items, selection.removed, degraded).to_json(), **about}
+    return {**served.answer(items, selected.removed, degraded).to_json(), **about}
 
 
-def similar(served: ServedModel, item: str, k: int, where: Where | None, exclude: Sequence[str]) -> dict[str, Any]:
+def similar(served: ServedModel, selected: Selected, item: str, k: int) -> dict[str, Any]:
     """By the model; by content where the model finds nothing similar."""
     catalogue = served.catalogue
     at = known(catalogue, item)
-    excluded = [position for other in exclude if (position := catalogue.vocab.index(other)) >= 0]
-    selection = catalogue.select(where)
-    mask = selection.mask.copy()
-    mask[[at, *excluded]] = False
+    mask = selected.mask
+    mask[at : at + 1] = False
     found: list[tuple[int, float]] = []
     method = "model"
     if at < catalogue.n_model:
@@ -57,27 +57,25 @@ def similar(served: ServedModel, item: str, k: int, where: Where | None, exclude
     if not found:
         method = "content"
         alike = by_content(catalogue, [at])
-        best = sorted((-score, position) for position, score in alike.items() if mask[position])[:k]
+        best = sorted((-score, other) for other, score in alike.items() if other < len(mask) and mask[other])[:k]
         found = [(position, -score) for score, position in best]
-    return _document(served, selection, found, k, item=item, method=method)
+    return _document(served, selected, found, k, item=item, method=method)
 
 
-def popular(served: ServedModel, trends: Trends, k: int, where: Where | None, days: float | None) -> dict[str, Any]:
+def popular(served: ServedModel, selected: Selected, trends: Trends, k: int, days: float | None) -> dict[str, Any]:
     """By the number of training histories, or of people in the last ``days``."""
-    selection = served.catalogue.select(where)
     if days is not None:
         counted = trends.popular(days, served.kinds)
-        return _document(served, selection, _shown(served.catalogue, selection.mask, counted)[:k], k, days=days)
+        return _document(served, selected, _shown(served.catalogue, selected.mask, counted)[:k], k, days=days)
     order, counts = by_popularity(served), served.recommender.item_counts
-    chosen = order[selection.mask[: served.catalogue.n_model][order]][:k]
-    return _document(served, selection, [(int(at), float(counts[at])) for at in chosen], k, days=None)
+    chosen = order[selected.mask[: served.catalogue.n_model][order]][:k]
+    return _document(served, selected, [(int(at), float(counts[at])) for at in chosen], k, days=None)
 
 
-def trending(served: ServedModel, trends: Trends, k: int, where: Where | None, days: float) -> dict[str, Any]:
+def trending(served: ServedModel, selected: Selected, trends: Trends, k: int, days: float) -> dict[str, Any]:
     """By the increase in people over the period before."""
-    selection = served.catalogue.select(where)
     risen = trends.trending(days, served.kinds)
-    return _document(served, selection, _shown(served.catalogue, selection.mask, risen)[:k], k, days=days)
+    return _document(served, selected, _shown(served.catalogue, selected.mask, risen)[:k], k, days=days)
 
 
 def _shown(catalogue: LiveCatalogue, mask: Bools, counted: Sequence[tuple[str, float]]) -> list[tuple[int, float]]:
@@ -85,22 +83,33 @@ def _shown(catalogue: LiveCatalogue, mask: Bools, counted: Sequence[tuple[str, f
     return [(at, score) for at, score in positions if 0 <= at < len(mask) and mask[at]]
 
 
-def latest(served: ServedModel, k: int, where: Where | None) -> dict[str, Any]:
-    """By the time when an item was added. The items of the model come last, in the reverse order of the catalogue."""
-    selection = served.catalogue.select(where)
-    able = np.flatnonzero(selection.mask)
-    added = served.catalogue.added[able]
-    order = able[np.lexsort((-able, -added))][:k]
-    return _document(served, selection, [(int(at), float(served.catalogue.added[at])) for at in order], k)
+def latest(served: ServedModel, selected: Selected, k: int, by: str | None = None) -> dict[str, Any]:
+    """By the time when an item was added: the items of the model come last, in the reverse order of the catalogue.
+
+    With ``by``, by the date in that attribute; items without a date, or with one in the future, are left out. Raises
+    ``Problem`` 422 for an attribute that no item has.
+    """
+    catalogue, now = served.catalogue, time.time()
+    if by is None:
+        moments = catalogue.added[: len(selected.mask)].astype(np.float64)
+    else:
+        if by not in catalogue.attributes:
+            raise invalid("by", f"no item has the attribute {by!r}")
+        moments = catalogue.derive(f"dates of {by}", lambda: dates(catalogue.attributes[by].values))
+        moments = moments[: len(selected.mask)]
+        selected.leave_out("undated", np.flatnonzero(np.isnan(moments)).tolist())
+        selected.leave_out("future", np.flatnonzero(moments > now).tolist())
+    able = np.flatnonzero(selected.mask)
+    order = able[np.lexsort((-able, -moments[able]))][:k]
+    return _document(served, selected, [(int(at), float(moments[at])) for at in order], k, by=by)
 
 
-def onboarding(served: ServedModel, k: int, where: Where | None) -> dict[str, Any]:
+def onboarding(served: ServedModel, selected: Selected, k: int) -> dict[str, Any]:
     """Popular items that differ from each other. Greedy: each time the item with the highest log(1 + popularity) minus
     its greatest similarity to the items chosen before, scaled to the most similar item of each."""
     catalogue, model = served.catalogue, served.recommender.model
-    selection = catalogue.select(where)
     order = by_popularity(served)
-    pool = order[selection.mask[: catalogue.n_model][order]][: max(100, POOL * min(k, 30))]
+    pool = order[selected.mask[: catalogue.n_model][order]][: max(100, POOL * min(k, 30))]
     worth = np.log1p(served.recommender.item_counts[pool].astype(np.float64))
     worth = worth / (worth.max() or 1.0) if len(pool) else worth
     alike = np.zeros(len(pool))
@@ -115,4 +124,4 @@ def onboarding(served: ServedModel, k: int, where: Where | None) -> dict[str, An
         scores[pool[best]] = 0
         if (top := float(scores.max())) > 0:
             alike = np.maximum(alike, scores[pool] / top)
-    return _document(served, selection, chosen, k)
+    return _document(served, selected, chosen, k)

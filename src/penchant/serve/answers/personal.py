@@ -12,9 +12,10 @@ import numpy as np
 
 from penchant.core.histories import Ints
 from penchant.recommender.answer import Answer
-from penchant.serve.answers.history import PersonHistory, history_of
+from penchant.serve.answers.history import PersonHistory, history_of, marks_of
 from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.ranking import Page, Query, Ranking, gone, ranking
+from penchant.serve.answers.selected import Limits, Selected, select
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
 from penchant.store.database import StoreError
@@ -81,6 +82,20 @@ class Personal:
         timed.sort(key=lambda row: row.time)  # stable: of equal times the last one sent is the newest
         history = self._history(served, timed[::-1], page.moment)
         return self._answer(served, history, ranking(served, history, query, page), page, fingerprint).to_json()
+
+    def selected(self, served: ServedModel, limits: Limits) -> Selected:
+        """What a list that is the same for everybody may show; what a person has seen or dislikes is left out."""
+        seen, disliked, degraded = list[int](), list[int](), list[str]()
+        if limits.person is not None:
+            try:
+                rows = self.store.history(limits.person)
+                marks = marks_of(served, rows, int(time.time()), dislike_days=self.settings.dislike_days)
+                seen, disliked = marks.seen, marks.disliked
+            except StoreError as failed:
+                degraded = [f"the history could not be read ({failed}): nothing is left out as seen"]
+        found = select(served, limits.where, disliked=disliked, seen=seen, exclude=limits.exclude)
+        found.degraded.extend(degraded)
+        return found
 
     def _page(self, query: Query, fingerprint: str) -> tuple[ServedModel, Page | None]:
         if query.page is None:

@@ -15,6 +15,7 @@ from penchant.recommender.fallback import rank_or_popular
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.history import PersonHistory
 from penchant.serve.answers.models import ServedModel
+from penchant.serve.answers.selected import select
 from penchant.serve.catalogue.filters import Where, text
 from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.common.signing import digest, sign, unsign
@@ -108,24 +109,12 @@ def ranking(
     If the model fails, a first page is the popularity list, and ``degraded`` says so. A later page cannot continue the
     list then: raises ``Problem`` 503.
     """
-    catalogue = served.catalogue
-    excluded = [at for item in query.exclude if (at := catalogue.vocab.index(item)) >= 0]
-    after = -1 if page.after is None else catalogue.vocab.index(page.after)
-    selection = catalogue.select(query.where)  # after the look-ups, so that it covers all positions found
-    mask, removed = selection.mask.copy(), dict(selection.removed)
-    for name, positions in (
-        ("disliked", history.disliked),
-        ("seen", () if query.repeat else history.seen),
-        ("exclude", excluded),
-    ):
-        if positions:
-            count = int(mask[list(positions)].sum())
-            mask[list(positions)] = False
-            if count:
-                removed[name] = count
+    after = -1 if page.after is None else served.catalogue.vocab.index(page.after)
+    seen = () if query.repeat else history.seen
+    selected = select(served, query.where, disliked=history.disliked, seen=seen, exclude=query.exclude)
+    mask, removed, degraded = selected.mask, selected.removed, selected.degraded
     if after >= 0:
         mask[after] = True  # to find the end of the last page, even if that item is hidden now
-    degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
     if history.left_out:
         degraded.append(f"{history.left_out} older events were not scored")
     start, wanted = page.offset, page.offset + query.k + 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,32 @@ def spelled(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).casefold()
+
+
+_YEAR = re.compile(r"^\d{4}(-\d{2})?$", re.ASCII)  # a year, or a year and a month
+
+
+def dates(values: Sequence[Any]) -> NDArray[np.float64]:
+    """Dates of attribute values in unix seconds; NaN where there is none.
+
+    A date is a number of unix seconds or an ISO-8601 text, UTC unless it names a zone; a year, or a year and a month,
+    is the beginning of it. Of several values the latest counts.
+    """
+    found = ([date for part in parts(value) if not math.isnan(date := _date(part))] for value in values)
+    return np.array([max(known, default=np.nan) for known in found], dtype=np.float64)
+
+
+def _date(value: Any) -> float:
+    if isinstance(value, str):
+        text = value.strip()
+        if _YEAR.match(text):
+            text = f"{text}-01-01" if len(text) == 4 else f"{text}-01"
+        try:
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return float("nan")
+    return _number(value)
 
 
 class Column:

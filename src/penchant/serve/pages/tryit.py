@@ -11,6 +11,7 @@ from penchant.serve.answers import lists
 from penchant.serve.answers.models import ServedModel
 from penchant.serve.answers.personal import SentEvent
 from penchant.serve.answers.ranking import Query
+from penchant.serve.answers.selected import select
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.catalogue.search import MOST, search
 from penchant.serve.common.problems import invalid
@@ -125,7 +126,7 @@ async def _show(request: Request, state: State) -> Response:
         places = {entry["item"]: n for n, entry in enumerate(other["entries"], 1)} if beside else {}
         for entry in column["entries"]:
             entry["there"] = places.get(entry["item"])
-    offered = [] if state.tastes else (await service.thread(lists.onboarding, active, OFFERED, None))["items"]
+    offered = [] if state.tastes else await service.thread(_offered, active)
     return page(
         request,
         "try_part.html" if by_htmx(request) else "try.html",
@@ -177,11 +178,16 @@ async def _found(service: Service, state: State) -> dict[str, Any]:
     return {"asked": True, "items": [{**item, "sign": sign.get(item["item"], "")} for item in items]}
 
 
+def _offered(served: ServedModel) -> list[dict[str, Any]]:
+    """What to choose from at first."""
+    return list(lists.onboarding(served, select(served, None), OFFERED)["items"])
+
+
 async def _alike(service: Service, state: State, served: ServedModel) -> dict[str, Any] | None:
     """The items similar to the chosen one."""
     if not state.near or state.near not in served.catalogue.vocab:
         return None
-    answer = await service.thread(lists.similar, served, state.near, ALIKE, None, ())
+    answer = await service.thread(lists.similar, served, select(served, None), state.near, ALIKE)
     top = max((entry["score"] for entry in answer["items"]), default=1.0) or 1.0
     items = [{**describe(served, entry["item"]), "width": 1000 * entry["score"] / top} for entry in answer["items"]]
     return {**describe(served, state.near), "items": items, "method": answer["method"]}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from penchant.serve.answers import lists
+from penchant.serve.answers.selected import Limits
 from penchant.serve.catalogue.filters import parse
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.catalogue.search import search
 from penchant.serve.common.problems import invalid, not_found
 from penchant.serve.http.responses import ready
-from penchant.serve.http.schemas.fields import Id, K, PathId, WhereText
+from penchant.serve.http.schemas.fields import Id, K, Name, PathId, WhereText
 from penchant.serve.http.schemas.items import (
     Item,
     ItemBatch,
@@ -21,6 +23,7 @@ from penchant.serve.http.schemas.items import (
     ItemList,
     ItemsChanged,
     ItemsFound,
+    LatestItems,
     NamedItem,
     PopularItems,
     SimilarItems,
@@ -32,6 +35,8 @@ from penchant.serve.service import Service
 router = APIRouter(tags=["items"])
 Days = Annotated[float, Query(gt=0, le=3650, allow_inf_nan=False, description="length of the period")]
 Exclude = Annotated[list[Id], Query(max_length=1000, description="items to leave out; repeatable")]
+Of = Annotated[Id | None, Query(description="leave out what this user, or session, has seen or dislikes")]
+By = Annotated[Name | None, Query(description="the attribute with the date of an item; default: when it was added")]
 Words = Annotated[str, Query(alias="q", max_length=200, description="part of a title, or an id")]
 
 
@@ -112,39 +117,50 @@ def _described(service: Service, item: str) -> Response:
 # -- lists ------------------------------------------------------------------------------------------------------------
 
 
+def limits(where: WhereText = None, exclude: Exclude = [], user: Of = None, session: Of = None) -> Limits:  # noqa: B006  # never changed
+    """The parameters that limit a list. Raises ``Problem`` 422."""
+    if user is not None and session is not None:
+        raise invalid("session", "give either user or session")
+    person = f"u:{user}" if user is not None else f"s:{session}" if session is not None else None
+    return Limits(parse(where), exclude, person)
+
+
+Limited = Annotated[Limits, Depends(limits)]
+
+
 @router.get("/v1/items/{id}/similar", dependencies=[READ], response_model=SimilarItems, responses=problems(404))
-async def similar(
-    request: Request, id: PathId, k: K = 10, where: WhereText = None, exclude: Exclude = [],  # noqa: B006  # never changed
-) -> Response:  # fmt: skip
+async def similar(request: Request, id: PathId, within: Limited, k: K = 10) -> Response:
     """The items most similar to one: by the model, or by content where the model does not know it."""
-    service = service_of(request)
-    return ready(await service.thread(lists.similar, service.models.active, id, k, parse(where), exclude))
+    return ready(await _listed(request, lists.similar, within, id, k))
 
 
 @router.get("/v1/popular", dependencies=[READ], response_model=PopularItems, responses=problems())
 async def popular(
-    request: Request, k: K = 10, where: WhereText = None, days: Annotated[float | None, Query(gt=0, le=3650)] = None
+    request: Request, within: Limited, k: K = 10, days: Annotated[float | None, Query(gt=0, le=3650)] = None
 ) -> Response:
     """The most popular items: in the training data, or among the people of the last days."""
-    service = service_of(request)
-    return ready(await service.thread(lists.popular, service.models.active, service.trends, k, parse(where), days))
+    return ready(await _listed(request, lists.popular, within, service_of(request).trends, k, days))
 
 
 @router.get("/v1/trending", dependencies=[READ], response_model=TrendingItems, responses=problems())
-async def trending(request: Request, k: K = 10, where: WhereText = None, days: Days = 7.0) -> Response:
+async def trending(request: Request, within: Limited, k: K = 10, days: Days = 7.0) -> Response:
     """The items whose number of people rose most."""
-    service = service_of(request)
-    return ready(await service.thread(lists.trending, service.models.active, service.trends, k, parse(where), days))
+    return ready(await _listed(request, lists.trending, within, service_of(request).trends, k, days))
 
 
-@router.get("/v1/latest", dependencies=[READ], response_model=ItemList, responses=problems())
-async def latest(request: Request, k: K = 10, where: WhereText = None) -> Response:
-    """The items that were added last."""
-    return ready(lists.latest(service_of(request).models.active, k, parse(where)))
+@router.get("/v1/latest", dependencies=[READ], response_model=LatestItems, responses=problems())
+async def latest(request: Request, within: Limited, k: K = 10, by: By = None) -> Response:
+    """The items that were added last, or those with the latest date in an attribute."""
+    return ready(await _listed(request, lists.latest, within, k, by))
 
 
 @router.get("/v1/onboarding", dependencies=[READ], response_model=ItemList, responses=problems())
 async def onboarding(request: Request, k: K = 10, where: WhereText = None) -> Response:
     """Popular items that differ from each other, for a new person to choose from."""
     service = service_of(request)
-    return ready(await service.heavy(lists.onboarding, service.models.active, k, parse(where)))
+    return ready(await service.heavy(service.listed, lists.onboarding, Limits(parse(where)), k))
+
+
+async def _listed(request: Request, make: Callable[..., dict[str, Any]], within: Limits, *about: Any) -> dict[str, Any]:
+    service = service_of(request)
+    return await service.thread(service.listed, make, within, *about)

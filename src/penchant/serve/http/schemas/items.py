@@ -93,6 +93,12 @@ class PopularItems(ItemList):
     days: float | None = Field(description="the period that was counted; null: the training data")
 
 
+class LatestItems(ItemList):
+    """The newest items; ``score`` is their time in unix seconds."""
+
+    by: str | None = Field(description="the attribute with the dates; null: when items were added")
+
+
 class TrendingItems(ItemList):
     """The items whose number of people rose most."""
 
