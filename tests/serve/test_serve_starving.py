@@ -154,6 +154,39 @@ def test_wrong_keys_are_limited_and_right_ones_are_not(make: Make) -> None:
     assert client.get("/v1/popular", headers={"x-api-key": right}).status_code == 200
 
 
+def test_sign_ins_are_limited(make: Make) -> None:
+    client = make(sign_ins=3)
+    client.service.keys.create("me", ["admin"])
+    origin = {"origin": "http://localhost"}
+    statuses = [client.post("/ui/sign-in", data={"key": "wrong"}, headers=origin).status_code for _ in range(4)]
+    assert 429 not in statuses[:3]
+    assert statuses[3] == 429
+    refused = client.post("/ui/sign-in", data={"key": "wrong"}, headers=origin)
+    assert 1 <= int(refused.headers["retry-after"]) <= 20
+
+
+def test_new_items_are_limited_by_key(make: Make) -> None:
+    client = make(new_items_per_hour=3)
+    one, other = ({"x-api-key": client.service.keys.create(name, ["collect"])[1]} for name in ("one", "other"))
+
+    def send(key: dict[str, str], *items: str) -> Any:
+        return client.post("/v1/events", json={"events": [{"user": "a", "item": item} for item in items]}, headers=key)
+
+    assert send(one, "n0", "n1", "n1", "i00", "n2").json()["accepted"] == 5
+    mixed = send(one, "n0", "n3", "i01", "n3").json()
+    assert (mixed["accepted"], [(error["index"], error["field"]) for error in mixed["errors"]]) == (
+        2, [(1, "item"), (3, "item")],
+    )  # fmt: skip
+    refused = send(one, "n3")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (429, "item")
+    assert 1 <= int(refused.headers["retry-after"]) <= 1200
+    assert send(other, "n3").json()["accepted"] == 1
+    assert send(one, "n3").json()["accepted"] == 1
+    client.post("/v1/items", json={"put": [{"item": f"p{n}"} for n in range(9)]}, headers={
+        "x-api-key": client.service.keys.create("me", ["admin"])[1]})  # fmt: skip
+    assert send(one, "p8").json()["accepted"] == 1
+
+
 @pytest.mark.parametrize(("trusted", "last"), [("127.0.0.0/8", 401), ("10.0.0.1", 429)])
 def test_addresses_are_believed_from_trusted_proxies_only(
     knn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: str, last: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,7 @@ POLL = 1.0  # seconds between checks for changes by other processes
 TIDY = 600.0  # seconds between runs of retention
 RETRY = 60.0  # seconds after a rewrite that failed, on a full disk for example
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
+TOO_MANY_NEW = "is unknown, and this key has added too many unknown items within an hour"
 
 log = logging.getLogger("penchant.serve")
 
@@ -185,16 +187,18 @@ class Service:
 
     # -- events in ------------------------------------------------------------------------------------------------
 
-    async def collect(self, rows: Sequence[NewEvent]) -> tuple[int, int, dict[int, Refusal]]:
+    async def collect(self, rows: Sequence[NewEvent], who: str = "") -> tuple[int, int, dict[int, Refusal]]:
         """Store events; returns the number of new ones and of duplicates, and the reason of each refusal by place.
 
-        Accepted events are on disk when this returns.
+        Accepted events are on disk when this returns. ``who`` sends them, for the limit of new items; raises
+        ``Problem`` 429 if none can be stored because of it.
         """
         known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
         refused: dict[int, Refusal] = {}
         kept: list[NewEvent] = []
         places: list[int] = []
         new: dict[str, None] = {}
+        wait = 0.0
         for n, row in enumerate(rows):
             if row.time > now + AHEAD:
                 refused[n] = Refusal("time", "is more than a day in the future")
@@ -203,11 +207,15 @@ class Service:
                 refused[n] = Refusal("time", old)
             elif row.item not in known and not self.settings.new_items:
                 refused[n] = Refusal("item", "is not in the catalogue")
+            elif row.item not in known and row.item not in new and (more := self._new_item(who)) > 0:
+                refused[n], wait = Refusal("item", TOO_MANY_NEW), more
             else:
                 kept.append(row)
                 places.append(n)
                 if row.item not in known:
                     new[row.item] = None
+        if not kept and wait:
+            raise Problem(429, f"item: {TOO_MANY_NEW}", field="item", headers={"Retry-After": str(math.ceil(wait))})
         if not kept:
             return 0, 0, refused
         appended = await self.store.writer.append(Batch(kept, list(new)), len(kept))
@@ -223,6 +231,11 @@ class Service:
             if n:
                 count(outcome).inc(n)
         return appended.accepted, appended.duplicates, refused
+
+    def _new_item(self, who: str) -> float:
+        """Count an unknown item; returns the seconds to wait if there are too many."""
+        most = self.settings.new_items_per_hour
+        return self.buckets.take(f"new item {who}", most / 3600, most)
 
     async def change_items(self, **changes: Any) -> list[ItemChange]:
         """Put, patch and delete items (see ``Items.change``); the next answer includes the changes."""

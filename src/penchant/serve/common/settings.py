@@ -53,6 +53,7 @@ class Settings:
     )
     clean_share: float = setting(0.05, "the largest share of time that rewriting may take", low=0.001, high=1)
     wrong_keys: int = setting(20, "requests a minute with a wrong key that one address may send", low=1, high=100_000)
+    sign_ins: int = setting(20, "attempts a minute to sign in from one address", low=1, high=100_000)
     trusted_proxies: tuple[str, ...] = setting(
         ("127.0.0.1", "::1"), "addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed"
     )
@@ -71,6 +72,9 @@ class Settings:
         180.0, "days for which a dislike hides its item and lowers similar ones", low=0, high=36500
     )
     new_items: bool = setting(True, "unknown items enter the catalogue with their first event")
+    new_items_per_hour: int = setting(
+        10_000, "unknown items that events of one key may add in an hour", low=1, high=10_000_000
+    )
     min_support: int = setting(20, "people with events that a segment needs", low=1)
     max_body: int = setting(2**20, "bytes of one request body", low=1024, high=2**30)
     max_batch: int = setting(1000, "events or items of one request", low=1, high=4096)

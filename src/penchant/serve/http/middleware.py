@@ -164,8 +164,7 @@ class Middleware:
         rate = key.rate if key is not None and key.rate else self.service.settings.rate
         if not rate or scope["path"].startswith(UNCOUNTED):
             return 0.0
-        who = key.id if key is not None else _address(scope)
-        return self.service.buckets.take(who, rate)
+        return self.service.buckets.take(name_of(scope), rate)
 
     # -- recording ------------------------------------------------------------------------------------------------
 
@@ -252,6 +251,12 @@ def _unauthorised(detail: str) -> Problem:
 def _address(scope: Scope) -> str:
     """The address of the caller; behind a trusted proxy the one that it names (see ``run``)."""
     return str((scope.get("client") or ("",))[0])
+
+
+def name_of(scope: Scope) -> str:
+    """Who sends a request, for limits: the id of the key, or the address where there is no key."""
+    caller: Caller | None = scope.get("penchant.caller")
+    return caller.key.id if caller is not None and caller.key is not None else _address(scope)
 
 
 def _host(headers: dict[bytes, bytes]) -> str:

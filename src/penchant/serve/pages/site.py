@@ -13,7 +13,6 @@ from penchant.serve.pages.html import ASSETS, HEADERS, THEME, THEMES, VERSION, P
 from penchant.serve.pages.sessions import ANYONE, OWN_FORM, ROOT, Form, from_here, own_form, read_form, visitor_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-TRIES = 5.0  # sign-in attempts a second from one address
 YEAR = 31_536_000
 FRONT = "/ui/try"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -64,7 +63,8 @@ async def sign_in(request: Request) -> Response:
     """Check a key and start a new session. The message does not say what is wrong with a key."""
     visitor, service = visitor_of(request), visitor_of(request).service
     address = request.client.host if request.client else ""
-    if (wait := service.buckets.take(f"sign-in {address}", TRIES)) > 0:
+    most = service.settings.sign_ins
+    if (wait := service.buckets.take(f"sign-in {address}", most / 60, most)) > 0:
         raise Problem(429, "too many attempts: wait a moment", headers={"Retry-After": str(max(1, round(wait)))})
     form = await own_form(request)
     key = service.keys.check(form.one("key").strip()[:200])

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from penchant.serve.common.problems import Problem, invalid, message_of, place
+from penchant.serve.http.middleware import name_of
 from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.events import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
@@ -33,7 +34,7 @@ async def collect(request: Request) -> Response:
     raw = _events(await request.body(), service.settings.max_batch)
     errors: list[dict[str, Any]] = []
     rows, places = _rows(raw, errors)
-    accepted, duplicates, refused = await service.collect(rows) if rows else (0, 0, {})
+    accepted, duplicates, refused = await service.collect(rows, name_of(request.scope)) if rows else (0, 0, {})
     for n, refusal in refused.items():
         errors.append({"index": places[n], "field": refusal.field, "detail": refusal.detail})
     errors.sort(key=lambda error: int(error["index"]))
