@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from penchant.cli.render import AsJson, example, print_json, say
-from penchant.cli.serve import Config, Store, read_settings
+from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -23,11 +23,12 @@ def register(app: typer.Typer) -> None:
 def backup(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A new file for the backup.")],
     store: Store = None,
+    store_url_file: StoreUrlFile = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Back up the store while the service runs."""
-    settings = read_settings({"store": store}, config)
+    settings = read_settings({"store": store, "store_url_file": store_url_file}, config)
     from penchant.store.backup import backup as copy
 
     done = copy(settings.store, file)
@@ -39,6 +40,7 @@ def backup(
 def restore(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A backup.")],
     store: Store = None,
+    store_url_file: StoreUrlFile = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the existing store.")] = False,
     receipts: Annotated[
         str | None, typer.Option(metavar="FILE", help="Receipts of erasures, one JSON object a line.")
@@ -47,7 +49,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Put a backup in the place of the store, without people erased since; stop the service first."""
-    settings = read_settings({"store": store}, config)
+    settings = read_settings({"store": store, "store_url_file": store_url_file}, config)
     from penchant.store.backup import restore as put
 
     done = put(settings.store, file, replace=replace, receipts=receipts, secret=settings.secret or None)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "jinja2", "prometheus_client")
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
 Store = Annotated[str | None, typer.Option("--store", metavar="URL", help="sqlite:///FILE or postgresql://HOST/NAME.")]
+StoreUrlFile = Annotated[
+    str | None,
+    typer.Option("--store-url-file", metavar="FILE", help="A file with the URL of the store, if it has a password."),
+]
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id of a key, as shown by keys list.")]
 
 
@@ -41,6 +45,7 @@ def serve(
         str | None, typer.Argument(metavar="FOLDER", help="A saved recommender, or a folder of them.")
     ] = None,
     store: Store = None,
+    store_url_file: StoreUrlFile = None,
     active: Annotated[str | None, typer.Option(help="The model to activate at the first start over several.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
@@ -128,8 +133,8 @@ def _need_folder(settings: Settings) -> None:
         raise ParameterError("name a saved recommender: penchant serve FOLDER")
 
 
-def _keyring(store: str | None, config: str | None) -> Keyring:
-    settings = read_settings({"store": store}, config)
+def _keyring(store: str | None, store_url_file: str | None, config: str | None) -> Keyring:
+    settings = read_settings({"store": store, "store_url_file": store_url_file}, config)
     from penchant.store.database import Database
     from penchant.store.keys import Keyring
 
@@ -146,17 +151,20 @@ def create(
     origin: Annotated[list[str] | None, typer.Option(help="A web origin that may use a collect key.")] = None,
     rate: Annotated[float | None, typer.Option(help="Requests per second.")] = None,
     store: Store = None,
+    store_url_file: StoreUrlFile = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a key. It is shown only once, because only its hash is stored."""
-    key, secret = _keyring(store, config).create(name, scope, origins=origin or (), rate=rate)
+    key, secret = _keyring(store, store_url_file, config).create(name, scope, origins=origin or (), rate=rate)
     print_json({**key.to_json(), "key": secret}) if as_json else say(secret)
 
 
-def list_keys(store: Store = None, config: Config = None, as_json: AsJson = False) -> None:
+def list_keys(
+    store: Store = None, store_url_file: StoreUrlFile = None, config: Config = None, as_json: AsJson = False
+) -> None:
     """List the keys of a store, without their secrets."""
-    keys = [key.to_json() for key in _keyring(store, config)]
+    keys = [key.to_json() for key in _keyring(store, store_url_file, config)]
     if as_json:
         print_json({"keys": keys})
         return
@@ -168,11 +176,12 @@ def rotate(
     key_id: KeyId,
     grace: Annotated[int, typer.Option(help="Seconds for which the old key stays valid.")] = 86_400,
     store: Store = None,
+    store_url_file: StoreUrlFile = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a new secret for a key."""
-    key, secret = _keyring(store, config).rotate(key_id, grace=grace)
+    key, secret = _keyring(store, store_url_file, config).rotate(key_id, grace=grace)
     print_json({**key.to_json(), "key": secret}) if as_json else say(secret)
 
 
@@ -180,9 +189,10 @@ def revoke(
     key_id: KeyId,
     last: Annotated[bool, typer.Option("--last", help="Revoke even the only admin key.")] = False,
     store: Store = None,
+    store_url_file: StoreUrlFile = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Revoke a key immediately. Without any key left, the service refuses every request that needs one."""
-    key = _keyring(store, config).revoke(key_id, last=last)
+    key = _keyring(store, store_url_file, config).revoke(key_id, last=last)
     print_json(key.to_json()) if as_json else say(f"{key.id} is revoked")

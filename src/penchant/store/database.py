@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
@@ -22,6 +22,9 @@ HEAD = "0004"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
 PROGRESS = 10_000  # steps of SQLite between two looks at the clock
+EXPECTED = "a URL like sqlite:///penchant.db or postgresql://host/name"
+ENCODED = "write @ as %40, : as %3A and / as %2F"
+PASSWORDS = ("password", "sslpassword")  # parameters of a URL that hold one
 MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always the same
 PRAGMAS = {
     "journal_mode": "WAL",
@@ -49,20 +52,37 @@ class Statement:
         return [named[name] if name in named else self.fixed[name] for name in self.names]
 
 
+def parse(url: str) -> URL:
+    """The parts of the URL of a store. Raises ``ParameterError``, which does not repeat the text: it may hold a
+    password."""
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ParameterError(f"the store is {EXPECTED}; in a password, {ENCODED}") from None
+    if found.get_backend_name() == "postgresql" and "@" in f"{found.host}{found.database}":
+        raise ParameterError(f"the URL of the store has one @ too many: in a password, {ENCODED}")
+    return found
+
+
+def has_password(url: str) -> bool:
+    """Whether the URL of a store holds a password. Raises ``ParameterError`` as ``parse`` does."""
+    found = parse(url)
+    return found.password is not None or any(name in found.query for name in PASSWORDS)
+
+
 def without_password(url: str) -> str:
     """The URL of a store as it may be printed."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+        found = parse(url)
+    except ParameterError:
         return "(not a URL)"
+    hidden = {name: "hidden" for name in PASSWORDS if name in found.query}
+    return found.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def file_of(url: str) -> str | None:
-    """The file of a store in SQLite; None for any other URL."""
-    try:
-        found = make_url(url)
-    except ArgumentError:
-        return None
+    """The file of a store in SQLite; None for any other URL. Raises ``ParameterError`` as ``parse`` does."""
+    found = parse(url)
     return found.database if found.get_backend_name() == "sqlite" else None
 
 
@@ -75,10 +95,9 @@ class Database:
 
     def __init__(self, url: str, *, seconds: float = 30.0) -> None:
         self.seconds = seconds  # that PostgreSQL may take for a statement, or to answer at all
-        try:
-            self.url = make_url(url)
-        except ArgumentError:
-            raise ParameterError("the store is a URL like sqlite:///penchant.db or postgresql://host/name") from None
+        found = parse(url)
+        self._passwords = {name: found.query[name] for name in PASSWORDS if name in found.query}
+        self.url = found.difference_update_query(PASSWORDS)  # what is printed has none
         self.name = self.url.get_backend_name()
         if self.name not in {"sqlite", "postgresql"}:
             raise ParameterError(f"the store is SQLite or PostgreSQL, not {self.name!r}")
@@ -107,7 +126,7 @@ class Database:
         """How long PostgreSQL may be silent: a host that is gone or frozen must not hold a thread for hours."""
         seconds = max(1, round(self.seconds))
         alive = {"keepalives": 1, "keepalives_idle": seconds, "keepalives_interval": 1, "keepalives_count": 3}
-        return {"connect_timeout": max(2, seconds), "tcp_user_timeout": seconds * 1000, **alive}
+        return {"connect_timeout": max(2, seconds), "tcp_user_timeout": seconds * 1000, **alive, **self._passwords}
 
     # -- statements -----------------------------------------------------------------------------------------------
 

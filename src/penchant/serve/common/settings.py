@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penchant.errors import DataError, ParameterError
-from penchant.store.database import file_of, without_password
+from penchant.store.database import file_of, has_password, without_password
 from penchant.store.keys import check_origin
 
 _SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d|w|m|y)$")
@@ -21,10 +21,17 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 def setting(
-    default: Any, help: str, *, secret: bool = False, low: float | None = None, high: float | None = None
+    default: Any,
+    help: str,
+    *,
+    secret: bool = False,
+    shown: bool = True,
+    low: float | None = None,
+    high: float | None = None,
 ) -> Any:
-    """A field of ``Settings``: default, one line of help, bounds, and whether it is secret."""
-    return field(default=default, metadata={"help": help, "secret": secret, "low": low, "high": high})
+    """A field of ``Settings``: default, one line of help, bounds, whether it is secret, whether ``repr`` has it."""
+    metadata = {"help": help, "secret": secret, "low": low, "high": high}
+    return field(default=default, metadata=metadata, repr=shown and not secret)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,10 @@ class Settings:
     """All settings. Raises ``ParameterError`` that names an invalid one."""
 
     folder: str = setting("", "a saved recommender, or a folder of them")
-    store: str = setting("sqlite:///penchant.db", "where events are kept: sqlite:///FILE or postgresql://HOST/NAME")
+    store: str = setting(
+        "sqlite:///penchant.db", "where events are kept: sqlite:///FILE or postgresql://HOST/NAME", shown=False
+    )
+    store_url_file: str = setting("", "a file with the URL of the store, which stands for store")
     active: str = setting("", "the model to activate at the first start over several folders")
     model_copies: str = setting("", "the folder for copies of the served models; default: beside the store")
     host: str = setting("127.0.0.1", "the address to listen on; without a key only a loopback address is allowed")
@@ -154,21 +164,45 @@ def load(
 ) -> Settings:
     """Settings from flags (None: not given), the environment and a TOML file.
 
-    Raises ``DataError`` for an unreadable file and ``ParameterError`` for an invalid value.
+    Raises ``DataError`` for an unreadable file and ``ParameterError`` for an invalid value, and for a password among
+    the flags: everybody on the machine can read the arguments of a process.
     """
-    values = _read(file) if file else {}
+    in_file = _read(file) if file else {}
     known = {one.name: one for one in fields(Settings)}
-    for name, value in values.items():
+    for name, value in in_file.items():
         if name not in known:
             raise ParameterError(f"{file}: there is no setting {name!r}; there are {', '.join(known)}")
         if isinstance(value, list):
-            values[name] = tuple(value)
-    for name, one in known.items():
-        text = (os.environ if environment is None else environment).get(f"PENCHANT_{name.upper()}")
-        if text is not None:
-            values[name] = _from_text(name, text, one.default)
-    values |= {name: value for name, value in flags.items() if value is not None}
+            in_file[name] = tuple(value)
+    around = os.environ if environment is None else environment
+    texts = {name: around.get(f"PENCHANT_{name.upper()}") for name in known}
+    in_environment = {
+        name: _from_text(name, text, known[name].default) for name, text in texts.items() if text is not None
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    if "store" in given and has_password(given["store"]):
+        raise ParameterError(
+            "store: a password on the command line can be read by everybody on this machine (ps): "
+            "put the URL into PENCHANT_STORE, or into a file (--store-url-file FILE, or store in --config FILE)"
+        )
+    values: dict[str, Any] = {}
+    for level in (in_file, in_environment, given):
+        if {"store", "store_url_file"} <= level.keys():
+            raise ParameterError("name the store or a file with its URL, not both: store, store_url_file")
+        if "store" in level:
+            values.pop("store_url_file", None)
+        values |= level
+    if values.get("store_url_file"):
+        values["store"] = _read_url(values["store_url_file"])
     return Settings(**values)
+
+
+def _read_url(file: object) -> str:
+    try:
+        return Path(str(file)).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as wrong:
+        reason = wrong.strerror if isinstance(wrong, OSError) else "it is not text"
+        raise DataError(f"the URL of the store cannot be read ({reason})", file=str(file)) from None
 
 
 def _read(file: str) -> dict[str, Any]:
