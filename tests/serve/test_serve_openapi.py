@@ -118,6 +118,30 @@ def test_every_answer_has_a_model_that_lists_its_fields(client: Client) -> None:
                     assert response["description"], (path, status)
 
 
+def _operations(client: Client) -> list[tuple[str, str, set[str]]]:
+    """Method, path with ids, and names of the query parameters of every operation."""
+    found = []
+    for path, operations in client.get("/openapi.json").json()["paths"].items():
+        for method, operation in operations.items():
+            names = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+            found.append((method.upper(), re.sub(r"{\w+}", "i00", path), names))
+    return found
+
+
+def test_an_unknown_query_parameter_is_refused_by_every_route(client: Client) -> None:
+    operations = [one for one in _operations(client) if one[1].startswith("/v1/")]
+    assert len(operations) == len(CALLS)
+    for method, path, names in operations:
+        for given in ({"exclud": "i01"}, {**dict.fromkeys(names, "1"), "exclud": "i01", "K": "3"}):
+            answer = client.request(method, path, params=given)
+            assert answer.status_code == 422, (method, path)
+            assert answer.headers["content-type"] == "application/problem+json"
+            named = [one["field"] for one in answer.json()["errors"] if "no such query parameter" in one["detail"]]
+            assert named == [name for name in given if name not in names], (method, path)
+        known = client.request(method, path, params=dict.fromkeys(names, "1"))
+        assert "query parameter" not in known.text, (method, path)
+
+
 def _try(operation: Any, mode: GenerationMode, statuses: Counter[int]) -> None:
     @given(operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES[mode], deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -63,6 +63,7 @@ def test_a_scope_opens_its_routes_and_no_others(make: Make, ring: Keyring, scope
             else:
                 assert status == 403, (method, path)
             assert call(client, method, path, {}) == 401
+            assert call(client, method, f"{path}?exclud=i01", {}) == 401  # who may not ask is not told what exists
             assert call(client, method, path, bearer(told[:-1] + "x")) == 401
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, params
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from penchant.serve.common.problems import MEDIA_TYPE
+from penchant.serve.common.problems import MEDIA_TYPE, Problem, shown
 from penchant.serve.http.middleware import require_scope
 from penchant.serve.service import Service
 
 
 class RequiredScope(SecurityBase):
-    """A dependency that refuses a request without the scope."""
+    """A dependency that refuses a request without the scope, then one with a query parameter that the route lacks."""
 
     def __init__(self, wanted: str, *, unless_local: bool = False) -> None:
         self.wanted, self.unless_local = wanted, unless_local
@@ -22,10 +24,31 @@ class RequiredScope(SecurityBase):
         self.scheme_name = "key"
 
     async def __call__(self, request: Request) -> None:
-        """Raises ``Problem`` 401 or 403."""
-        if self.unless_local and request.scope.get("penchant.local"):
-            return
-        require_scope(request.scope, self.wanted)
+        """Raises ``Problem`` 401, 403 or 422."""
+        if not (self.unless_local and request.scope.get("penchant.local")):
+            require_scope(request.scope, self.wanted)
+        if request.scope["query_string"]:
+            _refuse_unknown(request)
+
+
+@cache
+def _declared(endpoint: Callable[..., Any]) -> frozenset[str]:
+    """The query parameters in the signature of a route."""
+    hints = get_type_hints(endpoint, include_extras=True)
+    queries = [(name, one) for name, hint in hints.items() for one in get_args(hint) if isinstance(one, params.Query)]
+    return frozenset(one.alias or name for name, one in queries)
+
+
+def _refuse_unknown(request: Request) -> None:
+    route = request.scope["route"]
+    documented = [one["name"] for one in (route.openapi_extra or {}).get("parameters", ()) if one["in"] == "query"]
+    known = _declared(route.endpoint).union(documented)
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        has = f"the parameters are {', '.join(sorted(known))}" if known else "this route has none"
+        errors = [{"field": name, "detail": f"there is no such query parameter: {has}"} for name in unknown[:100]]
+        first = f"there is no query parameter {shown(unknown[0])}: {has}"
+        raise Problem(422, first, kind="invalid", errors=errors)
 
 
 COLLECT = Depends(RequiredScope("collect"))
