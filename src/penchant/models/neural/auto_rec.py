@@ -40,8 +40,7 @@ class AutoRec(SetModel, RatingModel):
     scale: Floats = learned()  # (3,): mean, lowest and highest rating
 
     def prepare(self, train: Histories) -> int:
-        events = train.distinct()
-        ratings = rated(events)
+        ratings = rated(train)
         self.scale = np.array([ratings.mean(), ratings.min(), ratings.max()], dtype=np.float32)
         return super().prepare(train)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from penchant.core.histories import Histories, Ints, Longs
 from penchant.core.run import Run
+from penchant.models.parts.repeats import one_row_an_item
 
 EVENTS = 100_000  # in the sample, at most
 ITEMS = 2_000  # the most common ones
@@ -45,7 +46,8 @@ class HeldBack:
         Up to 2,000 histories hold back their last event, or any one where the log has no order. None where fewer than
         200 histories can.
         """
-        events, rng = train.positives().distinct().newest(NEWEST), run.rng()
+        rng = run.rng()
+        events = one_row_an_item(train.positives(), rng).newest(NEWEST)
         order = rng.permutation(len(events))
         events = events[order[np.cumsum(events.lengths[order]) <= EVENTS]]
         counts = events.counts()
@@ -58,8 +60,7 @@ class HeldBack:
         if len(rows) < FEWEST:
             return None
         lengths = events.lengths[rows]
-        back = lengths - 1 if events.ordered else (rng.random(len(rows)) * lengths).astype(np.int64)
-        at = events.indptr[rows] + back
+        at = events.indptr[rows] + lengths - 1
         keep = np.ones(len(events.items), dtype=np.bool_)
         keep[at] = False
         return cls(events.where(keep), rows, events.items[at])

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.run import Run
 from penchant.models.neural.kinds.base import NeuralModel
+from penchant.models.parts.repeats import one_row_an_item
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from penchant.core.split import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +38,11 @@ class SetModel(NeuralModel):
 
     _train: Histories | None = field(init=False, default=None, repr=False, compare=False)
 
+    def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        super()._fit(one_row_an_item(train, run.rng()), valid, run)
+
     def prepare(self, train: Histories) -> int:
-        events = train.distinct()
-        self._train = events[np.flatnonzero(events.lengths > 0)]
+        self._train = train[np.flatnonzero(train.lengths > 0)]
         return len(self._train.items)
 
     def release(self) -> None:
