@@ -19,7 +19,7 @@ ORDERED = {"random"}  # its score is a hash of the rows as they are written
 def written_twice(*, ordered: bool = True) -> tuple[Histories, Histories]:
     """Histories whose rows are written apart, each of weight 1, and the same with the rows of an item summed.
 
-    The sums stand where the newest row of the item stood or, without an order, as a query that groups them returns them.
+    Without an order the sums come as a query that groups returns them, else where the newest row of the item stood.
     """
     rng = np.random.default_rng(0)
     apart, summed, weights = [], [], []

@@ -132,12 +132,12 @@ def test_an_unknown_query_parameter_is_refused_by_every_route(client: Client) ->
     operations = [one for one in _operations(client) if one[1].startswith("/v1/")]
     assert len(operations) == len(CALLS)
     for method, path, names in operations:
-        for given in ({"exclud": "i01"}, {**dict.fromkeys(names, "1"), "exclud": "i01", "K": "3"}):
-            answer = client.request(method, path, params=given)
+        for sent in ({"exclud": "i01"}, {**dict.fromkeys(names, "1"), "exclud": "i01", "K": "3"}):
+            answer = client.request(method, path, params=sent)
             assert answer.status_code == 422, (method, path)
             assert answer.headers["content-type"] == "application/problem+json"
             named = [one["field"] for one in answer.json()["errors"] if "no such query parameter" in one["detail"]]
-            assert named == [name for name in given if name not in names], (method, path)
+            assert named == [name for name in sent if name not in names], (method, path)
         known = client.request(method, path, params=dict.fromkeys(names, "1"))
         assert "query parameter" not in known.text, (method, path)
 
