@@ -46,10 +46,10 @@ class HeldBack:
         Up to 2,000 histories hold back their last event, or any one where the log has no order. None where fewer than
         200 histories can.
         """
-        rng = run.rng()
-        events = one_row_an_item(train.positives(), rng).newest(NEWEST)
+        events, rng = train.positives().distinct(), run.rng()
         order = rng.permutation(len(events))
-        events = events[order[np.cumsum(events.lengths[order]) <= EVENTS]]
+        sample = order[np.cumsum(np.minimum(events.lengths[order], NEWEST)) <= EVENTS]
+        events = one_row_an_item(events[sample], rng).newest(NEWEST)
         counts = events.counts()
         kept = np.sort(np.argsort(-counts, kind="stable")[: min(ITEMS, int((counts > 0).sum()))])
         column = np.full(events.n_items, -1, dtype=np.int32)

@@ -20,6 +20,10 @@ def one_row_an_item(histories: Histories, rng: np.random.Generator) -> Histories
         return once
     by_item = np.lexsort((once.items, once.rows))
     order = by_item[np.lexsort((rng.random(len(by_item)), once.rows[by_item]))]
-    given = (once.values, once.times, once.liked)
-    values, times, liked = (None if column is None else column[order] for column in given)
-    return replace(once, items=once.items[order], values=values, times=times, liked=liked)
+    return replace(
+        once,
+        items=once.items[order],
+        values=None if once.values is None else once.values[order],
+        times=None if once.times is None else once.times[order],
+        liked=None if once.liked is None else once.liked[order],
+    )

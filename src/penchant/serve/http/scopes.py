@@ -32,11 +32,16 @@ class RequiredScope(SecurityBase):
 
 
 @cache
-def _declared(endpoint: Callable[..., Any]) -> frozenset[str]:
-    """The query parameters in the signature of a route."""
-    hints = get_type_hints(endpoint, include_extras=True)
-    queries = [(name, one) for name, hint in hints.items() for one in get_args(hint) if isinstance(one, params.Query)]
-    return frozenset(one.alias or name for name, one in queries)
+def _declared(function: Callable[..., Any]) -> frozenset[str]:
+    """The query parameters in the signature of a route, and in those of what it depends on."""
+    found = set[str]()
+    for name, hint in get_type_hints(function, include_extras=True).items():
+        for one in get_args(hint):
+            if isinstance(one, params.Query):
+                found.add(one.alias or name)
+            elif isinstance(one, params.Depends) and one.dependency is not None:
+                found |= _declared(one.dependency)
+    return frozenset(found)
 
 
 def _refuse_unknown(request: Request) -> None:
