@@ -22,6 +22,7 @@ GROUPS = (
     "models",
     "fit",
     "tune",
+    "train",
     "verify",
     "recommend",
     "neighbours",

@@ -60,30 +60,45 @@ def time_cut(
     least one row, is given, and the rest is the truth. Validation splits the training rows in the same way. Raises
     ``DataError`` where there are no times, or one side would be empty.
     """
-    if log.times is None:
-        raise DataError("a split by time needs times; the log has none", fix="Use leave-last or users.")
     if not 0 < q < 1:
         raise ParameterError(f"time:q takes a share between 0 and 1, got {q}")
-    moment = int(np.quantile(log.times, q, method="higher")) if len(log.times) else 0
+    split = cut_at(log, quantile_moment(log, q), f"time:{q:g}", repeat=repeat, sessions=sessions)
+    if not with_valid:
+        return split
+    try:
+        valid = time_cut(split.train, q, repeat=repeat, sessions=sessions, with_valid=False)
+    except DataError:
+        return split  # too few distinct times for a second split: no validation part
+    return replace(split, valid=valid)
+
+
+def quantile_moment(log: Histories, q: float) -> int:
+    """The ``q``-quantile of all times; raises ``DataError`` where there are none."""
+    if log.times is None:
+        raise DataError("a split by time needs times; the log has none", fix="Use leave-last or users.")
+    return int(np.quantile(log.times, q, method="higher")) if len(log.times) else 0
+
+
+def cut_at(log: Histories, moment: int, label: str, *, repeat: bool = False, sessions: bool = False) -> Split:
+    """``time_cut`` at a moment in unix seconds, without a validation part; ``label`` names it in messages.
+
+    Raises ``DataError`` where there are no times, or one side would be empty.
+    """
+    if log.times is None:
+        raise DataError("a split by time needs times; the log has none", fix="Use leave-last or users.")
     early = log.times < moment
     if not early.any() or early.all():
-        raise DataError(f"time:{q:g}: all rows lie on one side of time {moment}", fix="Use another share.")
+        raise DataError(f"{label}: all rows lie on one side of time {moment}", fix="Use another share.")
     train = only_filled(pick(log, early))
-    valid = None
-    if with_valid:
-        try:
-            valid = time_cut(train, q, repeat=repeat, sessions=sessions, with_valid=False)
-        except DataError:
-            valid = None  # too few distinct times for a second split: no validation part
     has_early = np.bincount(log.rows[early], minlength=len(log)) > 0
     is_case = np.bincount(log.rows[~early], minlength=len(log)) > 0
     if sessions:
-        return prefixes("time", log, train, ~early, repeat=repeat, valid=valid, warm=has_early)
+        return prefixes("time", log, train, ~early, repeat=repeat, warm=has_early)
     new = is_case & ~has_early
     half = np.maximum(1, log.lengths // 2)
     first_half = (np.arange(len(log.items)) - np.repeat(log.indptr[:-1], log.lengths)) < np.repeat(half, log.lengths)
     given = early | (np.repeat(new, log.lengths) & first_half)
-    split = build("time", log, train, given, ~given, is_case, has_early, repeat=repeat, valid=valid)
+    split = build("time", log, train, given, ~given, is_case, has_early, repeat=repeat)
     newest = split.given.moments()
     assert newest is not None  # there are times
     asked_at = np.maximum(np.int64(moment), newest)  # a new person asks at their newest given event

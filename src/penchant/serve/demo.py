@@ -17,6 +17,7 @@ from urllib.parse import quote
 from penchant.data.datasets import load_movielens_small
 from penchant.data.interactions import Interactions
 from penchant.evaluation.evaluate import evaluate
+from penchant.recommender.folder.listing import evaluation_of
 from penchant.serve.common.settings import Settings
 from penchant.store.active_model import ActiveModel
 from penchant.store.events import Batch, EventStore, NewEvent
@@ -38,7 +39,7 @@ def prepare(settings: Settings, served: str, positive: str) -> Past:
     measured = json.dumps(evaluate(log, names, split="leave-last", k=10, metrics=METRICS).to_json())
     for name in names:
         fit(log, name, catalog=catalog).save(Path(settings.folder) / name)
-        (Path(settings.folder) / f"{name}.evaluation.json").write_text(measured, encoding="utf-8")
+        evaluation_of(Path(settings.folder) / name).write_text(measured, encoding="utf-8")
     past = _people(log)
     _fill(settings, past, served)
     return past

@@ -121,6 +121,30 @@ activations = Table(
     Column("time", BigInteger, nullable=False),
 )
 
+# What was trained, newest last: from which data, with which recipe, how it was judged. ``name`` is the saved folder.
+trainings = Table(
+    "trainings",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),  # empty where nothing was saved
+    Column("outcome", String(16), nullable=False),
+    Column("key", String(64), nullable=False),  # of everything that the outcome depends on
+    Column("data", String(64), nullable=False),  # fingerprint
+    Column("recipe", Text, nullable=False),  # JSON of the model and its parameters
+    Column("document", Text, nullable=False),  # JSON
+)
+Index("trainings_name", trainings.c.name)
+
+# Work that one process at a time may do for a store.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Double, nullable=False),  # unix seconds
+)
+
 settings = Table(
     "settings",
     metadata,

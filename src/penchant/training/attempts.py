@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,11 +28,15 @@ SURE = 0.2  # least estimated seconds of a model that measures the speed of the 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that may be tried: for which logs, and the seconds it needs where the usual estimate is wrong."""
+    """A model that may be tried: for which logs, and the seconds it needs where the usual estimate is wrong.
+
+    ``model`` are its hyper-parameters; None: the defaults.
+    """
 
     name: str
     fits: Callable[[LogShape], bool] | None = None
     seconds: Callable[[LogShape], float] | None = None
+    model: Model | None = None
 
     def estimate(self, shape: LogShape) -> float:
         """About how many seconds it takes on the machine of the estimates."""
@@ -137,7 +141,7 @@ def _attempt(
     if needs > clock.left():
         return Attempt(one.name, error=f"not tried: it needs about {_lasting(needs)}, more than the budget leaves")
     try:
-        model = create(one.name)
+        model = create(one.name) if one.model is None else replace(one.model)
         with CompileClock() as compiling:
             model.fit(splits[0].train, run=run, features=features)
             fit_seconds = time.perf_counter() - start - compiling.seconds

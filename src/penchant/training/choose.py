@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.core.histories import Bools
 from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
@@ -225,15 +226,22 @@ def _held_out(log: Interactions, metric: Metric, seed: int, repeat: bool | None)
     if log.values_are == "rating" and not metric.of_ratings and log.liked is None:
         notes.append("every rating counts as a positive; define positives with --positive 'value>=4'")
     if asked.sum() > CASES:
-        group = np.arange(len(split)) if split.group is None else np.unique(split.group, return_inverse=True)[1]
-        place = np.random.default_rng(seed).permutation(int(group.max()) + 1)
-        before = np.cumsum(np.bincount(place[group[asked]], minlength=len(place)))
-        few = asked & (before <= max(CASES, int(before[before > 0][0])))[place[group]]
+        few = drawn_cases(split, asked, CASES, seed)
         notes.append(f"{int(few.sum()):,} of {int(asked.sum()):,} cases are used, drawn with seed {seed}")
         asked = few
     elif asked.sum() < FEW:
         notes.append(f"{int(asked.sum())} cases are few: other cases might choose another model")
     return split.cases(np.flatnonzero(asked)), notes
+
+
+def drawn_cases(split: Split, asked: Bools, most: int, seed: int) -> Bools:
+    """At most ``most`` of the cases ``asked``, drawn with the seed; all cases of a group, or none."""
+    if asked.sum() <= most:
+        return asked
+    group = np.arange(len(split)) if split.group is None else np.unique(split.group, return_inverse=True)[1]
+    place = np.random.default_rng(seed).permutation(int(group.max()) + 1)
+    before = np.cumsum(np.bincount(place[group[asked]], minlength=len(place)))
+    return np.asarray(asked & (before <= max(most, int(before[before > 0][0])))[place[group]])
 
 
 def _decide(

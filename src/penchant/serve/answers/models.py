@@ -19,6 +19,7 @@ from penchant.errors import DataError, FormatError, ParameterError, PenchantErro
 from penchant.recommender.answer import Answer, Item
 from penchant.recommender.fallback import rank_or_popular
 from penchant.recommender.folder.copies import Copies
+from penchant.recommender.folder.listing import evaluation_of, saved_in
 from penchant.recommender.folder.load import verify
 from penchant.recommender.folder.manifest import MANIFEST, MOST_BYTES, open_regular
 from penchant.recommender.recommender import Recommender, load
@@ -148,13 +149,7 @@ class Models:
 
     def folders(self) -> dict[str, Path]:
         """Every folder that looks like a saved recommender, by name."""
-        if self.single:
-            return {self.root.name: self.root}
-        if not self.root.is_dir():
-            return {}
-        inside = (path for path in self.root.iterdir() if path.name.isprintable())  # a name that JSON can hold
-        found = (path for path in inside if not path.name.startswith(".") and not path.is_symlink())
-        return {path.name: path for path in sorted(found) if (path / MANIFEST).is_file()}
+        return saved_in(self.root)
 
     def describe(self) -> list[dict[str, Any]]:
         """The content of each folder by its manifest, newest first; ``broken`` says why one cannot be served."""
@@ -192,7 +187,7 @@ class Models:
         except (*UNREADABLE, KeyError, TypeError, AttributeError) as wrong:
             document["broken"] = f"its manifest cannot be read ({type(wrong).__name__})"
         with contextlib.suppress(*UNREADABLE):
-            document["evaluation"] = _read(path.parent / f"{name}.evaluation.json")
+            document["evaluation"] = _read(evaluation_of(path))
         return document
 
     # -- loading --------------------------------------------------------------------------------------------------

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from penchant.core.settings import check_settings, parse_span, read_toml, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
 from penchant.store.database import file_of, has_password, without_password
 from penchant.store.keys import check_origin
+from penchant.training.loop.settings import TABLE, TrainSettings
 
-_SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d|w|m|y)$")
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "m": 2_629_800, "y": 31_557_600}
 LEVELS = ("debug", "info", "warning", "error")
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    secret: bool = False,
-    shown: bool = True,
-    low: float | None = None,
-    high: float | None = None,
-) -> Any:
-    """A field of ``Settings``: default, one line of help, bounds, whether it is secret, whether ``repr`` has it."""
-    metadata = {"help": help, "secret": secret, "low": low, "high": high}
-    return field(default=default, metadata=metadata, repr=shown and not secret)
 
 
 @dataclass(frozen=True)
@@ -96,8 +80,7 @@ class Settings:
     drain: float = setting(10.0, "seconds that running requests may take after SIGTERM", low=0, high=600)
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            _check(one.name, getattr(self, one.name), one.default, one.metadata)
+        check_settings(self)
         if self.log_level not in LEVELS:
             raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")
         if self.secret and len(self.secret) < 32:
@@ -112,12 +95,7 @@ class Settings:
     @property
     def keep_seconds(self) -> int | None:
         """How long events are kept, in seconds; None: for ever."""
-        if self.keep.strip() in {"0", ""}:
-            return None
-        found = _SPAN.match(self.keep.strip())
-        if found is None:
-            raise ParameterError(f"keep reads like 90d, 12m or 2y, not {self.keep!r}")
-        return int(float(found[1]) * _UNITS[found[2]])
+        return parse_span("keep", self.keep)
 
     @property
     def copies_folder(self) -> Path:
@@ -167,13 +145,13 @@ def load(
     Raises ``DataError`` for an unreadable file and ``ParameterError`` for an invalid value, and for a password among
     the flags: everybody on the machine can read the arguments of a process.
     """
-    in_file = _read(file) if file else {}
+    in_file: dict[str, Any] = {}
     known = {one.name: one for one in fields(Settings)}
-    for name, value in in_file.items():
-        if name not in known:
-            raise ParameterError(f"{file}: there is no setting {name!r}; there are {', '.join(known)}")
-        if isinstance(value, list):
-            in_file[name] = tuple(value)
+    if file:
+        document, toml = read_toml(file)
+        TrainSettings.from_table(document.pop(TABLE, {}), file, toml)  # a mistake in it shows at the start
+        refuse_unknown(document, known, file, toml)
+        in_file = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     around = os.environ if environment is None else environment
     texts = {name: around.get(f"PENCHANT_{name.upper()}") for name in known}
     in_environment = {
@@ -205,16 +183,6 @@ def _read_url(file: object) -> str:
         raise DataError(f"the URL of the store cannot be read ({reason})", file=str(file)) from None
 
 
-def _read(file: str) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as wrong:
-        raise DataError(f"cannot be read ({wrong.strerror})", file=file) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise DataError(f"is not TOML ({wrong})", file=file) from None
-    return dict(document)
-
-
 def _from_text(name: str, text: str, default: Any) -> Any:
     if isinstance(default, bool):
         if text.strip().lower() not in {"1", "0", "true", "false", "yes", "no"}:
@@ -226,19 +194,3 @@ def _from_text(name: str, text: str, default: Any) -> Any:
         except ValueError:
             raise ParameterError(f"PENCHANT_{name.upper()} is a number, not {text!r}") from None
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(default, tuple) else text
-
-
-def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
-    kind = type(default)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list"}[kind]
-        shown = "" if meta["secret"] else f", not {str(value)[:80]!r}"
-        raise ParameterError(f"{name} is {expected}{shown}")
-    if kind is tuple and not all(isinstance(part, str) for part in value):
-        raise ParameterError(f"{name} is a list of text values")
-    if meta["low"] is not None and not value >= meta["low"]:
-        raise ParameterError(f"{name} is at least {meta['low']}, not {value}")
-    if meta["high"] is not None and not value <= meta["high"]:
-        raise ParameterError(f"{name} is at most {meta['high']}, not {value}")

@@ -1,0 +1,137 @@
+"""The data of a training: the log within its window, and the held-out part on which models are judged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant.core.histories import Longs
+from penchant.core.settings import parse_span
+from penchant.core.split import Split
+from penchant.data.catalog import Catalog
+from penchant.data.interactions import Interactions
+from penchant.data.read import read_interactions
+from penchant.errors import DataError
+from penchant.evaluation.cases import asked_ratings
+from penchant.evaluation.cuts import cut_at, quantile_moment
+from penchant.evaluation.measure import Metric, truth_sizes
+from penchant.evaluation.protocols import training_rows
+from penchant.training.choose import drawn_cases
+from penchant.training.loop.settings import TrainSettings
+
+AHEAD = 86_400  # seconds by which an event may be dated in the future
+FUTURE = 0.1  # share of events in the future from which a clock must be wrong
+CASES = 20_000  # at most, drawn with the seed
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """A log, the part of it on which models are judged, and the fingerprint of all of it."""
+
+    log: Interactions
+    catalog: Catalog | None
+    split: Split  # before and after ``moment``; only the cases that are used
+    moment: int  # unix seconds
+    cases: int  # with a true item, before any were drawn
+    fingerprint: str
+    notes: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What was read, without ids."""
+        times = self.log.times
+        assert times is not None  # a split by time has them
+        return {
+            "events": len(self.log), "histories": self.log.n_users, "items": self.log.n_items,
+            "rejected": self.log.report.n_rejected, "from": day(int(times.min())), "to": day(int(times.max())),
+            "held_out_from": day(self.moment), "held_out_events": int((times >= self.moment).sum()),
+            "cases": self.cases, "used_cases": len(self.split), "fingerprint": self.fingerprint,
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def read_data(
+    settings: TrainSettings,
+    metric: Metric,
+    *,
+    moment: Callable[[], float] = time.time,
+    progress: Callable[[str, float], None] | None = None,
+) -> TrainingData:
+    """Read the sources and split them by time.
+
+    Rows marked ``test`` are left out, and so are events dated more than a day in the future, which are counted.
+    Raises ``DataError`` where the log has no times, where no event is left on one side of the split, and where so many
+    events lie in the future that a clock must be wrong.
+    """
+    log = read_interactions(
+        list(settings.sources), items=settings.items or None, rejected=False, progress=progress, **settings.reading()
+    )
+    log.need_positives()
+    log, left_out = training_rows(log)
+    notes = list(log.report.notes) + ([f"{left_out:,} rows marked as test were left out"] if left_out else [])
+    if log.times is None or not len(log):
+        raise DataError("training by itself judges on the newest events, and this log has no times")
+    log = _without_future(log, log.times, moment(), notes)
+    log = _windowed(log, settings.window)
+    assert log.times is not None  # they were there
+    catalog = Catalog.read(settings.items, log.vocab) if settings.items else None
+    histories = log.histories()
+    share = settings.share
+    span = None if share is not None else parse_span("holdout", settings.holdout)
+    at = quantile_moment(histories, 1 - (share or 0)) if span is None else int(log.times.max()) - span
+    split = cut_at(histories, at, f"holdout {settings.holdout}", repeat=log.sessions, sessions=log.sessions)
+    rated = asked_ratings(split) if metric.of_ratings else None
+    if metric.of_ratings and rated is None:
+        raise DataError(f"{metric}: the log holds no ratings")
+    asked = truth_sizes(split) > 0 if rated is None else rated.lengths > 0
+    used = drawn_cases(split, asked, CASES, settings.seed)
+    return TrainingData(
+        log, catalog, split.cases(np.flatnonzero(used)), at, int(asked.sum()), _fingerprint(log, settings), notes
+    )
+
+
+def _without_future(log: Interactions, times: Longs, now: float, notes: list[str]) -> Interactions:
+    future = times > now + AHEAD
+    count = int(future.sum())
+    if count > FUTURE * len(log):
+        raise DataError(
+            f"{count:,} of {len(log):,} events are dated in the future (this machine says it is {day(int(now))})",
+            fix="Check the clock, or how times are read.",
+        )
+    if not count:
+        return log
+    notes.append(f"{count:,} events dated more than a day in the future were left out")
+    return log.where(~future)
+
+
+def _windowed(log: Interactions, window: str) -> Interactions:
+    """The events of the newest part of the log."""
+    span = parse_span("window", window)
+    assert log.times is not None  # the caller saw them
+    return log if span is None else log.where(log.times > log.times.max() - span)
+
+
+def _fingerprint(log: Interactions, settings: TrainSettings) -> str:
+    """SHA-256 of everything that is learned from: ids of items, events and the recipe, and the item table."""
+    sha = hashlib.sha256(f"{log.vocab.fingerprint()}\0{json.dumps(log.recipe.to_json(), sort_keys=True)}".encode())
+    for name in ("users", "items", "values", "liked", "times"):
+        array = getattr(log, name)
+        sha.update(name.encode() + b"\0" + (b"" if array is None else np.ascontiguousarray(array).tobytes()))
+    if settings.items and Path(settings.items).is_file():
+        sha.update(hashlib.sha256(Path(settings.items).read_bytes()).digest())
+    return sha.hexdigest()
+
+
+def day(seconds: int) -> str:
+    """A moment in words."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # beyond what a calendar holds
+        return str(seconds)

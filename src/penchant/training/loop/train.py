@@ -1,0 +1,269 @@
+"""Train by itself: read, judge, refit, check, and activate a model that is not worse than the active one.
+
+Everything that is written before the last transaction is a hidden folder or a new name, and that transaction holds the
+lease: killed anywhere, the active model stays, and the next run goes on from what was fitted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import penchant
+from penchant.core.run import Run
+from penchant.errors import DataError, ParameterError
+from penchant.evaluation.measure import Metric, parse_metric
+from penchant.evaluation.report import Evaluation
+from penchant.models.kinds.composite import with_members
+from penchant.models.registry import to_json
+from penchant.recommender.folder.listing import saved_in
+from penchant.recommender.folder.load import verify
+from penchant.recommender.folder.manifest import MANIFEST
+from penchant.recommender.recommender import Recommender, load
+from penchant.store.events import EventStore
+from penchant.store.lease import Lease
+from penchant.store.trainings import ACTIVATED, REFUSED, ROLLED_BACK, UNCLEAR, Training, Trainings
+from penchant.training.estimates import seconds
+from penchant.training.fit import fit
+from penchant.training.loop.data import read_data
+from penchant.training.loop.judge import Contender, Judgement, contenders, judge, recipe_of, results, shape_of
+from penchant.training.loop.outcome import PLANNED, UNCHANGED, Outcome
+from penchant.training.loop.sanity import checks, fallen
+from penchant.training.loop.settings import TrainSettings
+from penchant.training.loop.stages import Stages, prune, remove
+
+LEASE = "train"
+DEFAULT_RUN = Run()
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """The active model when a training began; ``name`` is empty where there is none."""
+
+    name: str = ""
+    recommender: Recommender | None = None
+
+
+def train(
+    settings: TrainSettings,
+    root: str | Path,
+    store: EventStore,
+    *,
+    active: str = "",
+    allow_remembered: bool = False,
+    dry_run: bool = False,
+    run: Run = DEFAULT_RUN,
+    moment: Callable[[], float] = time.time,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Train once on the sources of ``settings``, and activate the result in an open ``store`` if the gate lets it pass.
+
+    ``root`` is the folder of models; ``active`` names the model to compare with where none was ever active. ``dry_run``
+    reads the data and says what would be done; it fits and writes nothing. Models that keep training histories are not
+    chosen unless ``allow_remembered``. ``tell`` is called with each step in words.
+    Raises ``BusyLeaseError`` if another process trains, ``DataError`` for data that cannot be judged on, and
+    ``OSError`` or ``StoreError`` where a disk is full; the active model stays in any case.
+    """
+    settings.check()
+    root = Path(root).absolute()
+    if (root / MANIFEST).is_file():
+        raise ParameterError(f'{root} is one saved recommender: training needs a folder of them (folder = "models")')
+    if dry_run:
+        return _Training(settings, root, store, active, allow_remembered, run, moment, tell).plan()
+    with Lease(store, LEASE, moment=moment) as lease:
+        return _Training(settings, root, store, active, allow_remembered, run, moment, tell).go(lease)
+
+
+class _Training:
+    """One training, step by step."""
+
+    def __init__(
+        self, settings: TrainSettings, root: Path, store: EventStore, active: str, allow_remembered: bool, run: Run,
+        moment: Callable[[], float], tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.settings, self.root, self.moment, self.tell = settings, root, moment, tell
+        self.run = replace(run, seed=settings.seed, threads=settings.threads)
+        self.metric: Metric = parse_metric(settings.metric)
+        self.allow_remembered = allow_remembered
+        self.trainings = Trainings(store)
+        self.past = self.trainings.lately()
+        self.live = self._live(active)
+        tell("reading the log")
+        self.data = read_data(settings, self.metric, moment=moment)
+        active_model = None if self.live.recommender is None else self.live.recommender.model
+        unfitted = None if active_model is None else type(active_model)(**active_model.params())
+        self.found = self._barred(contenders(settings, self.data, self.metric, unfitted))
+        self.key = self._key()
+
+    def _live(self, active: str) -> Live:
+        """The active model: the last that was activated, else the named one, else the only one there is."""
+        there, activated = saved_in(self.root), self.trainings.active.names()
+        name = next((name for name in activated if name in there), "")
+        if not name and activated:
+            raise DataError(
+                f"the active model {activated[0]!r} is not in {self.root}", fix="Put it back, or activate another."
+            )
+        if not name:
+            others = {*there} - {one.name for one in self.past}  # a model that was refused is not one to compare with
+            name = active or (others.pop() if len(others) == 1 else "")
+        if name and name not in there:
+            raise ParameterError(f"active: there is no model {name[:80]!r} in {self.root}")
+        return Live(name, load(there[name])) if name else Live()
+
+    def _barred(self, found: Sequence[Contender]) -> list[Contender]:
+        """The contenders; those that were rolled back on this data before, or may not be served, cannot be chosen."""
+        back = {
+            one.recipe: one for one in self.past if one.outcome == ROLLED_BACK and one.data == self.data.fingerprint
+        }
+        out = []
+        for one in found:
+            why = f"{back[one.recipe].name} was rolled back on this data" if one.recipe in back else ""
+            if not self.allow_remembered and any(type(part).remembers_users for part in with_members(one.model)):
+                why = "it keeps training histories, and is served only with allow_remembered"
+            out.append(replace(one, excluded=why))
+        return out
+
+    def _key(self) -> str:
+        """SHA-256 of settings and data, on which every stage depends."""
+        barred = [one.recipe for one in self.found if one.excluded]
+        told = [penchant.__version__, self.settings.to_json(), self.data.fingerprint, barred]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    # -- without writing ------------------------------------------------------------------------------------------
+
+    def plan(self) -> Outcome:
+        """What would be done."""
+        shape = shape_of(self.data)
+        models = [
+            {"label": one.label, **to_json(one.model), "reference": one.reference,
+             "seconds": round(seconds(type(one.model).name, shape), 1)}
+            for one in self.found
+        ]  # fmt: skip
+        document = {**self._facts(), "models": models, "dry_run": True}
+        return Outcome(PLANNED, "nothing was fitted or written", document)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "metric": str(self.metric), "data": self.data.to_json(), "warnings": self._warnings(),
+            "compared_with": self.live.name or None, "key": self.key, "min_cases": self.settings.gate.min_cases,
+            "margin": self.settings.gate.margin,
+        }  # fmt: skip
+
+    def _warnings(self) -> list[str]:
+        """Settings with which no model can ever pass, on this log."""
+        gate, out = self.settings.gate, []
+        if not self.data.log.sessions and self.data.log.n_users < gate.min_cases:
+            out.append(
+                f"the gate can never pass: min_cases is {gate.min_cases:,}, and the log has {self.data.log.n_users:,} "
+                "people, each of whom is one case at most"
+            )
+        elif self.data.cases < gate.min_cases:
+            out.append(
+                f"the gate cannot pass now: the held-out part has {self.data.cases:,} cases, min_cases is "
+                f"{gate.min_cases:,}; hold out more (holdout) or ask for fewer"
+            )
+        if gate.margin < 0:
+            out.append("margin is below 0: the active recipe itself can never pass, only one that is better by so much")
+        if gate.max_answer_ms == 0:
+            out.append("the gate can never pass: max_answer_ms is 0")
+        return out
+
+    # -- the steps ------------------------------------------------------------------------------------------------
+
+    def go(self, lease: Lease) -> Outcome:
+        """Judge, refit, check, record; returns what became of it."""
+        same = next((one for one in self.past if one.key == self.key), None)
+        if same is not None and self.live.name in {same.name, same.document["compared_with"] or ""}:
+            when = datetime.fromtimestamp(same.time, UTC).isoformat(timespec="minutes")
+            why = f"data and settings are those of {when}, when the outcome was: {same.outcome}"
+            return Outcome(UNCHANGED, why, {**self._facts(), "name": same.name or None})
+        stages = Stages(self.root, self.key)
+        stamp = stages.begin(self._stamp(), {one.name for one in self.past})
+        judgement = judge(self.settings, self.data, self.found, self.metric, stages, run=self.run, tell=self.tell)
+        fall = self._fall(judgement)
+        document = {**self._facts(), "models": [one.to_json() for one in judgement.standings], "checks": fall}
+        winner = judgement.winner
+        document["winner"] = None if winner is None else winner.contender.label
+        if winner is None:
+            outcome = UNCLEAR if judgement.passed is None else REFUSED
+            return self._end(Outcome(outcome, judgement.why, document), "", "", "", stages, lease)
+        name = stamp + type(winner.contender.model).name
+        folder = self._refit(winner.contender, name, stages)
+        fresh = load(folder)
+        same_recipe = winner.contender is self.found[0] and self.live.recommender is not None
+        found = checks(
+            fresh, folder, self.live.recommender, self.data.log, self.settings.gate, same_recipe=same_recipe,
+            seed=self.settings.seed,
+        )  # fmt: skip
+        document["checks"] = [*fall, *(one.to_json() for one in found)]
+        bad = [one["what"] for one in document["checks"] if not one["passed"]]
+        why = judgement.why if not judgement.passed else "; ".join(bad) or judgement.why
+        outcome = UNCLEAR if judgement.passed is None else ACTIVATED if judgement.passed and not bad else REFUSED
+        ended = Outcome(outcome, why, {**document, "name": name})
+        stages.publish(name, self._evaluation(judgement, ended))
+        return self._end(ended, name, winner.contender.recipe, fresh.version, stages, lease)
+
+    def _stamp(self) -> str:
+        """How the name of the model begins: with the time in UTC, and a number where a clock went back."""
+        stamp, number = datetime.fromtimestamp(self.moment(), UTC).strftime("%Y%m%dT%H%M%SZ"), 1
+        taken = {*saved_in(self.root), *(one.name for one in self.past)}
+        while any(one.startswith(f"{stamp}-{number}-" if number > 1 else f"{stamp}-") for one in taken):
+            number += 1
+        return f"{stamp}-{number}-" if number > 1 else f"{stamp}-"
+
+    def _fall(self, judgement: Judgement) -> list[dict[str, Any]]:
+        """The metric of the active recipe beside what it was when the last model was activated."""
+        now, label = judgement.reference.value.mean, judgement.reference.contender.label
+        for one in self.past:
+            told = one.document
+            if one.outcome != ACTIVATED or told.get("metric") != str(self.metric):
+                continue
+            before = next((m["value"]["mean"] for m in told["models"] if m["label"] == label and "value" in m), None)
+            if before is None or now is None:
+                return []
+            gate = self.settings.gate
+            return [fallen(now, before, gate, lower_is_better=self.metric.lower_is_better).to_json()]
+        return []
+
+    def _refit(self, chosen: Contender, name: str, stages: Stages) -> Path:
+        """The winner fitted on everything and saved; of an earlier run where it was saved to the end."""
+        for folder in (self.root / name, stages.refitted):
+            if (folder / MANIFEST).is_file() and recipe_of(load(folder).model) != chosen.recipe:
+                remove(folder)  # another model was active when it was fitted, and another recipe won
+            if (folder / MANIFEST).is_file():
+                verify(folder)
+                self.tell(f"{chosen.label}: fitted on everything before")
+                return folder
+        self.tell(f"{chosen.label}: fitting on everything")
+        fit(self.data.log, replace(chosen.model), catalog=self.data.catalog, run=self.run).save(stages.refitted)
+        verify(stages.refitted)
+        return stages.refitted
+
+    def _evaluation(self, judgement: Judgement, ended: Outcome) -> dict[str, Any]:
+        """The document beside the saved model, as ``penchant evaluate --json`` writes it, with the training."""
+        split, warm = self.data.split, self.data.split.warm
+        n_warm = len(split) if warm is None else int(warm.sum())
+        measured = Evaluation(
+            f"holdout {self.settings.holdout}", len(split), n_warm, len(split) - n_warm, 0.0, split.repeat,
+            results(judgement, self.metric), self.metric, seed=self.settings.seed,
+        )  # fmt: skip
+        return {**measured.to_json(), "training": ended.to_json()}
+
+    def _end(self, ended: Outcome, name: str, recipe: str, version: str, stages: Stages, lease: Lease) -> Outcome:
+        """Record the outcome, activate what passed, and remove what is not needed any more."""
+        recipe = recipe or recipe_of(self.found[0].model)
+        row = Training(
+            0, int(self.moment()), name, ended.outcome, self.key, self.data.fingerprint, recipe, ended.to_json()
+        )  # fmt: skip
+        self.trainings.note(row, version, lease)
+        stages.end()
+        needed = self.trainings.active.names()
+        written = [name, *(one.name for one in self.past)]
+        prune(self.root, written, self.settings.keep, [*dict.fromkeys(needed)][:2])
+        return ended
