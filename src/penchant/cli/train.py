@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.cli.render import AsJson, example, note, print_json, progress, say
-from penchant.cli.serve import Config, Store, read_settings
+from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
         config: Config = None,
         folder: Annotated[str | None, typer.Option("--folder", metavar="FOLDER", help="The folder of models.")] = None,
         store: Store = None,
+        store_url_file: StoreUrlFile = None,
         active: Annotated[str | None, typer.Option(help="The model to compare with if none was ever active.")] = None,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Read the data and say what would be done; fit and write nothing.")
@@ -34,7 +35,9 @@ def register(app: typer.Typer) -> None:
         Exit codes: 0 the new model is active, or nothing changed since the last training; 1 failed; 2 bad input;
         3 the new model was refused; 4 cannot tell; 5 another process is training.
         """
-        settings = read_settings({"folder": folder, "store": store, "active": active}, config)
+        settings = read_settings(
+            {"folder": folder, "store": store, "store_url_file": store_url_file, "active": active}, config
+        )
         from penchant.core.run import Run
         from penchant.errors import ParameterError
         from penchant.store.lease import BusyLeaseError
