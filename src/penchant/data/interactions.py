@@ -45,7 +45,7 @@ class Interactions:
                 raise DataError(f"interactions: {name} has shape {array.shape}, expected ({events},)")
         if self.guests is not None and self.guests.shape != (len(self.user_ids),):
             raise DataError(f"interactions: guests has shape {self.guests.shape}, expected ({len(self.user_ids)},)")
-        if events and (np.diff(self.users) < 0).any():
+        if events and (self.users[1:] < self.users[:-1]).any():
             raise DataError("interactions: events must be sorted by user")
         if events and (self.users[0] < 0 or self.users[-1] >= len(self.user_ids)):
             raise DataError(f"interactions: users must lie in [0, {len(self.user_ids)})")

@@ -21,7 +21,7 @@ from penchant.data.reading.dates import FORMS, MISSING
 from penchant.data.reading.findings import damage_error, damage_finding, from_reading, merged_finding, refund_finding
 from penchant.data.reading.items import item_ids, read_items
 from penchant.data.reading.nested import one_event_a_row
-from penchant.data.reading.ordering import Trace, event_order, look_for_disorder
+from penchant.data.reading.ordering import Trace, event_order, look_for_disorder, picked
 from penchant.data.reading.places import expand, inputs
 from penchant.data.reading.rejects import RejectedRows
 from penchant.data.reading.report import ReadReport
@@ -97,7 +97,9 @@ def read_traced(
     name = next((named for one in opened if (named := one.column("value"))), None)
     unnamed = opened[0].table.source.header is False and values is None and "value" not in given
     # a log without header has no name to go by: the values alone decide
-    cleaner = Cleaner(by, None if values == "none" or name is None else "rating" if unnamed else name, values, guest)
+    cleaner = Cleaner(
+        by, None if values == "none" or name is None else "rating" if unnamed else name, values, guest, traced=trace
+    )
     parts: list[list[Cleaned]] = []
     meter = Meter("reading this log", factor=ASSEMBLING)
     with refused:
@@ -159,6 +161,9 @@ def _clean(
     left_out = {"user", "session", "basket"} - {cleaner.by, cleaner.guest} | ({"value"} if values == "none" else set())
     roles = [role for role in one.roles if role not in left_out]
     source, before, out = one.table.source, refused.report.n_rejected, list[Cleaned]()
+    numeric = {"value", "quantity", "position"}
+    one.table.plain.whole = frozenset(one.roles[r] for r in ("user", "session", "basket", "item", "time") if r in roles)
+    one.table.plain.decimal = frozenset(one.roles[role] for role in roles if role in numeric)
     batches = one.table.batches([one.roles[role] for role in roles])
     for block in batches:
         batch, ready = one_event_a_row(block, roles, source.columns, source.name)
@@ -225,9 +230,7 @@ def _gather(parts: list[list[Cleaned]], name: str, missing: float, dtype: Any) -
     arrays = []
     for cleaned in flat:
         array = getattr(cleaned, name)
-        arrays.append(
-            np.full(len(cleaned.lines), missing, dtype=dtype) if array is None else array.astype(dtype, copy=False)
-        )
+        arrays.append(np.full(cleaned.rows, missing, dtype=dtype) if array is None else array.astype(dtype, copy=False))
     out = np.concatenate(arrays)
     for cleaned in flat:
         setattr(cleaned, name, None)
@@ -245,7 +248,7 @@ def _assemble(
     trace: bool,
     as_given: bool,
 ) -> tuple[Interactions, Trace]:
-    sizes = [sum(len(cleaned.lines) for cleaned in source) for source in parts]
+    sizes = [sum(cleaned.rows for cleaned in source) for source in parts]
     values = _gather(parts, "values", np.nan, np.float32)
     quantities = _gather(parts, "quantities", np.nan, np.float32)
     kinds = _gather(parts, "kinds", -1, np.int32)
@@ -276,13 +279,20 @@ def _assemble(
         look_for_disorder(found, users, times)
     order = event_order(users, times, positions, nanos)
 
-    def pick(array: Any) -> Any:
-        return array if array is None or order is None else array[order]
-
-    users, items, values, kinds = pick(users), pick(items), pick(values), pick(kinds)
-    quantities, times, marks = pick(quantities), pick(times), pick(marks)
+    positions = nanos = None
+    # one at a time, so that only one is in memory twice
+    if order is not None:
+        users, items = picked(users, order), picked(items, order)
+        values = None if values is None else picked(values, order)
+        kinds = None if kinds is None else picked(kinds, order)
+        quantities = None if quantities is None else picked(quantities, order)
+        times = None if times is None else picked(times, order)
+        marks = None if marks is None else picked(marks, order)
+        if trace:
+            found.lines, found.sources = picked(found.lines, order), picked(found.sources, order)
+        order = None
     if trace:
-        found.lines, found.sources, found.kinds = pick(found.lines), pick(found.sources), kinds
+        found.kinds = kinds
     bought = is_quantity(cleaner.value_name)
     netted = _net(users, items, kinds, values if bought else quantities, values, cleaner, recipe)
     if netted is not None:
@@ -300,7 +310,10 @@ def _assemble(
     if weighed is not None and recipe.values_are == "weight":
         recipe, why = shape_weights(recipe, users, items, weighed, weight, quantity=bought)
         report.values_why += why
-    seconds = None if times is None or (times == MISSING).all() else np.floor_divide(times, 1_000_000)
+    if times is not None and (times == MISSING).all():
+        times = None
+    elif times is not None:
+        np.floor_divide(times, 1_000_000, out=times)
     integers = as_given and all(_INTEGER.match(item) for item in cleaner.items.index) and _numbers_or_text(opened)
     labels = np.array([*cleaner.parts, ""], dtype=np.str_)
     people = [*cleaner.users.index, *cleaner.guests.index]
@@ -313,7 +326,7 @@ def _assemble(
         weighed,
         "none" if weighed is None else recipe.values_are,
         liked,
-        seconds,
+        times,
         None if marks is None else labels[marks],
         cleaner.by != "user",
         recipe,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,32 @@ class Batch:
     raw: pl.Series | None = None  # each row as written
     bad: list[BadRow] = field(default_factory=list)
     share: float = 1.0  # how much of the source has been read
+    data: bytes | None = None  # the rows as written, as lines of UTF-8, if there is no ``raw``
+    shortest: int | None = None  # characters of the shortest last field, if that is not read as text
+
+    @cached_property
+    def written(self) -> pl.Series | None:
+        """Each row as written; None if the format has no text."""
+        return self.raw if self.data is None else lines_of(self.data)
 
     def raw_row(self, row: int) -> str:
         """The row as written, or as JSON if the format has no text."""
-        if self.raw is not None:
-            return str(self.raw[row])
+        if self.written is not None:
+            return str(self.written[row])
         import json
 
         return json.dumps(list(self.frame.row(row)), ensure_ascii=False, default=str)
+
+
+@dataclass
+class Plain:
+    """Columns of a text that may come as numbers, where all cells of a batch are plainly written numbers.
+
+    A whole number is plain if its text is the only one for it: ``7``, neither ``07`` nor ``+7``.
+    """
+
+    whole: frozenset[int] = frozenset()
+    decimal: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,16 @@ class Table:
     names: list[str]
     batches: Callable[[Sequence[int]], Iterator[Batch]]
     sample: list[list[str | None]]  # the first rows, all columns, as text
+    plain: Plain = field(default_factory=Plain)  # for the reader to fill
+
+
+def lines_of(data: bytes) -> pl.Series:
+    """The lines of a text in UTF-8 without carriage returns."""
+    import polars as pl
+
+    text = data.decode()
+    lines = pl.Series([text.removesuffix("\n")], dtype=pl.String).str.split("\n").explode()
+    return lines if text else lines.clear()
 
 
 def numbered(first: int, rows: int) -> Longs:

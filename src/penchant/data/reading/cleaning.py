@@ -36,7 +36,8 @@ class Cleaned:
 
     users: Ints  # the number of a user; for a guest -1 - the number of the session
     items: Ints
-    lines: Longs
+    lines: Longs | None  # None if nobody asks where events come from
+    rows: int
     values: Floats | None = None
     kinds: Ints | None = None
     quantities: Floats | None = None  # of a column that is not used as a value
@@ -48,7 +49,7 @@ class Cleaned:
     @property
     def nbytes(self) -> int:
         """Bytes of all its arrays."""
-        return sum(array.nbytes for array in vars(self).values() if array is not None)
+        return sum(array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray))
 
 
 @dataclass
@@ -89,6 +90,7 @@ class Cleaner:
     timeless: Seen = field(default_factory=Seen)
     blurred: Seen = field(default_factory=Seen)  # times in floats of 32 bits
     decided: ValuesAre | None = None
+    traced: bool = True  # whether the line of each event is kept
 
     @property
     def n_ids(self) -> int:
@@ -129,7 +131,8 @@ class Cleaner:
         kept = {r: (c if good.all() else c.filter(pl.Series(good))) for r, c in column.items()}
         lines = lines[keep]
         here = None if guests is None else guests[keep]
-        out = Cleaned(self._people(kept, here, lines, source), self.items.encode(kept["item"], lines, source), lines)
+        users, items = self._people(kept, here, lines, source), self.items.encode(kept["item"], lines, source)
+        out = Cleaned(users, items, lines if self.traced else None, len(items))
         if "quantity" in column:
             out.quantities = numbers(column["quantity"])[0][keep].astype(np.float32)
         if number is not None:

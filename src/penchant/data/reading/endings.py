@@ -28,6 +28,9 @@ class LastField:
     def check(self, batch: Batch, *, unfinished: bool) -> Batch:
         """The batch, with its last row rejected if it was cut off; ``unfinished``: its last line has no line end."""
         field = batch.frame.to_series(self.column)
+        if batch.shortest is not None:
+            self.shortest, self.rows = min(self.shortest, batch.shortest), self.rows + len(field)
+            return batch
         lengths = field.str.len_chars().fill_null(0).to_numpy().astype(np.int64)
         after = max((bad.line for bad in batch.bad), default=0)
         if unfinished and len(lengths) and batch.lines[-1] > after and self._is_cut(lengths, batch.raw_row(-1)):

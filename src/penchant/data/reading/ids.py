@@ -19,6 +19,7 @@ _BLANK = " \t\r\n"
 NO_ID = "the id is missing"
 _FLOAT = r"^\s*-?\d+(?:\.0+|(?:\.\d+)?[eE]\+\d+)\s*$"  # whole numbers as floats are written
 FLOAT64, FLOAT32 = float(2**53), float(2**24)  # from here on, floats skip whole numbers
+WIDE = 1 << 24  # whole numbers from 0 up to here have a table of their codes, of 64 MiB at most
 MISSING_WORDS = ("nan", "null", "none", "n/a", "na", "nil", "\\n", "undefined", "#n/a")
 
 
@@ -153,6 +154,7 @@ class IdTable:
     merged: int = 0  # rows whose id is a number that floats cannot tell from its neighbours
     merged_example: tuple[int, int, str] | None = None
     texts: Spellings = field(default_factory=Spellings)
+    known: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int32))  # codes of whole numbers, -1: none yet
 
     def refused(self, raw: pl.Series) -> list[tuple[str, Bools]]:
         """Reasons and the rows ``(rows,)`` they apply to."""
@@ -167,6 +169,8 @@ class IdTable:
             if same is not None:
                 same |= missing
             return found if same is not None or not missing.any() else [*found, (NO_ID, missing)]
+        if raw.dtype.is_integer() and not raw.null_count():
+            return []
         distinct = raw.unique()
         _, reasons = normalised(distinct)
         out = []
@@ -191,6 +195,8 @@ class IdTable:
                 texts.code[fresh[order]] = self._codes(names, lines[new[at[order]]], source)
             self._note(texts.respelled[numbers], texts.merged[numbers], raw, lines, source)
             return texts.code[numbers]
+        if raw.dtype.is_integer() and 0 <= int(raw.min()) and int(raw.max()) < WIDE:  # type: ignore[arg-type]
+            return self._look_up(raw.to_numpy(), lines, source)
         first = raw.arg_unique()
         distinct = raw.gather(first)
         codes = self._codes(normalised(distinct)[0].to_list(), lines[first.to_numpy()], source)
@@ -198,6 +204,23 @@ class IdTable:
         merged = raw.is_in(distinct.filter(floats).implode()).to_numpy() if floats.any() else nothing
         self._note(nothing, merged, raw, lines, source)
         return raw.replace_strict(distinct, pl.Series(codes), return_dtype=pl.Int32).to_numpy()
+
+    def _look_up(self, numbers: np.ndarray, lines: Longs, source: int) -> Ints:
+        """``encode`` for whole numbers from 0 below ``WIDE``."""
+        top = int(numbers.max())
+        if top >= len(self.known):
+            room = 1 << top.bit_length()
+            self.known = np.concatenate([self.known, np.full(room - len(self.known), -1, dtype=np.int32)])
+        codes: Ints = self.known[numbers]
+        new = np.flatnonzero(codes < 0)
+        if len(new):
+            fresh, row = numbers[new], (-2 - new).astype(np.int32)
+            self.known[fresh[::-1]] = row[::-1]  # of equal numbers the first in the log is written last
+            first = new[self.known[fresh] == row]
+            names = [str(number) for number in numbers[first].tolist()]
+            self.known[numbers[first]] = self._codes(names, lines[first], source)
+            codes[new] = self.known[fresh]
+        return codes
 
     def _codes(self, names: Sequence[str | None], lines: Longs, source: int) -> Ints:
         """Numbers of ids in the order of their first rows, at ``lines``."""

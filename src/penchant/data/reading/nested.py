@@ -106,8 +106,8 @@ def one_event_a_row(batch: Batch, roles: list[str], names: Mapping[str, str], fi
         starts = np.repeat(np.cumsum(sizes[keep]) - sizes[keep], sizes[keep])
         frame[f"c{len(columns)}"] = pl.Series(np.arange(len(at)) - starts)
         roles = [*roles, "position"]
-    raw = None if batch.raw is None else batch.raw.gather(at)
-    return replace(batch, frame=pl.DataFrame(frame), lines=batch.lines[at], raw=raw, bad=bad), roles
+    raw = None if batch.written is None else batch.written.gather(at)
+    return replace(batch, frame=pl.DataFrame(frame), lines=batch.lines[at], raw=raw, data=None, bad=bad), roles
 
 
 def _as_list(column: pl.Series) -> pl.Series:

@@ -99,6 +99,32 @@ def opened(path: Path) -> Iterator[Opened]:
         yield Opened(cast("BinaryIO", stream), raw, size)
 
 
+class Watch:
+    """Notices that a file changes while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.before = self._state()
+
+    def check(self, name: str) -> None:
+        """Raise ``DataError`` if the file is not what it was."""
+        now = self._state()
+        if now != self.before:
+            raise DataError(
+                f"the file changed while it was read: it had {self.before[0]:,} bytes and has {now[0]:,}",
+                file=name,
+                fix="Run the command again when nothing writes to the file, or give it a copy",
+            )
+
+    def _state(self) -> tuple[int, int, int]:
+        """Bytes, the moment of the last change, and which file it is; zeros if it is gone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return 0, 0, 0
+        return found.st_size, found.st_mtime_ns, found.st_ino
+
+
 def read_fully(stream: BinaryIO, size: int) -> tuple[bytes, str | None]:
     """Up to ``size`` bytes, fewer only at the end; and the damage, if the compressed file is damaged there."""
     parts: list[bytes] = []

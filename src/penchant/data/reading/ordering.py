@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from penchant.core.histories import Longs
+from penchant.core.histories import MANY, Longs
 from penchant.data.reading.cleaning import Cleaner
 from penchant.data.reading.dates import MISSING
+
+USERS_A_BLOCK = 4096
+EVENTS_A_BLOCK = 1 << 20
 
 
 @dataclass
@@ -54,8 +57,11 @@ def event_order(
 def _sorted(keys: list[np.ndarray]) -> np.ndarray:
     """The order by the last key, then the ones before it; equal rows stay as they are.
 
-    Times and users fit into one number of 64 bits as a rule, which sorts several times faster.
+    Many events are counted by user; of few, times and users fit into one number of 64 bits as a rule, which sorts
+    several times faster.
     """
+    if len(keys) <= 2 and len(keys[0]) > MANY:
+        return _counted(keys[-1], keys[0] if len(keys) == 2 else None)
     if len(keys) == 2:
         times, users = keys
         low = int(times.min())
@@ -66,6 +72,32 @@ def _sorted(keys: list[np.ndarray]) -> np.ndarray:
             packed = pl.DataFrame({"key": users.astype(np.int64) * span + since // step})
             return packed.select(pl.arg_sort_by("key", maintain_order=True)).to_series().to_numpy()
     return np.lexsort(keys)
+
+
+def _counted(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
+    """The order by user and time."""
+    from penchant.kernels.grouping import by_time, by_user
+    from penchant.kernels.threads import over_blocks
+
+    starts, order = np.zeros(int(users.max()) + 2, dtype=np.int64), np.empty(len(users), dtype=np.int64)
+    by_user(users, starts, order)
+    if times is not None and (times[1:] < times[:-1]).any():
+        over_blocks(lambda lo, hi: by_time(lo, hi, times, starts, order), len(starts) - 1, size=USERS_A_BLOCK)
+    return order
+
+
+def picked(array: np.ndarray, order: Longs) -> np.ndarray:
+    """``array[order]``, on all cores where there are many."""
+    if len(order) < EVENTS_A_BLOCK:
+        return array[order]
+    from penchant.kernels.threads import over_blocks
+
+    out = np.empty(len(order), dtype=array.dtype)
+    # the order is within bounds, and with "clip" NumPy writes without a buffer
+    over_blocks(
+        lambda lo, hi: np.take(array, order[lo:hi], out=out[lo:hi], mode="clip"), len(order), size=EVENTS_A_BLOCK
+    )
+    return out
 
 
 def look_for_disorder(trace: Trace, users: np.ndarray, times: np.ndarray | None) -> None:

@@ -190,6 +190,13 @@ class Splitter:
             return None
         if data.count(separator) != rows * (self.n_fields - 1) or (header is not None and header in data):
             return None
+        found = self.texts(data, range(self.n_fields))
+        if found is None or found.height != rows:
+            return None
+        return pl.DataFrame({f"c{at}": found[f"f{i}"] for at, i in enumerate(self.wanted)})
+
+    def texts(self, data: bytes, columns: Sequence[int]) -> pl.DataFrame | None:
+        """Some columns of lines without quotes, ``f0`` for the first; None if polars finds the lines not regular."""
         try:
             fields = pl.read_csv(
                 data,
@@ -197,13 +204,11 @@ class Splitter:
                 has_header=False,
                 quote_char=None,
                 schema={f"f{i}": pl.String for i in range(self.n_fields)},
+                columns=sorted(columns),
             )
         except pl.exceptions.PolarsError:
             return None
-        if fields.shape != (rows, self.n_fields):
-            return None
-        columns = [fields.to_series(column) for column in self.wanted]
-        return pl.DataFrame({f"c{i}": c.fill_null("") if c.null_count() else c for i, c in enumerate(columns)})
+        return fields.with_columns(pl.all().fill_null(""))
 
     def _regular_quotes(self, lines: pl.Series, numbers: np.ndarray) -> pl.DataFrame | None:
         """The fast path for a block in which every record is one complete line; None if it does not apply."""

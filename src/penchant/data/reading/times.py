@@ -45,6 +45,8 @@ class Clock:
             return self._typed(raw)
         if raw.dtype in (pl.Time, pl.Duration, pl.Boolean, pl.Binary, pl.Object) or raw.dtype.is_nested():
             return np.full(len(raw), MISSING, dtype=np.int64), raw.is_not_null().to_numpy()
+        if raw.dtype == pl.Int64 and self.format is None and (quick := self._whole_units(raw)) is not None:
+            return quick, np.zeros(len(raw), dtype=np.bool_)
         if raw.dtype.is_numeric() and self.format is None:
             missing = (raw.is_null() | raw.is_nan() if raw.dtype.is_float() else raw.is_null()).to_numpy()
             return self._numbers(raw.cast(pl.Float64), raw if raw.dtype.is_integer() else None, missing)
@@ -71,6 +73,15 @@ class Clock:
                 fine[written] = nanos
             self.nanos = fine
         return micro, bad
+
+    def _whole_units(self, raw: pl.Series) -> Longs | None:
+        """Microseconds of whole seconds, milliseconds or microseconds; None if they are anything else."""
+        factor = int(_UNITS.get(self.unit or "", 0))
+        if not factor or not len(raw) or raw.null_count():
+            return None
+        values = raw.to_numpy()
+        bound = _LIMIT * 1_000_000 // factor
+        return values * factor if -bound <= values.min() and values.max() <= bound else None
 
     def _typed(self, raw: pl.Series) -> tuple[Longs, Bools]:
         self.unit = self.unit or "dates"
@@ -151,7 +162,7 @@ def order_of(cells: Iterable[pl.Series]) -> tuple[Order | None, bool]:
     needed, days, months, dotted = 0, 0, 0, True
     for block in cells:
         if block.dtype != pl.String:
-            return None, False
+            continue
         n, day, month, dots = evidence(block.drop_nulls())
         needed, days, months, dotted = needed + n, days + day, months + month, dotted and dots
         if days + months >= ENOUGH and min(days, months) <= ODD * max(days, months):

@@ -11,7 +11,7 @@ from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.formats import base
 from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample, check_width
 from penchant.data.reading.nested import flat
-from penchant.data.reading.opening import AGAIN
+from penchant.data.reading.opening import AGAIN, Watch
 from penchant.errors import DataError
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # polars may panic on damaged bytes
@@ -22,6 +22,7 @@ def open_columnar(one: Format, peek: Peek, *, magic: bytes, scan: Callable[[Path
     path, kind = peek.file, one.name
     if peek.compression is not None:
         raise DataError(f"this is {kind} inside {peek.compression}", file=peek.name, fix="Decompress it first")
+    watch = Watch(path)
     try:
         lazy = scan(path)
         columns = flat(lazy.collect_schema())
@@ -38,7 +39,9 @@ def open_columnar(one: Format, peek: Peek, *, magic: bytes, scan: Callable[[Path
             try:
                 frame = chosen.slice(start, base.ROWS).collect()
             except UNREADABLE as error:
+                watch.check(peek.name)
                 raise _unreadable(path, kind, magic, error) from error
+            watch.check(peek.name)
             yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + base.ROWS) / rows))
 
     if not rows:

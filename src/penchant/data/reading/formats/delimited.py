@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from penchant.data.reading.batches import Batch, Table
+from penchant.data.reading.batches import Batch, Plain, Table
 from penchant.data.reading.endings import LastField
 from penchant.data.reading.formats.base import Format, Peek, check_width
 from penchant.data.reading.formats.unknown import is_foreign
 from penchant.data.reading.lines import Lines, first_lines
 from penchant.data.reading.opening import attributed_to
+from penchant.data.reading.plain import PlainReader
 from penchant.data.reading.sniffing import SEPARATORS, Dialect, separator_name, sniff
 from penchant.data.reading.splitting import Splitter, after_lines
 
@@ -37,7 +38,10 @@ class Delimited(Format):
         source.separator, source.header = separator_name(dialect.separator), dialect.header is not None
         source.layout = dialect.layout
         sample: list[list[str | None]] = [[*row] for row in dialect.sample]
-        return Table(source, peek.path, dialect.names, lambda wanted: _batches(reader, dialect, wanted), sample)
+        plain = Plain()
+        return Table(
+            source, peek.path, dialect.names, lambda wanted: _batches(reader, dialect, wanted, plain), sample, plain
+        )
 
 
 def shown(codec: str) -> str:
@@ -45,18 +49,24 @@ def shown(codec: str) -> str:
     return "utf-8" if codec == "utf-8-sig" else codec
 
 
-def _batches(reader: Lines, dialect: Dialect, wanted: Sequence[int]) -> Iterator[Batch]:
+def _batches(reader: Lines, dialect: Dialect, wanted: Sequence[int], plain: Plain) -> Iterator[Batch]:
     splitter = Splitter(dialect.separator, dialect.n_fields, wanted, dialect.header)
+    quick = PlainReader(splitter, plain)
     skip, end = dialect.header_lines, dialect.n_fields - 1
     last = LastField(wanted.index(end)) if end in wanted else None
-    for lines, first, final, damaged, share in reader.blocks():
-        here = min(skip, len(lines))
+    for block in reader.blocks():
+        here = min(skip, block.count) if skip else 0
         skip -= here
-        data = None if reader.data is None else after_lines(reader.data, here)
-        batch = splitter.split(lines[here:], first + here, final=final, damaged=damaged, share=share, data=data)
+        data = None if block.data is None else after_lines(block.data, here)
+        batch = quick.read(block, data, here)
+        if batch is None:
+            batch = splitter.split(
+                block.lines[here:], block.first + here, final=block.final, damaged=block.damaged, share=block.share,
+                data=data,
+            )  # fmt: skip
         if last is not None:
-            batch = last.check(batch, unfinished=final and reader.unfinished)
-        batch.bad.extend([reader.torn] if final and reader.torn else [])
+            batch = last.check(batch, unfinished=block.final and block.unfinished)
+        batch.bad.extend([reader.torn] if block.final and reader.torn else [])
         yield batch
 
 

@@ -65,8 +65,8 @@ def sample_of(rows: Sequence[Any], paths: Sequence[Path]) -> list[list[str | Non
 
 
 def _batches(reader: Lines, paths: Sequence[Path]) -> Iterator[Batch]:
-    for lines, first, final, damaged, share in reader.blocks():
-        numbers, raw, bad = numbered(first, len(lines)), lines, list[BadRow]()
+    for block in reader.blocks():
+        numbers, raw, bad = numbered(block.first, len(block.lines)), block.lines, list[BadRow]()
         filled = raw.str.contains(r"\S")
         raw, numbers = raw.filter(filled), numbers[filled.to_numpy()]
         # only the lines that gave no value at all are parsed one by one, to say why
@@ -74,18 +74,18 @@ def _batches(reader: Lines, paths: Sequence[Path]) -> Iterator[Batch]:
         nothing = np.logical_and.reduce([column.is_null().to_numpy() for column in columns.values()])
         keep = np.ones(len(raw), dtype=np.bool_)
         suspect = ~raw.str.contains(r"^\s*\{.*\}\s*$").to_numpy() | nothing
-        if damaged:
+        if block.damaged:
             suspect |= raw.str.contains("\ufffd", literal=True).to_numpy()
         for row in np.flatnonzero(suspect):
-            reason = _json_fault(raw[int(row)], damaged=damaged)
+            reason = _json_fault(raw[int(row)], damaged=block.damaged)
             if reason:
                 keep[row] = False
                 bad.append(BadRow(int(numbers[row]), "", raw[int(row)][:80], reason, raw[int(row)]))
         frame = pl.DataFrame(columns)
         if not keep.all():
             frame, raw, numbers = frame.filter(keep), raw.filter(pl.Series(keep)), numbers[keep]
-        bad += [reader.torn] if final and reader.torn else []
-        yield Batch(frame, numbers, raw, bad, share)
+        bad += [reader.torn] if block.final and reader.torn else []
+        yield Batch(frame, numbers, raw, bad, block.share)
 
 
 def member(raw: pl.Series, path: Path) -> pl.Series:
