@@ -95,7 +95,7 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     assert mixed.json()["accepted"] == 1
     assert client.get("/v1/users/bob/events").json()["events"][0]["item"] == "i02"
     assert client.portal.call(client.service.clean)
-    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.name.startswith("store.db"))
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"Secretname" not in kept
     assert client.delete("/v1/users/Ann%20Secretname").json()["removed"] == {"events": 0, "attributes": 0}
 

@@ -74,7 +74,7 @@ def serve(
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     access_log: Annotated[bool | None, typer.Option(help="Log every request.")] = None,
-    drain: Annotated[float | None, typer.Option(help="Seconds for open requests to finish after SIGTERM.")] = None,
+    drain: Annotated[float | None, typer.Option(help="Seconds from SIGTERM to the end of the process.")] = None,
     config: Config = None,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Check and print the settings, then exit.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
@@ -18,6 +19,7 @@ from penchant.serve.common.settings import Settings
 from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 
+GIVEN_UP, DRAINED = 0.7, 0.8  # shares of ``drain`` after which requests get a 503, and nobody waits for clients
 SWITCH = 0.0005  # seconds: the thread of the writer gets its turn soon while the event loop is busy
 
 
@@ -65,7 +67,6 @@ def serve(
         access_log=False,
         server_header=False,
         date_header=True,
-        timeout_graceful_shutdown=max(1, round(settings.drain)),
         timeout_keep_alive=65,
         backlog=2048,
         ws="none",
@@ -86,6 +87,8 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service, notify: Callable[[int], None] | None) -> None:
         super().__init__(config)
         self.service, self.notify = service, notify
+        # a share is left for the last steps
+        config.timeout_graceful_shutdown = DRAINED * service.settings.drain  # type: ignore[assignment]  # float works
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -95,6 +98,18 @@ class _Server(uvicorn.Server):
             logging.getLogger("penchant.serve").info("listening", extra={"data": where})
             if self.notify is not None and ports:
                 self.notify(ports[0])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.service.turn_away()
+        giving_up = asyncio.get_running_loop().call_later(GIVEN_UP * self.service.settings.drain, self._give_up)
+        await super().shutdown(sockets)
+        giving_up.cancel()
+
+    def _give_up(self) -> None:
+        """Requests that are not answered yet get a 503."""
+        self.service.give_up()
+        for task in self.server_state.tasks:
+            task.cancel()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn would raise the signal again after draining

@@ -8,7 +8,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from penchant.errors import InputError, PenchantError
@@ -22,6 +21,7 @@ from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.places import Places
 from penchant.serve.common.problems import Problem, invalid, not_found
 from penchant.serve.common.settings import Settings
+from penchant.serve.common.threads import DaemonThreads
 from penchant.store.active_model import ActiveModel
 from penchant.store.cleaning import Cleaning
 from penchant.store.database import StoreError
@@ -39,6 +39,7 @@ THREADS = 4  # for reading and scoring that is too slow for the event loop
 POLL = 1.0  # seconds between checks for changes by other processes
 TIDY = 600.0  # seconds between runs of retention
 RETRY = 60.0  # seconds after a rewrite that failed, on a full disk for example
+LAST_SHARE = 0.05  # of ``drain``, for each of the last steps of the service
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 TOO_MANY_NEW = "is unknown, and this key has added too many unknown items within an hour"
 
@@ -58,7 +59,8 @@ class Service:
         self.keys = Keyring(self.store.database)
         self.buckets, self.metrics = Buckets(), Metrics()
         self.ready = False
-        self._pool = ThreadPoolExecutor(THREADS, "penchant-reader", mark_light)
+        self.stopping = False
+        self._pool = DaemonThreads(THREADS, "penchant-reader", mark_light)
         self._heavy = Places(settings.heavy_running, settings.heavy_waiting)
         self._tasks: list[asyncio.Task[None]] = []
         self._activating = asyncio.Lock()
@@ -107,15 +109,28 @@ class Service:
         """Start the background tasks."""
         self._tasks = [asyncio.create_task(work()) for work in (self._watch, self._keep_tidy, self._keep_clean)]
 
+    def turn_away(self) -> None:
+        """Stop answering: expensive answers that wait get a 503 at once."""
+        self.stopping = True
+        self._heavy.turn_away()
+
+    def give_up(self) -> None:
+        """End counts over everybody that still run."""
+        self.store.database.interrupt()
+
     async def stop(self) -> None:
-        """End the background tasks and close the store. Accepted events are on disk already."""
+        """End the background tasks and close the store. Accepted events are on disk already. What still computes is
+        left behind."""
         self.ready = False
+        self.turn_away()
+        self.give_up()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._heavy.close)
-        self._pool.shutdown()  # before the connections of its threads are closed
-        await asyncio.to_thread(self.store.close)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        patience = self.settings.drain * LAST_SHARE
+        ended = await asyncio.to_thread(lambda: self._heavy.close(patience) and self._pool.join(patience))
+        await asyncio.to_thread(self.store.close, patience, connections=ended)  # not those that are used
 
     async def _watch(self) -> None:
         """Follow changes by other processes: keys, items, the active model."""

@@ -110,6 +110,7 @@ class Database:
         self.insert = sqlite.insert if self.sqlite else postgresql.insert
         self._local = threading.local()
         self._open: list[Any] = []
+        self._interrupted = False
 
     def _engine(self) -> Engine:
         from sqlalchemy.pool import NullPool
@@ -212,11 +213,15 @@ class Database:
             connection.execute(f"SET statement_timeout = {int(self.seconds * 1000)}")
             return rows  # type: ignore[no-any-return]  # drivers have no types
         until = time.monotonic() + seconds
-        connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS)
+        connection.set_progress_handler(lambda: self._interrupted or time.monotonic() > until, PROGRESS)
         try:
             return connection.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
         finally:
             connection.set_progress_handler(None, 0)
+
+    def interrupt(self) -> None:
+        """End queries that have a deadline, in a file; PostgreSQL ends them at their deadline."""
+        self._interrupted = True
 
     def alive(self) -> Any:
         """The calling thread's connection; opened again if a remote database has closed it, as in a restart."""

@@ -99,10 +99,10 @@ class EventStore:
         self.ledger = Ledger(self.database, self.secret)
         self.writer.start()
 
-    def close(self) -> None:
-        """Write everything that is queued, then close."""
-        self.writer.stop()
-        self.database.close()
+    def close(self, seconds: float | None = None, *, connections: bool = True) -> None:
+        """Write everything that is queued, in ``seconds`` if given, then close the ``connections``."""
+        if self.writer.stop(seconds) and connections:
+            self.database.close()
 
     def _prepare(self) -> None:
         make, e = self.database.compile, events.c

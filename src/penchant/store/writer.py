@@ -51,20 +51,29 @@ class Writer:
         self._jobs: deque[Job] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
-        self._stopping = False
+        self._stopping = self._given_up = False
+        self._connection: Any = None  # of the thread
         self._thread = threading.Thread(target=self._run, name="penchant-writer", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Write everything that is queued, then end."""
+    def stop(self, seconds: float | None = None) -> bool:
+        """Write everything that is queued, then end. After ``seconds``, what is being done is interrupted, and what is
+        left is not done. Returns whether the thread has ended."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._given_up = True
+            if self.database.sqlite and self._connection is not None:
+                self._connection.interrupt()
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     # -- queueing -------------------------------------------------------------------------------------------------
 
@@ -113,7 +122,11 @@ class Writer:
 
     def _run(self) -> None:
         while jobs := self._take():
-            self._commit(jobs)
+            if self._given_up:
+                for job in jobs:
+                    job.error = StoreError("the service is stopping")
+            else:
+                self._commit(jobs)
             _resolve(jobs)
         self.database.drop_mine()
 
@@ -134,7 +147,7 @@ class Writer:
     def _commit(self, jobs: list[Job]) -> None:
         start = time.perf_counter()
         try:
-            connection = self.database.alive()
+            connection = self._connection = self.database.alive()
             if jobs[0].work is not None and jobs[0].outside:
                 jobs[0].result = jobs[0].work(connection)
                 return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from penchant.serve.common.problems import Problem
+from penchant.serve.common.problems import Problem, stopping
+from penchant.serve.common.threads import DaemonThreads
 
 T = TypeVar("T")
 RETRY_SECONDS = 2  # what Retry-After says
@@ -20,24 +20,37 @@ class Places:
     """
 
     def __init__(self, running: int, waiting: int) -> None:
-        self._pool = ThreadPoolExecutor(running, "penchant-heavy")
+        self._pool, self._ending = DaemonThreads(running, "penchant-heavy"), False
         self._most, self._taken = running + waiting, 0
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of ``work``. A place is free again when the work has ended, even if the caller has gone."""
+        if self._ending:
+            raise stopping()
         if self._taken >= self._most:
             detail = "too many expensive answers are being computed"
             raise Problem(503, detail, kind="busy", headers={"Retry-After": str(RETRY_SECONDS)})
         self._taken += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         future.add_done_callback(self._ended)
-        return await asyncio.shield(future)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if future.cancelled():  # turned away
+                raise stopping() from None
+            raise
 
     def _ended(self, future: asyncio.Future[T]) -> None:
         self._taken -= 1
         if not future.cancelled():
             future.exception()  # nobody may be left to ask for it
 
-    def close(self) -> None:
-        """End the threads; what waits is not computed any more."""
-        self._pool.shutdown(cancel_futures=True)
+    def turn_away(self) -> None:
+        """Refuse what waits and what comes, with ``Problem`` 503; what is computed goes on."""
+        self._ending = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self, seconds: float) -> bool:
+        """Turn away, and wait for what is computed; returns whether it has ended."""
+        self.turn_away()
+        return self._pool.join(seconds)

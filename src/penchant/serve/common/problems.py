@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+RESTART_SECONDS = 2  # what Retry-After says when the service stops
 SHOWN = 80  # characters of an invalid value that a message repeats
 
 
@@ -59,6 +60,11 @@ def invalid(field: str, detail: str) -> Problem:
 def not_found(field: str, detail: str) -> Problem:
     """404 for what a field of the request names."""
     return Problem(404, detail, field=field)
+
+
+def stopping() -> Problem:
+    """503 for what is not answered any more because the service ends; another process may answer it."""
+    return Problem(503, "the service is stopping", kind="stopping", headers={"Retry-After": str(RESTART_SECONDS)})
 
 
 def place(location: Sequence[Any]) -> str:

@@ -77,7 +77,7 @@ class Settings:
     demo: bool = setting(False, "open the page Try it to everyone")
     log_level: str = setting("info", "one of " + ", ".join(LEVELS))
     access_log: bool = setting(False, "log every request, not only failures")
-    drain: float = setting(10.0, "seconds that running requests may take after SIGTERM", low=0, high=600)
+    drain: float = setting(10.0, "seconds from SIGTERM to the end of the process", low=0, high=600)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.requests import ClientDisconnect
 
-from penchant.serve.common.problems import Problem, invalid
+from penchant.serve.common.problems import Problem, invalid, stopping
 from penchant.serve.common.settings import is_loopback
 from penchant.serve.service import Service
 from penchant.store.keys import SCOPES, Key
@@ -75,6 +76,11 @@ class Middleware:
                 await problem.response()(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.status = HUNG_UP
+        except asyncio.CancelledError:
+            if not self.service.stopping:
+                raise
+            if not exchange.started:
+                await stopping().response()(scope, exchange.receive, exchange.send)
         except Exception:
             log.exception("a request failed", extra={"data": {"route": _route(scope), "method": scope["method"]}})
             if not exchange.started:
