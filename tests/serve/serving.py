@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ RUN = "from penchant.cli.main import run; run()"
 
 
 class Process:
-    """``penchant serve`` on a free port; ``before`` stands before the command, as strace does; ``settings`` are in its
-    environment."""
+    """``penchant serve`` on a free port; ``before`` stands before the command, as strace does."""
 
     def __init__(
         self,
@@ -31,7 +29,7 @@ class Process:
         before: tuple[str, ...] = (),
         code: str = RUN,
         demo: bool = False,
-        settings: Mapping[str, object] | None = None,
+        more: tuple[str, ...] = (),
     ) -> None:
         arguments = (
             ["demo", "--serve"]
@@ -39,13 +37,8 @@ class Process:
             else ["serve", str(folder), "--store", f"sqlite:///{store}", "--active", begin_with(str(folder))]
         )
         command = [*before, sys.executable, "-c", code, *arguments]
-        more = {f"PENCHANT_{name.upper()}": str(value) for name, value in (settings or {}).items()}
         self.process = subprocess.Popen(
-            [*command, "--port", "0"],
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, **more},
+            [*command, *more, "--port", "0"], stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         self.lines: list[dict[str, Any]] = []
         self.port = 0

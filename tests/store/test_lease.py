@@ -111,5 +111,9 @@ def test_a_rollback_marks_the_training(store: EventStore) -> None:
     with Lease(store, "train") as lease:
         for name in ("one", "two"):
             trainings.note(Training(0, 1, name, ACTIVATED, "key", "data", "{}", {}), "v1", lease)
-    store.writer.do_now(trainings.rolled_back("two"))
+    store.writer.do_now(trainings.activate("one", "v1", bad="two"))
     assert [(one.name, one.outcome) for one in trainings.lately()] == [("two", ROLLED_BACK), ("one", ACTIVATED)]
+    assert (trainings.bad(), trainings.active.names()) == ({"two"}, ["one", "two", "one"])
+    assert trainings.wanted() == ["one", "one"]
+    store.writer.do_now(trainings.activate("two", "v1"))  # by hand
+    assert trainings.wanted()[0] == "two"

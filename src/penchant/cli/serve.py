@@ -72,6 +72,12 @@ def serve(
     allow_remembered: Annotated[
         bool | None, typer.Option("--allow-remembered", help="Allow models that store training histories.")
     ] = None,
+    train_every: Annotated[
+        str | None, typer.Option(help="How often to train by itself, such as 24h, as [train] of --config says.")
+    ] = None,
+    stale_after: Annotated[
+        str | None, typer.Option(help="The age from which the active model counts as stale, such as 14d.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     access_log: Annotated[bool | None, typer.Option(help="Log every request.")] = None,
     drain: Annotated[float | None, typer.Option(help="Seconds from SIGTERM to the end of the process.")] = None,
@@ -89,7 +95,7 @@ def serve(
     _need_folder(settings)
     from penchant.serve.run import serve as run
 
-    run(settings)
+    run(settings, config=config)
 
 
 def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = True) -> None:

@@ -16,6 +16,7 @@ from penchant.errors import ParameterError, PenchantError
 from penchant.serve.app import make_app
 from penchant.serve.common.logs import configure
 from penchant.serve.common.settings import Settings
+from penchant.serve.common.trainer import Trainer
 from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 
@@ -42,22 +43,29 @@ def serve(
     sockets: list[socket.socket] | None = None,
     beside: str | None = None,
     started: Callable[[int], None] | None = None,
+    config: str | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT; running requests are answered first.
 
-    ``beside`` names a model to load for comparison; ``started`` is called with the port once the service listens.
+    ``beside`` names a model to load for comparison; ``started`` is called with the port once the service listens;
+    ``config`` is the file of settings, for trainings.
     """
     logger = configure(settings.log_level)
     service = open_service(settings)
     if beside is not None:
         service.models.beside = service.models.read(beside, (), False)
+    if settings.train_seconds is not None:
+        if service.models.single:
+            service.store.close()
+            raise ParameterError("train_every needs a folder of models, not one saved recommender")
+        service.trainer = Trainer(settings, service.trainings, service.metrics, config)
     logger.info("settings", extra={"data": {"settings": settings.shown()}})
     if service.keys.unused:
         logger.warning("there is no key: every program on this machine may use the service")
     sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()  # loaded objects stay: scanning them again and again would cost pauses of 40 ms
-    config = uvicorn.Config(
+    served = uvicorn.Config(
         make_app(service),
         host=settings.host,
         port=settings.port,
@@ -76,7 +84,7 @@ def serve(
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").propagate = False
     try:
-        _Server(config, service, started).run(sockets=sockets)
+        _Server(served, service, started).run(sockets=sockets)
     except SystemExit as ended:  # uvicorn's way to report it
         raise PenchantError(f"cannot listen on {settings.host}, port {settings.port}; the log says why") from ended
 

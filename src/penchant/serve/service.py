@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from penchant.errors import InputError, PenchantError
 from penchant.recommender.folder.copies import Copies
-from penchant.serve.answers.models import Models, ServedModel
+from penchant.serve.activation import Activation
+from penchant.serve.answers.models import Models
 from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
 from penchant.serve.answers.selected import Limits
@@ -22,7 +23,7 @@ from penchant.serve.common.places import Places
 from penchant.serve.common.problems import Problem, invalid, not_found
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.threads import DaemonThreads
-from penchant.store.active_model import ActiveModel
+from penchant.serve.common.trainer import Trainer
 from penchant.store.cleaning import Cleaning
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow, mark_light
@@ -32,6 +33,7 @@ from penchant.store.keys import Keyring
 from penchant.store.ledger import Refusal
 from penchant.store.people import People
 from penchant.store.retention import Retention
+from penchant.store.trainings import Trainings
 from penchant.store.trends import Trends
 
 T = TypeVar("T")
@@ -46,10 +48,11 @@ TOO_MANY_NEW = "is unknown, and this key has added too many unknown items within
 log = logging.getLogger("penchant.serve")
 
 
-class Service:
+class Service(Activation):
     """One store, the loaded models, and the operations of the routes. Life: ``open``, ``start``, ``stop``."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__()
         self.settings = settings
         self.store = EventStore(
             settings.store, secret=settings.secret or None, most=settings.keep_per_user, seconds=settings.store_seconds
@@ -63,7 +66,7 @@ class Service:
         self._pool = DaemonThreads(THREADS, "penchant-reader", mark_light)
         self._heavy = Places(settings.heavy_running, settings.heavy_waiting)
         self._tasks: list[asyncio.Task[None]] = []
-        self._activating = asyncio.Lock()
+        self.trainer: Trainer | None = None  # trains beside the service
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -89,10 +92,11 @@ class Service:
             most=self.settings.retention_share,
             confirmed=self.settings.confirm_retention,
         )
-        self.active_model, self.cleaning = ActiveModel(self.store), Cleaning(self.store)
+        self.trainings, self.cleaning = Trainings(self.store), Cleaning(self.store)
+        self.active_model = self.trainings.active
         self.keys.load()
         self.store.writer.on_commit = self.metrics.committed
-        self._clock, wanted = self.store.clock(), self.active_model.names()
+        self._clock, wanted = self.store.clock(), self.trainings.wanted()
         for failure in self.models.start(wanted, self.items.all(), self.settings.active):
             log.error("a model could not be loaded", extra={"data": {"reason": failure}})
         self.copies.tidy()
@@ -107,7 +111,8 @@ class Service:
 
     async def start(self) -> None:
         """Start the background tasks."""
-        self._tasks = [asyncio.create_task(work()) for work in (self._watch, self._keep_tidy, self._keep_clean)]
+        works = [self._watch, self._keep_tidy, self._keep_clean, *([] if self.trainer is None else [self.trainer.run])]
+        self._tasks = [asyncio.create_task(work()) for work in works]
 
     def turn_away(self) -> None:
         """Stop answering: expensive answers that wait get a 503 at once."""
@@ -150,8 +155,10 @@ class Service:
             self.models.apply(await self.read(self.items.since, before.items))
         wanted = await self.read(self.active_model.names) if now.models != before.models else []
         if wanted and wanted[0] != self.models.active.name:
-            with contextlib.suppress(Problem):
+            try:
                 await self.activate(wanted[0], record=False)
+            except Problem as wrong:
+                log.warning("a model could not be activated", extra={"data": {"reason": wrong.detail}})
         self._clock = now
 
     async def _keep_tidy(self) -> None:
@@ -163,13 +170,6 @@ class Service:
                 data = {"reason": str(wrong)}
                 log.error("retention could not run", extra={"data": data})  # noqa: TRY400  # the reason says it all
             await asyncio.sleep(TIDY)
-
-    async def _tidy_copies(self) -> None:
-        """Remove the copies of models that no process serves any more."""
-        try:
-            await self.thread(self.copies.tidy)
-        except PenchantError as wrong:
-            log.warning("model copies could not be removed", extra={"data": {"reason": str(wrong)}})
 
     async def tidy(self) -> tuple[int, int]:
         """Run retention; returns the number of events dropped as too old and as too many."""
@@ -324,72 +324,6 @@ class Service:
     async def heavy(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run expensive work apart from light work. Raises ``Problem`` 503 if too much of it waits."""
         return await self._heavy.run(lambda: work(*arguments))
-
-    # -- models ---------------------------------------------------------------------------------------------------
-
-    async def activate(self, name: str, *, record: bool = True) -> ServedModel:
-        """Verify, load and warm a model, then make it active.
-
-        Raises ``Problem`` 404 for an unknown name and 409 for a model that cannot be served; the active model stays.
-        """
-        async with self._activating:
-            return await self._answer_with(*await self._bring(name), record=record)
-
-    async def load_beside(self, name: str) -> ServedModel:
-        """Verify, load and warm a model for comparison. Raises ``Problem`` as ``activate`` does."""
-        async with self._activating:
-            self.models.beside, then = await self._bring(name)
-            await self._catch_up(then)
-            return self.models.beside
-
-    async def roll_back(self) -> ServedModel:
-        """Make the previous model active: at once if it is still loaded, even if its folder is gone.
-
-        Raises ``Problem`` 409 if there was none, else as ``activate`` does.
-        """
-        async with self._activating:
-            active, others = self.models.active.name, self.models.loaded[1:]
-            before = next((name for name in await self.read(self.active_model.names) if name != active), None)
-            if before is None and not others:
-                raise Problem(409, "no other model was active before", kind="no-model-before")
-            ready = next((one for one in others if before in {None, one.name}), None)
-            brought = (ready, self._clock) if ready is not None else await self._bring(str(before))
-            return await self._answer_with(*brought, record=True)
-
-    async def _bring(self, name: str) -> tuple[ServedModel, Clock]:
-        """A warm model, and the clock up to which its catalogue has the item changes."""
-        if name not in await self.thread(self.models.folders):
-            raise not_found("name", f"there is no model {name[:80]!r} among those that can be served")
-        then = self._clock
-        changes = await self.thread(self.items.all)
-        try:
-            return await self.thread(self.models.read, name, changes, True), then
-        except PenchantError as wrong:
-            raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
-
-    async def _answer_with(self, ready: ServedModel, then: Clock, *, record: bool) -> ServedModel:
-        """Swap the model. It is recorded first, so that nothing changes if the store cannot be written."""
-        ticked = await self.store.writer.do(self.active_model.note(ready.name, ready.version)) if record else 0
-        self.models.swap(ready)
-        await self._catch_up(then)
-        if ticked == self._clock.models + 1:  # nobody else has activated a model meanwhile
-            self._clock = self._clock._replace(models=ticked)
-        self._announce()
-        await self._tidy_copies()
-        return ready
-
-    async def _catch_up(self, then: Clock) -> None:
-        """Apply the item changes since a moment, which a model loaded meanwhile lacks."""
-        self._clock = self._clock._replace(items=min(then.items, self._clock.items))
-        self.models.apply(await self.read(self.items.since, then.items))
-
-    def _announce(self) -> None:
-        active = self.models.active
-        model = type(active.recommender.model).name
-        self.metrics.model.clear()
-        self.metrics.model.labels(active.name, model, active.version).set(1)
-        data = {"name": active.name, "model": model, "version": active.version, "items": active.catalogue.n_model}
-        log.info("model active", extra={"data": {**data, "answer_ms": round(active.seconds * 1000, 3)}})
 
     # -- metrics --------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,8 @@ class Trainings:
         self.store, self.active = store, ActiveModel(store)
         make, columns = store.database.compile, trainings.c
         newest = select(*(columns[name] for name in Training._fields)).order_by(columns.number.desc())
-        self._lately = make(newest.limit(LATELY))
+        self._lately, self._newest = make(newest.limit(LATELY)), make(newest.limit(1))
+        self._bad = make(select(columns.name).where(columns.outcome == ROLLED_BACK))
         fields = [name for name in Training._fields if name != "number"]
         self._add = make(insert(trainings).values({name: bindparam(f"the_{name}") for name in fields}))
         self._back = make(
@@ -50,6 +51,20 @@ class Trainings:
         """The newest trainings."""
         rows = self.store.database.read(self._lately)
         return [Training._make([*row[:-1], json.loads(row[-1])]) for row in rows]
+
+    def last(self) -> Training | None:
+        """The newest training, whatever its outcome; None if there was none."""
+        rows = self.store.database.read(self._newest)
+        return Training._make([*rows[0][:-1], json.loads(rows[0][-1])]) if rows else None
+
+    def bad(self) -> set[str]:
+        """The names of the models that were rolled back."""
+        return {str(row[0]) for row in self.store.database.read(self._bad)}
+
+    def wanted(self) -> list[str]:
+        """The models to load, best first: the active one, then those before it that were not rolled back."""
+        names, bad = self.active.names(), self.bad()
+        return [name for place, name in enumerate(names) if place == 0 or name not in bad]
 
     def note(self, training: Training, version: str, lease: Lease) -> int:
         """Record a training, and activate its model if its outcome says so, in one transaction.
@@ -68,10 +83,17 @@ class Trainings:
 
         return self.store.writer.do_now(work)
 
-    def rolled_back(self, name: str) -> Callable[[Any], None]:
-        """Work for the writer that marks the training of a model, so that it is not chosen again from the same data."""
+    def activate(self, name: str, version: str, *, bad: str = "") -> Callable[[Any], int]:
+        """Work for the writer that activates a model and returns the clock of models.
 
-        def work(connection: Any) -> None:
-            connection.execute(self._back.sql, self._back.values({"which": name}))
+        ``bad`` is the model that is rolled back: its training is marked, so that its recipe is not chosen again from
+        the same data.
+        """
+        activate = self.active.note(name, version)
+
+        def work(connection: Any) -> int:
+            if bad:
+                connection.execute(self._back.sql, self._back.values({"which": bad}))
+            return activate(connection)
 
         return work

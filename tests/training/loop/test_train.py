@@ -155,6 +155,31 @@ def test_models_that_remember_people_are_not_chosen_unless_allowed(go: Go) -> No
     assert go(models=("user-knn",), seed=1, allow_remembered=True).document["winner"] == "user-knn"
 
 
+def test_a_recipe_that_was_rolled_back_is_not_chosen_again_from_the_same_data(
+    go: Go, store: EventStore, log: Path
+) -> None:
+    first = go(models=("popular",)).document["name"]
+    bad = go(models=("item-knn",)).document["name"]
+    trainings = Trainings(store)
+    store.writer.do_now(trainings.activate(first, "", bad=bad))
+    again = go(models=("item-knn",))
+    assert (again.outcome, again.document["winner"]) == ("activated", "popular")
+    (barred,) = [one for one in again.document["models"] if one["model"] == "item-knn"]
+    assert barred["excluded"] == f"{bad} was rolled back on this data"
+    assert go(models=("item-knn",)).outcome == "unchanged"
+    assert go(models=("item-knn:neighbours=7",)).document["winner"] == "item-knn:neighbours=7"  # another recipe
+    planted(1).write_csv(log)
+    assert go(models=("item-knn",)).outcome == "activated"  # other data
+
+
+def test_nothing_left_to_choose_is_refused(go: Go, store: EventStore) -> None:
+    bad = go(models=("popular",)).document["name"]
+    store.writer.do_now(Trainings(store).activate(bad, "", bad=bad))
+    refused = go(models=("popular",))
+    assert (refused.outcome, refused.document["winner"]) == ("refused", None)
+    assert "rolled back" in refused.why
+
+
 def test_auto_compares_what_fit_compares(go: Go) -> None:
     labels = {one["label"] for one in go(models=("auto",), dry_run=True).document["models"]}
     assert {"popular", "item-knn", "ease", "als", "transitions"} <= labels

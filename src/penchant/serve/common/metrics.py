@@ -35,6 +35,7 @@ class Metrics:
         self.store_bytes = Gauge("penchant_store_bytes", "Size of the store on disk.", registry=own)
         self.dropped = Gauge("penchant_dropped_events", "Events dropped by retention.", ["reason"], registry=own)
         self.model = Gauge("penchant_model_info", "The active model.", ["name", "model", "version"], registry=own)
+        self.trainings = Counter("penchant_trainings", "Trainings beside the service.", ["outcome"], registry=own)
         self.items = Gauge("penchant_items", "Items in the catalogue.", registry=own)
 
     def committed(self, events: int, seconds: float) -> None:

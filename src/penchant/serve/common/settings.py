@@ -69,6 +69,8 @@ class Settings:
     new_items_per_hour: int = setting(
         10_000, "unknown items that events of one key may add in an hour", low=1, high=10_000_000
     )
+    train_every: str = setting("0", "how often to train by itself, such as 24h, as [train] says; 0: never")
+    stale_after: str = setting("0", "age of the active model from which it counts as stale, such as 14d; 0: never")
     min_support: int = setting(20, "people with events that a segment needs", low=1)
     max_body: int = setting(2**20, "bytes of one request body", low=1024, high=2**30)
     max_batch: int = setting(1000, "events or items of one request", low=1, high=4096)
@@ -81,6 +83,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.train_seconds == 0:
+            raise ParameterError("train_every is at least a second, or 0 (never)")
+        parse_span("stale_after", self.stale_after)
         if self.log_level not in LEVELS:
             raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")
         if self.secret and len(self.secret) < 32:
@@ -96,6 +101,16 @@ class Settings:
     def keep_seconds(self) -> int | None:
         """How long events are kept, in seconds; None: for ever."""
         return parse_span("keep", self.keep)
+
+    @property
+    def train_seconds(self) -> int | None:
+        """How often the service trains, in seconds; None: never."""
+        return parse_span("train_every", self.train_every)
+
+    @property
+    def stale_seconds(self) -> int | None:
+        """The age of a stale model, in seconds; None: never."""
+        return parse_span("stale_after", self.stale_after)
 
     @property
     def copies_folder(self) -> Path:

@@ -103,7 +103,7 @@ class _Training:
 
     def _live(self, active: str) -> Live:
         """The active model: the last that was activated, else the named one, else the only one there is."""
-        there, activated = saved_in(self.root), self.trainings.active.names()
+        there, activated = saved_in(self.root), self.trainings.wanted()
         name = next((name for name in activated if name in there), "")
         if not name and activated:
             raise DataError(
