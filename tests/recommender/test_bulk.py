@@ -96,7 +96,7 @@ def test_a_parquet_file_has_a_row_per_item(rec: Recommender, log: Interactions, 
 def test_lines_are_the_answers(rec: Recommender, log: Interactions, tmp_path: Path) -> None:
     path = tmp_path / "lists.jsonl"
     path.write_text("old")
-    assert rec.write_all(log, path, 2, repeat=True) == 5
+    assert rec.write_all(log, path, 2, repeat=True, force=True) == 5
     text = path.read_text(encoding="utf-8")
     assert [json.loads(line) for line in text.splitlines()] == [
         answer.to_json() for answer in rec.recommend_all(log, 2, repeat=True)
@@ -131,7 +131,7 @@ def test_nothing_is_left_of_a_file_that_failed(rec: Recommender, log: Interactio
 
     (tmp_path / "lists.jsonl").write_text("old")
     with pytest.raises(KeyboardInterrupt):
-        rec.write_all(log, tmp_path / "lists.jsonl", progress=stop)
+        rec.write_all(log, tmp_path / "lists.jsonl", progress=stop, force=True)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("lists.jsonl", "old")]
 
 
@@ -145,7 +145,7 @@ def test_a_csv_file_names_guests_by_session_and_protects_spreadsheets(tmp_path: 
     assert [answer.to_json().get("session") for answer in answers if answer.session] == ["s2"]
     for spreadsheet, mark in ((False, ""), (True, "'")):
         path = tmp_path / "lists.csv"
-        assert asked.write_all(seen, path, 2, repeat=True, spreadsheet=spreadsheet) == 3
+        assert asked.write_all(seen, path, 2, repeat=True, spreadsheet=spreadsheet, force=True) == 3
         frame = pl.read_csv(path)
         assert set(frame["item"]) == {f"{mark}=x", "y"}
         assert set(frame["title"].drop_nulls()) == {"'@run"}

@@ -69,7 +69,8 @@ def register(app: typer.Typer) -> None:
         """Fit a model on a log and save it as a folder; without -m, the model that is best on held-out data."""
         from pathlib import Path
 
-        from penchant.core.run import Run
+        from penchant.core.outputs import reachable_file
+        from penchant.core.run import CHECKPOINT, Run
         from penchant.evaluation.measure import parse_metric
         from penchant.models.registry import parse
         from penchant.recommender.folder.atomic import refuse
@@ -93,8 +94,11 @@ def register(app: typer.Typer) -> None:
             check_file(curve, force=force)
         if training_log is not None:
             check_file(training_log, force=force, ours=is_training_log)
+        checkpoint = None if checkpoints is None else Path(checkpoints) / CHECKPOINT
+        if checkpoint is not None:
+            reachable_file(checkpoint)
         reading = reading.with_logs(logs)
-        check_inputs([output, curve, training_log], reading, *models_in_files([model]))
+        check_inputs([output, curve, training_log, checkpoint], reading, *models_in_files([model]))
         log, catalog = read_log(reading)
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log)

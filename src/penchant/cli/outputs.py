@@ -12,7 +12,7 @@ from penchant.errors import ParameterError
 
 
 def check_inputs(outputs: Sequence[str | Path | None], reading: ReadOptions, *more: str | Path | None) -> None:
-    """Raise ``ParameterError`` if an output is an input of the command, or if two outputs are the same file.
+    """Raise ``ParameterError`` if an output is an input of the command, the same as another output, or inside it.
 
     The inputs are the logs, the item table and ``more``; a model given as ``@FILE`` counts as its file.
     """
@@ -21,8 +21,13 @@ def check_inputs(outputs: Sequence[str | Path | None], reading: ReadOptions, *mo
     targets = [Path(one) for one in (*outputs, reading.rejected) if one is not None]
     for at, target in enumerate(targets):
         refuse_inputs(target, inputs)
-        if any(other.resolve() == target.resolve() for other in targets[:at]):
-            raise ParameterError(f"{target} is named for two outputs: give each a file of its own")
+        for other in targets[:at]:
+            one, two = target.resolve(), other.resolve()
+            if one == two:
+                raise ParameterError(f"{target} is named for two outputs: give each a file of its own")
+            if one.is_relative_to(two) or two.is_relative_to(one):
+                inner, outer = (target, other) if one.is_relative_to(two) else (other, target)
+                raise ParameterError(f"{inner} is inside {outer}, another output: name another place for it")
 
 
 def check_file(target: str | Path, *, force: bool, ours: Callable[[Path], bool] | None = None) -> None:

@@ -99,7 +99,7 @@ def recommend(
             assert output is not None  # checked above
             with progress() as report:
                 written = recommender.write_all(
-                    events, output, k, repeat=repeat, progress=report, spreadsheet=spreadsheet
+                    events, output, k, repeat=repeat, progress=report, spreadsheet=spreadsheet, force=reading.force
                 )
             document = {"file": output, "users": written, "k": k}
             print_json(document) if as_json else say(f"{output}: up to {k} items for each of {written:,} users")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 Progress = Callable[[str, int, int], None]
+CHECKPOINT = "checkpoint.safetensors"  # the file in the folder ``Run.checkpoints``
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
+from penchant.core.outputs import refuse_existing, refuse_inputs
 from penchant.core.rank import Scored, check_k, rank, rank_by_popularity
 from penchant.core.run import Progress
 from penchant.data.recipe import Recipe
@@ -162,13 +163,17 @@ class Recommender:
         memory: int = bulk.MEMORY,
         progress: Progress | None = None,
         spreadsheet: bool = False,
+        force: bool = False,
     ) -> int:
         """``recommend_all`` into a ``.parquet``, ``.jsonl`` or ``.csv`` file; returns the number of users.
 
         In a ``.csv`` file, titles that a spreadsheet would run as formulas get a ``'`` before them; with
-        ``spreadsheet`` ids do, too. The file appears when it is complete, and replaces an existing one. ``progress``
-        is called with a stage, the users done and their total. Raises ``ParameterError`` for another file ending.
+        ``spreadsheet`` ids do, too. The file appears when it is complete. ``progress`` is called with a stage, the
+        users done and their total. Raises ``ParameterError`` for another file ending, for a file that ``log`` was read
+        from, and for one that exists, unless ``force`` replaces it.
         """
+        refuse_inputs(Path(path), log.report.inputs)
+        refuse_existing(Path(path), force=force)
         blocks = self._blocks(log, k, repeat=repeat, memory=memory)
         bulk.write(Path(path), blocks, self._answers, self.vocab, self.catalog, progress, spreadsheet=spreadsheet)
         return log.n_users

@@ -7,9 +7,10 @@ import os
 import stat
 
 import pytest
+import typer
 
-from penchant import read_interactions
-from penchant.cli.main import main
+from penchant import Popular, fit, read_interactions
+from penchant.cli.main import main, make_app
 from penchant.core.outputs import refuse_inputs, replacing_file
 from penchant.core.spreadsheets import harmless
 from penchant.data.reading.rejects import HEADER
@@ -27,29 +28,50 @@ def log(tmp_path):
 
 
 def spellings(log, tmp_path):
-    (tmp_path / "link").symlink_to(log)
-    os.link(log, tmp_path / "hard")
+    link, hard = tmp_path / f"link{log.suffix}", tmp_path / f"hard{log.suffix}"
+    link.symlink_to(log)
+    os.link(log, hard)
     (tmp_path / "folder").mkdir()
-    return [log, tmp_path / "folder" / ".." / "log.csv", tmp_path / "link", tmp_path / "hard", os.path.relpath(log)]
+    return [log, tmp_path / "folder" / ".." / log.name, link, hard, os.path.relpath(log)]
 
 
 def commands(log, model, target):
-    """Every command with an output, its output being ``target``."""
-    fit = ["fit", log, "-m", "popular"]
+    """Every output of every command, as ``target``: by the command and the option."""
+    fit, tune = ["fit", log, "-m", "popular"], ["tune", log, "-m", "item-knn", "--trials", "1"]
     return {
-        "inspect": ["inspect", log, "--rejected", target],
-        "evaluate": ["evaluate", log, "-m", "popular", "--rejected", target],
-        "fit rejected": [*fit, "-o", f"{model}-2", "--rejected", target],
-        "fit": [*fit, "-o", target],
-        "fit log": [*fit, "-o", f"{model}-2", "--training-log", target],
-        "tune": ["tune", log, "-m", "item-knn", "--trials", "1", "-o", target],
-        "recommend": ["recommend", model, "--all", "--log", log, "-o", target],
-        "recommend rejected": ["recommend", model, "--user", "u1", "--log", log, "--rejected", target],
+        ("inspect", "--rejected"): ["inspect", log, "--rejected", target],
+        ("evaluate", "--rejected"): ["evaluate", log, "-m", "popular", "--rejected", target],
+        ("fit", "--rejected"): [*fit, "-o", f"{model}-2", "--rejected", target],
+        ("fit", "--output"): [*fit, "-o", target],
+        ("fit", "--training-log"): [*fit, "-o", f"{model}-2", "--training-log", target],
+        ("fit", "--curve"): [*fit, "-o", f"{model}-2", "--curve", target],
+        ("fit", "--checkpoints"): [*fit, "-o", f"{model}-2", "--checkpoints", target],
+        ("tune", "--output"): [*tune, "-o", target],
+        ("tune", "--rejected"): [*tune, "-o", f"{model}.json", "--rejected", target],
+        ("recommend", "--output"): ["recommend", model, "--all", "--log", log, "-o", target],
+        ("recommend", "--rejected"): ["recommend", model, "--user", "u1", "--log", log, "--rejected", target],
     }
 
 
-def test_no_output_of_any_command_is_one_of_its_inputs(log, tmp_path, capsys):
-    model = tmp_path / "model"
+READ = {  # options that name a file or folder to read
+    "--items", "--sql-url-file", "--store-url-file", "--config", "--candidates", "--receipts", "--log",
+}  # fmt: skip
+
+
+def test_the_outputs_of_all_commands_are_known():
+    """An option that takes a file is an input by its name, or an output that the tests below try."""
+    found = set()
+    for name, command in typer.main.get_command(make_app()).commands.items():
+        for one in command.params:
+            named = str(one.metavar).startswith(("FILE", "FOLDER"))
+            if (named or "Path" in repr(one.type_descriptor.annotation)) and one.opts[0] not in READ:
+                found |= {(name, one.opts[0])} if one.opts[0].startswith("--") else set()
+    assert found == set(commands("log", "model", "target"))
+
+
+def test_no_output_of_any_command_is_one_of_its_inputs(tmp_path, capsys):
+    log, model = tmp_path / "log.svg", tmp_path / "model"  # what --curve writes ends in .svg
+    log.write_text(TEXT)
     assert main(["fit", str(log), "-m", "popular", "-o", str(model)]) == 0
     for path in spellings(log, tmp_path):
         for name, command in commands(str(log), str(model), str(path)).items():
@@ -57,6 +79,24 @@ def test_no_output_of_any_command_is_one_of_its_inputs(log, tmp_path, capsys):
             assert main([*command, "--force"]) == 2, name
             assert ("is an input" in (err := capsys.readouterr().err)) or "is not a folder" in err, name
             assert log.read_text() == TEXT, name
+
+
+def test_the_checkpoint_is_no_input_and_no_output_is_inside_another(log, tmp_path, capsys):
+    taken = tmp_path / "ckpt" / "checkpoint.safetensors"
+    taken.parent.mkdir()
+    taken.write_text(TEXT)
+    model, fit = str(tmp_path / "model"), ["-m", "popular", "-o", str(tmp_path / "model"), "--force"]
+    for command, said in (
+        (["fit", str(taken), *fit, "--checkpoints", str(taken.parent)], "is an input"),
+        (["fit", str(log), *fit, "--checkpoints", model], "is inside"),
+        (["fit", str(log), *fit, "--checkpoints", f"{model}/deep"], "is inside"),
+        (["fit", str(log), *fit, "--training-log", f"{model}/log.jsonl"], "is inside"),
+        (["fit", str(log), *fit, "--rejected", f"{model}/rejected.csv"], "is inside"),
+    ):
+        assert main(command) == 2
+        assert said in capsys.readouterr().err
+    assert taken.read_text() == TEXT
+    assert not (tmp_path / "model").exists()
 
 
 def test_the_item_table_the_query_and_the_model_are_inputs_too(log, tmp_path, capsys):
@@ -109,6 +149,22 @@ def test_lists_curve_and_training_log_need_force_too(log, tmp_path):
         assert file.read_text() == "precious\n"
         file.write_text(accepted)
         assert main(fit) == 0
+
+
+def test_lists_of_the_library_need_force_and_never_replace_the_log(log, tmp_path):
+    rows = read_interactions(log)
+    asked, lists = fit(rows, Popular()), tmp_path / "lists.jsonl"
+    lists.write_text("precious")
+    with pytest.raises(ParameterError, match="exists"):
+        asked.write_all(rows, lists)
+    assert lists.read_text() == "precious"
+    asked.write_all(rows, lists, force=True)
+    assert len(lists.read_text().splitlines()) == 9
+    for path in (log, tmp_path / "folder" / ".." / "log.csv"):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        with pytest.raises(ParameterError, match="is an input"):
+            asked.write_all(rows.where(rows.items >= 0), path, force=True)
+    assert log.read_text() == TEXT
 
 
 def test_the_library_refuses_as_well(log, tmp_path):

@@ -45,7 +45,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, optimiser):
             if line.strip() == "5":
                 break
         child.send_signal(signal.SIGKILL)
-    assert (tmp_path / checkpoints.FILE).exists()
+    assert (tmp_path / checkpoints.CHECKPOINT).exists()
     seen = []
     resumed = small("sasrec", epochs=8, optimiser=optimiser)
     resumed.fit(
@@ -99,7 +99,7 @@ def test_killed_in_the_middle_of_a_step_or_of_a_write(tmp_path, moment, nth, lef
     whole = small("sasrec", epochs=5).fit(walks(), run=ONE)
     np.testing.assert_array_equal(resumed.item_vectors, whole.item_vectors)
     assert resumed.assets == whole.assets and [r["loss"] for r in resumed.history] == [r["loss"] for r in whole.history]
-    assert [path.name for path in tmp_path.iterdir()] == [checkpoints.FILE], "nothing is left of the broken one"
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoints.CHECKPOINT], "nothing is left of the broken one"
 
 
 def test_a_checkpoint_of_something_else_or_a_damaged_one_is_refused(tmp_path):
@@ -112,7 +112,7 @@ def test_a_checkpoint_of_something_else_or_a_damaged_one_is_refused(tmp_path):
     ):
         with pytest.raises(DataError, match="another"):
             other.fit(log, run=run)
-    path = tmp_path / checkpoints.FILE
+    path = tmp_path / checkpoints.CHECKPOINT
     whole = path.read_bytes()
     for share in (0.5, 0.9):
         at = int(share * len(whole))
@@ -141,10 +141,10 @@ def test_a_checkpoint_may_hold_weights_of_no_size(tmp_path):
 def test_a_checkpoint_is_not_written_over_unless_it_is_gone_on_from(tmp_path):
     run = Run(threads=1, checkpoints=str(tmp_path))
     model = small("sasrec").fit(walks(), run=run)
-    before = (tmp_path / checkpoints.FILE).read_bytes()
+    before = (tmp_path / checkpoints.CHECKPOINT).read_bytes()
     with pytest.raises(DataError, match="already a checkpoint"):
         small("sasrec", rate=0.02).fit(walks(), run=run)
-    assert (tmp_path / checkpoints.FILE).read_bytes() == before
+    assert (tmp_path / checkpoints.CHECKPOINT).read_bytes() == before
     elsewhere = replace(run, checkpoints=str(tmp_path / "other"), resume=True)
     again = small("sasrec").fit(walks(), run=elsewhere)
     assert "no checkpoint" in again.notes[0]
@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors.numpy, "save_file", full)
     with pytest.raises(TrainingError, match="No space left"):
         small("sasrec").fit(walks(), run=Run(threads=1, checkpoints=str(tmp_path)))
-    assert [path.name for path in tmp_path.iterdir()] == [checkpoints.FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoints.CHECKPOINT]
     small("sasrec").fit(walks(), run=Run(threads=1, checkpoints=str(tmp_path), resume=True))
 
 

@@ -85,8 +85,8 @@ def read_traced(
     sources = expand(sources)
     table_source = None if items is None else expand([items])[0]
     target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
-    places = inputs([*sources, table_source])
-    refused = RejectedRows(report, target, strict, places, force)
+    report.inputs = inputs([*sources, table_source])
+    refused = RejectedRows(report, target, strict, report.inputs, force)
     for source in sources:
         one, hint = open_log(source, given, values, sep, encoding)
         one.clock.zone, one.clock.format = zone, form

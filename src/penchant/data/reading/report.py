@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 KEPT_EXAMPLES = 1000  # rejected rows kept in memory; the file of rejected rows has all of them
@@ -83,6 +84,7 @@ class ReadReport:
     values_why: str = ""
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    inputs: list[Path] = field(default_factory=list)  # files and folders that were read, which no output may replace
 
     @property
     def files(self) -> list[str]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from penchant.core.histories import Histories
-from penchant.core.run import Run
+from penchant.core.run import CHECKPOINT, Run
 from penchant.errors import DataError, FormatError, TrainingError
 from penchant.models.neural.training import optimisers
 from penchant.models.neural.training.state import State
@@ -23,7 +23,6 @@ from penchant.models.neural.training.state import State
 if TYPE_CHECKING:
     from penchant.models.neural.training.held_out import Cases
     from penchant.models.neural.training.trainable import Trainable
-FILE = "checkpoint.safetensors"
 
 
 def mark(model: Trainable, train: Histories, cases: Cases | None, run: Run) -> str:
@@ -50,16 +49,16 @@ def write(
     apart = {"best_weights", "best"}
     metadata = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in apart}
     metadata["best"] = state.best if state.best_epoch else None
-    fresh = folder / f".{FILE}.new"
+    fresh = folder / f".{CHECKPOINT}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(arrays, fresh, metadata=_sealed(fingerprint, json.dumps(metadata), arrays))
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
-        fresh.replace(folder / FILE)
+        fresh.replace(folder / CHECKPOINT)
     except Exception as wrong:
         fresh.unlink(missing_ok=True)
-        kept = " The previous one is complete: free some space and resume." if (folder / FILE).exists() else ""
+        kept = " The previous one is complete: free some space and resume." if (folder / CHECKPOINT).exists() else ""
         raise TrainingError(f"the checkpoint of pass {state.epoch} cannot be written ({wrong}).{kept}") from wrong
 
 
@@ -74,7 +73,7 @@ def _sealed(fingerprint: str, state: str, arrays: dict[str, np.ndarray]) -> dict
 
 def refuse(folder: Path) -> None:
     """Raises ``DataError`` where a folder holds a checkpoint that is not to be resumed."""
-    path = folder / FILE
+    path = folder / CHECKPOINT
     if path.exists():
         raise DataError(
             "there is already a checkpoint, which would be overwritten",
@@ -90,7 +89,7 @@ def read(folder: Path, fingerprint: str, weights: dict[str, Tensor], optimiser: 
     """
     from safetensors import SafetensorError, safe_open
 
-    path = folder / FILE
+    path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:
