@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ RUN = "from penchant.cli.main import run; run()"
 
 
 class Process:
-    """``penchant serve`` on a free port; ``before`` stands before the command, as strace does."""
+    """``penchant serve`` on a free port; ``before`` stands before the command, as strace does, ``more`` is at its end;
+    ``settings`` are in its environment."""
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class Process:
         code: str = RUN,
         demo: bool = False,
         more: tuple[str, ...] = (),
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         arguments = (
             ["demo", "--serve"]
@@ -37,8 +40,13 @@ class Process:
             else ["serve", str(folder), "--store", f"sqlite:///{store}", "--active", begin_with(str(folder))]
         )
         command = [*before, sys.executable, "-c", code, *arguments]
+        given = {f"PENCHANT_{name.upper()}": str(value) for name, value in (settings or {}).items()}
         self.process = subprocess.Popen(
-            [*command, *more, "--port", "0"], stderr=subprocess.PIPE, text=True, start_new_session=True
+            [*command, *more, "--port", "0"],
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **given},
         )
         self.lines: list[dict[str, Any]] = []
         self.port = 0
