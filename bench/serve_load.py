@@ -138,7 +138,7 @@ def fill(store: Path, users: list[str], items: list[str]) -> None:
     rows = [NewEvent("u:" + user, item, None, None, now, None, None) for user, item in zip(users, items, strict=True)]
     for lo in range(0, len(rows), 4000):
         part = Batch(rows[lo : lo + 4000])
-        filled.writer.do_now(lambda connection, part=part: filled._append(connection, [part]))  # noqa: SLF001  # a bench
+        filled.writer.do_now(lambda connection, part=part: filled.append_within(connection, [part]))
     filled.close()
 
 

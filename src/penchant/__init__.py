@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from penchant.recommender.recommender import Recommender as Recommender
     from penchant.recommender.recommender import load as load
     from penchant.recommender.recommender import save as save
+    from penchant.store.log import store_log as store_log
     from penchant.training.choose import Choice as Choice
     from penchant.training.choose import choose as choose
     from penchant.training.fit import fit as fit
@@ -96,6 +97,7 @@ _PUBLIC = {
     "Model": "penchant.models.kinds.base",
     "Run": "penchant.core.run",
     "rank": "penchant.core.rank",
+    "store_log": "penchant.store.log",
 }
 
 __all__ = ["__version__", "errors", *sorted(_PUBLIC), *sorted(CLASS_NAMES)]

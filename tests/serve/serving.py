@@ -33,6 +33,7 @@ class Process:
         demo: bool = False,
         more: tuple[str, ...] = (),
         settings: Mapping[str, object] | None = None,
+        more: tuple[str, ...] = (),
     ) -> None:
         arguments = (
             ["demo", "--serve"]

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from penchant.data.read import read_interactions
 from penchant.serve.app import make_app
 from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
+from penchant.store import log
 from penchant.store.database import StoreError
+from penchant.store.events import EventStore
+from penchant.store.importing import Imported
 from tests.serve.conftest import ITEMS, Client
+from tests.store.test_importing import imported, table
 
 pytestmark = pytest.mark.slow
 
@@ -146,3 +152,41 @@ def test_a_statement_that_takes_too_long_is_ended(cluster: str, knn: Path) -> No
             database.read(asleep)
         assert time.perf_counter() - start < 5
         assert database.read(database.compile(text("SELECT 7")), seconds=0.2) == [(7,)]
+
+
+def test_a_log_goes_in_and_comes_out(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "PIECE", 1000)
+    with closing(EventStore(cluster)) as store:
+        store.open()
+        with store.database.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM events")
+        frame = table()
+        assert imported(store, frame) == Imported(500, 500, 0, 0)
+        assert imported(store, frame) == Imported(500, 0, 500, 0)
+        rows = [(user, None if user else session, *rest) for user, session, *rest in frame.rows()]
+        stream = log.store_log(cluster)
+        parts = [part for part, _ in stream.parts(stream.names)]
+        assert len(parts) > 5
+        assert sorted((row for part in parts for row in part.rows()), key=repr) == sorted(rows, key=repr)
+        on_disk = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
+        with closing(on_disk):
+            on_disk.open()
+            imported(on_disk, frame)
+        same = log.store_log(f"sqlite:///{tmp_path / 'store.db'}")
+        one, other = read_interactions(stream), read_interactions(same)
+        assert one.user_ids == other.user_ids
+        assert one.vocab.ids == other.vocab.ids
+        assert (one.values == other.values).all()
+
+
+def test_a_reader_stops_no_writer(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "PIECE", 200)
+    with closing(EventStore(cluster)) as store:
+        store.open()
+        imported(store, table())
+        stream = log.store_log(cluster)
+        parts = stream.parts(stream.names)
+        found = next(parts)[0].height
+        assert imported(store, table(501)).imported >= 1
+        found += sum(part.height for part, _ in parts)
+        assert found == store.count() - 1

@@ -191,6 +191,20 @@ def test_a_port_that_is_taken_is_told(knn: Path, tmp_path: Path) -> None:
     assert ended.stderr.splitlines()[-1].startswith("penchant: cannot listen on 127.0.0.1, port ")
 
 
+def test_a_customer_of_an_imported_log_is_known_from_the_first_request(knn: Path, tmp_path: Path) -> None:
+    now = int(time.time())
+    lines = [f"ann,i0{n},view,{now - 100 + n}" for n in range(4)] + [f"ann,brand new,view,{now - 50}"]
+    (tmp_path / "log.csv").write_text("\n".join(["user,item,kind,time", *lines]) + "\n")
+    imported = ("--import", str(tmp_path / "log.csv"))
+    for turn in range(2):  # at the second start the store has events
+        process = Process(knn, tmp_path / "store.db", more=imported)
+        status, told = process.ask("GET", "/v1/users/ann/recommendations?k=5&why=true")
+        assert (status, told["fallback"], told["removed"]["seen"]) == (200, False, 5 if turn else 4)
+        assert {part["item"] for part in told["items"][0]["why"]["parts"]} <= {"i00", "i01", "i02", "i03"}
+        assert process.stop() == 0
+        assert _kept(tmp_path / "store.db") == 5
+
+
 def test_ids_of_every_kind_pass_a_real_server(process: Process) -> None:
     for encoded, plain in (("a%2Fb", "a/b"), ("a%20b", "a b"), ("%F0%9F%99%82", "🙂"), ("%25", "%"), ("%3F%23", "?#")):
         assert process.ask("POST", "/v1/events", {"events": [{"user": plain, "item": plain}]})[0] == 200

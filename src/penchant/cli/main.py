@@ -29,6 +29,7 @@ GROUPS = (
     "evaluate",
     "serve",
     "backup",
+    "events",
 )
 BAD_INPUT, INTERRUPTED = 2, 130
 MATCHES_SHOWN = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -19,14 +20,17 @@ from penchant.data.interactions import Interactions
 from penchant.data.reading.places import expand, inputs
 from penchant.data.reading.query import Query, query
 from penchant.data.reading.report import LOUD, ReadReport
-from penchant.errors import ParameterError
+from penchant.errors import MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from penchant.data.reading.ordering import Trace
+    from penchant.data.reading.raw import RawLog
+    from penchant.data.reading.streams import Stream
 
 R = TypeVar("R")
 PANEL = "Reading"
 NOT_OPTIONS = ("logs", "item_table")
+STORE_OPTIONS = ("store", "store_url_file")
 
 Logs = Annotated[
     list[str] | None,
@@ -68,6 +72,24 @@ class ReadOptions:
             "--sql-url-file",
             metavar="FILE",
             help="A file with the URL of the database: postgresql://user:password@host/shop.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="URL",
+            help="The events of a store: sqlite:///FILE or postgresql://HOST/NAME. The service may run.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    store_url_file: Annotated[
+        str | None,
+        typer.Option(
+            "--store-url-file",
+            metavar="FILE",
+            help="A file with the URL of the store, if it has a password.",
             rich_help_panel=PANEL,
         ),
     ] = None
@@ -178,6 +200,7 @@ class ReadOptions:
             raise ParameterError("the item table is --items or --items-sql, not both")
         sources: list[Any] = list(logs or [])
         sources += [] if self.sql is None else [self._query(self.sql)]
+        sources += [open_store(self.store, self.store_url_file)] if self.store or self.store_url_file else []
         table: Any = None if self.items is None else expand([self.items])[0]  # a pipe can be read only once
         if self.items_sql is not None:
             table = self._query(self.items_sql)
@@ -192,8 +215,25 @@ class ReadOptions:
         return query(sql, url_file=self.sql_url_file)
 
 
+def open_store(url: str | None, url_file: str | None) -> Stream:
+    """The events of a store as a source; raises ``MissingExtraError`` if the extra is not installed."""
+    need_store()
+    from penchant.serve.common.settings import load
+    from penchant.store.log import store_log
+
+    return store_log(load({"store": url, "store_url_file": url_file}).store)
+
+
+def need_store() -> None:
+    """Raises ``MissingExtraError`` if the packages that a store needs are not installed."""
+    if any(importlib.util.find_spec(name) is None for name in ("sqlalchemy", "alembic")):
+        raise MissingExtraError("serve", "a store")
+
+
 def reading_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the reading options to a typer command, whose parameter ``reading`` receives a ``ReadOptions``.
+
+    A command with options of its own for the store keeps its own.
 
     ::
 
@@ -204,13 +244,13 @@ def reading_options(command: Callable[..., R]) -> Callable[..., R]:
     """
     hints = get_type_hints(command, include_extras=True)
     own = [p.replace(annotation=hints[p.name]) for p in signature(command).parameters.values() if p.name != "reading"]
-    # --sql takes the place of files, so none is required
+    # --sql or --store takes the place of files, so none is required
     own = [p.replace(default=None) if p.name == "logs" else p for p in own]
     option_hints = get_type_hints(ReadOptions, include_extras=True)
     options = [
         Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=option_hints[f.name])
         for f in fields(ReadOptions)
-        if f.name not in NOT_OPTIONS
+        if f.name not in NOT_OPTIONS and not (f.name in STORE_OPTIONS and any(p.name == f.name for p in own))
     ]
     names = {option.name for option in options}
     if clash := sorted(names & {p.name for p in own}):
@@ -243,7 +283,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
     from penchant.data.reading.assemble import read_traced
 
     if not options.logs:
-        raise ParameterError("no log was given: name one or more files, or select it with --sql")
+        raise ParameterError("no log was given: name one or more files, or take it from --store or --sql")
     if hasattr(signal, "siginterrupt"):  # with the handler of polars, waiting for a pipe would ignore Ctrl-C
         signal.siginterrupt(signal.SIGINT, True)
     with reading_progress() as progress:
@@ -272,6 +312,33 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
         print(f"penchant: {line}", file=sys.stderr)
     catalog = None if options.item_table is None else Catalog.read(options.item_table, log.vocab)
     return log, found, catalog
+
+
+def read_rows(reading: ReadOptions) -> RawLog:
+    """The rows of the logs as they are written; prints rejected rows on standard error."""
+    from penchant.data.reading.raw import read_raw
+
+    if not reading.logs:
+        raise ParameterError("no log was given: name one or more files, or select it with --sql")
+    with reading_progress() as report:
+        raw = read_raw(
+            reading.logs,
+            columns=reading.columns,
+            values=reading.values,
+            sep=reading.sep,
+            encoding=reading.encoding,
+            time_format=reading.time_format,
+            time_zone=reading.time_zone,
+            day_first=reading.day_first,
+            strict=reading.strict,
+            rejected=reading.rejected,
+            force=reading.force,
+            by=reading.by,
+            progress=report,
+        )
+    for line in rejection_lines(raw.report):
+        print(f"penchant: {line}", file=sys.stderr)
+    return raw
 
 
 def loud_lines(report: ReadReport) -> list[str]:

@@ -73,8 +73,10 @@ def recommend(
         raise ParameterError(
             "give a history: --history ITEM (once per item), --user U or --session S with --log LOG, or --all --log LOG"
         )
-    if bool(history) == bool(log or reading.sql):
-        raise ParameterError("--user, --session and --all need --log LOG or --sql QUERY; --history does not take them")
+    if bool(history) == bool(log or reading.sql or reading.store or reading.store_url_file):
+        raise ParameterError(
+            "--user, --session and --all need --log LOG, --store URL or --sql QUERY; --history does not take them"
+        )
     if everyone != (output is not None):
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penchant.cli.render import AsJson, example, print_json, say
+from penchant.cli.render import AsJson, example, note, print_json, progress, say
 
 if TYPE_CHECKING:
     from penchant.serve.common.settings import Settings
+    from penchant.serve.service import Service
     from penchant.store.keys import Keyring
 
 NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "jinja2", "prometheus_client")
+NOT_SETTINGS = {"config", "print_settings", "origin", "import_logs"}  # options of serve
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings in a TOML file.")]
 Store = Annotated[str | None, typer.Option("--store", metavar="URL", help="sqlite:///FILE or postgresql://HOST/NAME.")]
 StoreUrlFile = Annotated[
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=example(
             "penchant serve model/",
+            "penchant serve model/ --import events.csv",
             "penchant serve models/ --store sqlite:////var/lib/penchant/events.db --host 0.0.0.0",
             "penchant serve --config penchant.toml --print-settings",
         )
@@ -81,13 +84,17 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     access_log: Annotated[bool | None, typer.Option(help="Log every request.")] = None,
     drain: Annotated[float | None, typer.Option(help="Seconds from SIGTERM to the end of the process.")] = None,
+    import_logs: Annotated[
+        list[str] | None,
+        typer.Option("--import", metavar="LOG", help="A log to import if the store is empty; may be repeated."),
+    ] = None,
     config: Config = None,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Check and print the settings, then exit.")
     ] = False,
 ) -> None:
     """Serve recommendations over HTTP. Settings may also come from the environment (PENCHANT_PORT) or a file."""
-    flags = {name: value for name, value in locals().items() if name not in {"config", "print_settings", "origin"}}
+    flags = {name: value for name, value in locals().items() if name not in NOT_SETTINGS}
     settings = read_settings({**flags, "origins": tuple(origin) if origin else None}, config)
     if print_settings:
         print_json(settings.shown())
@@ -95,7 +102,30 @@ def serve(
     _need_folder(settings)
     from penchant.serve.run import serve as run
 
-    run(settings, config=config)
+    run(settings, config=config, opened=(lambda service: _fill(service, import_logs)) if import_logs else None)
+
+
+def _fill(service: Service, logs: list[str]) -> None:
+    """Import logs into the store of a service that has no events yet, with the values that its model learned from."""
+    from penchant.cli.options import ReadOptions, read_rows
+    from penchant.store.importing import import_log
+
+    if service.store.clock().events:
+        note("the store has had events: nothing was imported (penchant events import adds to it)")
+        return
+    active = service.models.active
+    recipe = active.recommender.recipe
+    raw = read_rows(ReadOptions(values="weight" if recipe.quantities else None).with_logs(logs))
+    with progress() as report:
+        done = import_log(
+            service.store,
+            raw,
+            keep=service.settings.keep_seconds,
+            known=active.catalogue.vocab,
+            told=note,
+            progress=report,
+        )
+    note(f"{done.imported:,} of {done.events:,} events were imported")
 
 
 def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = True) -> None:

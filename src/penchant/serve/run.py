@@ -42,16 +42,23 @@ def serve(
     *,
     sockets: list[socket.socket] | None = None,
     beside: str | None = None,
+    opened: Callable[[Service], None] | None = None,
     started: Callable[[int], None] | None = None,
     config: str | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT; running requests are answered first.
 
-    ``beside`` names a model to load for comparison; ``started`` is called with the port once the service listens;
-    ``config`` is the file of settings, for trainings.
+    ``beside`` names a model to load for comparison; ``opened`` is called with the service before it listens, and
+    ``started`` with the port once it does; ``config`` is the file of settings, for trainings.
     """
     logger = configure(settings.log_level)
     service = open_service(settings)
+    if opened is not None:
+        try:
+            opened(service)
+        except BaseException:
+            service.store.close()
+            raise
     if beside is not None:
         service.models.beside = service.models.read(beside, (), False)
     if settings.train_seconds is not None:

@@ -27,7 +27,7 @@ from penchant.serve.common.trainer import Trainer
 from penchant.store.cleaning import Cleaning
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow, mark_light
-from penchant.store.events import Batch, Clock, EventStore, NewEvent
+from penchant.store.events import AHEAD, Batch, Clock, EventStore, NewEvent
 from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
 from penchant.store.ledger import Refusal
@@ -42,7 +42,6 @@ POLL = 1.0  # seconds between checks for changes by other processes
 TIDY = 600.0  # seconds between runs of retention
 RETRY = 60.0  # seconds after a rewrite that failed, on a full disk for example
 LAST_SHARE = 0.05  # of ``drain``, for each of the last steps of the service
-AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 TOO_MANY_NEW = "is unknown, and this key has added too many unknown items within an hour"
 
 log = logging.getLogger("penchant.serve")

@@ -19,6 +19,7 @@ from penchant.store.writer import Writer
 
 CHUNK = 256  # rows of one INSERT
 FOREVER = 2**62
+AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 _TIME = attrgetter("time")
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id")
 
@@ -88,14 +89,14 @@ class EventStore:
 
     def __init__(self, url: str, *, secret: str | None = None, most: int = 5000, seconds: float = 30.0) -> None:
         self.database = Database(url, seconds=seconds)
-        self.writer = Writer(self.database, self._append)
+        self.writer = Writer(self.database, self.append_within)
         self._given_secret, self._most = secret, most
 
     def open(self) -> None:
         """Bring the schema up to date, compile the statements, start the writer."""
         self.database.migrate()
         self._prepare()
-        self.secret = (self._given_secret or self._kept_secret()).encode()
+        self.secret = (self._given_secret or self.kept_secret()).encode()
         self.ledger = Ledger(self.database, self.secret)
         self.writer.start()
 
@@ -132,7 +133,8 @@ class EventStore:
             self._inserts[rows] = found
         return found
 
-    def _kept_secret(self) -> str:
+    def kept_secret(self) -> str:
+        """The secret in the store, which stays the same when the service is given another."""
         connection = self.database.mine
         insert = self.database.insert(settings).values(name="secret", value=bindparam("value"))
         fresh = self.database.compile(insert.on_conflict_do_nothing())
@@ -142,8 +144,8 @@ class EventStore:
 
     # -- events in ------------------------------------------------------------------------------------------------
 
-    def _append(self, connection: Any, batches: Sequence[Batch]) -> list[Appended]:
-        """Append batches inside the writer's transaction."""
+    def append_within(self, connection: Any, batches: Sequence[Batch]) -> list[Appended]:
+        """Append batches inside a transaction of the caller."""
         new_items = dict.fromkeys(item for batch in batches for item in batch.new_items)
         count = sum(len(batch.rows) for batch in batches)
         tick = self._tick

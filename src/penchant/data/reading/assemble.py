@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -12,21 +12,16 @@ import numpy as np
 
 from penchant.core.curve import Curve, Shape
 from penchant.core.histories import Bools, Floats, ValuesAre
-from penchant.core.memory import Meter
 from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
-from penchant.data.reading.cleaning import NOT_A_TIME, Cleaned, Cleaner
-from penchant.data.reading.columns import is_quantity, parse_columns, parse_kinds
-from penchant.data.reading.dates import FORMS, MISSING
-from penchant.data.reading.findings import damage_error, damage_finding, from_reading, merged_finding, refund_finding
+from penchant.data.reading.cleaning import Cleaner
+from penchant.data.reading.columns import is_quantity, parse_kinds
+from penchant.data.reading.dates import MISSING
+from penchant.data.reading.findings import damage_error, damage_finding, from_reading, refund_finding
+from penchant.data.reading.gathering import Gathered, Progress, gather
 from penchant.data.reading.items import item_ids, read_items
-from penchant.data.reading.nested import one_event_a_row
 from penchant.data.reading.ordering import Trace, event_order, look_for_disorder, picked
-from penchant.data.reading.places import expand, inputs
-from penchant.data.reading.rejects import RejectedRows
-from penchant.data.reading.report import ReadReport
-from penchant.data.reading.sources import Opened, open_log, row_roles, settle_dates
-from penchant.data.reading.times import checked_format, checked_zone
+from penchant.data.reading.sources import Opened
 from penchant.data.reading.weights import shape_weights
 from penchant.data.reading.wording import option
 from penchant.data.recipe import DISLIKE, Recipe
@@ -34,9 +29,6 @@ from penchant.data.refunds import Netted, checked_refund, net
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError
 
-Progress = Callable[[str, float], None]
-ASSEMBLING = 3.0  # times the size of the arrays: they are joined, then sorted
-ID_BYTES = 60  # of an id in the tables, a third of what it takes, because it is not copied
 _INTEGER = re.compile(r"^(0|-?[1-9]\d*)$")
 
 
@@ -70,62 +62,48 @@ def read_traced(
     trace: bool = True,
 ) -> tuple[Interactions, Trace]:
     """The event table of the sources and, if asked for, the file and line of each event."""
-    given = parse_columns(columns)
     weights, cancels = parse_kinds(kinds)
     if values is not None and values not in get_args(ValuesAre):
         raise ParameterError(f"values are 'rating', 'weight' or 'none', not {values!r}")
     if ids not in ("text", "as given"):
         raise ParameterError(f"ids are 'text' or 'as given', not {ids!r}")
-    which, zone, form = checked_refund(refund), checked_zone(time_zone), checked_format(time_format)
+    which = checked_refund(refund)
     Curve(weight or "raw")
     # refuses a bad rule before anything is read
     plan = Recipe(weights, positive, values or "weight", max_history, cancels=cancels, refund=which)
-    report = ReadReport()
-    opened: list[Opened] = []
-    sources = expand(sources)
-    table_source = None if items is None else expand([items])[0]
-    target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
-    report.inputs = inputs([*sources, table_source])
-    refused = RejectedRows(report, target, strict, report.inputs, force)
-    for source in sources:
-        one, hint = open_log(source, given, values, sep, encoding)
-        one.clock.zone, one.clock.format = zone, form
-        opened.append(one)
-        report.notes += [hint] if hint and hint not in report.notes else []
-    by, guest = row_roles(opened, by)
-    settle_dates(opened, day_first)
-    name = next((named for one in opened if (named := one.column("value"))), None)
-    unnamed = opened[0].table.source.header is False and values is None and "value" not in given
-    # a log without header has no name to go by: the values alone decide
-    cleaner = Cleaner(
-        by, None if values == "none" or name is None else "rating" if unnamed else name, values, guest, traced=trace
+    gathered = gather(
+        sources,
+        columns=columns,
+        values=values,
+        sep=sep,
+        encoding=encoding,
+        time_format=time_format,
+        time_zone=time_zone,
+        day_first=day_first,
+        strict=strict,
+        rejected=rejected,
+        force=force,
+        items=items,
+        by=by,
+        progress=progress,
+        traced=trace,
     )
-    parts: list[list[Cleaned]] = []
-    meter = Meter("reading this log", factor=ASSEMBLING)
-    with refused:
-        for number, one in enumerate(opened):
-            parts.append(_clean(one, number, values, cleaner, refused, meter, progress))
-    report.sources = [one.table.source for one in opened]
-    if strict:
-        _refuse_merged(cleaner, report)
+    cleaner, report, name = gathered.cleaner, gathered.report, gathered.column("value")
     values_are, report.values_why = cleaner.values_are()
     if name is None and cleaner.kinds and (weights or DISLIKE in cleaner.kinds):
         values_are, report.values_why = values or "weight", "events count the weight of their kind"
-    quantity = next((named for one in opened if (named := one.column("quantity"))), None)
+    quantity = gathered.column("quantity")
     if quantity is not None and cleaner.value_name is None and values is None:
         report.values_why += f"; {quantity!r} counts only if asked for: {option('values', 'weight')}"
     log, found = _assemble(
-        opened,
-        parts,
-        cleaner,
+        gathered,
         replace(plan, values_are=values_are, quantities=values_are == "weight" and is_quantity(name)),
-        report,
         weight,
         trace=trace,
         as_given=ids != "text",
     )
     damaged = [source for source in report.sources if source.damage]
-    table = None if table_source is None else read_items(table_source)
+    table = None if gathered.table is None else read_items(gathered.table)
     if table is not None:
         if table.table.source.damage:
             damaged.append(table.table.source)
@@ -139,125 +117,25 @@ def read_traced(
     return log, found
 
 
-def _refuse_merged(cleaner: Cleaner, report: ReadReport) -> None:
-    """Raises ``DataError`` for ids that may have been merged before they were read."""
-    for table, role in ((cleaner.users, cleaner.by), (cleaner.items, "item"), (cleaner.guests, cleaner.guest or "")):
-        if table.merged:
-            found = merged_finding(report, table, role)
-            raise DataError(
-                found.what, file=found.file, line=found.line, column=found.column, value=found.value, fix=found.fix
-            )
-
-
-def _clean(
-    one: Opened,
-    number: int,
-    values: ValuesAre | None,
-    cleaner: Cleaner,
-    refused: RejectedRows,
-    meter: Meter,
-    progress: Progress | None,
-) -> list[Cleaned]:
-    left_out = {"user", "session", "basket"} - {cleaner.by, cleaner.guest} | ({"value"} if values == "none" else set())
-    roles = [role for role in one.roles if role not in left_out]
-    source, before, out = one.table.source, refused.report.n_rejected, list[Cleaned]()
-    numeric = {"value", "quantity", "position"}
-    one.table.plain.whole = frozenset(one.roles[r] for r in ("user", "session", "basket", "item", "time") if r in roles)
-    one.table.plain.decimal = frozenset(one.roles[role] for role in roles if role in numeric)
-    batches = one.table.batches([one.roles[role] for role in roles])
-    for block in batches:
-        batch, ready = one_event_a_row(block, roles, source.columns, source.name)
-        if len(ready) > len(roles):
-            source.columns.setdefault("position", f"the place in {source.columns['item']}")
-        known = cleaner.n_ids
-        cleaned, bad = cleaner.clean(batch, ready, one.clock, number)
-        meter.add(cleaned.nbytes + ID_BYTES * (cleaner.n_ids - known), f" after {source.rows:,} rows of {source.name}")
-        source.rows += batch.frame.height + len(batch.bad)
-        if refused.strict and bad and source.compression:
-            # damage is the cause, and may show only at the end
-            source.rows += sum(rest.frame.height + len(rest.bad) for rest in batches)
-        if refused.strict and source.damage:
-            raise damage_error(source)
-        refused.add(source.name, one.table.path, bad)
-        if len(cleaned.items):
-            out.append(cleaned)
-        if progress is not None:
-            progress(f"reading {Path(source.name).name}", batch.share)
-    source.time_unit = _time_words(one)
-    if not out:
-        raise _nothing(one, refused, refused.report.n_rejected - before)
-    return out
-
-
-def _time_words(one: Opened) -> str | None:
-    """How the times of a source were understood."""
-    clock = one.clock
-    words = [clock.unit or ""]
-    if clock.unit == "written dates" and clock.order is not None:
-        words.append(f"the {clock.order} first")
-    if clock.zone is not None and clock.unit not in (None, "seconds", "milliseconds", "microseconds", "nanoseconds"):
-        words.append(clock.zone)
-    return ", ".join(words) or None
-
-
-def _nothing(one: Opened, refused: RejectedRows, lost: int) -> DataError:
-    """The error for a source of which no row can be used."""
-    source, report = one.table.source, refused.report
-    if source.damage:
-        return damage_error(source)
-    if not lost:
-        return DataError("the file has a header and no rows", file=source.name)
-    first = next((row for row in report.rejected if row.file == source.name), None)
-    reason = report.reasons.most_common(1)[0][0]
-    fix = f"Check the separator ({option('sep')}), the encoding and the columns ({option('columns')})"
-    if reason == NOT_A_TIME:
-        fix = f"Understood are {FORMS}; {option('time_format', '%d.%m.%Y %H:%M')} describes any other form"
-    return DataError(
-        f"no row of {lost:,} can be used: {reason}",
-        file=source.name,
-        line=first.line if first else None,
-        column=first.column if first and first.column else None,
-        value=first.value if first else None,
-        fix=fix,
-    )
-
-
-def _gather(parts: list[list[Cleaned]], name: str, missing: float, dtype: Any) -> Any:
-    """One array of a column over all batches, None if no source has it; frees the batches on the way."""
-    flat = [cleaned for source in parts for cleaned in source]
-    if all(getattr(cleaned, name) is None for cleaned in flat):
-        return None
-    arrays = []
-    for cleaned in flat:
-        array = getattr(cleaned, name)
-        arrays.append(np.full(cleaned.rows, missing, dtype=dtype) if array is None else array.astype(dtype, copy=False))
-    out = np.concatenate(arrays)
-    for cleaned in flat:
-        setattr(cleaned, name, None)
-    return out
-
-
 def _assemble(
-    opened: Sequence[Opened],
-    parts: list[list[Cleaned]],
-    cleaner: Cleaner,
+    gathered: Gathered,
     recipe: Recipe,
-    report: ReadReport,
     weight: Shape | None,
     *,
     trace: bool,
     as_given: bool,
 ) -> tuple[Interactions, Trace]:
-    sizes = [sum(cleaned.rows for cleaned in source) for source in parts]
-    values = _gather(parts, "values", np.nan, np.float32)
-    quantities = _gather(parts, "quantities", np.nan, np.float32)
-    kinds = _gather(parts, "kinds", -1, np.int32)
-    times = _gather(parts, "times", MISSING, np.int64)
-    nanos = _gather(parts, "nanos", 0, np.int16)
-    positions = _gather(parts, "positions", 0, np.float64)
-    marks = _gather(parts, "parts", -1, np.int32)
-    users = _gather(parts, "users", 0, np.int32)
-    items = _gather(parts, "items", 0, np.int32)
+    opened, cleaner, report = gathered.opened, gathered.cleaner, gathered.report
+    sizes = [sum(cleaned.rows for cleaned in source) for source in gathered.parts]
+    values = gathered.take("values", np.nan, np.float32)
+    quantities = gathered.take("quantities", np.nan, np.float32)
+    kinds = gathered.take("kinds", -1, np.int32)
+    times = gathered.take("times", MISSING, np.int64)
+    nanos = gathered.take("nanos", 0, np.int16)
+    positions = gathered.take("positions", 0, np.float64)
+    marks = gathered.take("parts", -1, np.int32)
+    users = gathered.take("users", 0, np.int32)
+    items = gathered.take("items", 0, np.int32)
     registered = len(cleaner.users.index)
     if cleaner.guests.index:  # guests follow the users
         users = np.where(users < 0, registered - 1 - users, users).astype(np.int32)
@@ -274,7 +152,7 @@ def _assemble(
         raise DataError("there is no split column, which the other files have", file=lacking)
     found = Trace(cleaner)
     if trace:
-        found.lines, found.kinds = _gather(parts, "lines", 0, np.int64), kinds
+        found.lines, found.kinds = gathered.take("lines", 0, np.int64), kinds
         found.sources = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         look_for_disorder(found, users, times)
     order = event_order(users, times, positions, nanos)

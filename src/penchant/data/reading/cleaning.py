@@ -91,6 +91,7 @@ class Cleaner:
     blurred: Seen = field(default_factory=Seen)  # times in floats of 32 bits
     decided: ValuesAre | None = None
     traced: bool = True  # whether the line of each event is kept
+    exact: bool = False  # whether values keep their 64 bits
 
     @property
     def n_ids(self) -> int:
@@ -136,7 +137,7 @@ class Cleaner:
         if "quantity" in column:
             out.quantities = numbers(column["quantity"])[0][keep].astype(np.float32)
         if number is not None:
-            out.values = number[keep].astype(np.float32)
+            out.values = number[keep].astype(np.float64 if self.exact else np.float32)
             self._watch_values(out.values)
         if micro is not None:
             out.times = micro[keep]

@@ -10,6 +10,7 @@ from typing import Any
 
 from penchant.data.reading.query import Query
 from penchant.data.reading.spooling import STANDARD_INPUT, is_pipe, spooled
+from penchant.data.reading.streams import Stream
 from penchant.errors import DataError
 
 REJECTED = ".rejected.csv"
@@ -93,6 +94,6 @@ def inputs(sources: Sequence[Any]) -> list[Path]:
             found.append(source)
         elif isinstance(source, Place):
             found.append(source.path if source.held is None else source.beside or source.path)
-        elif isinstance(source, Query) and (file := source.file):
+        elif isinstance(source, (Query, Stream)) and (file := source.file):
             found.append(file)
     return found

@@ -1,0 +1,119 @@
+"""``penchant events``: a log into the store of the service, and the store into a log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from penchant.cli.options import Logs, ReadOptions, need_store, read_rows, reading_options
+from penchant.cli.outputs import check_file, check_inputs
+from penchant.cli.render import AsJson, example, note, print_json, progress, say
+from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
+from penchant.errors import ParameterError
+
+Moment = Annotated[
+    str | None, typer.Option(metavar="TIME", help="2026-01-31, 2026-01-31T12:00:00Z or unix seconds; UTC.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    events = typer.Typer(help="Import and export the events of a store.", no_args_is_help=True)
+    events.command(
+        "import",
+        epilog=example(
+            "penchant events import orders.csv --store sqlite:////var/lib/penchant/events.db",
+            "penchant events import 'ratings-*.csv.gz' --keep 0",
+        ),
+    )(reading_options(import_events))
+    events.command(
+        "export",
+        epilog=example(
+            "penchant events export -o events.parquet --since 2026-01-01",
+            "penchant events export -o research.csv --pseudonyms key",
+        ),
+    )(export)
+    app.add_typer(events, name="events")
+
+
+def import_events(
+    logs: Logs,
+    reading: ReadOptions,
+    store: Store = None,
+    store_url_file: StoreUrlFile = None,
+    keep: Annotated[
+        str | None, typer.Option(help="How long the service keeps events, as in its settings; 0 means for ever.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import logs into a store, each row once; the service may run.
+
+    Kinds and values are stored as they are: their weights belong to the model.
+    """
+    settings = read_settings({"store": store, "store_url_file": store_url_file, "keep": keep}, config)
+    from penchant.store.events import EventStore
+    from penchant.store.importing import import_log
+
+    reading = reading.with_logs(logs)
+    check_inputs([], reading)
+    raw = read_rows(reading)
+    opened = EventStore(settings.store, secret=settings.secret or None)
+    opened.open()
+    try:
+        with progress() as report:
+            done = import_log(opened, raw, keep=settings.keep_seconds, told=note, progress=report)
+    finally:
+        opened.close()
+    if as_json:
+        print_json({**done.to_json(), "rejected": raw.report.n_rejected})
+        return
+    say(f"{done.imported:,} of {done.events:,} events were imported; {done.duplicates:,} were in the store already")
+    if done.erased:
+        say(f"{done.erased:,} are older than the erasure of their person, and were refused")
+
+
+def export(
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="A .parquet, .csv or .jsonl file to write.")
+    ],
+    store: Store = None,
+    store_url_file: StoreUrlFile = None,
+    since: Moment = None,
+    until: Moment = None,
+    pseudonyms: Annotated[
+        str | None,
+        typer.Option(metavar="KEYFILE", help="Replace ids of people by pseudonyms under the key in this file."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export the events of a store as a log, as of now; the service may run."""
+    need_store()
+    settings = read_settings({"store": store, "store_url_file": store_url_file}, config)
+    from penchant.store.exporting import checked_ending, export_log, read_key
+    from penchant.store.log import Span
+
+    checked_ending(output)
+    check_file(output, force=force)
+    key = None if pseudonyms is None else read_key(pseudonyms)
+    span = Span(_moment(since, "--since"), _moment(until, "--until"))
+    with progress() as report:
+        written = export_log(settings.store, output, span, key=key, progress=report)
+    print_json({"file": output, "events": written}) if as_json else say(f"{output}: {written:,} events")
+
+
+def _moment(text: str | None, option: str) -> int | None:
+    """A moment in unix seconds; raises ``ParameterError``."""
+    if text is None:
+        return None
+    if text.isdecimal():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ParameterError(f"{option} is a date, a time in ISO-8601 or unix seconds, not {text[:80]!r}") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -1,0 +1,249 @@
+"""The events of a store as a log: read in parts, from one moment of the store, while the service writes.
+
+SQLite's log (WAL) gives every reader one moment of the store, and no writer waits for a reader. Columns are joined to
+JSON inside SQLite, which is several times faster than fetching cells. PostgreSQL sends one ``COPY``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from penchant.data.reading.streams import Stream
+from penchant.errors import DataError, ParameterError
+from penchant.store.database import BUSY_SECONDS, HEAD, PRAGMAS, Database, StoreError, first_line, without_password
+
+PAGE = 1 << 19  # rows of a part
+PIECE = 1 << 24  # bytes of a part from PostgreSQL
+DTYPES: dict[str, Any] = {"kind": pl.String, "value": pl.Float64, "context": pl.String}
+BEFORE_USERS = "t"  # sorts after every "s:…" and before every "u:…"
+# 15 digits, as JSON has them, do not give every number back; quote() uses as many as it needs
+CELLS = {"value": "CASE WHEN value IS NULL THEN NULL ELSE quote(value) END"}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Events from one moment on (unix seconds, inclusive) and until another (exclusive); None: no bound."""
+
+    since: int | None = None
+    until: int | None = None
+
+    def sql(self) -> str:
+        """The condition, for a query; numbers only."""
+        bounds = [f"time >= {int(self.since)}"] if self.since is not None else []
+        bounds += [f"time < {int(self.until)}"] if self.until is not None else []
+        return " AND ".join(bounds) or "1 = 1"
+
+
+EVER = Span()
+
+
+def store_log(url: str, span: Span = EVER, *, context: bool = False) -> Stream:
+    """The events of a store, as a source for ``read_interactions``: those of a person adjacent, in the order of
+    acceptance.
+
+    The columns are ``user``, ``session``, ``item``, ``kind``, ``value`` and ``time`` (unix seconds), without those that
+    no event has; ``context`` adds the contexts as JSON. Memory: two parts of half a million rows. Raises ``DataError``
+    if the store does not exist or has no such events, ``ParameterError`` for a store of a newer Penchant and
+    ``StoreError`` if it cannot be read.
+    """
+    database = Database(url)
+    name = without_password(url)
+    with reading(database) as connection:
+        names = _names(connection, span, context=context)
+        if not names:
+            raise DataError("the store has no events" + (" in this time" if span != EVER else ""), file=name)
+
+    def parts(wanted: Sequence[str]) -> Iterator[tuple[pl.DataFrame, float]]:
+        raw = list(dict.fromkeys("person" if one in ("user", "session") else one for one in wanted))
+        with reading(database) as connection, ahead(_pages(database, connection, raw, span)) as pages:
+            for frame, share in pages:
+                yield frame.select([_column(one) for one in wanted]), share
+
+    def sample(rows: int) -> pl.DataFrame:
+        raw = ["person", *(one for one in names if one not in ("user", "session"))]
+        with reading(database) as connection:
+            found = connection.execute(
+                f"SELECT {', '.join(raw)} FROM events WHERE {span.sql()} LIMIT {rows}"  # noqa: S608  # our own names
+            ).fetchall()
+        schema = {one: DTYPES.get(one, pl.Int64 if one == "time" else pl.String) for one in raw}
+        return pl.DataFrame(found, schema=schema, orient="row").select([_column(one) for one in names])
+
+    file = Path(str(database.url.database)) if database.sqlite else None
+    return Stream(name, "store", names, parts, sample, file)
+
+
+@contextlib.contextmanager
+def reading(database: Database) -> Iterator[Any]:
+    """A connection that cannot write, inside a transaction that sees one moment of the store.
+
+    Raises ``DataError`` if there is no store, ``ParameterError`` for one of a newer version.
+    """
+    opened = _reader(database)
+    try:
+        opened.execute("BEGIN" if database.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        _check_revision(database, opened)
+        yield opened
+    except database.errors as failed:
+        raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
+    finally:
+        with contextlib.suppress(*database.errors):
+            opened.close()
+
+
+def _reader(database: Database) -> Any:
+    if not database.sqlite:
+        opened = database.connect()
+        opened.execute("SET statement_timeout = 0")
+        return opened
+    path = Path(str(database.url.database))
+    if not path.is_file():
+        raise DataError("there is no store here", file=str(path))
+    name = path.resolve().as_uri()
+    options: Any = {"isolation_level": None, "check_same_thread": False}
+    opened = sqlite3.connect(f"{name}?mode=ro", uri=True, timeout=BUSY_SECONDS, **options)
+    try:
+        opened.execute(f"PRAGMA mmap_size={PRAGMAS['mmap_size']}")
+        opened.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.OperationalError:
+        opened.close()
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        # in a folder that cannot be written; without a log, nobody writes
+        opened = sqlite3.connect(f"{name}?mode=ro&immutable=1", uri=True, **options)
+    except sqlite3.DatabaseError as wrong:
+        opened.close()
+        raise DataError(f"this is not a store ({first_line(wrong)})", file=str(path)) from wrong
+    return opened
+
+
+def _check_revision(database: Database, connection: Any) -> None:
+    try:
+        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except database.errors as wrong:
+        raise DataError("this is not a store of Penchant", file=without_password(str(database.url))) from wrong
+    if rows and str(rows[0][0]) > HEAD:
+        raise ParameterError(
+            f"the store has the schema {rows[0][0]!r}, which this Penchant does not know: a newer version wrote it"
+        )
+
+
+def _names(connection: Any, span: Span, *, context: bool) -> list[str]:
+    """The columns that at least one event has; none if there is no event."""
+
+    def some(condition: str) -> bool:
+        query = f"SELECT 1 FROM events WHERE {condition} AND {span.sql()} LIMIT 1"  # noqa: S608  # our own conditions
+        return bool(connection.execute(query).fetchall())
+
+    conditions = {
+        "user": f"person >= '{BEFORE_USERS}'",
+        "session": f"person < '{BEFORE_USERS}'",
+        "item": "1 = 1",
+        "kind": "kind IS NOT NULL",
+        "value": "value IS NOT NULL",
+        "time": "1 = 1",
+        "context": "context IS NOT NULL" if context else "1 = 0",
+    }
+    return [name for name, condition in conditions.items() if some(condition)]
+
+
+@contextlib.contextmanager
+def ahead(parts: Generator[Any]) -> Iterator[Iterator[Any]]:
+    """The same parts; while one is in use, a thread fetches the next."""
+    with contextlib.closing(parts), ThreadPoolExecutor(1, "penchant-log") as pool:
+
+        def one_after_another() -> Iterator[Any]:
+            coming = pool.submit(next, parts, None)
+            while (part := coming.result()) is not None:
+                coming = pool.submit(next, parts, None)
+                yield part
+
+        yield one_after_another()
+
+
+def _column(name: str) -> pl.Expr:
+    """A column of the log, from the columns of the store."""
+    if name not in ("user", "session"):
+        return pl.col(name)
+    person = pl.col("person")
+    mine = person.str.starts_with("u:" if name == "user" else "s:")
+    return pl.when(mine).then(person.str.slice(2)).otherwise(None).alias(name)
+
+
+def _pages(
+    database: Database, connection: Any, columns: Sequence[str], span: Span
+) -> Generator[tuple[pl.DataFrame, float]]:
+    ((total,),) = connection.execute(f"SELECT count(*) FROM events WHERE {span.sql()}").fetchall()  # noqa: S608  # numbers
+    done = 0
+    pages = _of_sqlite(connection, columns, span) if database.sqlite else _of_postgresql(connection, columns, span)
+    for frame in pages:
+        done += frame.height
+        yield frame, min(1.0, done / max(1, total))
+
+
+def _of_sqlite(connection: Any, columns: Sequence[str], span: Span) -> Iterator[pl.DataFrame]:
+    arrays = ", ".join(f"json_group_array({CELLS.get(one, one)})" for one in columns)
+    inside = span.sql().replace("time", "+time")  # the index of times would give the rows in its own order
+    low = ""
+    while True:
+        later = "SELECT person FROM events WHERE person > ? ORDER BY person, seq LIMIT 1 OFFSET ?"
+        last = connection.execute(later, [low, PAGE - 1]).fetchone()
+        upto = "" if last is None else " AND person <= ?"  # with all their events
+        rows = f"SELECT {arrays} FROM events WHERE person > ?{upto} AND {inside}"  # noqa: S608  # our own names
+        texts = connection.execute(rows, [low, *(last or ())]).fetchone()
+        frame = pl.DataFrame([_decoded(one, text) for one, text in zip(columns, texts, strict=True)])
+        if frame.height:
+            yield frame
+        if last is None:
+            return
+        (low,) = last
+
+
+def _decoded(name: str, text: str) -> pl.Series:
+    """A column from its JSON array. Without escapes it reads like a line of CSV, which is twice as fast."""
+    kind: Any = pl.Int64 if name == "time" else pl.String
+    if text == "[]":
+        cells = pl.Series(name, [], dtype=kind)
+    elif "\\" in text or '"null"' in text or '""' in text:
+        cells = pl.Series(name, [text]).str.json_decode(pl.List(kind)).explode()
+    else:
+        cells = pl.read_csv(
+            text[1:-1].encode(),
+            has_header=False,
+            separator="\x1f",
+            eol_char=",",
+            schema={name: kind},
+            null_values="null",
+        ).to_series()
+    return cells.cast(pl.Float64) if name == "value" else cells
+
+
+def _of_postgresql(connection: Any, columns: Sequence[str], span: Span) -> Iterator[pl.DataFrame]:
+    query = (
+        f"COPY (SELECT {', '.join(columns)} FROM events WHERE {span.sql()} "  # noqa: S608  # our own names
+        'ORDER BY person COLLATE "C", seq) TO STDOUT (FORMAT csv)'
+    )
+    schema = {one: DTYPES.get(one, pl.Int64 if one == "time" else pl.String) for one in columns}
+
+    def frame(pieces: list[bytes]) -> pl.DataFrame:
+        return pl.read_csv(BytesIO(b"".join(pieces)), has_header=False, schema=schema)
+
+    pieces, size = list[bytes](), 0
+    with connection.cursor() as cursor, cursor.copy(query) as rows:
+        for row in rows:  # the server sends whole rows
+            pieces.append(bytes(row))
+            size += len(row)
+            if size >= PIECE:
+                yield frame(pieces)
+                pieces, size = [], 0
+    if pieces:
+        yield frame(pieces)
