@@ -23,10 +23,11 @@ from penchant.cli.render import progress
 from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
-    "backup", "demo", "evaluate", "explain", "fit", "inspect", "keys", "models", "recommend", "restore", "serve",
-    "similar", "similar-users", "tune", "verify",
+    "backup", "demo", "evaluate", "events", "explain", "fit", "inspect", "keys", "models", "recommend",
+    "restore", "serve", "similar", "similar-users", "train", "tune", "verify",
 }  # fmt: skip
-WORKING = sorted({*COMMANDS, "keys create", "keys list", "keys rotate", "keys revoke"} - {"keys", "serve"})
+PARTS = {"keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export"}
+WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "serve"})
 
 
 def penchant(*arguments: object) -> list[str]:

@@ -33,7 +33,6 @@ class Process:
         demo: bool = False,
         more: tuple[str, ...] = (),
         settings: Mapping[str, object] | None = None,
-        more: tuple[str, ...] = (),
     ) -> None:
         arguments = (
             ["demo", "--serve"]
