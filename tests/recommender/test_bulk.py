@@ -56,7 +56,7 @@ def test_lists_are_those_of_each_user_alone(rec: Recommender, log: Interactions)
     assert all(15 not in answer.ids for answer in answers)
 
 
-@pytest.mark.parametrize(("memory", "sizes"), [(1, [1] * 5), (2 * (16 * N + 400 * 3), [2, 2, 1]), (10**6, [5])])
+@pytest.mark.parametrize(("memory", "sizes"), [(1, [1] * 5), (2 * 400 * 3, [2, 2, 1]), (10**6, [5])])
 def test_blocks_are_bounded_by_memory(rec: Recommender, log: Interactions, memory: int, sizes: list[int]) -> None:
     given, unknown = rec.translation.of_log(log)
     made = list(blocks(rec.model, given, log.user_ids, unknown, 3, memory=memory))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
-from penchant.cli.outputs import check_file, check_inputs, is_training_log, models_in_files
+from penchant.cli.outputs import check_file, check_inputs, check_lists, is_training_log, models_in_files
 from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say, show
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
     from penchant.models.kinds.base import Model
 
+LENGTH = 10  # items of a list
 Seed = Annotated[int, typer.Option("--seed", help="The seed of all random numbers.")]
 
 
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
         epilog=example(
             "penchant fit events.csv --items films.csv -o model/",
             "penchant fit events.csv --items films.csv -m item-knn:neighbours=100 -o model/",
+            "penchant fit events.csv -m item-knn -o model/ --lists lists.parquet -k 20",
         )
     )
     @reading_options
@@ -46,7 +48,22 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option("--metric", help="Without -m: the metric to choose by (default ndcg@10; rmse).")
         ] = None,
         repeat: Annotated[
-            bool, typer.Option("--repeat", help="Without -m: choose for lists that may contain seen items.")
+            bool,
+            typer.Option(
+                "--repeat", help="Lists may contain seen items: without -m, choose for such; --lists writes such."
+            ),
+        ] = False,
+        lists: Annotated[
+            str | None,
+            typer.Option(
+                "--lists",
+                metavar="FILE",
+                help="Also recommend to all users of the log, into a .parquet, .jsonl or .csv file.",
+            ),
+        ] = None,
+        k: Annotated[int | None, typer.Option("-k", help="With --lists: how many items (default 10).")] = None,
+        spreadsheet: Annotated[
+            bool, typer.Option("--spreadsheet", help="With --lists: keep ids in a .csv file from running as formulas.")
         ] = False,
         seed: Seed = 0,
         threads: Threads = 0,
@@ -70,18 +87,24 @@ def register(app: typer.Typer) -> None:
         from pathlib import Path
 
         from penchant.core.outputs import reachable_file
+        from penchant.core.rank import check_k
         from penchant.core.run import CHECKPOINT, Run
         from penchant.evaluation.measure import parse_metric
+        from penchant.evaluation.protocols import training_rows
         from penchant.models.registry import parse
-        from penchant.recommender.folder.atomic import refuse
+        from penchant.recommender.folder.atomic import awaits, refuse, settle
         from penchant.recommender.folder.manifest import MANIFEST
         from penchant.training.choose import BUDGET, METRIC, Choice, choose
         from penchant.training.fit import fit as fit_model
 
         if resume and checkpoints is None:
             raise ParameterError("--resume continues from a checkpoint: name its folder with --checkpoints")
-        if model is not None and (budget is not None or metric is not None or repeat):
+        if model is not None and (budget is not None or metric is not None or (repeat and lists is None)):
             raise ParameterError("--budget, --metric and --repeat apply only when no model is given with -m")
+        if lists is None and (k is not None or spreadsheet):
+            raise ParameterError("-k and --spreadsheet apply to lists: name their file with --lists")
+        length = LENGTH if k is None else k
+        check_k(length)
         if model is None and (checkpoints or training_log or curve):
             raise ParameterError("--checkpoints, --training-log and --curve need a model: name it with -m")
         if curve and not curve.endswith(".svg"):
@@ -89,16 +112,20 @@ def register(app: typer.Typer) -> None:
         parse_metric(metric or METRIC)
         named = None if model is None else parse(model)
         force = reading.force
+        if lists is not None and awaits(Path(output), Path(lists)):  # the same command was stopped between the two
+            force = True
         refuse(Path(output), force=force, marker=MANIFEST)  # fail before the work, not after it
         if curve is not None:
             check_file(curve, force=force)
+        if lists is not None:
+            check_lists(lists, force=force, spreadsheet=spreadsheet)
         if training_log is not None:
             check_file(training_log, force=force, ours=is_training_log)
         checkpoint = None if checkpoints is None else Path(checkpoints) / CHECKPOINT
         if checkpoint is not None:
             reachable_file(checkpoint)
         reading = reading.with_logs(logs)
-        check_inputs([output, curve, training_log, checkpoint], reading, *models_in_files([model]))
+        check_inputs([output, curve, training_log, checkpoint, lists], reading, *models_in_files([model]))
         log, catalog = read_log(reading)
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log)
@@ -111,7 +138,19 @@ def register(app: typer.Typer) -> None:
                 run=run,
             )
             recommender = fit_model(log, chosen, catalog=catalog, run=run)
-        recommender.save(output, force=force)
+
+            if lists is None:
+                recommender.save(output, force=force)
+            else:  # both are complete before either appears
+
+                def save() -> None:
+                    recommender.save(output, force=force, awaited=Path(lists))
+
+                users = recommender.write_all(
+                    training_rows(log)[0], lists, length, repeat=repeat, progress=report, spreadsheet=spreadsheet,
+                    force=force, before=save,
+                )  # fmt: skip
+                settle(Path(output))
         if curve is not None:
             _draw(recommender.model, curve)
         seen = recommender.fitted_on
@@ -122,11 +161,15 @@ def register(app: typer.Typer) -> None:
         name = recommender.model.name
         if as_json:
             version = recommender.version
-            print_json({"folder": output, "model": {"name": name, "version": version}, "fitted_on": seen})
+            written = {} if lists is None else {"lists": {"file": lists, "users": users, "k": length}}
+            model_said = {"name": name, "version": version}
+            print_json({"folder": output, "model": model_said, "fitted_on": seen, **written})
             return
         if isinstance(chosen, Choice):
             show(chosen.table(), "")
         say(f"{output}: {name} fitted in {seen['seconds']:.1f} s {_sizes(seen)}")
+        if lists is not None:
+            say(f"{lists}: up to {length} items for each of {users:,} users")
 
 
 def _sizes(seen: dict[str, Any]) -> str:

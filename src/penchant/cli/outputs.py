@@ -36,6 +36,16 @@ def check_file(target: str | Path, *, force: bool, ours: Callable[[Path], bool] 
     refuse_existing(Path(target), force=force, ours=ours)
 
 
+def check_lists(target: str | Path, *, force: bool, spreadsheet: bool = False) -> None:
+    """As ``check_file``, for a file of lists; its ending names the format."""
+    from penchant.recommender.bulk import check_ending
+
+    check_ending(Path(target))
+    if spreadsheet and Path(target).suffix != ".csv":
+        raise ParameterError(f"--spreadsheet applies to a .csv file, not to {Path(target).name}")
+    check_file(target, force=force)
+
+
 def models_in_files(models: Sequence[str | None]) -> list[str]:
     """The models that are given as ``@FILE``."""
     return [model for model in models if model is not None and model.startswith("@")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penchant.cli.options import Log, ReadOptions, read_log, reading_options
-from penchant.cli.outputs import check_file, check_inputs
+from penchant.cli.outputs import check_inputs, check_lists
 from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
 from penchant.errors import ParameterError
@@ -81,13 +81,13 @@ def recommend(
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):
         raise ParameterError("--all does not take --why or --exclude")
-    if spreadsheet and (output is None or not output.endswith(".csv")):
+    if spreadsheet and output is None:
         raise ParameterError("--spreadsheet applies to a .csv file: name one with -o")
     if not history:
         reading = reading.with_logs(log)
         check_inputs([output], reading, folder)
     if output is not None:
-        check_file(output, force=reading.force)  # fail before the work, not after it
+        check_lists(output, force=reading.force, spreadsheet=spreadsheet)  # fail before the work, not after it
     recommender = load(folder)
     if history:
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())

@@ -145,7 +145,7 @@ class Histories:
             lengths = self.lengths[chosen]
             indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
             events = np.arange(indptr[-1], dtype=np.int64) + np.repeat(self.indptr[chosen] - indptr[:-1], lengths)
-        return replace(
+        some = replace(
             self,
             indptr=indptr,
             items=self.items[events],
@@ -154,11 +154,12 @@ class Histories:
             liked=None if self.liked is None else self.liked[events],
             now=None if self.now is None else self.now[chosen],
         )
+        return self._as_distinct(some)
 
     def where(self, keep: Bools) -> Histories:
         """The events where ``keep`` (events,) is true. All rows remain; some may become empty."""
         passed = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
-        return replace(
+        some = replace(
             self,
             indptr=passed[self.indptr],
             items=self.items[keep],
@@ -168,6 +169,7 @@ class Histories:
             # even if the newest event was dropped, the moment of the request stays the same
             now=self.moments(),
         )
+        return self._as_distinct(some)
 
     def without_events(self) -> Histories:
         """The same number of rows, all empty, with the same moments."""
@@ -210,6 +212,12 @@ class Histories:
         if window is None or (self.lengths <= window).all():
             return self
         return self.where(self.ages() < window)
+
+    def _as_distinct(self, some: Histories) -> Histories:
+        """Some of the events; if no row of all events is known to repeat an item, none of these does."""
+        if vars(self).get("_repeats") is False:
+            vars(some)["_repeats"] = False
+        return some
 
     @cached_property
     def _repeats(self) -> bool:

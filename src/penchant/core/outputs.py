@@ -71,11 +71,16 @@ def replacing_file(target: Path) -> Iterator[Path]:
 
 def publish(fresh: Path, place: Path) -> None:
     """Flush a file to the disk and give it its final name, with the permissions of the file that it replaces."""
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
+    flush(fresh)
     with suppress(OSError):
         fresh.chmod(place.stat().st_mode & 0o7777)
     fresh.replace(place)
+
+
+def flush(file: Path) -> None:
+    """Wait until the disk has a file."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
 
 
 def beside(path: Path) -> Path:

@@ -87,7 +87,11 @@ class Interactions:
         return self.guests is not None and bool(self.guests[row])
 
     def histories(self) -> Histories:
-        """All histories, oldest event first; row ``r`` belongs to ``user_ids[r]``."""
+        """All histories, oldest event first; row ``r`` belongs to ``user_ids[r]``. Made once."""
+        return self._histories
+
+    @cached_property
+    def _histories(self) -> Histories:
         return Histories(
             self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
             ordered=self.ordered, curve=self.recipe.curve,

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penchant.core.histories import Bools, Histories
-from penchant.core.outputs import beside, replacing_file
+from penchant.core.histories import Bools, Histories, Ints
+from penchant.core.outputs import beside, flush, replacing_file
+from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Progress
 from penchant.core.spreadsheets import NUMBER, RUNS
+from penchant.data.tables import as_os_errors
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Model
 from penchant.recommender.answer import Answer
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
     from penchant.data.vocab import Vocab
 
+ENDINGS = (".parquet", ".jsonl", ".csv")
 MEMORY = 256 * 2**20  # bytes that the lists of a whole log may take at once
+PART_BYTES = 128 * 2**20  # of a table from which on it is written: a file in parts is written twice
 _ENTRY_BYTES = 400  # one line of one list, as text or Python objects
 
 
@@ -53,18 +57,27 @@ def blocks(
     allow: Bools | None = None,
     memory: int = MEMORY,
     guests: Bools | None = None,
+    popularity_rank: Ints | None = None,
 ) -> Iterator[Block]:
     """The lists of many users, in blocks that hold at most about ``memory`` bytes at once.
 
     Row ``r`` of ``given`` and of ``unknown`` belongs to ``users[r]``; ``allow`` is one mask over the items.
+    ``popularity_rank`` is as in ``core.rank.rank``.
     """
     k = min(k, model.n_items)
-    size = max(1, memory // (16 * model.n_items + _ENTRY_BYTES * k))
+    popularity_rank = rank_by_popularity(model.item_counts) if popularity_rank is None else popularity_rank
+    size = max(1, memory // (model.score_bytes(given) + _ENTRY_BYTES * k))
     for lo in range(0, len(given), size):
         hi = min(lo + size, len(given))
-        ranked = rank_or_popular(model, given[lo:hi], k, repeat=repeat, allow=allow)
+        ranked = rank_or_popular(model, given[lo:hi], k, repeat=repeat, allow=allow, popularity_rank=popularity_rank)
         here = None if guests is None else guests[lo:hi]
         yield Block(users[lo:hi], ranked, unknown[lo:hi], hi, len(given), here)
+
+
+def check_ending(path: Path) -> None:
+    """Raises ``ParameterError`` for a file whose ending names no format of lists."""
+    if path.suffix not in ENDINGS:
+        raise ParameterError(f"lists are written to a .parquet, .jsonl or .csv file, not to {path.name!r}")
 
 
 def write(
@@ -76,6 +89,7 @@ def write(
     progress: Progress | None = None,
     *,
     spreadsheet: bool = False,
+    before: Callable[[], None] | None = None,
 ) -> None:
     """Write blocks to a file.
 
@@ -84,19 +98,22 @@ def write(
       ids do, too.
     - ``.jsonl``: the JSON object of ``recommend``, one line per user.
 
-    The file appears when it is complete, and replaces an existing one. Raises ``ParameterError`` for another ending.
+    The file appears when it is complete, and replaces an existing one; ``before`` is called just before. Raises
+    ``ParameterError`` for another ending.
     """
-    if path.suffix not in (".parquet", ".jsonl", ".csv"):
-        raise ParameterError(f"lists are written to a .parquet, .jsonl or .csv file, not to {path.name!r}")
+    check_ending(path)
     if progress is not None:
         made = _reporting(made, progress)
-    with replacing_file(path) as fresh:
+    with replacing_file(path) as fresh, as_os_errors():
         if path.suffix == ".jsonl":
             _jsonl(made, answers, fresh)
         elif path.suffix == ".csv":
             _csv(made, vocab, catalog, fresh, spreadsheet=spreadsheet)
         else:
             _parquet(made, vocab, catalog, fresh)
+        if before is not None:
+            flush(fresh)
+            before()
 
 
 def _reporting(made: Iterator[Block], progress: Progress) -> Iterator[Block]:
@@ -140,11 +157,20 @@ def _parquet(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, targe
     scratch = beside(target)
     scratch.mkdir()
     parts: list[Path] = []
+    frames: list[pl.DataFrame] = []
+
+    def keep() -> None:
+        parts.append(scratch / f"{len(parts)}.parquet")
+        pl.concat(frames).write_parquet(parts[-1], compression="zstd")
+        frames.clear()
+
     try:
         for block in _or_empty(made):
-            part = scratch / f"{len(parts)}.parquet"
-            _frame(block, vocab, catalog).write_parquet(part, compression="zstd")
-            parts.append(part)
+            frames.append(_frame(block, vocab, catalog))
+            if sum(frame.estimated_size() for frame in frames) >= PART_BYTES:
+                keep()
+        if frames:
+            keep()
         if len(parts) == 1:
             parts[0].replace(target)
         else:

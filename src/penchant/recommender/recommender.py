@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -164,18 +164,23 @@ class Recommender:
         progress: Progress | None = None,
         spreadsheet: bool = False,
         force: bool = False,
+        before: Callable[[], None] | None = None,
     ) -> int:
         """``recommend_all`` into a ``.parquet``, ``.jsonl`` or ``.csv`` file; returns the number of users.
 
         In a ``.csv`` file, titles that a spreadsheet would run as formulas get a ``'`` before them; with
         ``spreadsheet`` ids do, too. The file appears when it is complete. ``progress`` is called with a stage, the
-        users done and their total. Raises ``ParameterError`` for another file ending, for a file that ``log`` was read
-        from, and for one that exists, unless ``force`` replaces it.
+        users done and their total, and ``before`` when the file is complete, just before it appears. Raises
+        ``ParameterError`` for another file ending, for a file that ``log`` was read from, and for one that exists,
+        unless ``force`` replaces it.
         """
         refuse_inputs(Path(path), log.report.inputs)
         refuse_existing(Path(path), force=force)
         blocks = self._blocks(log, k, repeat=repeat, memory=memory)
-        bulk.write(Path(path), blocks, self._answers, self.vocab, self.catalog, progress, spreadsheet=spreadsheet)
+        bulk.write(
+            Path(path), blocks, self._answers, self.vocab, self.catalog, progress, spreadsheet=spreadsheet,
+            before=before,
+        )  # fmt: skip
         return log.n_users
 
     def _blocks(self, log: Interactions, k: int, *, repeat: bool, memory: int) -> Iterator[bulk.Block]:
@@ -191,6 +196,7 @@ class Recommender:
             allow=self.available(),
             memory=memory,
             guests=log.guests,
+            popularity_rank=self._popularity_rank,
         )
 
     def _answers(self, block: bulk.Block) -> Iterator[Answer]:
@@ -232,17 +238,17 @@ class Recommender:
 
     # -- keeping --------------------------------------------------------------------------------------------------
 
-    def save(self, folder: str | Path, *, force: bool = False) -> None:
+    def save(self, folder: str | Path, *, force: bool = False, awaited: Path | None = None) -> None:
         """Write everything to a new folder.
 
         The folder appears complete or not at all. An existing folder is refused. With ``force``, a saved recommender
         is replaced in one step, and anything else is still refused. Raises ``ParameterError`` for a refusal and
-        ``OSError`` where the folder cannot be written.
+        ``OSError`` where the folder cannot be written. ``awaited`` is a file that is published right after it.
         """
         from penchant.recommender.folder.save import save as write
 
         contents = Contents(self.vocab, self.model, self.recipe, self.catalog, self.version, self.fitted_on)
-        write(contents, folder, force=force)
+        write(contents, folder, force=force, awaited=awaited)
 
     # -- ids and indexes ------------------------------------------------------------------------------------------
 

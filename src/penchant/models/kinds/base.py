@@ -209,6 +209,10 @@ class Model(ABC):
             self.score, given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
         )
 
+    def score_bytes(self, given: Histories) -> int:
+        """Bytes that ``top`` holds for one of these histories beside its list: dense scores, in some steps."""
+        return 16 * self.n_items
+
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
         popularity_rank: Ints, threads: int,

@@ -169,6 +169,10 @@ class LinearModel(Model):
         over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
         return Ranked(items, scores)
 
+    def score_bytes(self, given: Histories) -> int:
+        """As in ``Model``; with a purely sparse operator, only the threads hold scores."""
+        return 0 if self.weights.only_sparse and not given.has_dislikes else super().score_bytes(given)
+
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
         popularity_rank: Ints, threads: int,

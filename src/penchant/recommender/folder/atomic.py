@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from penchant.core.outputs import beside, reachable
 from penchant.errors import ParameterError
 
+PENDING = ".pending"  # in a folder whose command still has a file to publish
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
@@ -53,6 +55,26 @@ def refuse(folder: Path, *, force: bool, marker: str) -> None:
         raise ParameterError(f"{folder} exists: choose another name, or force its replacement (--force, force=True)")
     if any(folder.iterdir()) and not (folder / marker).is_file():
         raise ParameterError(f"{folder} is not a saved recommender: it is not replaced, not even by force")
+
+
+def await_file(folder: Path, file: Path) -> None:
+    """Note in a new folder that ``file`` is to appear right after it, by the hash of its path."""
+    (folder / PENDING).write_text(_key(file), encoding="utf-8")
+
+
+def awaits(folder: Path, file: Path) -> bool:
+    """Whether the command that wrote ``folder`` was stopped between the folder and ``file``: it may run again."""
+    note = folder / PENDING
+    return not note.is_symlink() and note.is_file() and note.read_bytes()[:64] == _key(file).encode()
+
+
+def settle(folder: Path) -> None:
+    """Note that what a folder awaited has appeared."""
+    (folder / PENDING).unlink(missing_ok=True)
+
+
+def _key(file: Path) -> str:
+    return hashlib.sha256(os.path.realpath(file).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def recover(folder: Path, marker: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Longs
+from penchant.data.tables import as_os_errors
 from penchant.data.vocab import Vocab
 from penchant.errors import FormatError
 from penchant.recommender.folder.manifest import MANIFEST
@@ -37,7 +38,8 @@ def write_items(path: Path, vocab: Vocab, counts: Longs, catalog: Catalog | None
                 continue
             ours = name in known
             table[name if ours or name not in _OURS else _PREFIX + name] = frame[name]
-    pl.DataFrame(table).write_parquet(path, compression="zstd")
+    with as_os_errors():
+        pl.DataFrame(table).write_parquet(path, compression="zstd")
 
 
 def read_items(name: str, content: bytes, n_items: int, *, integers: bool) -> tuple[Vocab, Longs, Catalog | None]:

@@ -12,17 +12,17 @@ from penchant.models.kinds.composite import members_of
 from penchant.models.registry import to_json
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten, flatten_statistics
-from penchant.recommender.folder.atomic import replacing
+from penchant.recommender.folder.atomic import await_file, replacing
 from penchant.recommender.folder.contents import Contents
 from penchant.recommender.folder.manifest import FORMAT, ITEMS, MANIFEST, MODEL, SEAL, STATISTICS, measure, seal
 
 
-def save(contents: Contents, folder: str | Path, *, force: bool = False) -> None:
+def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited: Path | None = None) -> None:
     """Write a recommender to a new folder.
 
     The folder appears complete or not at all. An existing folder is refused. With ``force``, a saved recommender is
     replaced in one step, and anything else is still refused. Raises ``ParameterError`` for a refusal and ``OSError``
-    where the folder cannot be written.
+    where the folder cannot be written. ``awaited`` is a file that the caller publishes next; it then calls ``settle``.
     """
     import penchant
     from penchant.recommender.folder.items import write_items
@@ -47,6 +47,8 @@ def save(contents: Contents, folder: str | Path, *, force: bool = False) -> None
             tensors.write(fresh / STATISTICS, statistics)
             files.append(STATISTICS)
         _write_model(contents.model, fresh, manifest, files)
+        if awaited is not None:
+            await_file(fresh, awaited)
 
 
 def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: list[str]) -> None:
