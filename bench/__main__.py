@@ -9,6 +9,8 @@ python -m bench blend SET [--model M ...] [--runs] [--row R]
                                          the tuned models of a set together, weighed on its validation part
 python -m bench defaults [--set S ...] [--model M ...]
                                          the queue: how near defaults come to tuned parameters on other sets
+python -m bench schemathesis [--minutes 10]
+                                         requests made from the OpenAPI document of a running service
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -18,7 +20,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import accuracy, blends, choosing_report, defaults, defaults_report, duel, machine, report, tune
+from bench import (
+    accuracy,
+    blends,
+    choosing_report,
+    defaults,
+    defaults_report,
+    duel,
+    machine,
+    report,
+    serve_schemathesis,
+    tune,
+)
 from bench.sets import SETS
 
 
@@ -52,7 +65,7 @@ def main() -> int:
     parser.add_argument("--model", action="append", default=[], help="only this model")
     parser.add_argument("--seed", action="append", default=[], type=int, help="this seed (0 unless given)")
     parser.add_argument("--trials", type=int, default=30, help="parameters that tune tries")
-    parser.add_argument("--minutes", type=float, help="the most time that tune takes")
+    parser.add_argument("--minutes", type=float, help="the most time that tune takes; the length of schemathesis")
     parser.add_argument(
         "--row", default="", help="what tune or blend call their file and row in the tables: else the model"
     )
@@ -74,6 +87,8 @@ def main() -> int:
     elif first == "defaults":
         defaults.work(options.set, options.model)
         print(defaults_report.write().relative_to(report.ROOT))
+    elif first == "schemathesis":
+        failed = serve_schemathesis.main(options.minutes or 10)
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

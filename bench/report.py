@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -58,7 +58,11 @@ def page() -> str:
     speed = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
     accuracy = [json.loads(file.read_text()) for file in sorted(DONE.glob("*.json"))]
     parts = [HEAD, SPEED, *(_comparison(result) for result in speed)]
-    parts += [_service(json.loads(file.read_text())) for file in sorted((RESULTS / "serve").glob("*.json"))]
+    parts += [
+        section(json.loads((RESULTS / "serve" / file).read_text()))
+        for file, section in SERVICE.items()
+        if (RESULTS / "serve" / file).exists()
+    ]
     parts.append(ACCURACY)
     used: list[str] = []
     for name in SETS:
@@ -116,6 +120,25 @@ def _service(result: dict[str, Any]) -> str:
         table(("load", "a second", *(f"{q.replace('p999', 'p99.9')} ms" for q in quantiles)), rows),
         serve_report.memory(result),
     ])  # fmt: skip
+
+
+def _requests(result: dict[str, Any]) -> str:
+    """Requests made from the OpenAPI document."""
+    rows = [
+        (part["phase"], _number(part["operations"]), _number(part["requests"]), _number(len(part["failures"])))
+        for part in result["phases"]
+    ]
+    logged = sum(result["logged_failures"].values())
+    return "\n".join([
+        "### The service asked by its OpenAPI document\n",
+        f"{_sentence(result['what'])} by schemathesis {result['versions']['schemathesis']}, with keys: every answer",
+        "has a documented status, type, headers and schema, and no answer is a failure of the service.",
+        f"Failures in its log: {logged}. Command: `{result['command']}`\n",
+        table(("phase", "operations", "requests", "failures"), rows),
+    ])  # fmt: skip
+
+
+SERVICE: dict[str, Callable[[dict[str, Any]], str]] = {"load.json": _service, "schemathesis.json": _requests}
 
 
 def _comparison(result: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from bench.blends import held_runs
 from bench.contenders._cosine import compare
 from bench.sets import SETS
 
-from bench import accuracy, child, choosing_report, duel, machine, report
+from bench import accuracy, child, choosing_report, duel, machine, report, serve_schemathesis
 from penchant.core.histories import Histories
 
 
@@ -188,3 +188,19 @@ def test_the_page_on_choosing_is_that_of_the_results_and_names_what_is_not_worth
         "`sasrec` +2.0 % (10 min): not worth it |"
     ) in page
     assert "| `sasrec` *network* | 0.0510 | 10 min | 2.00 | 99 |" in page
+
+
+def test_requests_that_fail_are_faults_and_are_reported():
+    part = {"status": "success", "operations": 5, "requests": 90, "failures": [], "errors": [], "phase": "fuzzing"}
+    good = {
+        "what": "requests", "command": "c", "versions": {"schemathesis": "4"}, "phases": [part], "logged_failures": {},
+        "alive": True,
+    }  # fmt: skip
+    assert serve_schemathesis.faults(good) == []
+    assert "| fuzzing | 5 | 90 | 0 |" in report.SERVICE["schemathesis.json"](good)
+    for wrong in (
+        {"alive": False}, {"logged_failures": {"request: /v1/events 500": 1}}, {"phases": [{**part, "requests": 0}]},
+        {"phases": [{**part, "failures": [{"code": "ST401"}]}]}, {"phases": [{**part, "status": "failure"}]},
+    ):  # fmt: skip
+        assert len(serve_schemathesis.faults({**good, **wrong})) == 1
+    assert serve_schemathesis.faults({**good, "logged_failures": {"request: /v1/events 503": 1}}) == []

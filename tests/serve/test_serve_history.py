@@ -107,3 +107,54 @@ def test_events_out_of_order_answer_as_the_library_does(client: Client, knn: Pat
         assert list(known.values()) == pytest.approx([entry["score"] for entry in expected["items"]], abs=1e-6)
 
     answers_agree()
+
+
+def known(answer: dict[str, Any], recommender: Any) -> list[str]:
+    return [entry["item"] for entry in answer["items"] if entry["item"] in recommender.vocab]
+
+
+def test_pages_continue_whatever_is_backfilled_between_them(client: Client, knn: Path) -> None:
+    recommender, number = pc.load(knn), itertools.count()
+
+    @given(st.lists(EVENT, min_size=1, max_size=6), st.lists(EVENT, min_size=1, max_size=4), st.booleans())
+    @settings(deadline=None, max_examples=60)
+    def pages_are_one_list(events: list[dict[str, Any]], later: list[dict[str, Any]], repeat: bool) -> None:
+        user = f"q{next(number)}"
+        client.events(*[{"user": user, **event} for event in events])
+        expected = recommender.recommend(events, 30, now=NOW, repeat=repeat).to_json()
+        found: list[str] = []
+        params: dict[str, Any] = {"k": 4, "repeat": repeat}
+        while True:
+            page = client.get(f"/v1/users/{user}/recommendations", params=params)
+            assert page.status_code == 200, page.text
+            found += known(page.json(), recommender)
+            if later:
+                client.events({"user": user, **later.pop()})  # older or newer than all before, seen or disliked
+            if (token := page.json()["next"]) is None:
+                break
+            params["page"] = token
+        assert found == [entry["item"] for entry in expected["items"]]
+
+    pages_are_one_list()
+
+
+def test_what_retention_keeps_answers_as_those_events_alone(make: Make, knn: Path) -> None:
+    most, recommender, number = 3, pc.load(knn), itertools.count()
+    client = make(keep_per_user=most)
+
+    @given(st.lists(EVENT, min_size=1, max_size=8))
+    @settings(deadline=None, max_examples=60)
+    def answers_agree(events: list[dict[str, Any]]) -> None:
+        user = f"r{next(number)}"
+        client.events(*[{"user": user, **event} for event in events])
+        ordered = sorted(enumerate(events), key=lambda pair: (pair[1]["time"], pair[0]))  # by time, then as accepted
+        left = [event for _, event in ordered[-most:]]
+        expected = [entry["item"] for entry in recommender.recommend(left, 30, now=NOW).to_json()["items"]]
+        before = client.get(f"/v1/users/{user}/recommendations?k=30").json()
+        assert client.portal.call(client.service.tidy)[1] == max(0, len(events) - most)
+        after = client.get(f"/v1/users/{user}/recommendations?k=30").json()
+        assert known(before, recommender) == known(after, recommender) == expected
+        listed = client.get(f"/v1/users/{user}/events").json()["events"]
+        assert [event["item"] for event in listed] == [event["item"] for event in left[::-1]]
+
+    answers_agree()

@@ -67,3 +67,64 @@ def test_a_query_that_cannot_be_is_refused_and_its_field_named(client: Client, q
     told = client.get(f"/v1/users/a/recommendations?{query}")
     assert told.status_code == 422
     assert told.json()["errors"][0]["field"] == field
+
+
+NUL, ENDLESS = r'"a\u0000b"', "1e999"
+TEXTS = {  # @ is the value
+    ("POST", "/v1/events"): ['{"events": [{"user": "a", "item": @}]}', '{"events": [{"item": "i00", "user": @}]}',
+                             *(f'{{"events": [{{"user": "a", "item": "i00", "{name}": @}}]}}'
+                               for name in ("session", "kind", "id", "time"))],
+    ("POST", "/v1/recommendations"): ['{"history": [@]}', '{"history": [{"item": @}]}',
+                                      '{"history": [{"item": "i00", "kind": @}]}',
+                                      '{"history": [{"item": "i00", "time": @}]}'],
+    ("POST", "/v1/users/a/recommendations"): ['{"exclude": [@]}', '{"page": @}',
+                                              '{"where": {"attribute": @, "exists": true}}',
+                                              '{"where": {"attribute": "genre", "in": [@]}}',
+                                              '{"where": {"domain": [@]}}'],
+    ("POST", "/v1/sessions/s/recommendations"): ['{"exclude": [@]}', '{"where": {"domain": [@]}}'],
+    ("PUT", "/v1/items/q"): ['{"title": @}', '{"domain": @}', '{"expires": @}', '{"attributes": {"a": @}}',
+                             '{"attributes": {"a": ["x", @]}}'],
+    ("PATCH", "/v1/items/i00"): ['{"title": @}', '{"domain": @}', '{"attributes": {"a": @}}'],
+    ("POST", "/v1/items"): ['{"put": [{"item": @}]}', '{"delete": [@]}',
+                            *(f'{{"{how}": [{{"item": "i00", "{name}": @}}]}}'
+                              for how in ("put", "patch") for name in ("title", "domain"))],
+    ("PATCH", "/v1/users/a"): ['{"attributes": {"a": @}}'],
+    ("POST", "/v1/users/a/merge"): ['{"user": @}', '{"session": @}'],
+}  # fmt: skip
+PLACES = [(*route, body) for route, bodies in TEXTS.items() for body in bodies]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), PLACES)
+def test_every_text_refuses_nul_and_numbers_without_end(client: Client, method: str, path: str, body: str) -> None:
+    for value in (NUL, ENDLESS, f"-{ENDLESS}"):
+        content = body.replace("@", value)
+        told = client.request(method, path, content=content, headers={"content-type": "application/json"})
+        assert told.status_code == 422, (content, told.text)
+        assert told.json()["errors"][0]["field"], content
+
+
+@pytest.mark.parametrize(
+    "context", ['{"a": 1e999}', '{"a": -1e999}', '{"a": [1, 1e999]}', '{"a": {"b": 1e999}}', '{"a": NaN}', "1e999"]
+)
+def test_a_context_has_finite_numbers(client: Client, context: str) -> None:
+    content = f'{{"events": [{{"user": "a", "item": "i00", "context": {context}}}]}}'
+    told = client.post("/v1/events", content=content, headers={"content-type": "application/json"})
+    assert told.status_code == (400 if "NaN" in context else 422)
+    assert client.get("/v1/users/a/export").json()["events"] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/users/%00/recommendations", "/v1/users/%00/events", "/v1/users/%00/export", "/v1/users/%00",
+        "/v1/sessions/%00/recommendations", "/v1/sessions/%00/events", "/v1/items/%00", "/v1/items/%00/similar",
+        "/v1/popular?user=%00", "/v1/trending?session=%00", "/v1/latest?by=%00", "/v1/latest?exclude=%00",
+        "/v1/items/i00/similar?user=%00", "/v1/popular?where=%7B%22domain%22:[%22%5Cu0000%22]%7D",
+        "/v1/popular?where=%7B%22attribute%22:%22price%22,%22from%22:1e999%7D", "/v1/popular?days=1e999",
+        "/v1/trending?days=-1e999", "/v1/users/a/recommendations?page=%00", "/v1/users/a/recommendations?k=1e999",
+    ],
+)  # fmt: skip
+def test_every_path_and_query_refuses_nul_and_numbers_without_end(client: Client, path: str) -> None:
+    told = client.get(path)
+    assert told.status_code == 422, told.text
+    assert told.json()["errors"][0]["field"]

@@ -15,6 +15,7 @@ from starlette.responses import Response
 import penchant
 from penchant.errors import InputError
 from penchant.serve.common.problems import Problem, from_validation
+from penchant.serve.http.links import add_links
 from penchant.serve.http.middleware import Middleware
 from penchant.serve.http.routes import answers, events, items, models, people, system
 from penchant.serve.http.schemas.events import Events
@@ -65,6 +66,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs"))
             schemas[model.__name__] = schema
+        add_links(document)
         app.openapi_schema = document
     return app.openapi_schema
 

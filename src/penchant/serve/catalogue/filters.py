@@ -16,15 +16,15 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import from_json
 
 from penchant.serve.common.problems import from_validation, invalid
-from penchant.serve.common.values import Scalar
+from penchant.serve.common.values import Scalar, plain
 
 DEPTH = 8  # levels of all, any and none
 CONDITIONS = 64
-Name = Annotated[str, Field(min_length=1, max_length=64)]
+Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(plain)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _STRICT = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
 

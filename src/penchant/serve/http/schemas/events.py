@@ -6,10 +6,10 @@ import json
 import math
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StrictStr
+from pydantic import AfterValidator, ConfigDict, Field, StrictStr
 
 from penchant.serve.common.values import named
-from penchant.serve.http.schemas.fields import Finite, Id, Kind, Moment, Request, Response
+from penchant.serve.http.schemas.fields import Finite, Id, Kind, Moment, Request, Response, needs
 
 CONTEXT_BYTES = 4096
 
@@ -36,6 +36,8 @@ def _context(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 class Event(Request):
     """A person did something with an item."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=needs("user", "session"))
 
     item: Id
     user: Id | None = None

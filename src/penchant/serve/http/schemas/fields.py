@@ -40,6 +40,12 @@ class Response(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def needs(*names: str, only_one: bool = False) -> Any:
+    """For the OpenAPI document: at least, or exactly, one of these text fields is required, and not null."""
+    forms: list[Any] = [{"required": [name], "properties": {name: {"type": "string"}}} for name in names]
+    return {"oneOf" if only_one else "anyOf": forms}
+
+
 def check_id(text: str) -> str:
     """An id in its stored form; raises ``ValueError`` for an invalid one."""
     if text.isascii() and text.isalnum() and len(text) <= 512:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from penchant.serve.common.values import Scalar
-from penchant.serve.http.schemas.fields import ATTRIBUTES, Id, Name, Request, Response
+from penchant.serve.http.schemas.fields import ATTRIBUTES, Id, Name, Request, Response, needs
 
 # -- requests ---------------------------------------------------------------------------------------------------------
 
@@ -20,6 +20,8 @@ class Attributes(Request):
 
 class Merge(Request):
     """Whose events to take over: a session of this user, or the same person under another id."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=needs("user", "session", only_one=True))
 
     user: Id | None = None
     session: Id | None = None
