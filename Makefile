@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help architecture models demo demo-serve test test-slow test-browser test-bounds coverage mutants check format bench transcript screenshots constraints clean
+.PHONY: help architecture models demo demo-serve test test-slow test-postgres test-browser test-bounds coverage mutants check format bench transcript screenshots constraints clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -25,6 +25,9 @@ test: $(VENV)/.dev  ## run the tests, except slow and browser tests; ARGS go to 
 
 test-slow: $(VENV)/.dev  ## run the slow tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-postgres: $(VENV)/.dev  ## test the service on PostgreSQL (apt-get install postgresql)
+	$(BIN)/python -m pytest -m slow $(wildcard tests/serve/test_serve_postgres*.py) $(ARGS)
 
 test-browser: $(VENV)/.dev  ## test the pages in Chromium (apt-get install chromium); screenshots go to build/screenshots
 	PENCHANT_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -m browser tests/serve $(ARGS)

@@ -20,6 +20,7 @@ from penchant.serve.app import make_app
 from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
 from penchant.training.fit import fit
+from tests.serve.postgres import Cluster
 
 GENRES = ("drama", "comedy", "noir")
 ITEMS = [f"i{n:02d}" for n in range(30)]  # ten of each genre, those of one genre are liked by the same people
@@ -114,3 +115,11 @@ def make(tmp_path: Path, knn: Path) -> Iterator[Make]:
 def client(make: Make) -> Client:
     """A service on loopback without keys."""
     return make()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """PostgreSQL for the tests of a file."""
+    made = Cluster()
+    yield made
+    made.throw_away()

@@ -26,7 +26,7 @@ class Process:
     def __init__(
         self,
         folder: Path,
-        store: Path,
+        store: Path | str,
         *,
         before: tuple[str, ...] = (),
         code: str = RUN,
@@ -37,7 +37,14 @@ class Process:
         arguments = (
             ["demo", "--serve"]
             if demo
-            else ["serve", str(folder), "--store", f"sqlite:///{store}", "--active", begin_with(str(folder))]
+            else [
+                "serve",
+                str(folder),
+                "--store",
+                store if isinstance(store, str) else f"sqlite:///{store}",
+                "--active",
+                begin_with(str(folder)),
+            ]
         )
         command = [*before, sys.executable, "-c", code, *arguments]
         given = {f"PENCHANT_{name.upper()}": str(value) for name, value in (settings or {}).items()}

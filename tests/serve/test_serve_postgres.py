@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,44 +20,10 @@ from penchant.store.database import StoreError
 from penchant.store.events import EventStore
 from penchant.store.importing import Imported
 from tests.serve.conftest import ITEMS, Client
+from tests.serve.postgres import Cluster
 from tests.store.test_importing import imported, table
 
-pytestmark = pytest.mark.slow
-
-
-def tool(name: str) -> str:
-    """A program of PostgreSQL, which Debian keeps out of the path."""
-    found = shutil.which(name) or next((str(path) for path in Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
-    assert found, f"this test needs PostgreSQL ({name}): apt-get install postgresql"
-    return found
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    root = Path(tempfile.mkdtemp(prefix="penchant-pg-"))
-    user = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []  # it refuses to run as root
-    if user:
-        shutil.chown(root, "nobody")
-    data = root / "data"
-    subprocess.run(
-        [*user, tool("initdb"), "-D", data, "-U", "penchant", "-A", "trust"], check=True, capture_output=True
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["-D", data, "-p", str(port), "-k", root, "-c", "listen_addresses=127.0.0.1"]
-    server = subprocess.Popen([*user, tool("postgres"), *options], stderr=subprocess.DEVNULL)
-    url = f"postgresql://penchant@127.0.0.1:{port}/postgres"
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
-    time.sleep(0.5)
-    yield url
-    server.terminate()
-    server.wait(30)
-    shutil.rmtree(root, ignore_errors=True)
+pytestmark = pytest.mark.slow  # make test-postgres
 
 
 def started(folder: Path, url: str) -> tuple[Any, Service]:
@@ -74,8 +34,8 @@ def started(folder: Path, url: str) -> tuple[Any, Service]:
     return client, service
 
 
-def test_everything_works_and_two_workers_agree(cluster: str, knn: Path) -> None:
-    (one, _), (other, second) = started(knn, cluster), started(knn, cluster)
+def test_everything_works_and_two_workers_agree(cluster: Cluster, knn: Path) -> None:
+    (one, _), (other, second) = started(knn, cluster.url), started(knn, cluster.url)
     with one, other:
         assert isinstance(one, TestClient)
         events = [{"user": "ann", "item": item, "id": item, "context": {"a": 1}} for item in ITEMS[:3]]
@@ -110,8 +70,8 @@ def test_everything_works_and_two_workers_agree(cluster: str, knn: Path) -> None
         assert other.get("/v1/users/x/recommendations", params={"k": 3, "page": page}).status_code == 200
 
 
-def test_what_is_left_of_the_erased_refuses_their_late_events(cluster: str, knn: Path) -> None:
-    (one, _), (other, _) = started(knn, cluster), started(knn, cluster)
+def test_what_is_left_of_the_erased_refuses_their_late_events(cluster: Cluster, knn: Path) -> None:
+    (one, _), (other, _) = started(knn, cluster.url), started(knn, cluster.url)
     with one, other:
         now = time.time()
         rows = [{"user": "zoe", "item": "i00", "time": now + 3600 + n, "id": f"zoe {n}"} for n in range(5)]
@@ -125,8 +85,8 @@ def test_what_is_left_of_the_erased_refuses_their_late_events(cluster: str, knn:
         assert one.portal.call(one.service.tidy) == (0, 0)
 
 
-def test_a_lost_connection_is_opened_anew(cluster: str, knn: Path) -> None:
-    client, service = started(knn, cluster)
+def test_a_lost_connection_is_opened_anew(cluster: Cluster, knn: Path) -> None:
+    client, service = started(knn, cluster.url)
     with client:
         assert client.get("/v1/users/ann/recommendations").status_code == 200
         with service.store.database.engine.connect() as connection:
@@ -138,8 +98,8 @@ def test_a_lost_connection_is_opened_anew(cluster: str, knn: Path) -> None:
         assert statuses == [200, 200]
 
 
-def test_a_statement_that_takes_too_long_is_ended(cluster: str, knn: Path) -> None:
-    client, service = started(knn, cluster)
+def test_a_statement_that_takes_too_long_is_ended(cluster: Cluster, knn: Path) -> None:
+    client, service = started(knn, cluster.url)
     with client:
         database = service.store.database
         asleep = database.compile(text("SELECT pg_sleep(20)"))
@@ -154,9 +114,9 @@ def test_a_statement_that_takes_too_long_is_ended(cluster: str, knn: Path) -> No
         assert database.read(database.compile(text("SELECT 7")), seconds=0.2) == [(7,)]
 
 
-def test_a_log_goes_in_and_comes_out(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_goes_in_and_comes_out(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "PIECE", 1000)
-    with closing(EventStore(cluster)) as store:
+    with closing(EventStore(cluster.url)) as store:
         store.open()
         with store.database.engine.begin() as connection:
             connection.exec_driver_sql("DELETE FROM events")
@@ -164,7 +124,7 @@ def test_a_log_goes_in_and_comes_out(cluster: str, tmp_path: Path, monkeypatch: 
         assert imported(store, frame) == Imported(500, 500, 0, 0)
         assert imported(store, frame) == Imported(500, 0, 500, 0)
         rows = [(user, None if user else session, *rest) for user, session, *rest in frame.rows()]
-        stream = log.store_log(cluster)
+        stream = log.store_log(cluster.url)
         parts = [part for part, _ in stream.parts(stream.names)]
         assert len(parts) > 5
         assert sorted((row for part in parts for row in part.rows()), key=repr) == sorted(rows, key=repr)
@@ -179,12 +139,12 @@ def test_a_log_goes_in_and_comes_out(cluster: str, tmp_path: Path, monkeypatch: 
         assert (one.values == other.values).all()
 
 
-def test_a_reader_stops_no_writer(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_stops_no_writer(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "PIECE", 200)
-    with closing(EventStore(cluster)) as store:
+    with closing(EventStore(cluster.url)) as store:
         store.open()
         imported(store, table())
-        stream = log.store_log(cluster)
+        stream = log.store_log(cluster.url)
         parts = stream.parts(stream.names)
         found = next(parts)[0].height
         assert imported(store, table(501)).imported >= 1

@@ -119,7 +119,15 @@ class Database:
             if self.sqlite:
                 options = {"timeout": BUSY_SECONDS, "isolation_level": None}  # transactions begin explicitly
                 return create_engine(self.url, poolclass=NullPool, connect_args=options)
-            return create_engine(self.url, poolclass=NullPool, paramstyle="format", connect_args=self._patience())
+            from penchant.store.postgres import PatientConnection
+
+            def connect() -> Any:
+                _, given = self.engine.dialect.create_connect_args(self.url)
+                connection = PatientConnection.connect(**{**given, **self._patience()})
+                connection.seconds = self.seconds
+                return connection
+
+            return create_engine(self.url, poolclass=NullPool, paramstyle="format", creator=connect)
         except ModuleNotFoundError as missing:
             raise MissingExtraError("postgres", "a store in PostgreSQL") from missing
 
@@ -209,7 +217,9 @@ class Database:
             return connection.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
         if not self.sqlite:
             connection.execute(f"SET statement_timeout = {max(1, int(seconds * 1000))}")
+            connection.seconds = seconds
             rows = connection.execute(statement.sql, values).fetchall()
+            connection.seconds = self.seconds
             connection.execute(f"SET statement_timeout = {int(self.seconds * 1000)}")
             return rows  # type: ignore[no-any-return]  # drivers have no types
         until = time.monotonic() + seconds
