@@ -12,6 +12,7 @@ from penchant.serve.pages.charts import span
 from penchant.serve.pages.html import PageRoute, away, page
 from penchant.serve.pages.html import query as address
 from penchant.serve.pages.sessions import OWN_FORM, SIGNED_IN, own_form, visitor_of
+from penchant.serve.pages.trainings import history, stale, told
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 SILENT: dict[str, Any] = {"params": {}, "fitted_on": {}, "evaluation": None}  # defaults for a broken folder
@@ -35,6 +36,8 @@ async def _page(request: Request, *, status: int = 200, done: Any = None, troubl
         for measure in (entry["evaluation"] or {}).get("measures", ()):
             measure["span"] = span(measure["low"], measure["mean"], measure["high"], *scales[_scale(entry, measure)])
     known = {entry["name"] for entry in entries}
+    past = await service.thread(service.trainings.lately)
+    created = next((entry["created"] for entry in entries if entry["active"]), None)
     return page(
         request,
         "models.html",
@@ -43,6 +46,9 @@ async def _page(request: Request, *, status: int = 200, done: Any = None, troubl
         done=done if done and done[1] in known else None,
         trouble=trouble,
         several=len(entries) > 1,
+        trainings=told(past),
+        history=history(past),
+        stale=stale(created, service.settings.stale_seconds),
     )
 
 

@@ -139,8 +139,9 @@ def judge(
 ) -> Judgement:
     """Fit every contender on what lies before the held-out part, and judge all on the same cases.
 
-    The best by the metric wins. Among those within noise of it, the active recipe wins, so that the recipe does not
-    change without a reason, else the first in the order of the settings.
+    The best by the metric wins, of those that are not worse than the active recipe by the margin. Among those within
+    noise of it, the active recipe wins, so that the recipe does not change without a reason, else the first in the
+    order of the settings.
     """
     attempts = _attempt(settings, data, found, metric, stages, run, tell)
     split = data.split
@@ -171,7 +172,7 @@ def judge(
         low, high = np.percentile(apart, [2.5, 97.5]) if len(apart) else (0.0, 0.0)
         difference = Estimate(None if mean is None or base is None else sign * (mean - base), float(low), float(high))
         standings.append(Standing(one, values[at], difference, attempt.fit_seconds, attempt.answer_ms))
-    winner = _winner([standings[n] for n in there], drawn, metric)
+    winner = _winner([standings[n] for n in there], drawn, metric, settings.gate.margin)
     return _passes(settings.gate, data, standings, winner, metric)
 
 
@@ -213,53 +214,66 @@ def _estimate(one: Contender, shape: LogShape) -> float:
     return Candidate(type(one.model).name).estimate(shape)
 
 
-def _winner(there: Sequence[Standing], drawn: Any, metric: Metric) -> Standing | None:
+def _winner(there: Sequence[Standing], drawn: Any, metric: Metric, margin: float) -> Standing | None:
+    """The best of those that pass the gate, or the first that is close to it; where nobody passes, the best."""
     sign = -1.0 if metric.lower_is_better else 1.0
     means = [-np.inf if one.contender.excluded or one.value.mean is None else sign * one.value.mean for one in there]
-    best = int(np.argmax(means))
-    if means[best] == -np.inf:
+    limit = _limit(there[0], margin)
+    passing = [n for n, one in enumerate(there) if means[n] > -np.inf and _low(one) >= limit]
+    among = passing or [n for n in range(len(there)) if means[n] > -np.inf]
+    if not among:
         return None
+    best = max(among, key=lambda n: (means[n], -n))
     allowed = means[best] - CLOSE.get(metric.name, CLOSE_LISTS) * abs(means[best])
-    for n, one in enumerate(there):  # the reference is the first
-        close = not_worse(drawn[:, n], drawn[:, best], lower_is_better=metric.lower_is_better)
-        if means[n] >= allowed and close:
-            return one
+    for n in among:  # the reference is the first
+        if means[n] >= allowed and not_worse(drawn[:, n], drawn[:, best], lower_is_better=metric.lower_is_better):
+            return there[n]
     return there[best]
+
+
+def _limit(reference: Standing, margin: float) -> float:
+    """The least that the low end of a difference to the reference may be."""
+    return -margin * abs(reference.value.mean or 0.0)
+
+
+def _low(one: Standing) -> float:
+    return -np.inf if one.difference.low is None else one.difference.low
 
 
 def _passes(
     gate: Gate, data: TrainingData, standings: Sequence[Standing], winner: Standing | None, metric: Metric
 ) -> Judgement:
     reference = standings[0]
-    base = reference.value.mean
     if winner is None:
-        return Judgement(
-            standings,
-            None,
-            False,
-            "no candidate may be chosen: each was rolled back on this data, or may not be served",
-        )
+        why = "no candidate may be chosen: each was rolled back on this data, or may not be served"
+        return Judgement(standings, None, False, why)
     if len(data.split) < gate.min_cases:
-        why = f"cannot tell: the held-out part has {len(data.split):,} cases, {gate.min_cases:,} are needed (min_cases)"
+        why = f"the held-out part has {len(data.split):,} cases, {gate.min_cases:,} are needed (min_cases)"
         return Judgement(standings, winner, None, why)
-    if base is None or winner.difference.mean is None or winner.difference.low is None:
-        return Judgement(standings, winner, None, f"cannot tell: {metric} has no value on these cases")
-    limit, label = -gate.margin * abs(base), winner.contender.label
-    if winner.difference.low < limit:
+    if reference.value.mean is None or winner.difference.mean is None:
+        return Judgement(standings, winner, None, f"{metric} has no value on these cases")
+    limit, label = _limit(reference, gate.margin), winner.contender.label
+    if _low(winner) < limit:
         why = (
             f"{label} may be worse than {reference.contender.label} by more than {gate.margin:.1%}: {metric} differs "
-            f"by {winner.difference.mean:+.4f} [{winner.difference.low:+.4f}, {winner.difference.high:+.4f}], "
-            f"the low end must be at least {limit:+.4f}"
+            f"by {_told(winner.difference)}, the low end must be at least {limit:+.4f}"
         )
         return Judgement(standings, winner, False, why)
-    if winner is reference:
-        why = f"no candidate beats {label} by {metric} beyond noise"
-    else:
+    if winner is not reference:
         why = (
-            f"{label}: {metric} {winner.value.mean:.4f}, {winner.difference.mean:+.4f} "
-            f"[{winner.difference.low:+.4f}, {winner.difference.high:+.4f}] against {reference.contender.label}"
+            f"{label}: {metric} {winner.value.mean:.4f}, {_told(winner.difference)} against {reference.contender.label}"
         )
+        return Judgement(standings, winner, True, why)
+    why = f"no candidate beats {label} by {metric} beyond noise"
+    unsure = [one for one in standings[1:] if (one.difference.mean or 0.0) > 0 and _low(one) < limit]
+    if unsure:
+        best = max(unsure, key=lambda one: one.difference.mean or 0.0)
+        why += f"; {best.contender.label} may be better or worse: {_told(best.difference)}"
     return Judgement(standings, winner, True, why)
+
+
+def _told(difference: Estimate) -> str:
+    return f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
 
 
 def results(judgement: Judgement, metric: Metric) -> list[Result]:
