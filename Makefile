@@ -26,8 +26,8 @@ test: $(VENV)/.dev  ## run the tests, except slow and browser tests; ARGS go to 
 test-slow: $(VENV)/.dev  ## run the slow tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-postgres: $(VENV)/.dev  ## test the service on PostgreSQL (apt-get install postgresql)
-	$(BIN)/python -m pytest -m slow $(wildcard tests/serve/test_serve_postgres*.py) $(ARGS)
+test-postgres: $(VENV)/.dev  ## test the service and queries on PostgreSQL (apt-get install postgresql)
+	$(BIN)/python -m pytest -m slow $(wildcard tests/serve/test_serve_postgres*.py) tests/data/reading/test_sql_postgres.py $(ARGS)
 
 test-browser: $(VENV)/.dev  ## test the pages in Chromium (apt-get install chromium); screenshots go to build/screenshots
 	PENCHANT_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -m browser tests/serve $(ARGS)

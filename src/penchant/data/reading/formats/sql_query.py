@@ -77,12 +77,13 @@ def _fetched(connection: Any, sql: str) -> tuple[list[str], pl.DataFrame]:
             "set transaction read only" if dialect == "postgresql" else "start transaction read only"
         )
     # exec_driver_sql: a colon or a percent sign in a text is no parameter
-    result = connection.execution_options(stream_results=True, no_parameters=True).exec_driver_sql(sql)
-    names = names_of(list(result.keys()))
+    asked = connection.execution_options(stream_results=True, no_parameters=True).exec_driver_sql(sql)
     parts, meter = list[pl.DataFrame](), Meter("the result of this query", factor=2)
-    for rows in result.partitions(base.ROWS // 8):
-        parts.append(pl.DataFrame([column([row[at] for row in rows]).alias(f"c{at}") for at in range(len(names))]))
-        meter.add(int(parts[-1].estimated_size()))
+    with asked as result:  # a cursor of the server stays open otherwise, if the memory is not enough
+        names = names_of(list(result.keys()))
+        for rows in result.partitions(base.ROWS // 8):
+            parts.append(pl.DataFrame([column([row[at] for row in rows]).alias(f"c{at}") for at in range(len(names))]))
+            meter.add(int(parts[-1].estimated_size()))
     if not parts:
         parts = [pl.DataFrame({f"c{at}": pl.Series([], dtype=pl.String) for at in range(len(names))})]
     return names, pl.concat(_alike(parts), how="vertical")
