@@ -24,8 +24,10 @@ from penchant.evaluation.cases import asked_ratings
 from penchant.evaluation.cuts import cut_at, quantile_moment
 from penchant.evaluation.measure import Metric, truth_sizes
 from penchant.evaluation.protocols import training_rows
+from penchant.recommender.recommender import Recommender
+from penchant.store.log import store_log
 from penchant.training.choose import drawn_cases
-from penchant.training.loop.settings import TrainSettings
+from penchant.training.loop.settings import STORE, TrainSettings
 
 AHEAD = 86_400  # seconds by which an event may be dated in the future
 FUTURE = 0.1  # share of events in the future from which a clock must be wrong
@@ -61,18 +63,24 @@ def read_data(
     settings: TrainSettings,
     metric: Metric,
     *,
+    store: str = "",
+    live: Recommender | None = None,
     moment: Callable[[], float] = time.time,
     progress: Callable[[str, float], None] | None = None,
 ) -> TrainingData:
     """Read the sources and split them by time.
 
+    ``store`` is the URL of the store, for the source of that name. ``live`` is the active model: its recipe and
+    catalogue are used where the settings name none.
     Rows marked ``test`` are left out, and so are events dated more than a day in the future, which are counted.
     Raises ``DataError`` where the log has no times, where no event is left on one side of the split, and where so many
     events lie in the future that a clock must be wrong.
     """
-    log = read_interactions(
-        list(settings.sources), items=settings.items or None, rejected=False, progress=progress, **settings.reading()
-    )
+    sources = [store_log(store) if source == STORE else source for source in settings.sources]
+    known = None if live is None or live.catalog is None else live.catalog.frame()
+    items: Any = settings.items or known
+    reading = settings.reading(None if live is None else live.recipe)
+    log = read_interactions(sources, items=items, rejected=False, progress=progress, **reading)
     log.need_positives()
     log, left_out = training_rows(log)
     notes = list(log.report.notes) + ([f"{left_out:,} rows marked as test were left out"] if left_out else [])
@@ -81,7 +89,7 @@ def read_data(
     log = _without_future(log, log.times, moment(), notes)
     log = _windowed(log, settings.window)
     assert log.times is not None  # they were there
-    catalog = Catalog.read(settings.items, log.vocab) if settings.items else None
+    catalog = None if items is None else Catalog.read(items, log.vocab)
     histories = log.histories()
     share = settings.share
     span = None if share is not None else parse_span("holdout", settings.holdout)

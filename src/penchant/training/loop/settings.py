@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penchant.core.memory import parse_size
 from penchant.core.settings import check_settings, parse_span, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
 
+if TYPE_CHECKING:
+    from penchant.data.recipe import Recipe
+
 TABLE, GATE = "train", "gate"
-AUTO = "auto"
+AUTO, STORE = "auto", "store"
+WEIGHING = ("kind", "values", "weight", "positive")
 READING = (
     "columns", "kind", "values", "weight", "positive", "by", "refund", "sep", "encoding", "time_format", "time_zone",
 )  # fmt: skip
@@ -47,8 +51,8 @@ class Gate:
 class TrainSettings:
     """What is trained, from what, and how it is judged. Raises ``ParameterError`` that names an invalid setting."""
 
-    sources: tuple[str, ...] = setting((), "log files or globs")
-    items: str = setting("", "the item table: ids, titles, attributes, vectors")
+    sources: tuple[str, ...] = setting((STORE,), "log files or globs; store: the events of the store")
+    items: str = setting("", "the item table; default: the catalogue of the active model")
     columns: str = setting("", "the roles of columns, as --columns of penchant fit")
     kind: str = setting("", "the weights of kinds, as --kind")
     values: str = setting("", "rating, weight or none, as --values")
@@ -116,11 +120,16 @@ class TrainSettings:
         """Whether the candidates are those that ``fit`` compares."""
         return AUTO in self.models
 
-    def reading(self) -> dict[str, Any]:
-        """The options of ``read_interactions``."""
+    def reading(self, live: Recipe | None = None) -> dict[str, Any]:
+        """The options of ``read_interactions``.
+
+        Where none of the settings says what an event counts, that is the recipe of the active model.
+        """
         given = {name: getattr(self, name) for name in READING if getattr(self, name)}
         if "kind" in given:
             given["kinds"] = given.pop("kind")
+        if live is not None and not any(getattr(self, name) for name in WEIGHING):
+            given |= _as_options(live)
         return given
 
     def check(self) -> None:
@@ -134,8 +143,16 @@ class TrainSettings:
             if name != AUTO:
                 parse(name)
         if not self.sources:
-            raise DataError("no log is named", fix='Set sources = ["events.csv"] in [train].')
+            raise DataError("no log is named", fix='Set sources = ["store"] or ["events.csv"] in [train].')
 
     def to_json(self) -> dict[str, Any]:
         """All settings as plain values."""
         return {**asdict(self), "sources": list(self.sources), "models": list(self.models)}
+
+
+def _as_options(recipe: Recipe) -> dict[str, Any]:
+    """The options of ``read_interactions`` that give this recipe."""
+    kinds = {kind: f"{weight}:cancels" if kind in recipe.cancels else weight for kind, weight in recipe.kinds.items()}
+    given: dict[str, Any] = {"values": recipe.values_are, "weight": recipe.weight, "refund": recipe.refund}
+    given |= {"positive": recipe.positive} if recipe.positive else {}
+    return given | ({"kinds": kinds} if kinds else {}) | {"max_history": recipe.max_history}

@@ -95,7 +95,8 @@ class _Training:
         self.past = self.trainings.lately()
         self.live = self._live(active)
         tell("reading the log")
-        self.data = read_data(settings, self.metric, moment=moment)
+        url = store.database.url.render_as_string(hide_password=False)
+        self.data = read_data(settings, self.metric, store=url, live=self.live.recommender, moment=moment)
         active_model = None if self.live.recommender is None else self.live.recommender.model
         unfitted = None if active_model is None else type(active_model)(**active_model.params())
         self.found = self._barred(contenders(settings, self.data, self.metric, unfitted))
