@@ -9,6 +9,7 @@ python -m bench blend SET [--model M ...] [--runs] [--row R]
                                          the tuned models of a set together, weighed on its validation part
 python -m bench defaults [--set S ...] [--model M ...]
                                          the queue: how near defaults come to tuned parameters on other sets
+python -m bench serve-hostile [--force]  light answers of the service beside callers that would starve them
 python -m bench schemathesis [--minutes 10]
                                          requests made from the OpenAPI document of a running service
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
@@ -29,6 +30,7 @@ from bench import (
     duel,
     machine,
     report,
+    serve_hostile,
     serve_schemathesis,
     tune,
 )
@@ -87,6 +89,8 @@ def main() -> int:
     elif first == "defaults":
         defaults.work(options.set, options.model)
         print(defaults_report.write().relative_to(report.ROOT))
+    elif first == "serve-hostile":
+        failed = serve_hostile.main(force=options.force)
     elif first == "schemathesis":
         failed = serve_schemathesis.main(options.minutes or 10)
     elif first == "accuracy":

@@ -11,6 +11,7 @@ from typing import Any
 from bench import serve_report
 from bench.accuracy import DONE
 from bench.duel import RESULTS
+from bench.machine import BUSY
 from bench.peers import ROOT
 from bench.sets import SETS
 
@@ -138,7 +139,29 @@ def _requests(result: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
-SERVICE: dict[str, Callable[[dict[str, Any]], str]] = {"load.json": _service, "schemathesis.json": _requests}
+def _hostile(result: dict[str, Any]) -> str:
+    """Light answers beside hostile callers."""
+    quantiles = ("p50", "p90", "p99")
+    rows = [
+        (what, *(_number(ms[q]) for q in quantiles), _number(ready), others)
+        for what, ms, ready, others in serve_report.hostile_lines(result)
+    ]
+    busy = "" if result["busy_before"] <= BUSY else f" **The machine was busy** ({result['busy_before']:.0%} before)."
+    return "\n".join([
+        "### The service beside callers that would starve the others\n",
+        f"{_sentence(result['what'])}: {result['parts']['alone']['asked_a_second']:,.0f} answers a second, alone and",
+        f"beside others, with {result['stored_events']:,} events in the store. On {_where(result['machine'])}.{busy}",
+        f"Command: `{result['command']}`\n",
+        _goals(serve_report.hostile_goals(result)),
+        table(("beside", *(f"{q} ms" for q in quantiles), "slowest /readyz ms", "what the others got"), rows),
+    ])  # fmt: skip
+
+
+SERVICE: dict[str, Callable[[dict[str, Any]], str]] = {
+    "load.json": _service,
+    "hostile.json": _hostile,
+    "schemathesis.json": _requests,
+}
 
 
 def _comparison(result: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -155,27 +156,42 @@ def generate(work: Any) -> dict[str, Any]:
     return dict(uvloop.run(work))
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Run all measurements once, on one machine."""
+@dataclass(frozen=True)
+class World:
+    """A saved model, a store with gowalla's events and two keys, and the traffic of gowalla's users."""
+
+    model: str
+    url: str
+    traffic: Traffic
+    about: dict[str, Any]
+
+
+def prepare(folder: Path, model: str) -> World:
+    """Fit the model and fill the store."""
     log = table("gowalla")
     train = log.filter(log["split"] != "test")
     users, items = [str(u) for u in train["user"]], [str(i) for i in train["item"]]
+    saved, store = f"{folder}/model", folder / "events.db"
+    data = Path(os.environ.get("PENCHANT_DATA", str(ROOT.parent / "shared" / "data"))) / "gowalla"
+    penchant("fit", str(data / "interactions.parquet"), "-m", model, "-o", saved)
+    fill(store, users, items)
+    url = f"sqlite:///{store}"
+    read = penchant("keys", "create", "bench", "--scope", "read", "--store", url).strip()
+    collect = penchant("keys", "create", "bench", "--scope", "collect", "--store", url).strip()
+    traffic = Traffic(sorted(set(users)), sorted(set(items)), read, collect)
+    about = {"model": model, "users": len(traffic.users), "items": len(traffic.items), "stored_events": len(users)}
+    return World(saved, url, traffic, about)
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Run all measurements once, on one machine."""
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        model, store = f"{folder}/model", Path(folder) / "events.db"
-        data = Path(os.environ.get("PENCHANT_DATA", str(ROOT.parent / "shared" / "data"))) / "gowalla"
-        penchant("fit", str(data / "interactions.parquet"), "-m", options.model, "-o", model)
-        fill(store, users, items)
-        url = f"sqlite:///{store}"
-        read = penchant("keys", "create", "bench", "--scope", "read", "--store", url).strip()
-        collect = penchant("keys", "create", "bench", "--scope", "collect", "--store", url).strip()
-        traffic = Traffic(sorted(set(users)), sorted(set(items)), read, collect)
+        world = prepare(Path(folder), options.model)
+        model, url, traffic = world.model, world.url, world.traffic
         told: dict[str, Any] = {
             "what": "answers and events of the service, and a bare FastAPI route, in one run",
             "command": "python -m bench.serve_load " + " ".join(sys.argv[1:]),
-            "model": options.model,
-            "users": len(traffic.users),
-            "items": len(traffic.items),
-            "stored_events": len(users),
+            **world.about,
             "machine": machine.describe(),
             "versions": machine.versions(
                 "penchant", "fastapi", "uvicorn", "uvloop", "httptools", "sqlalchemy", "numpy"

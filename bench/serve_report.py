@@ -67,6 +67,57 @@ def memory(result: dict[str, Any]) -> str:
     return f"{minutes} minutes of everything together: {first:.1f} MiB after the first, {last:.1f} after the last.\n"
 
 
+# parts of python -m bench serve-hostile
+HOSTILE = {
+    "alone": "alone",
+    "heavy": "twelve clients with counts over everybody and reasons of long histories",
+    "endless": "heads without an end",
+    "idle": "more idle connections than are taken",
+    "alone again": "alone again",
+}
+
+
+def hostile_goals(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The goals of light answers beside hostile callers."""
+    parts = result["parts"]
+    alone = (_p99(parts["alone"]) + _p99(parts["alone again"])) / 2
+    ready = [part["ready_ms"] for name, part in parts.items() if name != "idle"]  # which leaves no connection for it
+    values = [
+        ("99th percentile of light answers beside heavy clients, over that alone", _p99(parts["heavy"]) / alone, 3.0),
+        ("the same beside heads without an end", _p99(parts["endless"]) / alone, 3.0),
+        ("the same beside idle connections", _p99(parts["idle"]) / alone, 3.0),
+        ("slowest /readyz, ms", max(part["max"] for part in ready), 1000.0),
+        ("/readyz that failed", float(sum(part["failed"] for part in ready)), 0.0),
+        ("light answers that were not given", float(sum(_missing(part) for part in parts.values())), 0.0),
+    ]
+    return [
+        {"text": text, "value": round(value, 3), "limit": limit, "at_least": False, "met": value <= limit}
+        for text, value, limit in values
+    ]
+
+
+def hostile_lines(result: dict[str, Any]) -> list[tuple[str, dict[str, float], float, str]]:
+    """Each part: what was beside, the latencies of light answers, the slowest /readyz, what the others got."""
+    return [
+        (
+            HOSTILE[name],
+            part["latency_ms"]["answer"],
+            part["ready_ms"]["max"],
+            ", ".join(f"{count:,} × {status}" for status, count in sorted(part["beside"].items())) or "-",
+        )
+        for name, part in result["parts"].items()
+    ]
+
+
+def _p99(part: dict[str, Any]) -> float:
+    return float(part["latency_ms"]["answer"]["p99"])
+
+
+def _missing(part: dict[str, Any]) -> int:
+    wrong = sum(count for status, count in part["statuses"].items() if not status.endswith(" 200"))
+    return int(part["unanswered"]) + wrong
+
+
 def _fastest(result: dict[str, Any]) -> dict[str, Any]:
     return max(result["answers"], key=lambda one: float(one["asked_a_second"]))
 

@@ -10,9 +10,20 @@ import numpy as np
 import pytest
 from bench.blends import held_runs
 from bench.contenders._cosine import compare
+from bench.serve_load import Traffic, World
 from bench.sets import SETS
 
-from bench import accuracy, child, choosing_report, duel, machine, report, serve_schemathesis
+from bench import (
+    accuracy,
+    child,
+    choosing_report,
+    duel,
+    machine,
+    report,
+    serve_hostile,
+    serve_report,
+    serve_schemathesis,
+)
 from penchant.core.histories import Histories
 
 
@@ -204,3 +215,29 @@ def test_requests_that_fail_are_faults_and_are_reported():
     ):  # fmt: skip
         assert len(serve_schemathesis.faults({**good, **wrong})) == 1
     assert serve_schemathesis.faults({**good, "logged_failures": {"request: /v1/events 503": 1}}) == []
+
+
+def test_light_answers_are_measured_beside_hostile_callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(serve_hostile, "CONNECTIONS", 20)
+    with serve_schemathesis.served(tmp_path) as service:
+        traffic = Traffic(["u1", "u2"], [f"i{n:02d}" for n in range(30)], service.key, service.key)
+        world = World("model", "url", traffic, {"stored_events": 0})
+        parts = serve_hostile.measure(world, service.port, rate=20, seconds=1)
+    assert list(parts) == list(serve_report.HOSTILE)
+    assert parts["heavy"]["beside"]["200"] > 0
+    assert set(parts["endless"]["beside"]) <= {"431", "closed"}
+    assert parts["idle"]["beside"]["opened"] >= 20
+    assert all(part["statuses"] == {"answer 200": 20} for part in parts.values())
+    result = {
+        "what": "light", "command": "c", "machine": machine.describe(), "busy_before": 0.5, "stored_events": 9,
+        "parts": parts,
+    }  # fmt: skip
+    text = report.SERVICE["hostile.json"](result)
+    assert "The machine was busy" in text and "/readyz that failed | 0 | at most 0 | met" in text
+    slow = json.loads(json.dumps(parts))
+    slow["heavy"]["latency_ms"]["answer"]["p99"] = 1e6
+    slow["alone"]["unanswered"] = 1
+    slow["endless"]["ready_ms"] = {"count": 1, "failed": 1, "max": 1000.5}
+    missed = [goal["text"] for goal in serve_report.hostile_goals({"parts": slow}) if not goal["met"]]
+    assert {"slowest /readyz, ms", "/readyz that failed", "light answers that were not given"} <= set(missed)
+    assert any("heavy" in text for text in missed)
