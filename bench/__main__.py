@@ -12,6 +12,9 @@ python -m bench defaults [--set S ...] [--model M ...]
 python -m bench serve-hostile [--force]  light answers of the service beside callers that would starve them
 python -m bench schemathesis [--minutes 10]
                                          requests made from the OpenAPI document of a running service
+python -m bench plan [--rows N ...] [--model M ...] [--refit]
+                                         what models take against what `penchant plan` says; --refit writes the
+                                         coefficients of the plan from the measurements
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -29,6 +32,9 @@ from bench import (
     defaults_report,
     duel,
     machine,
+    plan,
+    plan_fit,
+    plan_report,
     report,
     serve_hostile,
     serve_schemathesis,
@@ -71,6 +77,8 @@ def main() -> int:
     parser.add_argument(
         "--row", default="", help="what tune or blend call their file and row in the tables: else the model"
     )
+    parser.add_argument("--rows", action="append", default=[], help="plan: logs of so many rows (1e5 and 1e6)")
+    parser.add_argument("--refit", action="store_true", help="plan: fit the coefficients to the measurements")
     parser.add_argument("--runs", action="store_true", help="blend: hold out events that stand together")
     options = parser.parse_args()
     failed, first = 0, options.what[0]
@@ -93,6 +101,12 @@ def main() -> int:
         failed = serve_hostile.main(force=options.force)
     elif first == "schemathesis":
         failed = serve_schemathesis.main(options.minutes or 10)
+    elif first == "plan":
+        failed = plan.work([int(float(rows)) for rows in options.rows], options.model)
+        if options.refit:
+            plan_fit.refit()
+        for line in plan_report.lines():
+            print(f"{line.model:20} {line.rows:>11,} time {line.time_ratio:5.2f} memory {line.memory_ratio:5.2f}")
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

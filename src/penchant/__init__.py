@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP
+    from penchant.planning.plan import plan as plan
     from penchant.recommender.answer import Answer as Answer
     from penchant.recommender.answer import Item as Item
     from penchant.recommender.answer import Why as Why
@@ -88,6 +89,7 @@ _PUBLIC = {
     "fit": "penchant.training.fit",
     "choose": "penchant.training.choose",
     "Choice": "penchant.training.choose",
+    "plan": "penchant.planning.plan",
     "save": "penchant.recommender.recommender",
     "load": "penchant.recommender.recommender",
     "verify": "penchant.recommender.folder.load",

@@ -13,13 +13,15 @@ from rich.console import Console
 
 import penchant as pc
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.models.kinds.base import Model
 from penchant.models.registry import MODELS, Registered
+from penchant.planning import check
+from penchant.training import attempts
 from penchant.training import choose as choosing
 from penchant.training.attempts import Candidate
-from penchant.training.estimates import SECONDS, LogShape
 from tests.evaluation.small_logs import a_log, a_market
 from tests.evaluation.toy_models import Constant, Follows
 
@@ -106,7 +108,7 @@ def test_candidates_belong_to_the_log() -> None:
 
 
 def test_the_first_two_always_finish_and_others_are_cut_off_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SECONDS, "rp3beta", lambda shape: 0.1)  # after slow
+    planned(monkeypatch, {"rp3beta": 0.1})  # after slow
     among(monkeypatch, "popular", "item-knn", "slow", "rp3beta")
     choice = pc.choose(a_market(), budget=0.05)
     assert of(choice, "popular").value.mean and of(choice, "item-knn").value.mean
@@ -239,8 +241,7 @@ def test_whatever_a_candidate_raises_the_others_are_compared(monkeypatch: pytest
 
 def test_cheap_candidates_are_tried_first_and_simple_ones_stay_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    for name, seconds in (("ease", 3.0), ("als", 1.0), ("rp3beta", 2.0)):
-        monkeypatch.setitem(SECONDS, name, lambda shape, seconds=seconds: seconds)
+    planned(monkeypatch, {"ease": 3.0, "als": 1.0, "rp3beta": 2.0})
     among(monkeypatch, "popular", "item-knn", "ease", "als", "rp3beta")
     choice = pc.choose(a_market(), run=Run(progress=lambda stage, done, of: tried.append(stage)))
     begun = list(dict.fromkeys(stage.partition(" · ")[2].partition(":")[0] for stage in tried))
@@ -251,18 +252,36 @@ def test_cheap_candidates_are_tried_first_and_simple_ones_stay_preferred(monkeyp
 def test_the_estimates_are_scaled_by_the_speed_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow takes eight times its estimate, of which three count: ten estimated seconds no longer fit into 28."""
     monkeypatch.setattr(Slow, "naps", 320)
-    monkeypatch.setitem(SECONDS, "slow", lambda shape: 0.2)
-    monkeypatch.setitem(SECONDS, "rp3beta", lambda shape: 10.0)
+    planned(monkeypatch, {"slow": 0.2, "rp3beta": 10.0})
     among(monkeypatch, "popular", "item-knn", "slow", "rp3beta")
     choice = pc.choose(a_market(), budget=28)
     assert of(choice, "rp3beta").error == "not tried: it needs about 30 s, more than the budget leaves"
 
 
 def test_every_candidate_has_an_estimate_that_grows_with_the_log() -> None:
-    small = LogShape(10_000, 1_000, ordered=True, sessions=True, described=True, pairs=10**6, cases=100)
-    large = LogShape(10**7, 100_000, ordered=True, sessions=True, described=True, pairs=10**9, cases=4_000)
+    small = LogShape.of_numbers(10_000, 1_000, 1_000, ratings=True, described=True)
+    large = LogShape.of_numbers(10**7, 10**6, 100_000, ratings=True, described=True)
     for one in (*choosing.LISTS, *choosing.RATINGS):
-        assert 0 < one.estimate(small) < one.estimate(large), one.name
+        assert 0 < one.estimate(small, 100) < one.estimate(large, 4_000), one.name
+        assert one.estimate(small, 100) < one.estimate(small, 4_000), one.name
+
+
+def test_a_candidate_that_would_not_fit_in_memory_is_named_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penchant.core.memory.free_bytes", lambda: 2**10)
+    monkeypatch.setattr(check, "SMALL", 0)
+    among(monkeypatch, "popular", "item-knn", "ease")
+    with pytest.raises(DataError, match=r"popular over .* needs about .* MiB, 0 MiB are free"):
+        pc.choose(a_market())
+    found = pc.choose(a_market(), run=Run(ignore_plan=True))
+    assert [one.error for one in found.tried] == [None] * 3
+    monkeypatch.setattr("penchant.core.memory.free_bytes", lambda: 2**40)
+    assert all(one.error is None for one in pc.choose(a_market()).tried)
+
+
+def planned(monkeypatch: pytest.MonkeyPatch, seconds: dict[str, float]) -> None:
+    """Let the plan say so many seconds of some models."""
+    real = attempts.seconds
+    monkeypatch.setattr(attempts, "seconds", lambda model, log, cases: seconds.get(model) or real(model, log, cases))
 
 
 def grocer(users: int = 120) -> pc.Interactions:

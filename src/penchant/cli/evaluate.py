@@ -10,7 +10,7 @@ import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.outputs import check_inputs, models_in_files
-from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, show
+from penchant.cli.render import AsJson, IgnorePlan, Threads, example, note, print_json, progress, show
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
         k: Annotated[int, typer.Option("-k", min=1, help="The length of the lists.")] = 10,
         seed: Annotated[int, typer.Option("--seed", help="The seed of folds, models and intervals.")] = 0,
         threads: Threads = 0,
+        ignore_plan: IgnorePlan = False,
         as_json: AsJson = False,
     ) -> None:
         """Fit models on the training part of a log and compare their lists with what people did next."""
@@ -83,7 +84,7 @@ def register(app: typer.Typer) -> None:
                 known_only=known_only,
                 candidates=given_candidates(candidates, log),
                 catalog=catalog,
-                run=Run(seed, threads, progress=report),
+                run=Run(seed, threads, progress=report, ignore_plan=ignore_plan),
             )
         for result in found.models:
             for line in (*result.notes, *([result.error] if as_json and result.error else ())):

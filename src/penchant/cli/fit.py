@@ -8,7 +8,7 @@ import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.outputs import check_file, check_inputs, check_lists, is_training_log, models_in_files
-from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say, show
+from penchant.cli.render import AsJson, IgnorePlan, Threads, example, note, print_json, progress, say, show
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def register(app: typer.Typer) -> None:
         curve: Annotated[
             str | None, typer.Option("--curve", metavar="FILE.svg", help="Draw the learning curve.")
         ] = None,
+        ignore_plan: IgnorePlan = False,
         as_json: AsJson = False,
     ) -> None:
         """Fit a model on a log and save it as a folder; without -m, the model that is best on held-out data."""
@@ -128,7 +129,7 @@ def register(app: typer.Typer) -> None:
         check_inputs([output, curve, training_log, checkpoint, lists], reading, *models_in_files([model]))
         log, catalog = read_log(reading)
         with progress() as report:
-            run = Run(seed, threads, device, report, checkpoints, resume, training_log)
+            run = Run(seed, threads, device, report, checkpoints, resume, training_log, ignore_plan=ignore_plan)
             chosen = named or choose(
                 log,
                 catalog=catalog,

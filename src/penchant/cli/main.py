@@ -20,6 +20,7 @@ GROUPS = (
     "demo",
     "inspect",
     "models",
+    "plan",
     "fit",
     "tune",
     "train",

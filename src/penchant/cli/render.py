@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penchant.core.run import Progress
 
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads to use; 0: one per core.")]
+IgnorePlan = Annotated[bool, typer.Option("--ignore-plan", help="Fit even what would not fit in memory, by the plan.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 
 

@@ -12,7 +12,7 @@ import typer
 from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, given_candidates, split_column
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.outputs import check_inputs, models_in_files
-from penchant.cli.render import AsJson, Threads, example, note, print_json, progress, say
+from penchant.cli.render import AsJson, IgnorePlan, Threads, example, note, print_json, progress, say
 from penchant.training.trials import Trial, Tuned
 
 
@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
         minutes: Annotated[float | None, typer.Option("--minutes", help="Start no trial after this time.")] = None,
         seed: Annotated[int, typer.Option("--seed", help="The seed of the search, the splits and the models.")] = 0,
         threads: Threads = 0,
+        ignore_plan: IgnorePlan = False,
         as_json: AsJson = False,
     ) -> None:
         """Search hyper-parameters; the same command continues an interrupted search."""
@@ -69,7 +70,7 @@ def register(app: typer.Typer) -> None:
                 command=shlex.join(["penchant", *sys.argv[1:]]),
                 catalog=catalog,
                 on_trial=tell,
-                run=Run(seed, threads, progress=report),
+                run=Run(seed, threads, progress=report, ignore_plan=ignore_plan),
             )
         if held:
             note(f"{output} has earlier trials of this search, which were reused")

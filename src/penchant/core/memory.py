@@ -16,6 +16,7 @@ MIB = 2**20
 START = 640 * MIB  # address space of polars and its threads, most of it never touched
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*$", re.IGNORECASE)
 _allowed: list[int] = []  # limits in force, in bytes of this process
+_regardless: list[bool] = []  # contexts in which ``require`` lets everything pass
 
 
 def free_bytes(root: Path = Path("/")) -> int | None:
@@ -50,6 +51,18 @@ def limited(size: int | str | None) -> Iterator[None]:
     finally:
         if limit is not None:
             _allowed.remove(limit)
+
+
+@contextmanager
+def regardless(go: bool = True) -> Iterator[None]:
+    """Within this context, ``require`` lets everything pass; without ``go`` it changes nothing."""
+    if go:
+        _regardless.append(go)
+    try:
+        yield
+    finally:
+        if go:
+            _regardless.pop()
 
 
 def parse_size(size: int | str) -> int:
@@ -96,7 +109,7 @@ def fits(needed: int) -> bool:
 def require(needed: int, what: str, instead: str) -> None:
     """Raise ``MemoryLimitError`` if ``needed`` bytes exceed 80 % of the free memory; ``instead`` says what to do."""
     free = free_bytes()
-    if free is not None and needed > SHARE * free:
+    if free is not None and needed > SHARE * free and not _regardless:
         raise MemoryLimitError(
             f"{what} needs {needed / MIB:,.0f} MiB, {free / MIB:,.0f} MiB are free and at most {SHARE:.0%} of that "
             f"({SHARE * free / MIB:,.0f} MiB) may be taken: {instead}"

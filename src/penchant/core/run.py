@@ -27,6 +27,7 @@ class Run:
     resume: bool = False  # continue from the checkpoint in that folder
     log: str | None = None  # file to which every pass appends one line of JSON
     watch: Callable[[dict[str, Any]], None] | None = None  # called with the same record after every pass
+    ignore_plan: bool = False  # fit even what would not fit in memory, by the plan
 
     def rng(self) -> np.random.Generator:
         """A fresh random stream of this run's seed."""

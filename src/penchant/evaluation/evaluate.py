@@ -33,6 +33,7 @@ from penchant.kernels.compiling import CompileClock
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.registry import parse, to_json
+from penchant.planning.check import check_memory
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -155,6 +156,7 @@ def _try(
     measured, of_fits = [], list[str]()
     for number, split in enumerate(splits):
         fresh = replace(model)
+        check_memory(fresh, split.train, run)
         with PeakMemory() as memory:
             start = time.perf_counter()
             with CompileClock() as compiling:

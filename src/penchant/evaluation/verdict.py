@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.core.log_shape import LogShape
 from penchant.core.memory import fits
 from penchant.core.metrics import Doubles
 from penchant.evaluation.result import Result
-from penchant.models.registry import MODELS, model_class
+from penchant.models.registry import MODELS, create, model_class
+from penchant.planning.estimate import estimate
+from penchant.planning.machine import this_machine
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 BASELINES = ("popular", "item-knn", "transitions", "ease", "als")
 RATING_BASELINES = ("bias", "item-knn", "svd")
 OF_ORDER = "transitions"  # needs an order of events
-SOLVED = 5e10  # multiplications per second of a dense solver
 LONGEST_FIT = 3600.0  # seconds; the verdict asks for no baseline that takes longer
 RULE = "a model beats another where the 95 % interval of the paired difference lies above 0"
 
@@ -260,12 +262,13 @@ def _difference(label: str, mean: float, drawn: Doubles) -> Difference:
 
 def ease_in_reach(n_items: int) -> bool:
     """Whether memory and an hour are enough for the dense solution of ``ease`` over so many items."""
-    return fits(4 * n_items**2) and ease_seconds(n_items) <= LONGEST_FIT
-
-
-def ease_seconds(n_items: int) -> float:
-    """About how long ``ease`` solves over so many items."""
-    return float(n_items) ** 3 / SOLVED
+    model, log, machine = (
+        create("ease"),
+        LogShape.of_numbers(max(n_items, 1), 1, max(n_items, 1)),
+        this_machine(calibrate=False),
+    )
+    took = estimate(model, log, machine)
+    return took is not None and fits(round(took.working)) and machine.wall(took.fit_seconds) <= LONGEST_FIT
 
 
 def is_deep(name: str, params: dict[str, Any]) -> bool:

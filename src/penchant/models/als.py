@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Explanation, Space, events_used, hyper, learned
 from penchant.models.kinds.self_tuned import Grid, SelfTuned
@@ -96,6 +98,27 @@ class ALS(SelfTuned, VectorModel):
         self.spectrum, basis = _diagonalise(y, run.threads)
         _rotate(y, np.arange(len(y)), basis, run.threads)
         self.item_vectors = y
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        f, sides = float(self.factors), log.users + log.items
+        exact = self.solver == "exact" or (self.solver == "auto" and self.factors <= SMALL)
+        fit = {"trials": self.trials(log), "events": log.distinct}
+        if exact:
+            fit |= {"squares": self.epochs * log.distinct * f**2, "cubes": self.epochs * sides * f**3}
+        elif self.solver == "blocks":
+            fit |= {
+                "products": self.epochs * log.distinct * f * self.block,
+                "bases": self.epochs * sides * f * self.block**2,
+            }
+        else:
+            fit |= {
+                "products": self.epochs * log.distinct * f * (1 + self.cg_steps),
+                "bases": self.epochs * sides * f**2,
+            }
+        answer = {"histories": 1.0, "fold": log.length * f, "cells": f * log.items}
+        held = 4 * f * log.items
+        return Cost(fit, held, 4 * f * sides + 48 * log.events, answer)
 
     def settings_for(self, settings: dict[str, float], log: Histories) -> dict[str, float]:
         """``reg`` such that a tried value is √(mean λ_x · mean λ_i).

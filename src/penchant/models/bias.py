@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, Task, hyper, learned
 from penchant.models.kinds.rating import RatingModel
@@ -40,6 +42,10 @@ class Bias(RatingModel):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.baseline = Baseline.fit(train.distinct(), user_damping=self.user_damping, item_damping=self.item_damping)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        return Cost({"events": log.events}, 4 * log.items, 40 * log.events, {"items": log.items})
 
     def _predict(self, given: Histories, items: Histories) -> Floats:
         return self.baseline.clip(self.baseline.of(given.distinct(), items))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Bools, Floats, Histories, Ints
+from penchant.core.log_shape import LogShape
 from penchant.core.metrics import judge, ndcg
 from penchant.core.rank import BLOCK_BYTES, rank_by_popularity, top_dense
 from penchant.core.run import Run
@@ -101,6 +103,21 @@ class Blend(Composite):
             self.mix, before, after = self.choose(valid, run)
             parts = ", ".join(f"{member.name} {w:.3f}" for member, w in zip(fresh, self.mix, strict=True))
             self.notes.append(f"weights chosen on validation: {parts}; NDCG@{K} {before:.4f} → {after:.4f}")
+
+    def cost(self, log: LogShape) -> Cost | None:
+        """As in ``Model``."""
+        parts = [member.cost(log) for member in self.members]
+        if any(part is None for part in parts):
+            return None
+        known = [part for part in parts if part is not None]
+        return Cost(
+            {},
+            sum(part.held for part in known),
+            max(part.working for part in known),
+            {"items": len(known) * log.items},
+            sum(part.answering for part in known),
+            any(part.at_most for part in known),
+        )
 
     def _score(self, given: Histories) -> Floats:
         total = np.zeros((len(given), given.n_items), dtype=np.float32)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
+from penchant.core.log_shape import LogShape
 from penchant.core.rank import rank_by_popularity, top_dense
 from penchant.core.run import Run
 from penchant.errors import DataError
@@ -62,6 +64,13 @@ class ContentKNN(LinearModel, Extendable):
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         assert self.features is not None  # needs_features: fit checks it
         self._relate(self.features, run)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        n = float(log.items)
+        kept = n * min(self.neighbours or n, n)
+        fit = {"cells": n**2}
+        return Cost(fit, 8 * kept, 8 * kept + 20.0 * CELLS_A_BLOCK, self.answer_work(log, log.length * kept / n))
 
     def extend(self, features: ItemFeatures, *, run: Run = DEFAULT_RUN) -> None:
         """Add the items that a catalogue gained since ``fit``, which come after the known ones.

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.memory import require
 from penchant.core.run import Run
 from penchant.errors import FormatError, ParameterError
@@ -88,6 +90,13 @@ class EASE(Updatable, SelfTuned, LinearModel):
         require(needed, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
         self.estimate(train, run)
         self.weights = Weights(dense=self._solved(gram(train.distinct(), run), run)[0])
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        n = log.items
+        swept = 16.0 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0.0
+        fit = {"trials": self.trials(log), "pairs": log.pairs(), "cubes": float(n) ** 3, "squares": float(n) ** 2}
+        return Cost(fit, 4.0 * n * n, 60 * log.events + swept, self.answer_work(log, log.length * n))
 
     def _solved(self, pairs: Floats, run: Run) -> tuple[Floats, Floats]:
         """The weights, which overwrite the Gram matrix, and the diagonal of P."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Space, hyper
@@ -106,6 +108,22 @@ class GraphFilter(PairModel):
             near.indptr, near.indices, near.data * np.float32(slope), left=left.astype(np.float32),
             right=np.ascontiguousarray(right, dtype=np.float32),
         )  # fmt: skip
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        kept, rank = log.kept(self.neighbours, most=self.max_history), min(self.rank, log.items)
+        fit = {
+            "events": log.distinct,
+            "pairs": log.pairs(self.max_history),
+            "products": rank * log.distinct,
+            "bases": rank**2 * log.items,
+        }
+        thin = (
+            4.0 * rank * (4 * log.items + log.users)
+        )  # float64 and float32 bases of the items, their image of the histories
+        held = 8 * kept + 8 * rank * log.items
+        answer = self.answer_work(log, log.length * kept / log.items, rank=rank)
+        return Cost(fit, held, 80 * log.events + 8 * kept + thin, answer)
 
     def _inexact(self, train: Histories) -> str:
         return "with frequencies, which every history changes (use rank 0)" if self.rank else ""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import DataError
 from penchant.models.kinds.base import AUTO, Space, hyper, learned
@@ -105,6 +107,16 @@ class ItemKNN(PairModel, RatingModel):
             ratings = train.distinct()
             self.baseline = Baseline.fit(ratings, user_damping=self.user_damping, item_damping=self.item_damping)
             self.rated = self._rated_items(ratings, run)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        kept = log.kept(self.neighbours, most=self.max_history)
+        fit = {"events": log.distinct, "pairs": log.pairs(self.max_history)}
+        if log.ratings:
+            rated = log.kept(REACH * self.rating_neighbours, most=self.max_history)
+            fit |= {"rated pairs": log.pairs(self.max_history)}
+            kept += rated
+        return Cost(fit, 8 * kept, 64 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
 
     def _measure(self, events: Histories | None = None) -> Measure:
         candidate = self.against_popularity("candidate_exponent", events) if self.similarity in SHAPED else 0.5

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, Task, hyper, learned
 from penchant.models.kinds.rating import RatingModel
@@ -73,6 +75,14 @@ class NMF(RatingModel):
             if progress is not None:
                 progress(epoch + 1, self.epochs)
         self.item_vectors = y
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        f, sides = float(self.factors), log.users + log.items
+        fit = {"squares": self.epochs * log.distinct * f**2, "sides": self.epochs * sides * f**2}
+        answer = {"histories": 1.0, "fold": log.length * f**2, "cells": f * log.items}
+        held = 4 * f * log.items
+        return Cost(fit, held, 4 * f * sides + 60 * log.events, answer)
 
     def _solve(
         self, indptr: Longs, items: Ints, ratings: Floats, y: Floats, centre: Floats, x: Floats, threads: int

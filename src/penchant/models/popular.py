@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import FormatError
 from penchant.models.kinds.base import Space, hyper, learned
@@ -63,6 +65,10 @@ class Popular(Updatable):
             days = (events.times.max() - events.times) / SECONDS_A_DAY
             weight = weight * np.exp2(-days / self.half_life_days)
         self.scores = np.bincount(events.items, weights=weight, minlength=train.n_items).astype(np.float32)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        return Cost({"events": log.events}, 4 * log.items, 24 * log.events, {"items": log.items})
 
     def _score(self, given: Histories) -> Floats:
         return np.tile(self.scores, (len(given), 1))

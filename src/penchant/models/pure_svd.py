@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
@@ -46,6 +48,19 @@ class PureSVD(SelfTuned, LinearModel):
         0.3, "exponent of popularity by which items are scaled down first", ge=0, le=1, space=Space(0.0, 0.6), other=0.0
     )
     passes: int = hyper(6, "products with the Gram matrix of the data; more are more accurate", ge=1, other=1)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        most = self.estimated["factors"].values[-1] if self.factors == AUTO else float(self.factors)
+        factors = min(most, log.items)
+        fit = {
+            "trials": self.trials(log),
+            "products": self.passes * factors * log.distinct,
+            "bases": self.passes * factors**2 * log.items,
+        }
+        thin = 4.0 * factors * (5 * log.items + log.users)
+        answer = self.answer_work(log, 0, rank=factors)
+        return Cost(fit, 8.0 * factors * log.items, 40 * log.events + thin, answer, at_most=self.factors == AUTO)
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.estimate(train, run)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Model, learned
 
@@ -36,6 +38,10 @@ class Random(Model):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.seed = np.array([run.seed], dtype=np.int64)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        return Cost({"events": log.events}, 8 * log.items, 0, {"items": log.items})
 
     def _score(self, given: Histories) -> Floats:
         items = np.arange(given.n_items, dtype=np.uint64)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
@@ -66,6 +68,12 @@ class RP3beta(PairModel):
             products(), events, end.astype(np.float32), self.neighbours, run, asked=start.astype(np.float32)
         )
         self.weights = normalised_rows(near) if self.aggregation == "normalised" else near
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        kept = log.kept(self.neighbours, most=self.max_history)
+        fit = {"events": log.distinct, "pairs": log.pairs(self.max_history)}
+        return Cost(fit, 8 * kept, 80 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
 
     def _terms(self, log: Histories) -> PairTerms:
         events = log.distinct().newest(self.max_history)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Model, Space, Task, hyper, learned
 from penchant.models.kinds.linear import SECONDS_A_DAY
@@ -110,6 +112,12 @@ class SessionKNN(Model):
             events, ended = events[order], ended[order]
         self.stored = Sessions(events.indptr, events.items, ended)
         self._index()  # so that the first answer is fast
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        fit = {"events": log.events}
+        answer = {"histories": 1.0, "met": log.met, "items": log.items}
+        return Cost(fit, 8 * log.events + 16 * log.users, 90 * log.events, answer)
 
     def _index(self) -> tuple[Longs, Ints, Ints]:
         if self._by_item is None:

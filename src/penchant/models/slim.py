@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.kinds.linear import LinearModel
-from penchant.models.parts.operators import GramMatrix
+from penchant.models.parts.operators import GramMatrix, mostly_full
 from penchant.models.parts.ragged import flipped
 from penchant.models.parts.weights import Weights
 
@@ -50,6 +52,17 @@ class SLIM(LinearModel):
         targets = np.arange(train.n_items, dtype=np.int32)
         indptr, items, values = solve(pairs, targets, self, run)
         self.weights = Weights(*flipped(indptr, items, values, train.n_items))
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        n = log.items
+        dense = mostly_full(log.pairs(), n)
+        met = log.kept(None)
+        matrix = 4.0 * n * n if dense else 8 * met
+        fit = {"pairs": log.pairs(), "entries": float(n) ** 2 if dense else met, "columns": n}
+        kept = min(met, 200.0 * n)
+        working = 60 * log.events + (1 if dense else 2) * matrix + 2 * 8.0 * COLUMNS * n
+        return Cost(fit, 8 * kept, working, self.answer_work(log, log.length * kept / n))
 
 
 def solve(pairs: GramMatrix, targets: Ints, model: SLIM, run: Run) -> tuple[Longs, Ints, Floats]:

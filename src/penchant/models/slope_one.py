@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints
+from penchant.core.log_shape import LogShape
 from penchant.core.memory import require
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, Task, hyper, learned
@@ -71,6 +73,13 @@ class SlopeOne(RatingModel):
             differences(lo, hi, indptr, rows, by, events.indptr, events.items, ratings, *tables)
 
         over_blocks(work, n, size=ITEMS, threads=run.threads, progress=run.report("slope-one"))
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        n = float(log.items)
+        fit = {"events": log.distinct, "pairs": log.pairs(), "squares": n**2}
+        answer = {"cells": log.length * n}
+        return Cost(fit, 8 * n**2, 60 * log.events, answer)
 
     def _predict(self, given: Histories, items: Histories) -> Floats:
         from penchant.kernels.slope_one import asked_items

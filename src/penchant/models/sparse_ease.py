@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.memory import fits
 from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.self_tuned import RIDGE, Grid, SelfTuned
-from penchant.models.parts.operators import crowded, squares, whole_gram
+from penchant.models.parts.operators import crowded, mostly_full, squares, whole_gram
 from penchant.models.parts.ragged import flipped
 from penchant.models.parts.spectral import leading
 from penchant.models.parts.weights import Weights, times_dense
@@ -111,6 +113,22 @@ class SparseEASE(SelfTuned, LinearModel):
         indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         nearest = flipped(indptr, items, values, n)
         self.weights = Weights(*nearest, left=v, right=pull) if v.shape[1] else Weights(*nearest)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        n, rank = log.items, min(self.rank, log.items)
+        dense = mostly_full(log.pairs(), n)
+        k = min(self.neighbours, max(n - 1, 1))
+        fit = {
+            "trials": self.trials(log),
+            "visits": log.pairs() if dense else n * k * log.met,
+            "solves": n * float(k + rank) ** 3,
+            "products": rank * log.distinct,
+            "bases": rank**2 * n,
+        }
+        held = 8.0 * n * k + 8.0 * n * rank
+        working = 60 * log.events + 24.0 * n * rank + 4.0 * rank * log.users + (4.0 * n * n if dense else 0.0) + held
+        return Cost(fit, held, working, self.answer_work(log, log.length * k, rank=rank))
 
     def _shared(self, events: Histories, penalty: Floats, most: int, run: Run) -> tuple[Floats, Doubles, Doubles]:
         """V, (G + Λ) V and Vᵀ (G + Λ) V for the leading directions V of the histories."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, Task, hyper
@@ -77,6 +79,13 @@ class Transitions(PairModel):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.weights = followers(self, self.bounded(train, self.max_history), run)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        pairs = log.within(self.reach, self.max_history)
+        kept = log.kept(self.neighbours, reach=self.reach, most=self.max_history)
+        fit = {"events": log.events, "pairs": pairs}
+        return Cost(fit, 8 * kept, 72 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
 
     def _terms(self, log: Histories) -> PairTerms:
         events = log.newest(self.max_history)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.rank import Ranked, empty_lists
 from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
@@ -121,6 +123,12 @@ class UserKNN(RatingModel, NeighbourModel):
         self._side(rated=False)  # so that the first answer is fast
 
     # -- neighbours -----------------------------------------------------------------------------------------------
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        fit = {"events": log.events}
+        answer = {"histories": 1.0, "met": log.met, "items": log.items, "users": log.users}
+        return Cost(fit, 10 * log.events + 8 * log.users, 90 * log.events, answer, answering=90 * log.events)
 
     def _side(self, *, rated: bool) -> Side:
         """The stored histories by item: positives for ranking, all ratings for predicting; computed once."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from penchant.core.item_features import ItemFeatures
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import MissingExtraError, PenchantError
@@ -18,11 +19,12 @@ from penchant.evaluation.measure import Measured, Metric, measure
 from penchant.kernels.compiling import CompileClock
 from penchant.models.kinds.base import Model
 from penchant.models.registry import create
-from penchant.training.estimates import LogShape, seconds
+from penchant.planning.check import too_large
+from penchant.training.estimates import seconds
 
 FIRST_CASES, MOST_CASES = 50, 2_000  # between two checks of the clock
 STEP = 1.0  # seconds that a step should take
-SPEEDS = (0.5, 3.0)  # bounds of the factor by which this machine differs from the estimates
+SPEEDS = (0.5, 3.0)  # bounds of the factor by which the work here differs from the estimates
 SURE = 0.2  # least estimated seconds of a model that measures the speed of the machine
 
 
@@ -38,9 +40,9 @@ class Candidate:
     seconds: Callable[[LogShape], float] | None = None
     model: Model | None = None
 
-    def estimate(self, shape: LogShape) -> float:
-        """About how many seconds it takes on the machine of the estimates."""
-        return seconds(self.name, shape) if self.seconds is None else self.seconds(shape)
+    def estimate(self, shape: LogShape, cases: int) -> float:
+        """About how many seconds it takes here, by the plan: to fit, and to answer so many cases."""
+        return self.seconds(shape) if self.seconds is not None else seconds(self.model or self.name, shape, cases)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +100,14 @@ def attempt_all(
     cheapest first, and stop when ``budget`` seconds are over. One that is estimated not to fit is not started.
     """
     clock, attempts = _Clock(budget), dict[int, Attempt]()
-    last = sorted(range(always, len(candidates)), key=lambda number: candidates[number].estimate(shape))
+    planned = [one.estimate(shape, sum(map(len, splits))) for one in candidates]
+    last = sorted(range(always, len(candidates)), key=planned.__getitem__)
     order = [*range(min(always, len(candidates))), *last]
     for done, number in enumerate(order):
         one = candidates[number]
         clock.strict = number >= always
         with _watched(run, f"comparing models · {one.name}", done, len(candidates), clock) as watched:
-            attempts[number] = _attempt(one, shape, splits, metric, clock, features, watched)
+            attempts[number] = _attempt(one, planned[number], splits, metric, clock, features, watched)
     return [attempts[number] for number in range(len(candidates))]
 
 
@@ -121,20 +124,20 @@ def _watched(run: Run, stage: str, number: int, total: int, clock: _Clock) -> It
         clock.look()
 
     tell("", number)
-    yield Run(run.seed, run.threads, run.device, progress)
+    yield Run(run.seed, run.threads, run.device, progress, ignore_plan=run.ignore_plan)
     tell("", number + 1)
 
 
 def _attempt(
     one: Candidate,
-    shape: LogShape,
+    estimated: float,
     splits: Sequence[Split],
     metric: Metric,
     clock: _Clock,
     features: ItemFeatures | None,
     run: Run,
 ) -> Attempt:
-    start, estimated = time.perf_counter(), one.estimate(shape)
+    start = time.perf_counter()
     needs = estimated * clock.speed
     if clock.left() <= 0:
         return Attempt(one.name, error=_not_tried(clock, needs))
@@ -142,6 +145,8 @@ def _attempt(
         return Attempt(one.name, error=f"not tried: it needs about {_lasting(needs)}, more than the budget leaves")
     try:
         model = create(one.name) if one.model is None else replace(one.model)
+        if not run.ignore_plan and (why := too_large(model, splits[0].train)) is not None:
+            return Attempt(one.name, error=f"not tried: {why}")
         with CompileClock() as compiling:
             model.fit(splits[0].train, run=run, features=features)
             fit_seconds = time.perf_counter() - start - compiling.seconds

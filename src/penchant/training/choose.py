@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
@@ -29,7 +30,6 @@ from penchant.evaluation.repeats import repeat_share, repeat_warnings
 from penchant.models.kinds.base import Model
 from penchant.models.registry import create
 from penchant.training.attempts import Attempt, Candidate, attempt_all
-from penchant.training.estimates import LogShape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -189,7 +189,9 @@ def choose(
         features = None
     from penchant.kernels.compiling import told_of_compiling
 
-    shape = LogShape.of(splits[0], ordered=is_ordered(used), sessions=used.sessions, described=features is not None)
+    shape = LogShape.of(
+        splits[0].train, ordered=is_ordered(used), sessions=used.sessions, described=features is not None
+    )
     candidates = [c for c in (RATINGS if wanted.of_ratings else LISTS) if c.fits is None or c.fits(shape)]
     compiled: list[bool] = []
     with told_of_compiling(lambda: compiled.append(True)):

@@ -16,6 +16,7 @@ from penchant.evaluation.repeats import repeat_warnings
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import parse
+from penchant.planning.check import check_memory
 from penchant.recommender.recommender import Recommender
 from penchant.training.choose import BUDGET, Choice, choose
 
@@ -60,13 +61,14 @@ def fit(
     if len(used) == 0:
         raise DataError("the log holds no training rows")
     features = features if chosen.needs_features else None
-    start = time.perf_counter()
+    start, histories = time.perf_counter(), used.histories()
+    check_memory(chosen, histories, run)
     if isinstance(chosen, Updatable):
-        chosen.fit(used.histories(), run=run, features=features, updatable=updatable)
+        chosen.fit(histories, run=run, features=features, updatable=updatable)
     elif updatable:
         raise ParameterError(f"{chosen.name} has no exact update: leave out updatable, and fit it again instead")
     else:
-        chosen.fit(used.histories(), run=run, features=features)
+        chosen.fit(histories, run=run, features=features)
     seconds = time.perf_counter() - start
     seen = _seen(used, left_out, chosen, run, seconds)
     if choice is not None:

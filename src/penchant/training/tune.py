@@ -30,6 +30,7 @@ from penchant.evaluation.measure import Metric, measure, parse_metric, truth_siz
 from penchant.evaluation.protocols import make_splits, with_candidates
 from penchant.models.kinds.base import Model, Space
 from penchant.models.registry import parse, to_json
+from penchant.planning.check import check_memory
 from penchant.training.trials import Trial, Tuned, earlier_trials, write
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ def _try(
         for n, step in enumerate(steps):
             if step.fold != fitted:
                 model = replace(model)
+                check_memory(model, step.train.train, run)
                 model.fit(step.train.train, valid=step.train, run=run, features=features)
                 fitted = step.fold
             measured = measure(model, step.cases, [metric], run=run, progress=False)

@@ -13,11 +13,14 @@ import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
+from penchant.core.memory import regardless
 from penchant.core.rank import BLOCK_BYTES, Ranked, top_in_blocks
 from penchant.core.run import Run
 from penchant.errors import DataError, NotFittedError, ParameterError
 
 if TYPE_CHECKING:
+    from penchant.core.cost import Cost
+    from penchant.core.log_shape import LogShape
     from penchant.core.split import Split
 
 AUTO = "auto"  # of a hyper-parameter: ``fit`` estimates it
@@ -152,6 +155,14 @@ class Model(ABC):
             for n in range(len(items))
         ]
 
+    def cost(self, log: LogShape) -> Cost | None:
+        """What fitting on a log of that shape takes, and answering; None: unknown.
+
+        The contract suite holds every registered model to it, and ``python -m bench plan`` compares it with what
+        happens.
+        """
+        return None
+
     # -- what everyone calls --------------------------------------------------------------------------------------
 
     def fit(
@@ -183,7 +194,8 @@ class Model(ABC):
         self.item_counts = train.positives().counts()
         self.features = features
         try:
-            self._fit(used, valid, run)
+            with regardless(run.ignore_plan):
+                self._fit(used, valid, run)
         finally:
             self.features = None
         return self

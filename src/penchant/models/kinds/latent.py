@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, Task, hyper, learned
 from penchant.models.kinds.rating import RatingModel
@@ -89,6 +91,18 @@ class LatentModel(RatingModel):
                     progress(epoch + 1, self.epochs)
         self.prior = (self.reg * noise / spread["row"]).astype(np.float32)
         self.scale[3] = noise
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        f, sides = self.factors + 1.0, log.users + log.items
+        fit = {
+            "events": log.distinct,
+            "squares": self.epochs * log.distinct * f**2,
+            "cubes": self.epochs * sides * f**3,
+        }
+        answer = {"histories": 1.0, "fold": log.length * f**2, "cells": f * log.items}
+        held = 8 * f * log.items
+        return Cost(fit, held, 16 * f * sides + 60 * log.events, answer)
 
     def _expect(self, events: Histories, hands: Crew) -> Floats:
         """Prior means of histories' vectors, ``(len(events), factors + 1)`` or one row for all."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.rank import Ranked, empty_lists, top_in_blocks
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Explanation, Model, Space, events_used, hyper, learned
@@ -114,6 +115,11 @@ class LinearModel(Model):
             days = np.maximum(np.repeat(moments, given.lengths) - given.times, 0) / SECONDS_A_DAY
             c = c * np.exp2(-days / self.half_life_days)
         return c.astype(np.float32, copy=False)
+
+    def answer_work(self, log: LogShape, entries: float, rank: float = 0) -> dict[str, float]:
+        """The work of one answer: the entries of the operator that it reads, and those of directions."""
+        work = {"histories": 1.0, "entries": entries, "items": float(log.items), "cells": rank * log.items}
+        return {kind: amount for kind, amount in work.items() if amount}
 
     def recent(self, given: Histories) -> Histories:
         """The events that count: distinct items unless the model is sequential, then the window."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.kinds.vector import VectorModel
@@ -43,6 +45,14 @@ class SampledModel(VectorModel):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         self.learn_rows(train, run)
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        f = float(self.factors)
+        fit = {"events": log.distinct, "steps": self.epochs * log.distinct * f, "draws": self.epochs * log.distinct}
+        answer = {"histories": 1.0, "fold": self.fold_passes * log.length * f, "cells": f * log.items}
+        held = 4 * f * log.items
+        return Cost(fit, held, 4 * f * log.users + 64 * log.events, answer)
 
     def learn_rows(self, train: Histories, run: Run) -> Floats:
         """Learn the items; returns the training rows' own vectors, which ``fit`` discards."""

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Model, learned
 from penchant.models.kinds.updatable import Updatable
-from penchant.models.parts.held_back import FEWEST, LIST, HeldBack, choose_value
+from penchant.models.parts.held_back import EVENTS, FEWEST, LIST, NEWEST, HeldBack, choose_value
 
 SCORES = 2**22  # held at once
 
@@ -89,6 +90,14 @@ class SelfTuned(Model):
             )
         else:
             self.notes.append(f"{named}: the default, because fewer than {FEWEST} histories could hold back an event")
+
+    def trials(self, log: LogShape) -> float:
+        """The events that ``estimate`` fits in all its trials together."""
+        params = self.params()
+        left = [name for name in self.estimated if params[name] == AUTO]
+        tried = sum(len(self.estimated[name].values) - 1 for name in left) + bool(left)
+        exact = isinstance(self, Updatable) and self.exact
+        return 0.0 if exact or log.users < FEWEST else tried * min(float(EVENTS), log.newest(NEWEST))
 
     def _tried(
         self, left: list[str], settings: dict[str, float], held: HeldBack, train: Histories, run: Run

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Task, learned
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.neural.kinds.base import normal
@@ -65,6 +66,10 @@ class AutoRec(SetModel, RatingModel):
         x = torch.tanh(weights["inputs.b"].repeat(len(step), 1).index_add(0, bag.rows, each))
         said = (x[bag.rows] * F.embedding(bag.items, weights["items"])).sum(1) + weights["items.b"][bag.items]
         return F.mse_loss(said, above), len(bag.items)
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        return 2.0 * self.factors * log.items, 2.0 * log.events * self.factors
 
     def encoder_inputs(self, given: Histories, table: Floats) -> Arrays:
         found = super().encoder_inputs(given, table)

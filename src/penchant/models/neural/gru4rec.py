@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Longs
+from penchant.core.log_shape import LogShape
 from penchant.models.neural.kinds.base import normal
 from penchant.models.neural.kinds.sequence import NextItemModel
 from penchant.models.neural.parts.passages import Passages
@@ -41,6 +42,11 @@ class GRU4Rec(NextItemModel):
         for name, shape in (("in", (3 * d, d)), ("state", (3 * d, d)), ("in.b", (3 * d,)), ("state.b", (3 * d,))):
             found[name] = rng.uniform(-bound, bound, shape).astype(np.float32)
         return found
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        d = float(self.factors)
+        return d * log.items + 6 * d**2, log.events * (6 * d**2 + self.compared(log) * d)
 
     def _states(self, weights: Tensors, passages: Passages) -> Tensor:
         import torch

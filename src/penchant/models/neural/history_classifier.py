@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.item_features import ItemFeatures
+from penchant.core.log_shape import LogShape
 from penchant.errors import DataError
 from penchant.models.kinds.base import Task, hyper, learned
 from penchant.models.neural.kinds.base import glorot
@@ -66,6 +67,10 @@ class HistoryClassifier(DenseModel):
         self._belongs = belongs
         size = len(names)
         return self._body(rng) | {"classes": glorot(rng, self.hidden, size), "classes.b": np.zeros(size, np.float32)}
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        return self.body_work(log)
 
     def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats
+from penchant.core.log_shape import LogShape
 from penchant.models.neural.kinds.base import normal
 from penchant.models.neural.kinds.dense import DenseModel
 from penchant.models.neural.kinds.sequence import NextItemModel
@@ -34,6 +35,11 @@ class HistoryMLP(DenseModel, NextItemModel):
             "items": normal(rng, self.n_items, self.hidden, scale=0.02),
             "items.b": np.zeros(self.n_items, dtype=np.float32),
         }
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        weights, forward = self.body_work(log)
+        return weights + self.hidden * log.items, forward + log.events * self.compared(log) * self.hidden
 
     def tables_of(self, weights: Arrays) -> tuple[Floats, Floats | None, Floats | None]:
         return weights["items"], weights["items.b"], weights["embedding"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Longs
+from penchant.core.log_shape import LogShape
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.neural.kinds.base import glorot, normal, unit
@@ -127,6 +128,17 @@ class MultVAE(PreciseModel, SetModel):
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
         beta = self.beta * min(1.0, self.passes_done / self.anneal if self.anneal else 1.0)
         return said + beta * divergence / len(bag.items), len(bag.items)
+
+    def compared(self, log: LogShape) -> float:
+        """As in ``NeuralModel``: every history, not every event, is compared with all items."""
+        return log.items * min(1.0, log.users / max(log.events, 1))
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        h, z = float(self.hidden), float(self.factors)
+        wide = z if self.decoder == "linear" else h
+        weights = log.items * (h + wide) + 2 * h * z + (z * h if self.decoder == "layer" else 0)
+        return weights, log.events * (h + self.compared(log) * wide) + log.users * 3 * h * z
 
     def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         return self._decode(weights, self._latent(weights, pooled(inputs, 0.5), short=False)[0], short=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Longs
+from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Space, hyper, learned
 from penchant.models.neural.kinds.base import glorot, normal
 from penchant.models.neural.kinds.set_model import SetModel, pooled
@@ -85,6 +86,11 @@ class NeuMF(SetModel):
         product = (p * F.embedding(items, w["item.gmf"])).sum(-1)
         first = F.relu(q @ w["first.user"] + F.embedding(items, w["item.mlp"]) @ w["first.item"] + w["first.b"])
         return product + F.relu(first @ w["second"] + w["second.b"]) @ w["last"] + w["items.b"][items]
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        d, h = float(self.factors), float(self.hidden)
+        return 4 * d * log.items, log.events * ((1 + self.negatives) * (d * h + h**2 / 2 + d) + d * h)
 
     def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         import torch

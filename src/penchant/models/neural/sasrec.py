@@ -10,6 +10,7 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories
 from penchant.core.item_features import ItemFeatures
+from penchant.core.log_shape import LogShape
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.neural.kinds.base import glorot, normal, unit
@@ -99,6 +100,14 @@ class SASRec(NextItemModel, ItemFeatureModel):
         for name in [f"{n}.norm{half}" for n in range(self.layers) for half in (1, 2)] + ["norm"]:
             found |= {f"{name}.w": np.ones(d, np.float32), f"{name}.b": np.zeros(d, np.float32)}
         return found | (self._feature_weights(rng, 0.02) if self.attributes else {})
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        d = float(self.factors)
+        layer = d**2 * (4 + 2 * self.inner)
+        read = min(self.window, log.pairs(self.window) / max(log.newest(self.window), 1))
+        forward = self.layers * (layer + 2 * read * d) + self.compared(log) * d
+        return d * log.items + self.layers * layer, log.events * forward
 
     def _items(self, weights: Tensors) -> Tensor:
         return self._add_features(weights, weights["items"]) if self.attributes else weights["items"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Longs
+from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.neural.kinds.base import glorot, normal
 from penchant.models.neural.kinds.item_features import ItemFeatureModel
@@ -67,6 +68,11 @@ class TwoTower(SetModel, RetrievalModel, ItemFeatureModel):
         context = (total[bag.rows] - x)[use] / others[use, None]
         states = self._tower(weights, F.dropout(context, self.dropout))
         return self._item_loss(states, table, bag.items[use]), len(bag.items)
+
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """As in ``NeuralModel``."""
+        d = float(self.factors)
+        return d * log.items + 2 * d * self.hidden, log.events * d * (2 * self.hidden + self.compared(log))
 
     def _items(self, weights: Tensors, cold: float) -> Tensor:
         """The item tower for all items."""

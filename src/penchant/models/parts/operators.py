@@ -100,7 +100,12 @@ def gram(events: Histories, run: Run) -> Floats:
 
 def crowded(events: Histories) -> bool:
     """Whether the Gram matrix of distinct events is so full that it is best stored dense."""
-    return float((events.lengths.astype(np.float64) ** 2).sum()) > DENSE * events.n_items**2
+    return mostly_full(float((events.lengths.astype(np.float64) ** 2).sum()), events.n_items)
+
+
+def mostly_full(pairs: float, n_items: int) -> bool:
+    """The same, known Σ over histories of events²."""
+    return pairs > DENSE * float(n_items) ** 2
 
 
 def whole_gram(events: Histories, run: Run) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.evaluation.bootstrap import Estimate, by_group, estimates, not_worse, resample
 from penchant.evaluation.described import features_of
@@ -20,7 +21,6 @@ from penchant.models.kinds.base import Model
 from penchant.models.registry import create, parse, to_json
 from penchant.training.attempts import Attempt, Candidate, attempt_all
 from penchant.training.choose import CLOSE, CLOSE_LISTS, LISTS, RATINGS
-from penchant.training.estimates import LogShape
 from penchant.training.loop.data import TrainingData
 from penchant.training.loop.settings import AUTO, Gate, TrainSettings
 from penchant.training.loop.stages import Stages
@@ -123,7 +123,7 @@ def _creatable(name: str) -> bool:
 def shape_of(data: TrainingData) -> LogShape:
     """What decides which models apply, and what they cost."""
     return LogShape.of(
-        data.split, ordered=is_ordered(data.log), sessions=data.log.sessions, described=data.catalog is not None
+        data.split.train, ordered=is_ordered(data.log), sessions=data.log.sessions, described=data.catalog is not None
     )
 
 
@@ -188,7 +188,9 @@ def _attempt(
     """The result of each contender: of an earlier run where it was kept; those of ``auto`` within the budget."""
     shape, features, start = shape_of(data), features_of(data.catalog, data.log), time.perf_counter()
     done: dict[int, Attempt] = {}
-    order = sorted(range(len(found)), key=lambda n: (not found[n].unlimited, _estimate(found[n], shape), n))
+    order = sorted(
+        range(len(found)), key=lambda n: (not found[n].unlimited, _estimate(found[n], shape, len(data.split)), n)
+    )
     for n in order:
         one = found[n]
         kept = stages.attempt(one.recipe, one.label, len(data.split))
@@ -210,8 +212,8 @@ def _attempt(
     return [done[n] for n in range(len(found))]
 
 
-def _estimate(one: Contender, shape: LogShape) -> float:
-    return Candidate(type(one.model).name).estimate(shape)
+def _estimate(one: Contender, shape: LogShape, cases: int) -> float:
+    return Candidate(type(one.model).name, model=one.model).estimate(shape, cases)
 
 
 def _winner(there: Sequence[Standing], drawn: Any, metric: Metric, margin: float) -> Standing | None:

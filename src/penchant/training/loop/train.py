@@ -143,7 +143,7 @@ class _Training:
         shape = shape_of(self.data)
         models = [
             {"label": one.label, **to_json(one.model), "reference": one.reference,
-             "seconds": round(seconds(type(one.model).name, shape), 1)}
+             "seconds": round(seconds(one.model, shape, len(self.data.split)), 1)}
             for one in self.found
         ]  # fmt: skip
         document = {**self._facts(), "models": models, "dry_run": True}

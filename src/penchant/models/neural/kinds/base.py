@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import MissingExtraError
 from penchant.models.kinds.base import Space, hyper, learned
 from penchant.models.kinds.iterative import Iterative
 from penchant.models.kinds.vector import VectorModel
 from penchant.models.neural.parts.encoder import ENCODER, Encoder
-from penchant.models.neural.training.trainable import Arrays, Tensors
+from penchant.models.neural.training.trainable import LOOKS, MOST_CASES, SHARE, Arrays, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,6 +95,10 @@ class NeuralModel(VectorModel, Iterative):
     def prepare(self, train: Histories) -> int:
         """Index the training events; returns how many a pass learns from."""
 
+    @abstractmethod
+    def work(self, log: LogShape) -> tuple[float, float]:
+        """How many weights there are, and the multiplications of a pass forward over a log of that shape."""
+
     def release(self) -> None:
         """Release what ``prepare`` keeps."""
 
@@ -139,6 +145,38 @@ class NeuralModel(VectorModel, Iterative):
         """Set the learned tables."""
         tables = (None if table is None else np.ascontiguousarray(table) for table in self.tables_of(weights))
         self.item_vectors, self.item_bias, self.input_vectors = tables  # type: ignore[assignment]  # the first is never None
+
+    def cost(self, log: LogShape) -> Cost:
+        """As in ``Model``."""
+        weights, forward = self.work(log)
+        steps = self.epochs * (1.0 if self.optimiser == "gd" else max(1.0, log.events / self.batch))
+        looks = min(self.epochs, LOOKS) if self.patience else 0
+        seen = looks * min(MOST_CASES, SHARE * log.users) * float(self.factors) * log.items
+        fit = {
+            "export": 1.0,
+            "multiplications": self.epochs * forward + seen / 3,
+            "events": self.epochs * log.events,
+            "steps": steps,
+            "updates": steps * weights,
+        }
+        tables = float(self.factors) * log.items
+        answer = {"histories": 1.0, "cells": tables}
+        copies = 6 if self.patience else 5  # weights, gradient, two moments, what is exported; the best so far
+        return Cost(
+            fit,
+            8 * tables,
+            4 * copies * weights + 60 * log.events + self.batch_bytes(log),
+            answer,
+            at_most=bool(self.patience),
+        )
+
+    def batch_bytes(self, log: LogShape) -> float:
+        """What the activations of a step take at most; most where every event is compared with every item."""
+        return 12.0 * self.batch * self.compared(log)
+
+    def compared(self, log: LogShape) -> float:
+        """The items that every event of a step is compared with."""
+        return float(self.factors)
 
     # -- answers ----------------------------------------------------------------------------------------------------
 

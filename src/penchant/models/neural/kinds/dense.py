@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from penchant.core.histories import Floats, Histories
+from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.neural.kinds.base import glorot, normal
 from penchant.models.neural.kinds.sequence import SequenceModel
@@ -40,6 +41,17 @@ class DenseModel(SequenceModel):
         for n in range(1, self.layers):
             found |= {f"dense{n}": glorot(rng, h, h), f"dense{n}.b": np.zeros(h, dtype=np.float32)}
         return found
+
+    def body_work(self, log: LogShape) -> tuple[float, float]:
+        """Weights and multiplications below the output layer."""
+        d, h = float(self.factors), float(self.hidden)
+        rest = (self.layers - 1) * h**2
+        read = min(self.window, log.pairs(self.window) / max(log.newest(self.window), 1)) / 2
+        return d * log.items + self.window * d * h + rest, log.events * (max(read, 1) * d * h + rest)
+
+    def batch_bytes(self, log: LogShape) -> float:
+        """As in ``NeuralModel``, and the inputs of every position of the window."""
+        return super().batch_bytes(log) + 4.0 * self.batch * self.window * (self.factors + self.hidden)
 
     def _states(self, weights: Tensors, passages: Passages) -> Tensor:
         import torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.neural.kinds.precision import PreciseModel
 
@@ -40,6 +41,12 @@ class RetrievalModel(PreciseModel):
     )
 
     _drawing: Any = field(init=False, default=None, repr=False, compare=False)
+
+    def compared(self, log: LogShape) -> float:
+        """As in ``NeuralModel``: all items with the full softmax, else the drawn ones."""
+        return float(
+            log.items if self.loss == "softmax" else 1 if self.loss == "bpr" else min(self.negatives, log.items)
+        )
 
     def release(self) -> None:
         super().release()

@@ -13,14 +13,12 @@ from penchant.core.histories import Histories, Ints
 from penchant.core.metrics import judge, ndcg
 from penchant.core.rank import Scored, rank, rank_by_popularity
 from penchant.errors import DataError
-from penchant.models.neural.training.trainable import Trainable
+from penchant.models.neural.training.trainable import MOST_CASES, SHARE, Trainable
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
 K = 10
-SHARE = 0.1  # of the histories hold back their last event, where no cases are given
-MOST = 5_000  # cases, drawn at random from more
 BLOCK = 2**24  # scores at once
 
 
@@ -92,8 +90,8 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
         if valid.repeat:
             seen = seen.without_events()
         rows = np.flatnonzero(filled)
-        if len(rows) > MOST:
-            rows = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:MOST])
+        if len(rows) > MOST_CASES:
+            rows = np.sort(np.random.default_rng([seed, 1]).permutation(rows)[:MOST_CASES])
         shown = given if model.uses_negatives else given.positives()
         return Cases(shown[rows], truth[rows], seen[rows], popularity_rank, metric), train
     able = np.flatnonzero(train.lengths >= 3)
@@ -101,7 +99,7 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
         model.notes.append("no history has three events, so none can hold one back: all passes were trained")
         return None, train
     rng = np.random.default_rng([seed, 1])
-    rows = np.sort(rng.permutation(able)[: min(MOST, max(1, round(SHARE * len(able))))])
+    rows = np.sort(rng.permutation(able)[: min(MOST_CASES, max(1, round(SHARE * len(able))))])
     last = np.zeros(len(train.items), dtype=np.bool_)
     last[train.indptr[rows + 1] - 1] = True
     rest = replace(train.where(~last), now=train.now)

@@ -21,13 +21,10 @@ from penchant.models.neural.training import checkpoints, optimisers
 from penchant.models.neural.training import held_out as heldout
 from penchant.models.neural.training.allocation import kept_memory
 from penchant.models.neural.training.state import State
-from penchant.models.neural.training.trainable import Arrays, Trainable
+from penchant.models.neural.training.trainable import LOOKS, Arrays, Trainable
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
-
-
-LOOKS = 30  # evaluations of the held-out metric, at most, spread evenly: one may cost as much as a pass
 
 
 def learn(model: Trainable, train: Histories, valid: Split | None, run: Run) -> Arrays:

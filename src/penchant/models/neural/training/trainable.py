@@ -13,6 +13,10 @@ from penchant.core.histories import Floats, Histories, Longs
 if TYPE_CHECKING:
     from torch import Tensor
 
+LOOKS = 30  # evaluations of the held-out metric, at most, spread evenly: one may cost as much as a pass
+SHARE = 0.1  # of the histories hold back their last event, where no cases are given
+MOST_CASES = 5_000  # drawn at random from more
+
 Tensors = Mapping[str, "Tensor"]
 Arrays = dict[str, NDArray[Any]]
 

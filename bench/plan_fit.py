@@ -1,0 +1,137 @@
+"""Fit ``src/penchant/planning/coefficients.json`` to the measurements of ``bench.plan``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bench.plan import RESULTS, shape_of
+
+USER, ITEM = 70.0, 200.0  # bytes of an id as text, and of one in a vocabulary
+MIB = 2**20
+NEURAL = "neural"
+
+
+def results() -> list[dict[str, Any]]:
+    """All measurements, small logs first."""
+    found = [json.loads(file.read_text()) for file in RESULTS.glob("[0-9]*-*.json")]
+    return sorted(found, key=lambda one: (one["rows"], one["model"]))
+
+
+def refit() -> None:
+    """Write the coefficients."""
+    from penchant.models.registry import MODELS, parse
+    from penchant.planning.coefficients import FILE
+    from penchant.planning.speed import measure
+
+    done = [one for one in results() if one["model"] in MODELS]
+    kernels = [one for one in done if MODELS[one["model"]].extra != NEURAL]
+    plain = sorted((one for one in done if one["model"] == "popular"), key=lambda one: one["rows"])
+    steps = {one["rows"]: one["steps"] for one in plain}
+    small, large = plain[0], plain[-1]
+    between = {key: large["log"][key] - small["log"][key] for key in ("events", "users", "items")}
+    ids = USER * between["users"] + ITEM * between["items"]
+
+    def grows(step: str) -> float:
+        """The growth of the peak from the smallest log to the largest, in bytes."""
+        return MIB * (steps[large["rows"]][step]["peak_mib"] - steps[small["rows"]][step]["peak_mib"])
+
+    event = max(1.0, (grows("save") - ids) / between["events"])
+    held = event * small["log"]["events"] + USER * small["log"]["users"] + ITEM * small["log"]["items"]
+    base = MIB * steps[small["rows"]]["save"]["peak_mib"] - held
+    row = grows("read") / between["events"]
+    torch = [one for one in done if MODELS[one["model"]].extra == NEURAL]
+    loading = median(_cpu(one, "start") + _cpu(one, "load") for one in kernels)
+    out: dict[str, Any] = {
+        "machine": measure(),
+        "start": {
+            "seconds": loading + max(0.0, _cpu(small, "read") - _slope(plain, "read", "cpu") * small["rows"]),
+            "bytes": base,
+            "read bytes": MIB * steps[small["rows"]]["read"]["peak_mib"] - row * small["rows"],
+            "neural seconds": max(0.0, median(_cpu(one, "start") + _cpu(one, "load") for one in torch) - loading),
+            "neural bytes": MIB * min(one["steps"]["load"]["peak_mib"] for one in torch) - base,
+        },
+        "read": {"parquet": {"row": _slope(plain, "read", "cpu"), "row bytes": row}, "text": _text()},
+        "log": {
+            "event": event,
+            "user": USER,
+            "item": ITEM,
+            "fit event": max(0.0, (grows("fit") - ids) / between["events"] - event),
+        },
+        "save": _saving(done),
+        "models": {},
+    }
+    for name in MODELS:
+        of = [one for one in done if one["model"] == name]
+        if not of:
+            continue
+        costs = [parse(one["spec"]).cost(shape_of(one["rows"])) for one in of]
+        out["models"][name] = {
+            "fit": coefficients([cost.fit for cost in costs], [_cpu(one, "fit") for one in of]),
+            "answer": coefficients(
+                [cost.answer for cost in costs], [_cpu(one, "answer") / one["answered"] for one in of]
+            ),
+            "measured": max(one["rows"] for one in of),
+        }
+    out["models"]["blend"] = {"fit": {}, "answer": {"items": out["models"]["popular"]["answer"]["items"]},
+                              "measured": out["models"]["popular"]["measured"]}  # fmt: skip
+    FILE.write_text(json.dumps(_rounded(out), indent=1) + "\n")
+
+
+def coefficients(work: Sequence[Mapping[str, float]], took: Sequence[float]) -> dict[str, float]:
+    """Seconds of one of each kind, none below zero, with the least relative error over the measurements.
+
+    Each kind is given a little of every measurement, so that none is free because the others explain these logs.
+    """
+    from scipy.optimize import nnls
+
+    kinds = list(work[0])
+    amounts = np.array([[one[kind] for kind in kinds] for one in work])
+    if never := [kind for kind, most in zip(kinds, amounts.max(axis=0), strict=True) if most == 0]:
+        raise ValueError(f"no measurement has any work of the kinds {', '.join(never)}")
+    seconds = np.maximum(np.array(took), 1e-6)
+    scale = np.maximum(amounts.max(axis=0), 1e-12)
+    relative = amounts / scale / seconds[:, None]
+    # a weak pull to an equal share of the largest measurement
+    pull = 0.02 / np.maximum(seconds.max() / len(kinds), 1e-9)
+    system = np.vstack([relative, np.eye(len(kinds)) * pull])
+    found, _ = nnls(system, np.concatenate([np.ones(len(seconds)), np.full(len(kinds), 0.02)]))
+    return {kind: float(x / s) for kind, x, s in zip(kinds, found, scale, strict=True)}
+
+
+def _cpu(one: dict[str, Any], step: str) -> float:
+    return float(one["steps"][step]["cpu"])
+
+
+def _slope(done: Sequence[dict[str, Any]], step: str, what: str) -> float:
+    """The growth by row, from the smallest logs to the largest."""
+    of: dict[int, list[float]] = {}
+    for one in done:
+        of.setdefault(one["rows"], []).append(one["steps"][step][what])
+    low, high = min(of), max(of)
+    return max(1e-12, (median(of[high]) - median(of[low])) / (high - low))
+
+
+def _text() -> dict[str, float]:
+    of = sorted((one for one in results() if one["model"] == "read-text"), key=lambda one: one["rows"])
+    low, high = of[0], of[-1]
+    rows = high["rows"] - low["rows"]
+    cpu = _cpu(high, "read") - _cpu(low, "read")
+    peak = high["steps"]["read"]["peak_mib"] - low["steps"]["read"]["peak_mib"]
+    size = high["size"] - low["size"]
+    return {"row": cpu / 2 / rows, "byte": cpu / 2 / size, "row bytes": MIB * peak / rows}
+
+
+def _saving(done: Sequence[dict[str, Any]]) -> dict[str, float]:
+    work = [{"seconds": 1.0, "byte": one["saved_bytes"], "item": one["log"]["items"]} for one in done]
+    return {**coefficients(work, [_cpu(one, "save") for one in done]), "item bytes": 300.0}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value

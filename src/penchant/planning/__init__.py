@@ -1,0 +1,1 @@
+"""Memory and time of every step, before it is taken."""

@@ -1,0 +1,71 @@
+"""Seconds and bytes of fitting a model and of answering with it, on a log of some shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from penchant.core.cost import Cost
+from penchant.core.log_shape import LogShape
+from penchant.core.rank import BLOCK_BYTES
+from penchant.models.kinds.base import Model
+from penchant.models.kinds.composite import members_of
+from penchant.models.registry import MODELS
+from penchant.planning.coefficients import OfModel, coefficients
+from penchant.planning.machine import Machine
+
+BEYOND = 1.5  # times the largest measured log: more is extrapolated
+SCORES = BLOCK_BYTES / 2  # scores of a block of people that are held at once, at most
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What fitting takes, and answering one history of many; seconds are those of one core of that machine."""
+
+    fit_seconds: float
+    answer_seconds: float
+    held: float  # bytes of the model
+    working: float  # bytes that fit takes besides the log, the model among them
+    answering: float  # bytes that answering takes besides the log and the model
+    at_most: bool
+    measured: int  # rows of the largest log on which this model was measured
+
+
+def estimate(model: Model, log: LogShape, machine: Machine) -> Estimate | None:
+    """What fitting and answering take; None for a model that does not state its cost, or was never measured."""
+    cost = model.cost(log)
+    if cost is None or (of := _of(model.name)) is None:
+        return None
+    slow = machine.slowness["products" if by_products(model.name) else "kernels"]
+    parts = [estimate(member, log, machine) for member in members_of(model)]
+    members = [part for part in parts if part is not None]
+    scores = min(SCORES, 4.0 * log.users * log.items)
+    return Estimate(
+        slow * seconds(cost.fit, of.fit) + sum(part.fit_seconds for part in members),
+        slow * seconds(cost.answer, of.answer) + sum(part.answer_seconds for part in members),
+        cost.held,
+        cost.working + cost.held,
+        cost.answering + scores,
+        cost.at_most,
+        min([of.measured, *(part.measured for part in members)]),
+    )
+
+
+def seconds(work: Mapping[str, float], of_one: Mapping[str, float]) -> float:
+    """The seconds of amounts of work, on one core of the machine of the coefficients."""
+    return sum(amount * of_one[kind] for kind, amount in work.items())
+
+
+def by_products(name: str) -> bool:
+    """Whether a model spends its time in products of dense matrices."""
+    return name == "ease" or (name in MODELS and MODELS[name].extra == "neural")
+
+
+def fit_bytes(model: Model, log: LogShape) -> float | None:
+    """The bytes that fitting takes besides the log, the model among them; None where the model states no cost."""
+    cost: Cost | None = model.cost(log)
+    return None if cost is None else cost.working + cost.held
+
+
+def _of(name: str) -> OfModel | None:
+    return coefficients().models.get(name)
