@@ -15,7 +15,7 @@ def write(folder: Path, name: str) -> None:
     file = folder / f"{name}.npz"
     if file.exists():
         return
-    pairs, n_items = _synthetic() if name == "synthetic" else _events(name)
+    pairs, n_items = synthetic() if name == "synthetic" else _events(name)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(pairs // n_items))]).astype(np.int64)
     np.savez(file, indptr=indptr, items=(pairs % n_items).astype(np.int32), n_items=n_items)
 
@@ -32,7 +32,7 @@ def _events(name: str) -> tuple[np.ndarray, int]:
     return np.unique(rows.astype(np.int64) * n_items + items), n_items
 
 
-def _synthetic() -> tuple[np.ndarray, int]:
+def synthetic() -> tuple[np.ndarray, int]:
     """Rows and items have long tails. Half of a row's items come from its own tastes: three groups of fifty. Seed 0."""
     rng, (n_rows, n_items, events) = np.random.default_rng(0), SYNTHETIC
     often = rng.lognormal(0.0, 1.1, n_rows)

@@ -17,7 +17,7 @@ def by_item(
     items: I32,
     out_indptr: I64,  # (n_items + 1,) zeros
     out_rows: I32,  # (events,)
-    out_events: I64,  # (events,) index into ``items``
+    out_events: I64,  # (events,) index into ``items``; (0,): not asked for
 ) -> None:
     """For every item, list the rows that contain it, ascending, by a counting sort: two passes over the events."""
     for e in range(items.shape[0]):
@@ -28,7 +28,8 @@ def by_item(
         for e in range(indptr[row], indptr[row + 1]):
             at = out_indptr[items[e]]
             out_rows[at] = row
-            out_events[at] = e
+            if out_events.shape[0] > 0:
+                out_events[at] = e
             out_indptr[items[e]] = at + 1
     for item in range(out_indptr.shape[0] - 1, 0, -1):
         out_indptr[item] = out_indptr[item - 1]

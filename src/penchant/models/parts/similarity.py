@@ -53,10 +53,10 @@ class Vectors:
         """Keys become rows and rows become keys."""
         from penchant.kernels.ragged import by_item
 
-        indptr = np.zeros(n_keys + 1, dtype=np.int64)
-        rows, events = np.empty(len(self.keys), np.int32), np.empty(len(self.keys), np.int64)
-        by_item(self.indptr, self.keys, indptr, rows, events)
         alike = bool((self.values == 1).all())
+        indptr = np.zeros(n_keys + 1, dtype=np.int64)
+        rows, events = np.empty(len(self.keys), np.int32), np.empty(0 if alike else len(self.keys), np.int64)
+        by_item(self.indptr, self.keys, indptr, rows, events)
         return Vectors(indptr, rows, self.values if alike else self.values[events])
 
 
@@ -96,7 +96,8 @@ class Keys:
     @classmethod
     def of(cls, points: Vectors, n_keys: int) -> Keys:
         counts = np.bincount(points.keys, minlength=n_keys).astype(np.int64)
-        sums = np.bincount(points.keys, weights=points.values, minlength=n_keys)
+        alike = bool((points.values == 1).all())
+        sums = counts if alike else np.bincount(points.keys, weights=points.values, minlength=n_keys)
         means = (sums / np.maximum(counts, 1)).astype(np.float32)
         return cls(counts, means, len(points), max(float(points.values.sum()) / max(len(points), 1), 1e-12))
 
@@ -116,7 +117,7 @@ def weigh(measure: Measure, vectors: Vectors, keys: Keys) -> tuple[Floats, Float
             x = np.ones(len(x), np.float32) if measure.centred else x
             length = np.repeat(vectors.sums(x) / keys.mean_size, vectors.lengths)
             x = (x * (K1 + 1) / (K1 * (1 - B + B * length) + x) * idf).astype(np.float32)
-    sizes = vectors.sums(x.astype(np.float64) ** 2)
+    sizes = vectors.sums(x if (x == 1).all() else x.astype(np.float64) ** 2)
     sizes[sizes == 0] = 1
     return x, sizes.astype(np.float32)
 
