@@ -24,7 +24,7 @@ from penchant.serve.common.problems import Problem, invalid, not_found
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.threads import DaemonThreads
 from penchant.serve.common.trainer import Trainer
-from penchant.store.cleaning import Cleaning
+from penchant.store.cleaning import Cleaning, pause
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow, mark_light
 from penchant.store.events import AHEAD, Batch, Clock, EventStore, NewEvent
@@ -186,7 +186,7 @@ class Service(Activation):
                 if not await self.read(cleaning.due):
                     continue
                 if self._clock.erased > cleaning.rewritten:
-                    await asyncio.sleep(max(settings.clean_after, cleaning.seconds * (1 / settings.clean_share - 1)))
+                    await asyncio.sleep(pause(settings.clean_after, settings.clean_share, cleaning.seconds))
                 await self.clean()
             except (PenchantError, OSError) as wrong:
                 log.warning("the store could not be rewritten", extra={"data": {"reason": str(wrong)}})

@@ -20,6 +20,12 @@ DATABASE = "database"  # PostgreSQL decides when its files no longer hold a dele
 PATIENCE_MS = 100  # that a checkpoint waits for readers; writers wait as long
 
 
+def pause(after: float, share: float, seconds: float) -> float:
+    """Seconds to wait before a rewrite: at least ``after``, and so long that rewrites, of which the last took
+    ``seconds``, take at most this share of the time."""
+    return max(after, seconds * (1 / share - 1))
+
+
 class Erasure(NamedTuple):
     """One entry of the ledger of erasures."""
 
