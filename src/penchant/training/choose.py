@@ -261,7 +261,8 @@ def _decide(
     sign = -1.0 if metric.lower_is_better else 1.0
     means = np.array([-np.inf if value.mean is None else sign * value.mean for value in values])
     best = int(np.argmax(means))
-    allowed = means[best] - CLOSE.get(metric.name, CLOSE_LISTS) * abs(means[best])
+    nearest = CLOSE.get(metric.name, CLOSE_LISTS)
+    allowed = means[best] - nearest * abs(means[best])
     column_of = {n: column for column, n in enumerate(there)}
     tried, near = [], []
     for n, attempt in enumerate(attempts):
@@ -281,7 +282,7 @@ def _decide(
     if chosen == first and (means == means[best]).all() and len(means) > 1:
         why = f"{chosen} is chosen: all models have the same {metric}, and it is the simplest"
     elif chosen == first:
-        why = f"{chosen} is chosen: it is the best by {metric}, and no simpler model is close to it"
+        why = f"{chosen} is chosen: it is the best by {metric}, and no simpler model is within {nearest:.1%} of it"
     else:
         gap = abs(means[near[0]] - means[best]) / abs(means[best])
         why = (

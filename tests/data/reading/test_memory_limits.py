@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import lzma
 import resource
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from penchant.cli.main import main
 from penchant.core import memory
 from penchant.core.memory import MIB, Meter, budget, free_bytes, limited, parse_size
 from penchant.data.reading import lines as text_lines
-from penchant.data.reading.formats import base
+from penchant.data.reading.formats import base, parquet, parquet_footer
 from penchant.data.reading.opening import opened
 from penchant.errors import DataError, MemoryLimitError, ParameterError
 from tests.data.reading.books import write_book
@@ -60,6 +62,72 @@ def test_what_expands_a_thousandfold_is_read_in_small_pieces_and_refused(tmp_pat
     with opened(tmp_path / "log.csv.zst") as file:
         file.stream.read(1)
         assert len(file.stream.ready) <= 33 * MIB
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_parquet_that_expands_is_refused_by_its_footer(tmp_path, monkeypatch, kind):
+    zeros = pl.zeros(4_000_000, dtype=pl.Int32, eager=True)
+    table = pl.DataFrame({"user": ["u", "v"], "item": [zeros, zeros[:2]]})
+    path = tmp_path / "log.parquet" if kind == "file" else tmp_path / "log" / "part.parquet"
+    path.parent.mkdir(exist_ok=True)
+    table.write_parquet(path, compression="zstd")
+    assert path.stat().st_size < 10_000
+    decoded = []
+    monkeypatch.setattr(pl.LazyFrame, "collect", lambda self, **_: decoded.append(self) or pl.DataFrame({"len": [2]}))
+    monkeypatch.setattr(memory, "free_bytes", lambda: 100 * MIB)
+    with pytest.raises(MemoryLimitError, match=r"decoding .* needs more than the 50 MiB .*--memory"):
+        read_interactions(path if kind == "file" else path.parent)
+    assert len(decoded) == 1, "only the number of rows was asked for"
+
+
+def test_parquet_of_wide_rows_is_read_in_smaller_batches_of_the_columns_that_count(tmp_path, monkeypatch):
+    log = pl.DataFrame({"user": [f"u{n % 99}" for n in range(20_000)], "item": [f"i{n % 7}" for n in range(20_000)]})
+    log.with_columns(text=pl.format("{}" + "x" * 2_000, pl.int_range(20_000))).write_parquet(tmp_path / "log.parquet")
+    groups = parquet_footer.row_groups(tmp_path / "log.parquet")
+    assert sum(group.rows for group in groups) == 20_000
+    assert {chunk.name: chunk.values for chunk in groups[0].chunks} == dict.fromkeys(
+        ("user", "item", "text"), groups[0].rows
+    )
+    sizes = []
+    real = base.numbered
+    monkeypatch.setattr("penchant.data.reading.formats.columnar.numbered", lambda a, n: sizes.append(n) or real(a, n))
+    monkeypatch.setattr(memory, "free_bytes", lambda: 24 * MIB)
+    assert parquet.rows_at_once(groups, ["text"], 20_000, "f") < 3_000
+    assert parquet.rows_at_once(groups, ["user", "item"], 20_000, "f") == 20_000
+    assert parquet.rows_at_once([], None, 20_000, "f") == 20_000
+    log = read_interactions(tmp_path / "log.parquet")
+    assert (len(log), sizes) == (20_000, [20_000])
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 20])
+def test_a_footer_that_is_damaged_has_no_row_groups(tmp_path, size):
+    pl.DataFrame({"user": ["u"], "item": ["i"]}).write_parquet(tmp_path / "log.parquet")
+    whole = (tmp_path / "log.parquet").read_bytes()
+    assert len(parquet_footer.row_groups(tmp_path / "log.parquet")) == 1
+    (tmp_path / "cut.parquet").write_bytes(whole[: size - 40] + b"\xff" * 32 + whole[-8:])
+    assert parquet_footer.row_groups(tmp_path / "cut.parquet") == []
+    (tmp_path / "cut.parquet").write_bytes(whole[-8:] if size else b"")
+    assert parquet_footer.row_groups(tmp_path / "cut.parquet") == []
+
+
+def test_json_is_counted_while_it_is_read_and_xz_has_a_limit(tmp_path, monkeypatch):
+    rows = [{"user": "u", "item": "i" * 5_000}] * 1_000
+    (tmp_path / "log.json.xz").write_bytes(lzma.compress(json.dumps(rows).encode()))
+    monkeypatch.setattr(memory, "free_bytes", lambda: 20 * MIB)
+    monkeypatch.setattr(json, "loads", lambda *_: pytest.fail("the document was read"))
+    with pytest.raises(MemoryLimitError, match=r"log.json.xz needs more than the 10 MiB"):
+        read_interactions(tmp_path / "log.json.xz")
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 64 * MIB}]
+    (tmp_path / "wide.csv.xz").write_bytes(lzma.compress(b"user,item\nu,i\n", filters=filters))
+    with pytest.raises(MemoryLimitError, match=r"this xz file needs more than the 10 MiB"):
+        read_interactions(tmp_path / "wide.csv.xz")
+
+
+def test_xz_files_may_have_several_streams_and_padding(tmp_path):
+    one, two = lzma.compress(b"user,item\nu,i\n"), lzma.compress(b"v,j\n")
+    for number, whole in enumerate((one + two, one + bytes(8) + two, one + bytes(9000) + two, one + two + bytes(4096))):
+        (tmp_path / f"{number}.csv.xz").write_bytes(whole)
+        assert read_interactions(tmp_path / f"{number}.csv.xz").user_ids == ["u", "v"]
 
 
 def test_rows_beyond_the_memory_that_is_allowed_are_refused_with_their_number(tmp_path, monkeypatch):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from penchant.errors import DataError
+from penchant.core.memory import MIB, budget
+from penchant.errors import DataError, MemoryLimitError
 
 CUT_OFF = "the compressed file ends too early"
 AGAIN = "Fetch the file again, or write it again"
@@ -39,27 +40,44 @@ def compression_of(head: bytes) -> str | None:
     return next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
-class Zstd:
-    """Decompresses zstd frames; unlike the reader of the library, it notices a last frame that is cut off."""
+class Frames:
+    """Decompresses frames that follow each other, each with a fresh decompressor.
 
-    def __init__(self, raw: BinaryIO) -> None:
-        import zstandard
+    Unlike the readers of zstd's library, it notices a last frame that is cut off; unlike that of the standard library
+    for xz, it lets the decompressor have a limit.
+    """
 
-        self.raw, self.fresh = raw, zstandard.ZstdDecompressor().decompressobj
+    def __init__(self, raw: BinaryIO, fresh: Callable[[], Any]) -> None:
+        self.raw, self.fresh = raw, fresh
         self.frame: Any = None
+        self.started = False
         self.compressed = self.ready = b""
         self.at = 0  # how many of the ready bytes have been returned
 
     def read1(self, size: int) -> bytes:
         """From 1 to ``size`` bytes, none at the end. Raises ``EOFError`` if a frame is not complete."""
         while self.at >= len(self.ready):
-            self.compressed = self.compressed or self.raw.read(PIECE)
+            between = self.frame is None and self.started
+            while True:
+                read = self.compressed or self.raw.read(PIECE)
+                self.compressed = read.lstrip(b"\0") if between else read  # xz may have padding between streams
+                if self.compressed or not read:
+                    break
             if not self.compressed:
                 if self.frame is not None:
                     raise EOFError
                 return b""
-            self.frame = self.frame or self.fresh()
-            self.ready, self.at = self.frame.decompress(self.compressed), 0
+            self.frame, self.started = self.frame or self.fresh(), True
+            try:
+                self.ready, self.at = self.frame.decompress(self.compressed), 0
+            except lzma.LZMAError as error:
+                if "limit" not in str(error).lower():
+                    raise
+                limit = (budget() or 0) / MIB
+                raise MemoryLimitError(
+                    f"expanding this xz file needs more than the {limit:,.0f} MiB of memory that it may take: allow "
+                    "more (--memory, memory=...), or compress it with a smaller dictionary (xz -6)"
+                ) from error
             self.compressed = self.frame.unused_data if self.frame.eof else b""
             if self.frame.eof:
                 self.frame = None
@@ -73,6 +91,11 @@ class Zstd:
             parts.append(part)
             have += len(part)
         return b"".join(parts)
+
+
+def _limit() -> int | None:
+    limit = budget()
+    return None if limit is None else max(1, limit)
 
 
 @contextmanager
@@ -91,9 +114,11 @@ def opened(path: Path) -> Iterator[Opened]:
         elif kind == "bzip2":
             stream = bz2.BZ2File(raw)
         elif kind == "xz":
-            stream = lzma.LZMAFile(raw)  # noqa: SIM115  # it closes with `raw`
+            stream = Frames(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _limit()))
         elif kind == "zstd":
-            stream = Zstd(raw)
+            import zstandard
+
+            stream = Frames(raw, zstandard.ZstdDecompressor().decompressobj)
         else:
             stream = raw
         yield Opened(cast("BinaryIO", stream), raw, size)
@@ -141,7 +166,7 @@ def read_fully(stream: BinaryIO, size: int) -> tuple[bytes, str | None]:
     except EOFError:
         return b"".join(parts), CUT_OFF
     except Exception as error:  # each compression has an error class of its own
-        if isinstance(error, MemoryError):
+        if isinstance(error, (MemoryError, MemoryLimitError)):
             raise
         return b"".join(parts), f"the compressed file is damaged ({error})"
     return b"".join(parts), None

@@ -22,6 +22,7 @@ from penchant.errors import DataError
 ROWS = 1 << 20  # rows of a batch, where a format has no blocks of text
 MAX_COLUMNS = 20_000
 SAMPLE_ROWS = 200  # rows from which the roles of columns are guessed
+SAMPLE_TEXT = 4096  # characters of a cell that are looked at
 
 
 @dataclass(frozen=True)
@@ -151,5 +152,6 @@ def check_width(count: int, file: str) -> None:
 
 
 def as_sample(frame: pl.DataFrame) -> list[list[str | None]]:
-    """The cells of a few rows as text."""
+    """The cells of a few rows as text: a few bytes of Parquet may stand for hundreds of very long texts."""
+    frame = frame.with_columns(pl.col(pl.String).str.slice(0, SAMPLE_TEXT))
     return [[None if cell is None else str(cell) for cell in row] for row in frame.rows()]

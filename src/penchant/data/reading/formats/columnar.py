@@ -17,8 +17,23 @@ from penchant.errors import DataError
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # polars may panic on damaged bytes
 
 
-def open_columnar(one: Format, peek: Peek, *, magic: bytes, scan: Callable[[Path], pl.LazyFrame]) -> Table:
-    """A columnar file as a table, read ``ROWS`` rows at a time."""
+def _as_many(_names: Sequence[str] | None, rows: int) -> int:
+    return rows
+
+
+def open_columnar(
+    one: Format,
+    peek: Peek,
+    *,
+    magic: bytes,
+    scan: Callable[[Path], pl.LazyFrame],
+    step: Callable[[Sequence[str] | None, int], int] = _as_many,
+) -> Table:
+    """A columnar file as a table, read ``ROWS`` rows at a time.
+
+    ``step`` says how many of that many rows of some columns (None: all) can be decoded at once, or raises
+    ``MemoryLimitError``.
+    """
     path, kind = peek.file, one.name
     if peek.compression is not None:
         raise DataError(f"this is {kind} inside {peek.compression}", file=peek.name, fix="Decompress it first")
@@ -29,20 +44,22 @@ def open_columnar(one: Format, peek: Peek, *, magic: bytes, scan: Callable[[Path
         names = list(columns)
         check_width(len(names), peek.name)
         rows = int(lazy.select(pl.len()).collect().item())
+        step(None, SAMPLE_ROWS)
         sample = lazy.head(SAMPLE_ROWS).select(columns.values()).collect()
     except UNREADABLE as error:
         raise _unreadable(path, kind, magic, error) from error
 
     def batches(wanted: Sequence[int]) -> Iterator[Batch]:
         chosen = lazy.select([columns[names[i]].alias(f"c{at}") for at, i in enumerate(wanted)])
-        for start in range(0, rows, base.ROWS):
+        size = step([root for i in wanted for root in columns[names[i]].meta.root_names()], base.ROWS)
+        for start in range(0, rows, size):
             try:
-                frame = chosen.slice(start, base.ROWS).collect()
+                frame = chosen.slice(start, size).collect()
             except UNREADABLE as error:
                 watch.check(peek.name)
                 raise _unreadable(path, kind, magic, error) from error
             watch.check(peek.name)
-            yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + base.ROWS) / rows))
+            yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + size) / rows))
 
     if not rows:
         raise DataError(f"this {kind} file holds no rows", file=peek.name)

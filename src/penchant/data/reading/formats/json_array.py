@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from penchant.core.memory import Meter
 from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.formats import base
 from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek
@@ -19,6 +20,8 @@ from penchant.data.reading.nested import json_paths
 from penchant.data.reading.opening import AGAIN, opened
 from penchant.errors import DataError
 
+EXPANDS = 8  # bytes of memory for a byte of the document
+PIECE = 1 << 20  # bytes of it that are read at once
 _ARRAY = re.compile(r"^\s*\[\s*[\[{\]]")
 _WRAPPED = re.compile(r'^\s*\{\s*"[^"]*"\s*:\s*\[\s*\{')
 
@@ -74,19 +77,28 @@ def _wraps(document: Any) -> bool:
     return len(lists) == 1 and not members & {*NAMES["user"], *NAMES["session"]}
 
 
-def _objects(peek: Peek) -> list[Any]:
+def _whole(peek: Peek) -> bytes:
+    """All bytes of the document; raises ``MemoryLimitError`` as soon as its objects would not fit into memory."""
+    meter, parts = Meter(f"reading {peek.name}", factor=EXPANDS), list[bytes]()
     with opened(peek.file) as file:
-        try:
-            document = json.loads(file.stream.read().decode(peek.codec))
-        except UnicodeDecodeError as error:
-            raise DataError(f"this JSON is not {shown(peek.codec)} throughout", file=peek.name) from error
-        except json.JSONDecodeError as error:
-            what = f"this JSON document is not complete, or broken: {error.msg}"
-            raise DataError(what, file=peek.name, line=error.lineno, fix=AGAIN) from error
-        except RecursionError as error:
-            raise DataError("this JSON document is nested too deeply", file=peek.name) from error
-        except (EOFError, OSError) as error:
-            raise DataError(f"the compressed file is damaged ({error})", file=peek.name, fix=AGAIN) from error
+        while part := file.stream.read(PIECE):
+            parts.append(part)
+            meter.add(len(part))
+    return b"".join(parts)
+
+
+def _objects(peek: Peek) -> list[Any]:
+    try:
+        document = json.loads(_whole(peek).decode(peek.codec))
+    except UnicodeDecodeError as error:
+        raise DataError(f"this JSON is not {shown(peek.codec)} throughout", file=peek.name) from error
+    except json.JSONDecodeError as error:
+        what = f"this JSON document is not complete, or broken: {error.msg}"
+        raise DataError(what, file=peek.name, line=error.lineno, fix=AGAIN) from error
+    except RecursionError as error:
+        raise DataError("this JSON document is nested too deeply", file=peek.name) from error
+    except (EOFError, OSError) as error:
+        raise DataError(f"the compressed file is damaged ({error})", file=peek.name, fix=AGAIN) from error
     if isinstance(document, dict):
         lists = [
             value for value in document.values() if isinstance(value, list) and any(isinstance(v, dict) for v in value)

@@ -11,6 +11,8 @@ from penchant.data.reading.batches import Batch, Table, numbered
 from penchant.data.reading.formats import base
 from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sample, check_width
 from penchant.data.reading.formats.columnar import UNREADABLE
+from penchant.data.reading.formats.parquet import rows_at_once
+from penchant.data.reading.formats.parquet_footer import row_groups
 from penchant.data.reading.opening import AGAIN
 from penchant.data.reading.places import parquet_files
 from penchant.errors import DataError
@@ -40,6 +42,8 @@ class PartitionedParquet(Format):
             names = lazy.collect_schema().names()
             check_width(len(names), peek.name)
             rows = int(lazy.select(pl.len()).collect().item())
+            groups = [group for file in files for group in row_groups(file)]
+            rows_at_once(groups, None, SAMPLE_ROWS, peek.name)
             sample = lazy.head(SAMPLE_ROWS).collect()
         except UNREADABLE as error:
             raise _unreadable(peek, error) from error
@@ -48,12 +52,13 @@ class PartitionedParquet(Format):
 
         def batches(wanted: Sequence[int]) -> Iterator[Batch]:
             chosen = lazy.select([pl.col(names[i]).alias(f"c{at}") for at, i in enumerate(wanted)])
-            for start in range(0, rows, base.ROWS):
+            size = rows_at_once(groups, [names[i] for i in wanted], base.ROWS, peek.name)
+            for start in range(0, rows, size):
                 try:
-                    frame = chosen.slice(start, base.ROWS).collect()
+                    frame = chosen.slice(start, size).collect()
                 except UNREADABLE as error:
                     raise _unreadable(peek, error) from error
-                yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + base.ROWS) / rows))
+                yield Batch(frame, numbered(start + 1, frame.height), share=min(1.0, (start + size) / rows))
 
         return Table(self.described(peek, header=True), peek.path, names, batches, as_sample(sample))
 
