@@ -121,12 +121,20 @@ def test_verifying_reads_the_original_too(folder: Path, copies: Copies) -> None:
         verify(folder, copies=copies)
 
 
-def test_room_on_the_disk_is_checked_first(folder: Path, copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = (folder / "model.safetensors").stat().st_size + module.SPARE
+@pytest.mark.parametrize("spare", [10, 2**26])
+def test_room_on_the_disk_is_checked_first(
+    folder: Path, copies: Copies, monkeypatch: pytest.MonkeyPatch, spare: int
+) -> None:
+    size = (folder / "model.safetensors").stat().st_size
+    monkeypatch.setattr(module, "SPARE", spare)
+    needed = size + min(size, spare)
     for free in (needed - 1, needed):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
         if free < needed:
-            with pytest.raises(CopyError, match=r"needs 0 MiB and leaves 64 MiB free, but .* has 64 MiB: make room"):
+            with pytest.raises(
+                CopyError,
+                match=rf"needs {size:,} bytes and leaves {needed - size:,} free, but .* has {free:,}: make room",
+            ):
                 load(folder, copies=copies)
             assert files(copies) == []
         else:

@@ -13,6 +13,7 @@ import pytest
 
 from penchant.serve.service import Service
 from tests.serve.hosting import hosted
+from tests.serve.serving import Process
 
 HEAD = b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n"
 BOUNDS = {"max_head": 2048, "head_seconds": 0.5, "body_seconds": 0.5, "max_connections": 5}
@@ -117,3 +118,18 @@ def test_open_connections_are_limited(served: tuple[int, Service]) -> None:
         connection.close()
     time.sleep(0.2)
     assert live(port)
+
+
+def test_what_strangers_send_fills_no_log(knn: Path, tmp_path: Path) -> None:
+    process = Process(knn, tmp_path / "store.db")
+    try:
+        lines = len(process.lines)
+        for wrong in (b"\x16\x03\x01\x02", b"GET / HTTP/9.9\r\n\r\n", b"GET /livez HTTP/1.1\r\nX: a\0b\r\n\r\n"):
+            with opened(process.port) as connection:
+                connection.sendall(wrong + bytes(100))
+                assert answer(connection).startswith(b"HTTP/1.1 400")
+        assert process.ask("GET", "/livez")[0] == 200
+        time.sleep(0.3)
+        assert process.lines[lines:] == []
+    finally:
+        process.stop()

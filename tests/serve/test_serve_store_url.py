@@ -62,6 +62,13 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url: str, capsys: pytest.Capt
     assert without_password(url) == "(not a URL)"
 
 
+@pytest.mark.parametrize("url", ["sqlite://host/x.db", "postgres://h/x", "mysql://h/x"])
+def test_a_store_that_cannot_be_is_told_in_a_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "list", "--store", url]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("penchant: the store is a URL like sqlite:///penchant.db or postgresql://host/name")
+
+
 def test_settings_are_printed_without_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for url, shown in (
         (URL, "postgresql://me:***@127.0.0.1:1/x"),

@@ -145,6 +145,9 @@ def test_what_cannot_be_backed_up_or_restored(store: EventStore, url: str, tmp_p
     ):
         with pytest.raises(error):
             work()
+    with pytest.raises(DataError, match=r"text: cannot be read as a store") as wrong:  # not: the store cannot be read
+        restore(url, tmp_path / "text", replace=True)
+    assert "move it away" not in str(wrong.value)
     assert not (tmp_path / "new.db").exists() and not (tmp_path / "copy.db").exists()
 
 

@@ -88,7 +88,7 @@ def serve(
         lifespan="on",
     )
     logging.getLogger("uvicorn.error").handlers[:] = logger.handlers
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are lines that any stranger can write
     logging.getLogger("uvicorn.error").propagate = False
     try:
         _Server(served, service, started).run(sockets=sockets)

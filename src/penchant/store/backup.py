@@ -138,8 +138,10 @@ def restore(
         raise DataError("there is no such backup", file=str(source))
     ledger = _receipts(receipts) if receipts is not None else Erasures()
     try:
+        with _open(source) as copy:
+            kept = _secret(copy)  # before the store is touched: the file may be no backup
         if target.exists():
-            ledger.add(_close_log(target, source, secret))
+            ledger.add(_close_log(target, kept, secret))
         part.unlink(missing_ok=True)
         if _copy(source, part) is None:
             raise DataError("the backup is damaged", file=str(source))
@@ -202,22 +204,24 @@ def _changes(connection: sqlite3.Connection) -> tuple[int, ...]:
     return tuple(connection.execute(CHANGES).fetchall()[0])
 
 
-def _close_log(target: Path, source: Path, secret: str | None) -> Erasures:
-    """The ledger of the store that will be replaced; fails while somebody has it open."""
-    with _open(target) as old, _open(source) as kept:
+def _secret(connection: sqlite3.Connection) -> list[tuple[str]]:
+    return connection.execute("SELECT value FROM settings WHERE name = 'secret'").fetchall()
+
+
+def _close_log(target: Path, kept: list[tuple[str]], secret: str | None) -> Erasures:
+    """The ledger of the store that will be replaced; fails while somebody has it open. ``kept`` is the secret in the
+    backup."""
+    with _open(target) as old:
         old.execute("PRAGMA busy_timeout=1000")
         try:
-            ledger = Erasures.of(old)
-            secrets = [
-                one.execute("SELECT value FROM settings WHERE name = 'secret'").fetchall() for one in (old, kept)
-            ]
+            ledger, own = Erasures.of(old), _secret(old)
         except sqlite3.DatabaseError as wrong:
             raise DataError(
                 f"the store cannot be read ({first_line(wrong)})",
                 file=str(target),
                 fix="move it away, then restore with --receipts.",
             ) from wrong
-        if ledger.people and secret is None and secrets[0] != secrets[1]:
+        if ledger.people and secret is None and own != kept:
             raise ParameterError("the store and the backup have different secrets: they are not of the same service")
         try:
             ((mode,),) = old.execute("PRAGMA journal_mode=DELETE").fetchall()  # only for its only user

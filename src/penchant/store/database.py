@@ -24,6 +24,7 @@ BUSY_SECONDS = 30.0
 PROGRESS = 10_000  # steps of SQLite between two looks at the clock
 EXPECTED = "a URL like sqlite:///penchant.db or postgresql://host/name"
 ENCODED = "write @ as %40, : as %3A and / as %2F"
+UNREADABLE = "(not a URL)"  # instead of one that may hold a password anywhere
 PASSWORDS = ("password", "sslpassword")  # parameters of a URL that hold one
 MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always the same
 PRAGMAS = {
@@ -59,6 +60,8 @@ def parse(url: str) -> URL:
         found = make_url(url)
     except (ArgumentError, ValueError):
         raise ParameterError(f"the store is {EXPECTED}; in a password, {ENCODED}") from None
+    if found.get_backend_name() == "sqlite" and found.host:
+        raise ParameterError(f"the store is {EXPECTED}, with four slashes before an absolute path")
     if found.get_backend_name() == "postgresql" and "@" in f"{found.host}{found.database}":
         raise ParameterError(f"the URL of the store has one @ too many: in a password, {ENCODED}")
     return found
@@ -75,7 +78,7 @@ def without_password(url: str) -> str:
     try:
         found = parse(url)
     except ParameterError:
-        return "(not a URL)"
+        return UNREADABLE
     hidden = {name: "hidden" for name in PASSWORDS if name in found.query}
     return found.update_query_dict(hidden).render_as_string(hide_password=True)
 
@@ -100,7 +103,7 @@ class Database:
         self.url = found.difference_update_query(PASSWORDS)  # what is printed has none
         self.name = self.url.get_backend_name()
         if self.name not in {"sqlite", "postgresql"}:
-            raise ParameterError(f"the store is SQLite or PostgreSQL, not {self.name!r}")
+            raise ParameterError(f"the store is {EXPECTED}, not {self.name!r}")
         self.sqlite = self.name == "sqlite"
         if self.sqlite and (not self.url.database or self.url.database == ":memory:"):
             raise ParameterError("the store needs a file: sqlite:///penchant.db (four slashes for an absolute path)")

@@ -26,7 +26,7 @@ if sys.platform != "win32":  # there, a mapped file cannot be truncated
     import fcntl
 
 MIB = 2**20
-SPARE = 64 * MIB  # bytes that a copy leaves free on the disk, for events
+SPARE = 64 * MIB  # bytes that a copy leaves free on the disk, for events; a smaller copy as many as it takes
 MADE = 1  # the time of change that a finished copy gets: a later change shows
 LOCK = "lock"
 _CHUNK = 4 * MIB
@@ -87,11 +87,12 @@ class Copies:
 
     def _make(self, path: Path, copy: Path, stated: Mapping[str, Any]) -> None:
         """Copy a file, comparing its hash; the copy appears complete or not at all."""
-        free = shutil.disk_usage(self.folder).free
-        if free < stated["bytes"] + SPARE:
+        free, size = shutil.disk_usage(self.folder).free, stated["bytes"]
+        spare = min(size, SPARE)
+        if free < size + spare:
             raise CopyError(
-                f"the copy of {path.name} needs {stated['bytes'] / MIB:,.0f} MiB and leaves {SPARE // MIB} MiB free, "
-                f"but {self.folder} has {free / MIB:,.0f} MiB: make room, or name another folder (model_copies)"
+                f"the copy of {path.name} needs {size:,} bytes and leaves {spare:,} free, but {self.folder} has "
+                f"{free:,}: make room, or name another folder (model_copies)"
             )
         part = copy.with_suffix(".part")
         part.unlink(missing_ok=True)  # nobody writes it: the folder is locked

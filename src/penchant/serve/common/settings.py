@@ -11,7 +11,7 @@ from typing import Any
 
 from penchant.core.settings import check_settings, parse_span, read_toml, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
-from penchant.store.database import file_of, has_password, without_password
+from penchant.store.database import UNREADABLE, file_of, has_password, without_password
 from penchant.store.keys import check_origin
 from penchant.training.loop.settings import TABLE, TrainSettings
 
@@ -131,6 +131,7 @@ class Settings:
             if one.metadata["secret"]:
                 values[one.name] = "(hidden)" if values[one.name] else "(in the store)"
         values["store"] = without_password(self.store)
+        values["model_copies"] = str(self.copies_folder) if values["store"] != UNREADABLE else ""
         values["origins"], values["trusted_proxies"] = list(self.origins), list(self.trusted_proxies)
         return values
 
