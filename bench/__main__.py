@@ -15,6 +15,7 @@ python -m bench schemathesis [--minutes 10]
 python -m bench plan [--rows N ...] [--model M ...] [--refit]
                                          what models take against what `penchant plan` says; --refit writes the
                                          coefficients of the plan from the measurements
+python -m bench serve-train              answers while the service trains beside itself
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -38,6 +39,7 @@ from bench import (
     report,
     serve_hostile,
     serve_schemathesis,
+    serve_train,
     tune,
 )
 from bench.sets import SETS
@@ -94,6 +96,8 @@ def main() -> int:
         if len(options.what) != 2 or options.what[1] not in SETS:
             parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")
         blends.blend(options.what[1], options.model, seed=seeds[0], runs=options.runs, row=options.row or "blend")
+    elif first == "serve-train":
+        failed = serve_train.main(rounds=options.rounds, force=options.force)
     elif first == "defaults":
         defaults.work(options.set, options.model)
         print(defaults_report.write().relative_to(report.ROOT))

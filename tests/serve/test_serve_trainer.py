@@ -24,17 +24,21 @@ from tests.training.loop.conftest import planted
 
 
 class Told(Trainings):
-    """Trainings whose last one was at a given moment."""
+    """Trainings whose last ones were at given moments."""
 
-    def __init__(self, moment: float | None) -> None:
-        self.moment = moment
+    def __init__(self, trained: float | None, updated: float | None) -> None:
+        self.moments = {False: trained, True: updated}
 
-    def last(self) -> Training | None:
-        return None if self.moment is None else Training(1, int(self.moment), "", "refused", "", "", "", {})
+    def last(self, *, updates: bool = True) -> Training | None:
+        moments = [at for update, at in self.moments.items() if at is not None and (updates or not update)]
+        return Training(1, int(max(moments)), "", "refused", "", "", "", {}) if moments else None
 
 
-def trainer(last: float | None, every: str = "1h", config: str | None = None, **settings: Any) -> Trainer:
-    return Trainer(Settings(train_every=every, folder="models", **settings), Told(last), Metrics(), config)
+def trainer(
+    last: float | None = None, updated: float | None = None, every: str = "1h", config: str | None = None, **given: Any
+) -> Trainer:
+    settings = Settings(**{"train_every": every, "folder": "models", **given})
+    return Trainer(settings, Told(last, updated), Metrics(), config)
 
 
 @pytest.mark.parametrize(
@@ -43,20 +47,31 @@ def trainer(last: float | None, every: str = "1h", config: str | None = None, **
     ids=["never", "now", "half", "due", "long ago", "in the future"],
 )
 def test_it_waits_since_the_last_training_whatever_the_clock_says(ago: int | None, wait: float) -> None:
-    assert trainer(None if ago is None else time.time() - ago).wait() == pytest.approx(wait, abs=2)
+    assert trainer(None if ago is None else time.time() - ago).due() == (pytest.approx(wait, abs=2), False)
 
 
 def test_one_that_failed_is_not_repeated_at_once() -> None:
-    one = trainer(None)
-    one._tried = time.monotonic() - 10
-    assert one.wait() == pytest.approx(3590, abs=1)
-    assert trainer(None, "1s").wait() == 1
+    one = trainer()
+    one._tried[False] = time.monotonic() - 10
+    assert one.due() == (pytest.approx(3590, abs=1), False)
+    assert trainer(every="1s").due() == (1, False)
 
 
+@pytest.mark.parametrize(
+    ("trained", "updated", "next_one"),
+    [(3000, 3000, (SOON, True)), (3000, 100, (500, True)), (3400, 100, (200, False)), (4000, 4000, (SOON, False))],
+)
+def test_updates_come_between_trainings(trained: int, updated: int, next_one: tuple[float, bool]) -> None:
+    one = trainer(time.time() - trained, time.time() - updated, update_every="10min")
+    assert one.due() == (pytest.approx(next_one[0], abs=2), next_one[1])
+    assert trainer(time.time(), every="0", update_every="10min").due() == (pytest.approx(600, abs=2), True)
+
+
+@pytest.mark.parametrize("name", ["train_every", "update_every"])
 @pytest.mark.parametrize("value", ["0.5s", "daily", "-1h"])
-def test_a_span_that_cannot_be(value: str) -> None:
-    with pytest.raises(ParameterError, match="train_every"):
-        Settings(train_every=value)
+def test_a_span_that_cannot_be(name: str, value: str) -> None:
+    with pytest.raises(ParameterError, match=name):
+        Settings(**{name: value})
     with pytest.raises(ParameterError, match="stale_after"):
         Settings(stale_after="soon")
     assert (Settings(train_every="1s").train_seconds, Settings(train_every="0").train_seconds) == (1, None)
@@ -64,9 +79,10 @@ def test_a_span_that_cannot_be(value: str) -> None:
 
 def test_passwords_travel_in_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENCHANT_STORE_URL_FILE", "elsewhere")
-    one = trainer(None, config="penchant.toml", store="postgresql://me:hush@host/db", secret="s" * 32)
+    one = trainer(config="penchant.toml", store="postgresql://me:hush@host/db", secret="s" * 32)
     assert "hush" not in " ".join(one.command())
     assert one.command()[-4:] == ["train", "--config", "penchant.toml", "--json"]
+    assert "--update" in one.command(update=True)
     given = one.environment()
     assert given["PENCHANT_STORE"] == "postgresql://me:hush@host/db"
     assert (given["PENCHANT_FOLDER"], given["PENCHANT_SECRET"]) == ("models", "s" * 32)
@@ -141,7 +157,7 @@ def test_a_service_trains_and_serves_what_it_trained(tmp_path: Path) -> None:
     )
     process = Process(tmp_path / "models", tmp_path / "store.db", more=("--config", str(config)))
     try:
-        until, active = time.monotonic() + 60, "first"
+        until, active = time.monotonic() + 200, "first"
         while active == "first" and time.monotonic() < until:
             time.sleep(0.2)
             assert process.ask("GET", "/v1/users/u1/recommendations")[0] == 200

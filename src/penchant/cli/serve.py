@@ -78,6 +78,9 @@ def serve(
     train_every: Annotated[
         str | None, typer.Option(help="How often to train by itself, such as 24h, as [train] of --config says.")
     ] = None,
+    update_every: Annotated[
+        str | None, typer.Option(help="How often to bring a model with exact updates up to date, such as 1h.")
+    ] = None,
     stale_after: Annotated[
         str | None, typer.Option(help="The age from which the active model counts as stale, such as 14d.")
     ] = None,

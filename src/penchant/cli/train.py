@@ -28,6 +28,9 @@ def register(app: typer.Typer) -> None:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Read the data and say what would be done; fit and write nothing.")
         ] = False,
+        update: Annotated[
+            bool, typer.Option("--update", help="Only bring a model with exact updates up to date; nothing is judged.")
+        ] = False,
         as_json: AsJson = False,
     ) -> int:
         """Train by itself, as [train] of the configuration says, and activate the new model if it is not worse.
@@ -50,7 +53,7 @@ def register(app: typer.Typer) -> None:
             try:
                 outcome = train_once(
                     read_training(config), settings.folder, events, active=settings.active,
-                    allow_remembered=settings.allow_remembered, dry_run=dry_run,
+                    allow_remembered=settings.allow_remembered, dry_run=dry_run, update=update,
                     run=Run(progress=report), tell=note,
                 )  # fmt: skip
             except BusyLeaseError as busy:

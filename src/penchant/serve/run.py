@@ -61,10 +61,10 @@ def serve(
             raise
     if beside is not None:
         service.models.beside = service.models.read(beside, (), False)
-    if settings.train_seconds is not None:
+    if settings.train_seconds is not None or settings.update_seconds is not None:
         if service.models.single:
             service.store.close()
-            raise ParameterError("train_every needs a folder of models, not one saved recommender")
+            raise ParameterError("train_every and update_every need a folder of models, not one saved recommender")
         service.trainer = Trainer(settings, service.trainings, service.metrics, config)
     logger.info("settings", extra={"data": {"settings": settings.shown()}})
     if service.keys.unused:

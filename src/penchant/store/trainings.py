@@ -52,10 +52,12 @@ class Trainings:
         rows = self.store.database.read(self._lately)
         return [Training._make([*row[:-1], json.loads(row[-1])]) for row in rows]
 
-    def last(self) -> Training | None:
-        """The newest training, whatever its outcome; None if there was none."""
-        rows = self.store.database.read(self._newest)
-        return Training._make([*rows[0][:-1], json.loads(rows[0][-1])]) if rows else None
+    def last(self, *, updates: bool = True) -> Training | None:
+        """The newest training, whatever its outcome; without ``updates``, one that judged. None if there was none."""
+        if updates:
+            rows = self.store.database.read(self._newest)
+            return Training._make([*rows[0][:-1], json.loads(rows[0][-1])]) if rows else None
+        return next((one for one in self.lately() if not one.document.get("update")), None)
 
     def bad(self) -> set[str]:
         """The names of the models that were rolled back."""

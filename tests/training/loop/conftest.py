@@ -70,7 +70,11 @@ def go(settings: TrainSettings, tmp_path: Path, store: EventStore) -> Go:
     """Train once; keyword arguments are settings, or settings of the gate."""
 
     def once(*, moment: Callable[[], float] = lambda: float(NOW), **changed: Any) -> Outcome:
-        own = {name: changed.pop(name) for name in [*changed] if name in {"dry_run", "active", "allow_remembered"}}
+        own = {
+            name: changed.pop(name)
+            for name in [*changed]
+            if name in {"dry_run", "active", "allow_remembered", "update"}
+        }
         gate = {name: changed.pop(name) for name in [*changed] if hasattr(settings.gate, name)}
         chosen = replace(settings, gate=replace(settings.gate, **gate), **changed)
         return train(chosen, tmp_path / "models", store, moment=moment, **own)

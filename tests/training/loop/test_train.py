@@ -193,6 +193,48 @@ def test_a_dry_run_writes_nothing(go: Go, store: EventStore, tmp_path: Path) -> 
     assert Trainings(store).lately() == []
 
 
+# -- between trainings ------------------------------------------------------------------------------------------------
+
+
+def test_a_model_with_exact_updates_is_brought_up_to_date(go: Go, store: EventStore, log: Path, tmp_path: Path) -> None:
+    first = go(models=("item-knn:neighbours=7",)).document["name"]
+    assert go(models=("item-knn:neighbours=7",), update=True).outcome == "unchanged"
+    more = pl.concat(
+        [planted(), planted(1).with_columns(pl.col("user") + "x", item=pl.col("item").replace("i001", "new"))]
+    )
+    more.write_csv(log)
+    outcome = go(update=True)
+    assert (outcome.outcome, outcome.document["update"]) == ("activated", True)
+    saved, fresh = (
+        pc.load(tmp_path / "models" / outcome.document["name"]),
+        pc.fit(pc.read_interactions(log), "item-knn:neighbours=7"),
+    )
+    assert saved.version == fresh.version  # every array, id and parameter
+    assert saved.index("new") >= 0
+    assert live(store) == [outcome.document["name"], first]
+    assert go(update=True).outcome == "unchanged"
+    planted(2).write_csv(log)
+    assert check(go(models=("item-knn",), max_fall=1.0), "max_fall")["passed"]  # compared with the last judgement
+
+
+def test_an_update_passes_the_checks_or_does_not_go_live(go: Go, store: EventStore, log: Path) -> None:
+    first = go(models=("item-knn",)).document["name"]
+    planted().filter(pl.col("item") < "i030").write_csv(log)
+    refused = go(update=True)
+    assert (refused.outcome, refused.code) == ("refused", 3)
+    assert not check(refused, "max_vanished")["passed"]
+    assert live(store) == [first]
+
+
+def test_other_models_wait_for_the_next_training(go: Go, log: Path) -> None:
+    assert "no model is active" in go(update=True).why
+    go(models=("als:factors=8",), min_cases=1, margin=1.0)
+    planted(1).write_csv(log)
+    waiting = go(update=True)
+    assert waiting.outcome == "unchanged"
+    assert "no exact update" in waiting.why
+
+
 # -- odd data and odd surroundings ------------------------------------------------------------------------------------
 
 

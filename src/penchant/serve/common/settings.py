@@ -70,6 +70,7 @@ class Settings:
         10_000, "unknown items that events of one key may add in an hour", low=1, high=10_000_000
     )
     train_every: str = setting("0", "how often to train by itself, such as 24h, as [train] says; 0: never")
+    update_every: str = setting("0", "how often to bring a model with exact updates up to date, such as 1h; 0: never")
     stale_after: str = setting("0", "age of the active model from which it counts as stale, such as 14d; 0: never")
     min_support: int = setting(20, "people with events that a segment needs", low=1)
     max_body: int = setting(2**20, "bytes of one request body", low=1024, high=2**30)
@@ -83,8 +84,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.train_seconds == 0:
-            raise ParameterError("train_every is at least a second, or 0 (never)")
+        for name, seconds in (("train_every", self.train_seconds), ("update_every", self.update_seconds)):
+            if seconds == 0:
+                raise ParameterError(f"{name} is at least a second, or 0 (never)")
         parse_span("stale_after", self.stale_after)
         if self.log_level not in LEVELS:
             raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")
@@ -106,6 +108,11 @@ class Settings:
     def train_seconds(self) -> int | None:
         """How often the service trains, in seconds; None: never."""
         return parse_span("train_every", self.train_every)
+
+    @property
+    def update_seconds(self) -> int | None:
+        """How often the service brings its model up to date, in seconds; None: never."""
+        return parse_span("update_every", self.update_every)
 
     @property
     def stale_seconds(self) -> int | None:

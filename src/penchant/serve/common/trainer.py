@@ -21,7 +21,7 @@ from typing import Any
 
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
-from penchant.store.trainings import Trainings
+from penchant.store.trainings import Training, Trainings
 
 RUN = "from penchant.cli.main import run; run()"
 NICE = 19
@@ -33,39 +33,48 @@ log = logging.getLogger("penchant.serve")
 
 
 class Trainer:
-    """Starts a training whenever the last one of the store is older than ``train_every``."""
+    """Starts a training whenever the last one of the store is older than ``train_every``, and an update of the model
+    whenever neither has happened for ``update_every``."""
 
     def __init__(self, settings: Settings, trainings: Trainings, metrics: Metrics, config: str | None = None) -> None:
         self.settings, self.trainings, self.metrics, self.config = settings, trainings, metrics, config
-        self.every = settings.train_seconds
         self.process: asyncio.subprocess.Process | None = None
-        self._tried = 0.0  # when the last child was started, by the monotonic clock
+        self._tried: dict[bool, float] = {}  # when the last update (True) or training (False) was started, monotonic
 
     async def run(self) -> None:
-        """Train for ever; ends the child when it is cancelled."""
-        if self.every is None:
-            return
+        """Train and update for ever; ends the child when it is cancelled."""
         while True:
-            await asyncio.sleep(await asyncio.to_thread(self.wait))
-            self._tried = time.monotonic()
+            seconds, update = await asyncio.to_thread(self.due)
+            await asyncio.sleep(seconds)
+            self._tried[True] = time.monotonic()
+            self._tried[update] = time.monotonic()
             try:
-                await self.train()
+                await self.train(update=update)
             except OSError as wrong:
                 log.warning("a training could not be started", extra={"data": {"reason": str(wrong)}})
 
-    def wait(self) -> float:
-        """Seconds until the next training: after the last recorded one, and after the last one that was tried."""
-        assert self.every is not None  # see run
-        last = self.trainings.last()
-        due = 0.0 if last is None else last.time + self.every - time.time()
-        tried = self._tried + self.every - time.monotonic() if self._tried else 0.0
-        return min(max(due, tried, min(SOON, self.every)), self.every)  # no clock makes it longer
+    def due(self) -> tuple[float, bool]:
+        """Seconds until the next training or update, and whether it is an update; a training comes first."""
+        last, trained = self.trainings.last(), self.trainings.last(updates=False)
+        waits = []
+        if self.settings.train_seconds is not None:
+            waits.append((self._wait(self.settings.train_seconds, trained, self._tried.get(False)), False))
+        if self.settings.update_seconds is not None:
+            waits.append((self._wait(self.settings.update_seconds, last, self._tried.get(True)), True))
+        return min(waits)
 
-    async def train(self) -> dict[str, Any]:
-        """Run one training to its end; returns and logs its outcome."""
+    @staticmethod
+    def _wait(every: int, last: Training | None, tried: float | None) -> float:
+        """Seconds until it is due: after the last recorded one, and after the last one that was tried."""
+        recorded = 0.0 if last is None else last.time + every - time.time()
+        again = 0.0 if tried is None else tried + every - time.monotonic()
+        return min(max(recorded, again, min(SOON, every)), every)  # no clock makes it longer
+
+    async def train(self, *, update: bool = False) -> dict[str, Any]:
+        """Run one training or update to its end; returns and logs its outcome."""
         began = time.perf_counter()
         self.process = await asyncio.create_subprocess_exec(
-            *self.command(), env=self.environment(), stdin=asyncio.subprocess.DEVNULL,
+            *self.command(update=update), env=self.environment(), stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
@@ -78,17 +87,17 @@ class Trainer:
             raise
         outcome = read_outcome(out, err, self.process.returncode)
         self.metrics.trainings.labels(outcome["outcome"]).inc()
-        told = {name: outcome.get(name) for name in ("outcome", "why", "name", "compared_with")}
+        told = {name: outcome.get(name) for name in ("outcome", "why", "name", "compared_with")} | {"update": update}
         level = logging.INFO if outcome["outcome"] in {"activated", "unchanged", "busy"} else logging.WARNING
         log.log(level, "training ended", extra={"data": {**told, "seconds": round(time.perf_counter() - began, 1)}})
         return outcome
 
-    def command(self) -> list[str]:
+    def command(self, *, update: bool = False) -> list[str]:
         """The command of the child."""
         quiet = [["ionice", "-c", "3"], ["nice", "-n", str(NICE)]]
         before = [word for words in quiet if shutil.which(words[0]) for word in words]
         config = ["--config", self.config] if self.config else []
-        return [*before, sys.executable, "-c", RUN, "train", *config, "--json"]
+        return [*before, sys.executable, "-c", RUN, "train", *config, *(["--update"] if update else []), "--json"]
 
     def environment(self) -> Mapping[str, str]:
         """The environment of the child: the service's settings, which may hold a password, go in here."""

@@ -72,6 +72,7 @@ class TrainSettings:
     keep: int = setting(5, "how many trained models stay on disk; the active and the previous one always do", low=1)
     seed: int = setting(0, "the seed of models, intervals and samples", low=0, high=2**32 - 1)
     threads: int = setting(0, "threads to use; 0: one per core", low=0, high=1024)
+    memory: str = setting("", "what the training may take, such as 4GiB; default: half of what is free at its start")
     gate: Gate = field(default_factory=Gate)
 
     def __post_init__(self) -> None:
@@ -81,6 +82,8 @@ class TrainSettings:
         if self.share is None and parse_span("holdout", self.holdout) is None:
             raise ParameterError("holdout is a span such as 7d or a share such as 10%")
         parse_span("window", self.window)
+        if self.memory:
+            parse_size(self.memory)
 
     @classmethod
     def from_table(cls, table: Any, file: str, text: str) -> TrainSettings:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import penchant
+from penchant.core.memory import budget, limited
 from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.measure import Metric, parse_metric
 from penchant.evaluation.report import Evaluation
 from penchant.models.kinds.composite import with_members
+from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import to_json
 from penchant.recommender.folder.listing import saved_in
 from penchant.recommender.folder.load import verify
@@ -58,6 +60,7 @@ def train(
     active: str = "",
     allow_remembered: bool = False,
     dry_run: bool = False,
+    update: bool = False,
     run: Run = DEFAULT_RUN,
     moment: Callable[[], float] = time.time,
     tell: Callable[[str], None] = lambda _: None,
@@ -66,7 +69,8 @@ def train(
 
     ``root`` is the folder of models; ``active`` names the model to compare with where none was ever active. ``dry_run``
     reads the data and says what would be done; it fits and writes nothing. Models that keep training histories are not
-    chosen unless ``allow_remembered``. ``tell`` is called with each step in words.
+    chosen unless ``allow_remembered``. ``update`` fits the active recipe again on all data without judging, if it has
+    exact updates: the result equals an update with every event since. ``tell`` is called with each step in words.
     Raises ``BusyLeaseError`` if another process trains, ``DataError`` for data that cannot be judged on, and
     ``OSError`` or ``StoreError`` where a disk is full; the active model stays in any case.
     """
@@ -74,10 +78,12 @@ def train(
     root = Path(root).absolute()
     if (root / MANIFEST).is_file():
         raise ParameterError(f'{root} is one saved recommender: training needs a folder of them (folder = "models")')
-    if dry_run:
-        return _Training(settings, root, store, active, allow_remembered, run, moment, tell).plan()
-    with Lease(store, LEASE, moment=moment) as lease:
-        return _Training(settings, root, store, active, allow_remembered, run, moment, tell).go(lease)
+    with limited(settings.memory or budget()):
+        if dry_run:
+            return _Training(settings, root, store, active, allow_remembered, run, moment, tell).plan()
+        with Lease(store, LEASE, moment=moment) as lease:
+            one = _Training(settings, root, store, active, allow_remembered, run, moment, tell)
+            return one.update(lease) if update else one.go(lease)
 
 
 class _Training:
@@ -179,11 +185,8 @@ class _Training:
 
     def go(self, lease: Lease) -> Outcome:
         """Judge, refit, check, record; returns what became of it."""
-        same = next((one for one in self.past if one.key == self.key), None)
-        if same is not None and self.live.name in {same.name, same.document["compared_with"] or ""}:
-            when = datetime.fromtimestamp(same.time, UTC).isoformat(timespec="minutes")
-            why = f"data and settings are those of {when}, when the outcome was: {same.outcome}"
-            return Outcome(UNCHANGED, why, {**self._facts(), "name": same.name or None})
+        if (same := self._before()) is not None:
+            return same
         stages = Stages(self.root, self.key)
         stamp = stages.begin(self._stamp(), {one.name for one in self.past})
         judgement = judge(self.settings, self.data, self.found, self.metric, stages, run=self.run, tell=self.tell)
@@ -196,19 +199,54 @@ class _Training:
             return self._end(Outcome(outcome, judgement.why, document), "", "", "", stages, lease)
         name = stamp + type(winner.contender.model).name
         folder = self._refit(winner.contender, name, stages)
-        fresh = load(folder)
-        same_recipe = winner.contender is self.found[0] and self.live.recommender is not None
-        found = checks(
-            fresh, folder, self.live.recommender, self.data.log, self.settings.gate, same_recipe=same_recipe,
-            seed=self.settings.seed,
-        )  # fmt: skip
-        document["checks"] = [*fall, *(one.to_json() for one in found)]
+        version, found = self._checked(folder, winner.contender)
+        document["checks"] = [*fall, *found]
         bad = [one["what"] for one in document["checks"] if not one["passed"]]
         why = judgement.why if not judgement.passed else "; ".join(bad) or judgement.why
         outcome = UNCLEAR if judgement.passed is None else ACTIVATED if judgement.passed and not bad else REFUSED
         ended = Outcome(outcome, why, {**document, "name": name})
         stages.publish(name, self._evaluation(judgement, ended))
-        return self._end(ended, name, winner.contender.recipe, fresh.version, stages, lease)
+        return self._end(ended, name, winner.contender.recipe, version, stages, lease)
+
+    def update(self, lease: Lease) -> Outcome:
+        """Fit the active recipe again on all data, check it, record it."""
+        live, chosen = self.live.recommender, self.found[0]
+        if live is None or not isinstance(live.model, Updatable):
+            what = "no model is active" if live is None else f"{chosen.label} has no exact update"
+            return Outcome(UNCHANGED, f"{what}: the next training brings it up to date", self._facts())
+        self.key = hashlib.sha256(f"update\0{self.key}\0{chosen.recipe}".encode()).hexdigest()
+        if (same := self._before()) is not None:
+            return same
+        if any(one.data == self.data.fingerprint and one.name == self.live.name for one in self.past):
+            return Outcome(UNCHANGED, "the active model was fitted on this data", self._facts())
+        stages = Stages(self.root, self.key)
+        name = stages.begin(self._stamp(), {one.name for one in self.past}) + type(live.model).name
+        folder = self._refit(chosen, name, stages)
+        version, found = self._checked(folder, chosen)
+        bad = [one["what"] for one in found if not one["passed"]]
+        document = {**self._facts(), "models": [], "winner": None, "checks": found, "name": name, "update": True}
+        why = "; ".join(bad) or f"{chosen.label} is up to date with all events"
+        ended = Outcome(REFUSED if bad else ACTIVATED, why, document)
+        stages.publish(name, {"training": ended.to_json()})
+        return self._end(ended, name, chosen.recipe, version, stages, lease)
+
+    def _before(self) -> Outcome | None:
+        """*Unchanged*, if this was done before and its model, or the one it was compared with, is active; else None."""
+        same = next((one for one in self.past if one.key == self.key), None)
+        if same is None or self.live.name not in {same.name, same.document["compared_with"] or ""}:
+            return None
+        when = datetime.fromtimestamp(same.time, UTC).isoformat(timespec="minutes")
+        why = f"data and settings are those of {when}, when the outcome was: {same.outcome}"
+        return Outcome(UNCHANGED, why, {**self._facts(), "name": same.name or None})
+
+    def _checked(self, folder: Path, chosen: Contender) -> tuple[str, list[dict[str, Any]]]:
+        """The version of a refitted model, and its checks."""
+        fresh, live = load(folder), self.live.recommender
+        found = checks(
+            fresh, folder, live, self.data.log, self.settings.gate, same_recipe=chosen is self.found[0] and bool(live),
+            seed=self.settings.seed,
+        )  # fmt: skip
+        return fresh.version, [one.to_json() for one in found]
 
     def _stamp(self) -> str:
         """How the name of the model begins: with the time in UTC, and a number where a clock went back."""
@@ -223,7 +261,7 @@ class _Training:
         now, label = judgement.reference.value.mean, judgement.reference.contender.label
         for one in self.past:
             told = one.document
-            if one.outcome != ACTIVATED or told.get("metric") != str(self.metric):
+            if one.outcome != ACTIVATED or told.get("metric") != str(self.metric) or told.get("update"):
                 continue
             before = next((m["value"]["mean"] for m in told["models"] if m["label"] == label and "value" in m), None)
             if before is None or now is None:
