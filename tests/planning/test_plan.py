@@ -43,6 +43,16 @@ def test_every_model_states_its_cost_and_was_measured(name: str) -> None:
     assert took.measured >= 100_000
 
 
+def test_work_of_a_kind_that_was_not_measured_has_no_estimate() -> None:
+    """Few factors are solved in another way than the defaults."""
+    few = create("als", {"factors": 8})
+    if set(few.cost(SMALL_LOG).fit) <= set(coefficients().models["als"].fit):  # type: ignore[union-attr]  # it has one
+        assert estimate(few, SMALL_LOG, HERE) is not None
+    else:
+        assert estimate(few, SMALL_LOG, HERE) is None
+    assert len(plan(rows=1e5, users=8e3, items=2e3, models=[few, "als"], machine=HERE).models) == 2
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_more_rows_never_take_less(name: str) -> None:
     model = create(name, SMALL.get(name))

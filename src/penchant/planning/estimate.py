@@ -36,6 +36,8 @@ def estimate(model: Model, log: LogShape, machine: Machine) -> Estimate | None:
     cost = model.cost(log)
     if cost is None or (of := _of(model.name)) is None:
         return None
+    if cost.fit.keys() - of.fit.keys() or cost.answer.keys() - of.answer.keys():
+        return None  # with these parameters it does work of a kind that was not measured
     slow = machine.slowness["products" if by_products(model.name) else "kernels"]
     parts = [estimate(member, log, machine) for member in members_of(model)]
     members = [part for part in parts if part is not None]
