@@ -18,7 +18,8 @@ def source(commit: str) -> Path:
     """The ``src`` folder of a commit, taken out of the repository once; it has a kernel cache of its own."""
     place = BUILDS / commit
     if not (place / "src").exists():
-        packed = subprocess.run(["git", "archive", commit, "src"], cwd=ROOT, check=True, capture_output=True).stdout  # noqa: S607
+        command = [shutil.which("git") or "git", "archive", commit, "src"]
+        packed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
         fresh = BUILDS / f".{commit}.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)

@@ -195,8 +195,10 @@ class IdTable:
                 texts.code[fresh[order]] = self._codes(names, lines[new[at[order]]], source)
             self._note(texts.respelled[numbers], texts.merged[numbers], raw, lines, source)
             return texts.code[numbers]
-        if raw.dtype.is_integer() and 0 <= int(raw.min()) and int(raw.max()) < WIDE:  # type: ignore[arg-type]
-            return self._look_up(raw.to_numpy(), lines, source)
+        if raw.dtype.is_integer():
+            whole = raw.to_numpy()
+            if whole.min() >= 0 and whole.max() < WIDE:
+                return self._look_up(whole, lines, source)
         first = raw.arg_unique()
         distinct = raw.gather(first)
         codes = self._codes(normalised(distinct)[0].to_list(), lines[first.to_numpy()], source)
