@@ -17,6 +17,7 @@ from penchant.serve.answers.models import Models
 from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
 from penchant.serve.answers.selected import Limits
+from penchant.serve.answers.shown import ShownLists
 from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.places import Places
@@ -28,6 +29,7 @@ from penchant.store.cleaning import Cleaning, pause
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow, mark_light
 from penchant.store.events import AHEAD, Batch, Clock, EventStore, NewEvent
+from penchant.store.exposures import Exposures
 from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
 from penchant.store.ledger import Refusal
@@ -80,9 +82,11 @@ class Service(Activation):
             raise
 
     def _open(self) -> None:
+        self.shown = ShownLists(Exposures(self.store), self.store.secret, self.metrics)
         self.people, self.items = People(self.store, keep=self.settings.keep_seconds), Items(self.store)
         self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
-        self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics)
+        shown = self.shown if self.settings.exposures else None
+        self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics, shown)
         self.retention = Retention(
             self.store,
             keep=self.settings.keep_seconds,
@@ -110,7 +114,8 @@ class Service(Activation):
 
     async def start(self) -> None:
         """Start the background tasks."""
-        works = [self._watch, self._keep_tidy, self._keep_clean, *([] if self.trainer is None else [self.trainer.run])]
+        works = [self._watch, self._keep_tidy, self._keep_clean, self.shown.keep_writing]
+        works += [] if self.trainer is None else [self.trainer.run]
         self._tasks = [asyncio.create_task(work()) for work in works]
 
     def turn_away(self) -> None:
@@ -131,6 +136,8 @@ class Service(Activation):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.shown.finish(), self.settings.drain * LAST_SHARE)
         self._pool.shutdown(wait=False, cancel_futures=True)
         patience = self.settings.drain * LAST_SHARE
         ended = await asyncio.to_thread(lambda: self._heavy.close(patience) and self._pool.join(patience))
@@ -172,6 +179,8 @@ class Service(Activation):
 
     async def tidy(self) -> tuple[int, int]:
         """Run retention; returns the number of events dropped as too old and as too many."""
+        if (keep := self.settings.keep_exposures_seconds) is not None:
+            await self.shown.exposures.expire(int(time.time()) - keep)
         old, many = await self.retention.run(await self.thread(self.retention.find))
         if old or many:
             log.info("events were dropped", extra={"data": {"too_old": old, "too_many": many}})
@@ -265,6 +274,7 @@ class Service(Activation):
 
     async def erase(self, person: str) -> dict[str, Any]:
         """Delete everything of a person; the receipt is pending until the files hold nothing of them either."""
+        await self.shown.exposures.flush()  # what is queued is erased with the rest
         return await self.people.erase(person)
 
     async def erasure(self, hashed: str) -> dict[str, Any]:
@@ -330,6 +340,7 @@ class Service(Activation):
         """Update the gauges that are computed on demand."""
         counters = self.store.clock()
         self.metrics.waiting.set(self.store.writer.waiting)
+        self.metrics.lost_exposures.set(self.shown.exposures.lost)
         self.metrics.items.set(len(self.models.active.catalogue))
         self.metrics.dropped.labels("old").set(counters.dropped_old)
         self.metrics.dropped.labels("many").set(counters.dropped_many)

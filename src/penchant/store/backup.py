@@ -24,6 +24,7 @@ COUNTS = (
     'SELECT count(*) FROM "keys" WHERE :last >= 0',
     "SELECT count(*) FROM activations WHERE :last >= 0",
     "SELECT count(*) FROM settings WHERE :last >= 0",
+    "SELECT count(*) FROM exposures WHERE number <= :shown",
 )  # not of the clocks of senders, whose rows change with every event that is dated in the future
 CHANGES = 'SELECT items, erased, "keys", models, dropped_old, dropped_many FROM clock'
 NOTE = (
@@ -34,6 +35,7 @@ NOTE = (
 LEDGER = "SELECT hash, time, ms, ahead FROM erased"
 LEDGER_BEFORE_4 = "SELECT hash, time, 999, 0 FROM erased"  # of the versions before the fourth migration
 IDS = "SELECT hash, until FROM erased_ids"
+PEOPLE = "SELECT person FROM events UNION SELECT person FROM attributes UNION SELECT person FROM exposures"
 TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 
 
@@ -183,10 +185,10 @@ def _copy(source: Path, part: Path) -> Copied | None:
         store.execute("VACUUM INTO ?", [str(part)])
         with _open(part) as copy:
             ((sound,),) = copy.execute("PRAGMA integrity_check(1)").fetchall()
-            ((last,),) = copy.execute("SELECT events FROM clock").fetchall()
-            counts, changes = _counts(copy, last), _changes(copy)
+            upto = _upto(copy)
+            counts, changes = _counts(copy, upto), _changes(copy)
         store.execute("BEGIN")
-        same = _counts(store, last) == counts or _changes(store) != changes
+        same = _counts(store, upto) == counts or _changes(store) != changes
         store.execute("COMMIT")
     with part.open("rb") as written:
         os.fsync(written.fileno())
@@ -194,9 +196,17 @@ def _copy(source: Path, part: Path) -> Copied | None:
     return Copied(counts[0], part.stat().st_size) if sound == "ok" and same else None
 
 
-def _counts(connection: sqlite3.Connection, last: int) -> list[int]:
-    """Rows of each table; of the events those up to ``last``, because later ones are not in the copy."""
-    return [int(connection.execute(query, {"last": last}).fetchall()[0][0]) for query in COUNTS]
+def _upto(connection: sqlite3.Connection) -> dict[str, int]:
+    """The last event and the last exposure; without those where the version of the store has none."""
+    shown = "exposures" if connection.execute(TABLE, ["exposures"]).fetchall() else "-1"
+    ((last, number),) = connection.execute(f"SELECT events, {shown} FROM clock").fetchall()  # noqa: S608  # one of the two
+    return {"last": last, "shown": number}
+
+
+def _counts(connection: sqlite3.Connection, upto: Mapping[str, int]) -> list[int]:
+    """Rows of each table; of events and exposures those up to the last of the copy."""
+    queries = COUNTS if upto["shown"] >= 0 else COUNTS[:-1]
+    return [int(connection.execute(query, upto).fetchall()[0][0]) for query in queries]
 
 
 def _changes(connection: sqlite3.Connection) -> tuple[int, ...]:
@@ -257,13 +267,14 @@ def _forget(part: Path, ledger: Erasures, secret: str | None) -> Restored:
             for hashed, entry in ledger.people.items()
             if hashed not in before.people or before.people[hashed].time < entry.time
         }
-        people = connection.execute("SELECT person FROM events UNION SELECT person FROM attributes").fetchall()
+        people = connection.execute(PEOPLE).fetchall()
         gone = [person for (person,) in people if store.hash(person) in late] if late else []
         connection.execute("BEGIN IMMEDIATE")
         _forget_ids(connection, store, ledger.ids)
         for person in gone:
             connection.execute("DELETE FROM events WHERE person = ?", [person])
             connection.execute("DELETE FROM attributes WHERE person = ?", [person])
+            connection.execute("DELETE FROM exposures WHERE person = ?", [person])
             connection.execute("DELETE FROM ahead WHERE person = ?", [person])
         for hashed, entry in late.items():
             connection.execute("UPDATE clock SET erased = erased + 1")

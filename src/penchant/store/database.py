@@ -18,7 +18,7 @@ from sqlalchemy.sql import ClauseElement
 
 from penchant.errors import MissingExtraError, ParameterError, PenchantError
 
-HEAD = "0005"  # the newest migration
+HEAD = "0006"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
 PROGRESS = 10_000  # steps of SQLite between two looks at the clock

@@ -21,7 +21,7 @@ CHUNK = 256  # rows of one INSERT
 FOREVER = 2**62
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 _TIME = attrgetter("time")
-COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id")
+COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id", "recommendation")
 
 
 class NewEvent(NamedTuple):
@@ -36,6 +36,7 @@ class NewEvent(NamedTuple):
     id: str | None
     ms: int = 0  # milliseconds of its second, not stored
     ours: bool = False  # whether the service dated it, because the sender did not
+    recommendation: str | None = None  # the exposure that it follows from
 
 
 class StoredEvent(NamedTuple):
@@ -166,7 +167,7 @@ class EventStore:
             for n, row in enumerate(batch.rows):
                 if n not in outcome.refused:
                     seq += 1
-                    flat += (row.person, seq, *row[1:7])
+                    flat += (row.person, seq, *row[1:7], row.recommendation)
                     owners.append((outcome, seq, row.id))
                     kept.append(row)
         self.ledger.note(connection, kept)

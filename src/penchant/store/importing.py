@@ -161,7 +161,7 @@ class _Rows:
             )
             ids = self._ids(*columns, self.numbers[start : start + size].tolist())
             ours = log.times is None
-            rows = (NewEvent._make([*row, None, one, 0, ours]) for *row, one in zip(*columns, ids, strict=True))
+            rows = (NewEvent._make([*row, None, one, 0, ours, None]) for *row, one in zip(*columns, ids, strict=True))
             yield Batch(list(rows))
 
     def _ids(self, *columns: Sequence[Any]) -> Iterator[str]:

@@ -99,6 +99,10 @@ class Ledger:
         self._ids = bool(connection.execute(self._any_ids.sql, self._any_ids.values({})).fetchall())
         self._clock = clock
 
+    def of(self, person: str) -> Limit | None:
+        """The limit of an erased person as of the last ``follow``, None for others."""
+        return self._limits.get(self.hash(person)) if self._limits else None
+
     def refused(self, connection: Any, rows: Sequence[Dated]) -> dict[int, Refusal]:
         """The events that are refused, by their place."""
         if not self._limits:

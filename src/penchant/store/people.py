@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Text, bindparam, delete, select, tuple_, upda
 
 from penchant.store.cleaning import DATABASE, PENDING
 from penchant.store.events import EventStore
+from penchant.store.exposures import Exposures
 from penchant.store.tables import attributes, clock, events
 
 KEPT = (
@@ -34,6 +35,7 @@ class KeptEvent(NamedTuple):
     time: int  # unix seconds
     context: str | None  # JSON
     id: str | None
+    recommendation: str | None
 
     def to_json(self) -> dict[str, Any]:
         """As answers and exports show it."""
@@ -47,7 +49,7 @@ class People:
     """
 
     def __init__(self, store: EventStore, *, keep: int | None = None) -> None:
-        self.store, self.keep = store, keep
+        self.store, self.keep, self.exposures = store, keep, Exposures(store)
         make, e, a = store.database.compile, events.c, attributes.c
         person, source = bindparam("person", type_=Text()), bindparam("source", type_=Text())
         listed = select(*(e[name] for name in KeptEvent._fields)).where(e.person == person)
@@ -94,6 +96,7 @@ class People:
             **subject(person),
             "attributes": self.store.attributes(person),
             "events": [event.to_json() for event in events],
+            "exposures": [one.to_json() for one in self.exposures.of(person)],
             "clock_ahead": self.store.ledger.clock_ahead(person),
             "exported_at": int(time.time()),
         }
@@ -121,6 +124,7 @@ class People:
             upto = -1 if limit is None else max(limit.theirs, limit.ours + ledger.ahead(connection, source)) // 1000
             before = {"source": source, "since": upto}
             ledger.move(connection, source, target)
+            self.exposures.move(connection, source, target, upto)
             dropped = connection.execute(self._refuse.sql, self._refuse.values(before)).rowcount
             moved = connection.execute(self._move.sql, self._move.values({"source": source, "target": target})).rowcount
             rows = connection.execute(self._names.sql, self._names.values({"person": source})).fetchall()
@@ -139,7 +143,7 @@ class People:
         the person that are dated up to now.
         """
 
-        def work(connection: Any) -> tuple[int, int, int]:
+        def work(connection: Any) -> tuple[int, int, int, int]:
             tick = self._tick  # first, as for events: no deadlock
             ((number,),) = connection.execute(tick.sql, tick.values({})).fetchall()
             now = self.store.ledger.enter(connection, person, number, self.keep)
@@ -147,13 +151,13 @@ class People:
                 connection.execute(statement.sql, statement.values({"person": person})).rowcount
                 for statement in (self._drop_events, self._drop_attributes)
             )
-            return now, removed[0], removed[1]
+            return now, removed[0], removed[1], self.exposures.erase(connection, person)
 
-        now, gone, named = await self.store.writer.do(work)
+        now, gone, named, shown = await self.store.writer.do(work)
         return {
             **subject(person),
             "erased_at": now,
-            "removed": {"events": gone, "attributes": named},
+            "removed": {"events": gone, "attributes": named, "exposures": shown},
             "kept": KEPT,
             "hash": self.store.hash(person).hex(),
             "files": PENDING if self.store.database.sqlite else DATABASE,

@@ -32,6 +32,7 @@ events = Table(
     Column("time", BigInteger, nullable=False),
     Column("context", Text),  # JSON
     Column("id", Text),
+    Column("recommendation", Text),  # the id of the exposure that the event follows from, as its sender says
     sqlite_with_rowid=False,
 )
 Index(
@@ -55,6 +56,26 @@ items = Table(
     sqlite_with_rowid=False,
 )
 Index("items_changed", items.c.changed)
+
+# What was shown: a row for each page of a list, those of a person adjacent. Lists are JSON.
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("id", String(32), primary_key=True),
+    Column("start", Integer, primary_key=True, autoincrement=False),  # the position of the first item
+    Column("number", BigInteger, nullable=False),  # the clock of exposures when it was written
+    Column("time", BigInteger, nullable=False),
+    Column("placement", Text, nullable=False),
+    Column("arm", Text, nullable=False),
+    Column("model", Text, nullable=False),  # its version
+    Column("fallback", Boolean, nullable=False),
+    Column("items", Text, nullable=False),
+    Column("scores", Text, nullable=False),
+    Column("chances", Text),
+    sqlite_with_rowid=False,
+)
+Index("exposures_time", exposures.c.time)
 
 # One row per attribute, so that a segment of people is one index range.
 attributes = Table(
@@ -165,4 +186,5 @@ clock = Table(
     Column("dropped_old", BigInteger, nullable=False),
     Column("dropped_many", BigInteger, nullable=False),
     Column("cleaned", BigInteger, nullable=False, server_default="0"),  # erasures that no file holds any more
+    Column("exposures", BigInteger, nullable=False, server_default="0"),  # ever written
 )

@@ -16,6 +16,7 @@ from penchant.serve.answers.history import PersonHistory, history_of, marks_of
 from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.ranking import Page, Query, Ranking, gone, ranking
 from penchant.serve.answers.selected import Limits, Selected, select
+from penchant.serve.answers.shown import ShownLists
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
 from penchant.store.database import StoreError
@@ -36,8 +37,17 @@ class SentEvent(NamedTuple):
 class Personal:
     """Answers of the active model, or for a later page of the model that began the list."""
 
-    def __init__(self, settings: Settings, store: EventStore, models: Models, trends: Trends, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: EventStore,
+        models: Models,
+        trends: Trends,
+        metrics: Metrics,
+        shown: ShownLists | None = None,
+    ) -> None:
         self.settings, self.store, self.models, self.trends, self.metrics = settings, store, models, trends, metrics
+        self.shown = shown  # None: what is shown is not written
 
     def for_person(self, person: str, query: Query) -> dict[str, Any]:
         """The answer for a person whom the store may know, as JSON: one read, one score."""
@@ -63,10 +73,16 @@ class Personal:
         if trouble is not None:
             ranked.degraded.append(trouble)
             ranked.more = False
+        shown, again = None, False
+        if self.shown is not None and query.expose:
+            shown, again = self.shown.id_of(query, page, fingerprint)
+            page = replace(page, shown=shown)
         answer = self._answer(served, history, ranked, page, fingerprint)
         if segment is not None:
             answer = replace(answer, segment=segment.to_json())
-        return {**answer.to_json(), **subject(person)}
+        if self.shown is not None and shown is not None and not again:
+            self.shown.note(person, shown, query, page, served, answer)
+        return {**answer.to_json(), **subject(person), "recommendation": shown}
 
     def for_rows(self, rows: list[SentEvent], query: Query, by: ServedModel | None = None) -> dict[str, Any]:
         """The answer for the history in a request, oldest event first, as JSON.

@@ -20,8 +20,10 @@ from penchant.serve.catalogue.filters import Where, text
 from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.common.signing import digest, sign, unsign
 from penchant.store.event_loop import QUICK, off_the_event_loop
+from penchant.store.exposures import DEFAULT
 
 MOST = 1000  # items in one answer
+SAME = "user, exclude, where, repeat and placement"  # of every page of a list
 DEEPEST = 10_000  # items in all pages of one answer
 log = logging.getLogger("penchant.serve")
 
@@ -36,17 +38,20 @@ class Query:
     where: Where | None = None
     why: bool = False
     repeat: bool = False
+    placement: str = DEFAULT
+    expose: bool = True  # whether the list is shown to the person
 
     def fingerprint(self, who: str) -> str:
         """A digest of what must be the same on every page."""
-        return digest([who, sorted(self.exclude), text(self.where), self.repeat])
+        place = [] if self.placement == DEFAULT else [self.placement]
+        return digest([who, sorted(self.exclude), text(self.where), self.repeat, *place])
 
 
 @dataclass(frozen=True)
 class Page:
     """Where a list continues: the model, the last event and the moment of the first page, and the number of items shown
     so far with the last of them. For a person without events, also the segment. ``held`` is a checksum of the history,
-    or of the items of the segment."""
+    or of the items of the segment; ``shown`` is the id of the list."""
 
     version: str
     last: int
@@ -55,6 +60,7 @@ class Page:
     after: str | None = None
     segment: tuple[str, Any] | None = None
     held: int = 0
+    shown: str | None = None
 
     def token(self, secret: bytes, fingerprint: str) -> str:
         """The page as a signed token."""
@@ -66,6 +72,7 @@ class Page:
             "a": self.after,
             "g": self.segment,
             "h": self.held,
+            "r": self.shown,
         }
         return sign(secret, "page", {**document, "q": fingerprint})
 
@@ -76,10 +83,10 @@ class Page:
         if document is None:
             raise invalid("page", "is not a token of this service")
         if document["q"] != fingerprint:
-            raise invalid("page", "belongs to another request: user, exclude, where and repeat stay the same")
+            raise invalid("page", f"belongs to another request: {SAME} stay the same")
         segment = document["g"] and (document["g"][0], document["g"][1])
         version, last, moment, offset, after, held = (document[name] for name in "vstoah")
-        return cls(version, last, moment, offset, after, segment, held)
+        return cls(version, last, moment, offset, after, segment, held, document.get("r"))
 
 
 @dataclass(eq=False)

@@ -22,6 +22,9 @@ class Metrics:
         )
         self.events = Counter("penchant_events", "Events received.", ["outcome"], registry=own)
         self.answers = Counter("penchant_answers", "Recommendation lists.", ["kind"], registry=own)
+        self.exposures = Counter("penchant_exposures", "Lists shown to people, page by page.", registry=own)
+        self.exposed_items = Counter("penchant_exposed_items", "Items in them.", registry=own)
+        self.lost_exposures = Gauge("penchant_lost_exposures", "Exposures that were never written.", registry=own)
         self.commits = Histogram(
             "penchant_commit_seconds", "Time of one write transaction.", buckets=SECONDS, registry=own
         )

@@ -65,6 +65,9 @@ class Settings:
     dislike_days: float = setting(
         180.0, "days for which a dislike hides its item and lowers similar ones", low=0, high=36500
     )
+    exposures: bool = setting(False, "write down which lists people are shown")
+    keep_exposures: str = setting("90d", "how long they are kept, such as 90d; 0: for ever")
+    attribution: str = setting("24h", "how long after an exposure an event of the item counts as its outcome")
     new_items: bool = setting(True, "unknown items enter the catalogue with their first event")
     new_items_per_hour: int = setting(
         10_000, "unknown items that events of one key may add in an hour", low=1, high=10_000_000
@@ -98,11 +101,25 @@ class Settings:
             _check_network(proxy)
         if self.keep_seconds is not None and self.keep_seconds < 60:
             raise ParameterError("keep is at least a minute, or 0 (for ever)")
+        if self.keep_exposures_seconds is not None and self.keep_exposures_seconds < 60:
+            raise ParameterError("keep_exposures is at least a minute, or 0 (for ever)")
+        if not self.attribution_seconds:
+            raise ParameterError(f"attribution is a span of time such as 24h, not {self.attribution!r}")
 
     @property
     def keep_seconds(self) -> int | None:
         """How long events are kept, in seconds; None: for ever."""
         return parse_span("keep", self.keep)
+
+    @property
+    def keep_exposures_seconds(self) -> int | None:
+        """How long exposures are kept, in seconds; None: for ever."""
+        return parse_span("keep_exposures", self.keep_exposures)
+
+    @property
+    def attribution_seconds(self) -> int:
+        """How long after an exposure an outcome counts, in seconds."""
+        return parse_span("attribution", self.attribution) or 0
 
     @property
     def train_seconds(self) -> int | None:

@@ -54,7 +54,7 @@ async def show(request: Request) -> Response:
     active = service.models.active
     events = await service.read(service.people.events, who, SHOWN)
     attributes = await service.read(service.store.attributes, who)
-    answer = await service.thread(service.personal.for_person, who, Query(K, why=True))
+    answer = await service.thread(service.personal.for_person, who, Query(K, why=True, expose=False))
     shade_of = shades([event.item for event in events[::-1]])
     if len(shade_of) > SHADES:
         shade_of = {}

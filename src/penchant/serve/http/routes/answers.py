@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request, Response
 
 from penchant.serve.answers import ranking as answers
@@ -9,7 +11,7 @@ from penchant.serve.answers.personal import SentEvent
 from penchant.serve.catalogue.filters import parse
 from penchant.serve.http.responses import ready
 from penchant.serve.http.routes.queries import asked, documented
-from penchant.serve.http.schemas.answers import Ask, AskAnonymous, AskByQuery, Recommended
+from penchant.serve.http.schemas.answers import Ask, AskAnonymous, AskByQuery, AskPersonal, Recommended
 from penchant.serve.http.schemas.fields import PathId
 from penchant.serve.http.scopes import READ, problems, service_of
 
@@ -24,7 +26,7 @@ async def for_user(request: Request, id: PathId) -> Response:
 
 
 @router.post("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410))
-async def ask_for_user(request: Request, id: PathId, ask: Ask) -> Response:
+async def ask_for_user(request: Request, id: PathId, ask: AskPersonal) -> Response:
     """As GET, with the parameters in the body."""
     return ready(await service_of(request).recommend("u:" + id, _query(ask)))
 
@@ -38,7 +40,7 @@ async def for_session(request: Request, id: PathId) -> Response:
 
 
 @router.post("/v1/sessions/{id}/recommendations", response_model=Recommended, responses=problems(410))
-async def ask_for_session(request: Request, id: PathId, ask: Ask) -> Response:
+async def ask_for_session(request: Request, id: PathId, ask: AskPersonal) -> Response:
     """As GET, with the parameters in the body."""
     return ready(await service_of(request).recommend("s:" + id, _query(ask)))
 
@@ -52,8 +54,12 @@ async def for_history(request: Request, ask: AskAnonymous) -> Response:
 
 def _by_query(request: Request) -> answers.Query:
     ask = asked(request, AskByQuery)
-    return answers.Query(ask.k, ask.page, ask.exclude, parse(ask.where), ask.why, ask.repeat)
+    where = parse(ask.where)
+    return answers.Query(ask.k, ask.page, ask.exclude, where, ask.why, ask.repeat, ask.placement, ask.expose)
 
 
 def _query(ask: Ask) -> answers.Query:
-    return answers.Query(ask.k, ask.page, ask.exclude, ask.where, ask.why, ask.repeat)
+    query = answers.Query(ask.k, ask.page, ask.exclude, ask.where, ask.why, ask.repeat)
+    if isinstance(ask, AskPersonal):
+        query = replace(query, placement=ask.placement, expose=ask.expose)
+    return query

@@ -87,6 +87,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent],
         context = None if event.context is None else json.dumps(event.context, ensure_ascii=False)
         when, ms = divmod(now if event.time is None else event.time, 1000)
         ours = event.time is None
-        rows.append(NewEvent(person, event.item, event.kind, event.value, when, context, event.id, ms, ours))
+        said = person, event.item, event.kind, event.value, when, context, event.id
+        rows.append(NewEvent(*said, ms, ours, event.recommendation))
         places.append(n)
     return rows, places

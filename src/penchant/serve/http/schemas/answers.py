@@ -9,6 +9,13 @@ from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictStr
 from penchant.serve.answers.ranking import MOST
 from penchant.serve.common.values import Scalar
 from penchant.serve.http.schemas.fields import Filter, Finite, Id, Kind, Request, Response, Time
+from penchant.store.exposures import DEFAULT
+
+EXPOSE = "false: the list is not shown to the person, and not written down"
+Placement = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="the name of the spot where the list is shown"),
+]
 
 # -- requests ---------------------------------------------------------------------------------------------------------
 
@@ -26,6 +33,13 @@ class Ask(Request):
     repeat: StrictBool = Field(default=False, description="include items the person has seen")
 
 
+class AskPersonal(Ask):
+    """What to recommend for a person, and where it is shown."""
+
+    placement: Placement = DEFAULT
+    expose: StrictBool = Field(default=True, description=EXPOSE)
+
+
 class AskByQuery(BaseModel):
     """What to recommend, as query parameters."""
 
@@ -37,6 +51,8 @@ class AskByQuery(BaseModel):
     )
     why: bool = False
     repeat: bool = Field(default=False, description="include items the person has seen")
+    placement: Placement = DEFAULT
+    expose: bool = Field(default=True, description=EXPOSE)
 
 
 class Past(Request):
@@ -109,6 +125,7 @@ class Recommended(Response):
 
     user: str | None
     session: str | None = None
+    recommendation: str | None = Field(default=None, description="the id of the list, which events may carry back")
     items: list[RecommendedItem]
     fallback: bool = Field(description="the model knows nothing about this history: popular items")
     unknown: list[str] = Field(description="items of the history that the model does not know")

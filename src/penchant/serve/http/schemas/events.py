@@ -46,6 +46,9 @@ class Event(Request):
     value: Finite | None = Field(default=None, description="a rating or a weight")
     time: Moment | None = Field(default=None, description="unix seconds or ISO-8601; default: now")
     context: Annotated[dict[str, Any], AfterValidator(_context)] | None = None
+    recommendation: Annotated[StrictStr, Field(pattern=r"^r_[A-Za-z0-9_-]{1,30}$")] | None = Field(
+        default=None, description="the id of the list that the person followed"
+    )
     id: Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(named)] | None = Field(
         default=None, description="an event with a known id is counted once, so a request may be sent again"
     )

@@ -40,6 +40,22 @@ class KeptEvent(Response):
     time: int = Field(description="unix seconds")
     context: dict[str, Any] | None
     id: str | None
+    recommendation: str | None = Field(description="the id of the list that the person followed")
+
+
+class ShownList(Response):
+    """A list that was shown, or one page of it."""
+
+    recommendation: str
+    start: int = Field(description="position of the first item, from 0")
+    time: int = Field(description="unix seconds")
+    placement: str
+    arm: str = Field(description="of an experiment; empty without one")
+    model: str = Field(description="the version of the model")
+    fallback: bool
+    items: list[str]
+    scores: list[float]
+    chances: list[float] | None = Field(description="of each item, where there is exploration")
 
 
 class _EventPage(Response):
@@ -72,6 +88,7 @@ class Export(Response):
     user: str
     attributes: dict[str, Scalar]
     events: list[KeptEvent]
+    exposures: list[ShownList] = Field(description="the lists that were shown, oldest first")
     clock_ahead: float = Field(description="seconds by which the clock of this user's events was ahead, at most")
     exported_at: int = Field(description="unix seconds")
 
@@ -107,6 +124,7 @@ class Removed(Response):
 
     events: int
     attributes: int
+    exposures: int = Field(description="lists that were shown, page by page")
 
 
 class Receipt(Person):
