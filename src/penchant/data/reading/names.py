@@ -37,6 +37,7 @@ QUANTITIES = """
     menge anzahl stueckzahl stuckzahl stuck stueck quantite qte nombre cantidad unidades quantita quantidade
     qtde
     qtd unidade aantal hoeveelheid ilosc liczba sztuki antal mangde miktar adet количество колво
+    maara kpl mnozstvi pocet mennyiseg ποσοτητα jumlah soluong כמות الكمية
     数量 购买数量 件数 個数 數量 수량
     price unitprice saleprice total totalprice totalamount linetotal ordertotal sum revenue sales salesvalue
     spend spent
@@ -66,6 +67,9 @@ _NAMES = {
         gebruiker gebruikersid klant klantnummer klantid klantnr
         klient klientid idklienta numerklienta uzytkownik uzytkownikid
         anvandare anvandarid kund kundnummer kundid bruger brugerid bruker brukerid kundenummer
+        asiakas asiakasnumero asiakastunnus kayttaja zakaznik cislozakaznika uzivatel vasarlo
+        ugyfel ugyfelszam felhasznalo
+        πελατης χρηστης pelanggan pengguna khachhang makhachhang לקוח משתמש العميل المستخدم عميل
         kullanici kullaniciid musteri musteriid musterino
         пользователь клиент покупатель idпользователя idклиента кодклиента номерклиента
         用户 用户id 用户编号 用户名 会员 会员id 会员号 顾客 客户 客户id 客户编号 买家 用戶 會員 顧客 顧客id
@@ -89,6 +93,8 @@ _NAMES = {
         productnummer artikelnaam boek
         produktu idproduktu kodproduktu towar indeks ksiazka
         artikelnr produktkod vare varenummer varenr produktkode bok bog
+        tuote tuotenumero tuotekoodi vyrobek cislozbozi termek cikkszam προιον produk kodeproduk
+        sanpham masanpham מוצר פריט المنتج منتج
         urun urunid urunkodu kitap film
         товар товарid idтовара кодтовара артикул книга фильм
         物品 物品id 物品编号 商品 商品id 商品编号 商品编码 电影 电影id 图书 书籍 项目 项目id 商品編號 商品番号
@@ -99,7 +105,7 @@ _NAMES = {
     "quantity": QUANTITIES,
     "kind": """
         kind event eventtype action actiontype behavior behaviour behaviortype behaviourtype interaction
-        interactiontype
+        interactiontype reaction
         type eventname activity operation transactiontype
         ereignis ereignistyp aktion vorgang vorgangsart evenement typeevenement evento tipoevento tipodeevento
         accion azione
@@ -121,6 +127,8 @@ _NAMES = {
         tijd tijdstip besteldatum aankoopdatum
         datazakupu datazamowienia czas
         tid tidpunkt dato tidspunkt orderdato
+        paiva paivamaara pvm tilauspaiva datumacas cas idopont rendelesdatuma
+        ημερομηνια tanggal ngay ngaymua תאריך التاريخ تاريخ
         tarih zaman siparistarihi
         дата время датавремя датазаказа датапокупки
         时间 时间戳 日期 评分时间 评论时间 行为时间 购买时间 下单时间 订单日期 時間 日時 日付 購入日 注文日 날짜

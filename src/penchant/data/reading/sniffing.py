@@ -17,6 +17,8 @@ SEPARATORS = ("::", "\t", ",", ";", "|", WHITESPACE)
 SAMPLE_LINES = 200
 _NAMED = {"tab": "\t", "\\t": "\t", "space": WHITESPACE, "whitespace": WHITESPACE, "comma": ",", "pipe": "|"}
 _KNOWN = frozenset(name for names in NAMES.values() for name in names)
+_DIGIT = re.compile(r"\d")
+FEW = 5  # cells from which a column shows what it holds
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
 _TYPED = re.compile(r":(token|token_seq|float|float_seq)$")
 _KIND = re.compile(r"^\s*[A-Za-z][A-Za-z_ -]{0,30}\s*$")
@@ -166,7 +168,15 @@ def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]], named: Seque
     if any(_NUMBER.match(cell) or not cell for cell in first) or len(set(first)) < len(first):
         return False
     alike = [row for row in rows if len(row) == len(first)]
-    return any(all(_NUMBER.match(row[i]) for row in alike) for i in range(len(first))) if alike else False
+    return any(_heads([row[i] for row in alike], cell) for i, cell in enumerate(first))
+
+
+def _heads(cells: Sequence[str], first: str) -> bool:
+    """Whether a column has numbers alone below its first cell, or ids and dates with digits below one without."""
+    if cells and all(_NUMBER.match(cell) for cell in cells):
+        return True
+    filled = [cell for cell in cells if cell.strip()]
+    return len(filled) >= FEW and not _DIGIT.search(first) and all(_DIGIT.search(cell) for cell in filled)
 
 
 def _comes_back(column: int, cell: str, first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
