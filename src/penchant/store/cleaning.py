@@ -36,8 +36,8 @@ class Erasure(NamedTuple):
 class Cleaning:
     """Rewrites the store after erasures.
 
-    A rewrite takes some seconds for each GB and as much disk as the store; meanwhile events wait, and are stored after
-    it. The rewrite reaches the file by a checkpoint, which gives way to readers and is tried again.
+    A rewrite takes half a minute or more for each GB and as much disk as the store; meanwhile events wait, and are
+    stored after it. The rewrite reaches the file by a checkpoint, which gives way to readers and is tried again.
     """
 
     def __init__(self, store: EventStore) -> None:
