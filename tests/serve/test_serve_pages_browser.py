@@ -15,7 +15,10 @@ import pytest
 
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
+from penchant.store.lease import Lease
+from penchant.store.trainings import Trainings
 from tests.serve.hosting import HOSTILE, chromium, hosted, hostile
+from tests.serve.test_serve_trainings import training
 
 pytestmark = pytest.mark.browser
 PAGES = ("/ui/try", "/ui/person?user=ann", "/ui/live", "/ui/models")
@@ -75,6 +78,10 @@ def site(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     with hosted(folder=str(root), store=f"sqlite:///{store}") as (address, service):
         other = next(name for name in ("second", "popular") if name != service.models.active.name)
         service.models.beside = service.models.read(other, (), False)
+        with Lease(service.store, "train") as lease:
+            for number, outcome in enumerate(("activated", "refused", "cannot tell", "activated")):
+                Trainings(service.store).note(training(number, outcome), "v", lease)
+        service.store.writer.do_now(service.active_model.note(service.models.active.name, "v"))
         send(address, *({"user": "ann", "item": item} for item in ("i12", "i13", "i02")))
         yield address, service
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,10 @@ def test_passwords_travel_in_the_environment_only(monkeypatch: pytest.MonkeyPatc
     assert "hush" not in " ".join(one.command())
     assert one.command()[-4:] == ["train", "--config", "penchant.toml", "--json"]
     assert "--update" in one.command(update=True)
+    assert "nice" in one.command()
+    assert trainer(train_priority="same").command()[0] == sys.executable
+    with pytest.raises(ParameterError, match="train_priority"):
+        Settings(train_priority="high")
     given = one.environment()
     assert given["PENCHANT_STORE"] == "postgresql://me:hush@host/db"
     assert (given["PENCHANT_FOLDER"], given["PENCHANT_SECRET"]) == ("models", "s" * 32)
@@ -97,7 +102,9 @@ def test_a_child_that_says_nothing_failed() -> None:
 
 def test_the_child_runs_only_when_nothing_else_wants_to() -> None:
     with subprocess.Popen(["sleep", "5"]) as child:
-        yield_to_others(child.pid)
+        yield_to_others(child.pid, idle=False)
+        assert os.sched_getscheduler(child.pid) == os.SCHED_OTHER
+        yield_to_others(child.pid, idle=True)
         assert os.sched_getscheduler(child.pid) == os.SCHED_IDLE
         assert Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000"
         child.kill()
@@ -152,7 +159,8 @@ def test_a_service_trains_and_serves_what_it_trained(tmp_path: Path) -> None:
     pc.fit(pc.read_interactions(log), "popular").save(tmp_path / "models" / "first")
     config = tmp_path / "penchant.toml"
     config.write_text(
-        f'train_every = "3s"\n[train]\nsources = "{log}"\nmodels = "item-knn"\nholdout = "14d"\n'
+        'train_every = "3s"\ntrain_priority = "same"\n'
+        f'[train]\nsources = "{log}"\nmodels = "item-knn"\nholdout = "14d"\n'
         "[train.gate]\nmin_cases = 50\n"
     )
     process = Process(tmp_path / "models", tmp_path / "store.db", more=("--config", str(config)))

@@ -16,6 +16,7 @@ from penchant.store.keys import check_origin
 from penchant.training.loop.settings import TABLE, TrainSettings
 
 LEVELS = ("debug", "info", "warning", "error")
+PRIORITIES = ("idle", "low", "same")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Settings:
     )
     train_every: str = setting("0", "how often to train by itself, such as 24h, as [train] says; 0: never")
     update_every: str = setting("0", "how often to bring a model with exact updates up to date, such as 1h; 0: never")
+    train_priority: str = setting("idle", "how far a training stands back: " + ", ".join(PRIORITIES))
     stale_after: str = setting("0", "age of the active model from which it counts as stale, such as 14d; 0: never")
     min_support: int = setting(20, "people with events that a segment needs", low=1)
     max_body: int = setting(2**20, "bytes of one request body", low=1024, high=2**30)
@@ -87,6 +89,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.train_priority not in PRIORITIES:
+            raise ParameterError(f"train_priority is one of {', '.join(PRIORITIES)}, not {self.train_priority!r}")
         for name, seconds in (("train_every", self.train_seconds), ("update_every", self.update_seconds)):
             if seconds == 0:
                 raise ParameterError(f"{name} is at least a second, or 0 (never)")

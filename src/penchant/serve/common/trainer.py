@@ -1,8 +1,8 @@
 """``penchant train`` beside the service: a child process with the lowest priority, every so often.
 
-The child leaves the processor and the disk to the service: it runs only when nothing else wants to (``SCHED_IDLE``
-where there is one, else ``nice``), its reads and writes wait for those of others, and the system ends it first if
-memory runs out. What it fitted before it ended is not fitted again.
+The child leaves the processor and the disk to the service: with ``train_priority`` *idle* it runs only when nothing
+else wants to (``SCHED_IDLE``), with *low* at the lowest niceness; its reads and writes wait for those of others, and
+the system ends it first if memory runs out. What it fitted before it ended is not fitted again.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Trainer:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
-            yield_to_others(self.process.pid)
+            yield_to_others(self.process.pid, idle=self.settings.train_priority == "idle")
             out, err = await self.process.communicate()
         except asyncio.CancelledError:
             with contextlib.suppress(ProcessLookupError):
@@ -95,6 +95,7 @@ class Trainer:
     def command(self, *, update: bool = False) -> list[str]:
         """The command of the child."""
         quiet = [["ionice", "-c", "3"], ["nice", "-n", str(NICE)]]
+        quiet = [] if self.settings.train_priority == "same" else quiet
         before = [word for words in quiet if shutil.which(words[0]) for word in words]
         config = ["--config", self.config] if self.config else []
         return [*before, sys.executable, "-c", RUN, "train", *config, *(["--update"] if update else []), "--json"]
@@ -108,10 +109,11 @@ class Trainer:
         return own | {f"PENCHANT_{name}": value for name, value in given.items() if value}
 
 
-def yield_to_others(pid: int) -> None:
-    """Let a process run only when no other wants to, as far as the system can."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+def yield_to_others(pid: int, *, idle: bool) -> None:
+    """Let the system end a process first if memory runs out; with ``idle`` let it run only when no other wants to."""
+    if idle:
+        with contextlib.suppress(OSError, AttributeError):
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
     text, file = FIRST
     with contextlib.suppress(OSError):
         Path(file.format(pid=pid)).write_text(text)
