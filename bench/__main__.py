@@ -9,7 +9,8 @@ python -m bench blend SET [--model M ...] [--runs] [--row R]
                                          the tuned models of a set together, weighed on its validation part
 python -m bench defaults [--set S ...] [--model M ...]
                                          the queue: how near defaults come to tuned parameters on other sets
-python -m bench serve-hostile [--force]  light answers of the service beside callers that would starve them
+python -m bench serve-hostile [--rate 200] [--force]
+                                         light answers of the service beside callers that would starve them
 python -m bench schemathesis [--minutes 10]
                                          requests made from the OpenAPI document of a running service
 python -m bench plan [--rows N ...] [--model M ...] [--refit]
@@ -75,6 +76,9 @@ def main() -> int:
     parser.add_argument("--model", action="append", default=[], help="only this model")
     parser.add_argument("--seed", action="append", default=[], type=int, help="this seed (0 unless given)")
     parser.add_argument("--trials", type=int, default=30, help="parameters that tune tries")
+    parser.add_argument(
+        "--rate", type=float, default=serve_hostile.RATE, help="light answers a second of serve-hostile"
+    )
     parser.add_argument("--minutes", type=float, help="the most time that tune takes; the length of schemathesis")
     parser.add_argument(
         "--row", default="", help="what tune or blend call their file and row in the tables: else the model"
@@ -102,7 +106,7 @@ def main() -> int:
         defaults.work(options.set, options.model)
         print(defaults_report.write().relative_to(report.ROOT))
     elif first == "serve-hostile":
-        failed = serve_hostile.main(force=options.force)
+        failed = serve_hostile.main(force=options.force, rate=options.rate)
     elif first == "schemathesis":
         failed = serve_schemathesis.main(options.minutes or 10)
     elif first == "plan":

@@ -2,6 +2,7 @@
 
 python -m bench serve-hostile                 about three minutes
 python -m bench serve-hostile --force         on a busy machine; the result says so
+python -m bench serve-hostile --rate 50       fewer light answers a second
 
 The server has one core, the generator the other. Beside a steady rate of light answers come, in turn: nothing; twelve
 clients that ask for counts over everybody and for the reasons of long histories; heads without an end; more idle
@@ -14,6 +15,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import socket
 import tempfile
 import time
 from collections import Counter
@@ -28,11 +30,19 @@ from bench.serve_load import PENCHANT, Server, Traffic, World, generate, get, pr
 
 RESULT = ROOT / "bench" / "results" / "serve" / "hostile.json"
 CLIENTS = 12
+RATE = 200.0  # light answers a second
 CONNECTIONS = 2200  # the service takes 2,000
 REASONS, LONG = 200, 2000  # items of a heavy answer, and events of its history
 RETRY = 0.2  # seconds that a client waits after a 503
 EVERY = 0.2  # seconds between two questions to /readyz
 MIB = 2**20
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def ask(port: int, request: bytes) -> int:
@@ -158,13 +168,13 @@ def measure(world: World, port: int, *, rate: float, seconds: int) -> dict[str, 
     return {name: generate(part(port, light, rate, seconds, beside)) for name, beside in parts.items()}
 
 
-def main(*, force: bool, rate: float = 200.0, seconds: int = 20, port: int = 8792) -> int:
+def main(*, force: bool, rate: float = RATE, seconds: int = 20) -> int:
     """Measure, write the result and print the goals; return the number of missed ones."""
     from bench import serve_report
 
     busy = machine.require_quiet(force=force)
     with tempfile.TemporaryDirectory() as folder:
-        world = prepare(Path(folder), "item-knn:neighbours=100")
+        port, world = free_port(), prepare(Path(folder), "item-knn:neighbours=100")
         command = [str(PENCHANT), "serve", world.model, "--store", world.url, "--port", str(port)]
         server = Server(command, port)
         try:
@@ -173,7 +183,7 @@ def main(*, force: bool, rate: float = 200.0, seconds: int = 20, port: int = 879
             server.stop()
     result = {
         "what": "light answers beside callers that would starve the others",
-        "command": "python -m bench serve-hostile" + (" --force" if force else ""),
+        "command": "python -m bench serve-hostile" + f" --rate {rate:g}" * (rate != RATE) + " --force" * force,
         **world.about,
         "machine": machine.describe(),
         "busy_before": round(busy, 3),

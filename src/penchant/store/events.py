@@ -162,14 +162,18 @@ class EventStore:
         flat: list[Any] = []
         owners: list[tuple[Appended, int, str | None]] = []
         kept: list[NewEvent] = []
+        refused = self.ledger.refused(connection, [row for batch in batches for row in batch.rows])
+        place = 0
         for batch, outcome in zip(batches, done, strict=True):
-            outcome.refused = self.ledger.refused(connection, batch.rows)
-            for n, row in enumerate(batch.rows):
-                if n not in outcome.refused:
-                    seq += 1
-                    flat += (row.person, seq, *row[1:7], row.recommendation)
-                    owners.append((outcome, seq, row.id))
-                    kept.append(row)
+            for n, row in enumerate(batch.rows, place):
+                if n in refused:
+                    outcome.refused[n - place] = refused[n]
+                    continue
+                seq += 1
+                flat += (row.person, seq, *row[1:7], row.recommendation)
+                owners.append((outcome, seq, row.id))
+                kept.append(row)
+            place += len(batch.rows)
         self.ledger.note(connection, kept)
         self._insert_rows(connection, flat, owners)
         return done
