@@ -17,6 +17,8 @@ SEPARATORS = ("::", "\t", ",", ";", "|", WHITESPACE)
 SAMPLE_LINES = 200
 _NAMED = {"tab": "\t", "\\t": "\t", "space": WHITESPACE, "whitespace": WHITESPACE, "comma": ",", "pipe": "|"}
 _KNOWN = frozenset(name for names in NAMES.values() for name in names)
+_SEP_LINE = re.compile(r'^"?sep=([^"])"?\s*$', re.IGNORECASE)
+TITLE = 20  # records that may stand above the header
 _DIGIT = re.compile(r"\d")
 FEW = 5  # cells from which a column shows what it holds
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
@@ -85,6 +87,9 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
         skipped += 1
     if not lines:
         raise DataError("the file contains only blank lines", file=file)
+    if len(lines) > 1 and (told := _SEP_LINE.match(lines[0])):  # written by and for Excel
+        lines.pop(0)
+        skipped, sep = skipped + 1, sep or told[1]
     if sep is not None:
         choice = given_separator(sep)
         if not any(len(split_record(record, choice)) > 1 for record, _ in records_of(lines, choice)):
@@ -100,7 +105,10 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
                 fix=f"Name it with {option('sep')}, or check that this is a log",
             )
         choice = found
-    records = [(r, n) for r, n in records_of(lines, choice) if r.strip()]
+    counted = records_of(lines, choice)
+    above = _above_header(counted, choice, named)
+    skipped += sum(n for _, n in counted[:above])
+    records = [(r, n) for r, n in counted[above:] if r.strip()]
     rows = [split_record(record, choice) for record, _ in records]
     first = [cell.strip() for cell in rows[0]]
     has_header = _is_header(first, rows[1:], named)
@@ -125,6 +133,16 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
         sample,
         layout,
     )
+
+
+def _above_header(records: Sequence[tuple[str, int]], separator: str, named: Sequence[str]) -> int:
+    """How many records are a title above the header: each is narrower than the table, whose first row is a header."""
+    rows = [split_record(record, separator) if record.strip() else [] for record, _ in records]
+    width = Counter(len(row) for row in rows if row).most_common(1)[0][0]
+    at = next((at for at, row in enumerate(rows[:TITLE]) if len(row) >= width), 0)
+    below = [row for row in rows[at + 1 :] if row]
+    first = [cell.strip() for cell in rows[at]]
+    return at if at and width > 1 and len(first) == width and _is_header(first, below, named) else 0
 
 
 def _likeliest(lines: Sequence[str]) -> str | None:
