@@ -49,6 +49,7 @@ def commands(log, model, target):
         ("fit", "--lists"): [*fit, "-o", f"{model}-2", "--lists", target],
         ("tune", "--output"): [*tune, "-o", target],
         ("tune", "--rejected"): [*tune, "-o", f"{model}.json", "--rejected", target],
+        ("plan", "--rejected"): ["plan", log, "-m", "popular", "--rejected", target],
         ("recommend", "--output"): ["recommend", model, "--all", "--log", log, "-o", target],
         ("recommend", "--rejected"): ["recommend", model, "--user", "u1", "--log", log, "--rejected", target],
     }
