@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.cli.options import Logs, ReadOptions, reading_options
+from penchant.cli.outputs import check_inputs
 from penchant.cli.render import AsJson, example, print_json, show
 from penchant.errors import ParameterError
 
@@ -47,7 +48,9 @@ def register(app: typer.Typer) -> None:
         from penchant.planning.plan import plan as plan_models
 
         if rows is None and users is None:
-            given: dict[str, Any] = _reading(reading.with_logs(logs))
+            reading = reading.with_logs(logs)
+            check_inputs([], reading)
+            given: dict[str, Any] = _reading(reading)
         elif logs or reading.sql:
             raise ParameterError("--rows and --users describe a log that you do not have: leave them out, or the log")
         else:
