@@ -82,16 +82,16 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.runtime: $(NEEDS)
-	@$(INSTALL) hatchling editables
+	@$(INSTALL) hatchling editables numba safetensors
 	@$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.serve: $(NEEDS)
-	@$(INSTALL) hatchling editables
+	@$(INSTALL) hatchling editables numba safetensors
 	@$(INSTALL) --no-build-isolation --editable '.[serve]'
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.dev: $(NEEDS)
-	@$(INSTALL) hatchling editables
+	@$(INSTALL) hatchling editables numba safetensors
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
 	@touch $@ $(VENV)/.runtime $(VENV)/.serve

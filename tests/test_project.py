@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 import penchant
+from penchant.kernels import ahead, ready
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -105,7 +109,8 @@ def test_the_changelog_knows_the_version():
 
 def test_the_wheel_ships_the_data_with_their_terms(tmp_path: Path):
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    env = os.environ | {"PENCHANT_KERNELS": "compile"}  # it would compile the kernels for minutes
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, env=env)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -121,6 +126,28 @@ def test_the_wheel_ships_the_data_with_their_terms(tmp_path: Path):
         assert f"License-File: {file}" in metadata
     assert "GroupLens" in metadata.partition("\n\n")[2]  # the README, which is the package's page
     assert not [name for name in names if name.startswith(("tests/", "bench/"))]
+    assert "penchant/kernels/signatures.json" in names
+
+
+def test_the_build_compiles_the_kernels_that_a_machine_needs(monkeypatch: pytest.MonkeyPatch):
+    hook = runpy.run_path(str(ROOT / "hatch_build.py"))["KernelHook"]
+    built: list[str] = []
+    monkeypatch.setattr(ahead, "build", lambda level, file: built.append(f"{level} {file.relative_to(ROOT)}"))
+    monkeypatch.setattr(ready, "is_current", lambda file: file.stem == "x86-64-v2")
+    monkeypatch.setattr(ready, "level", lambda: "x86-64-v3")
+    for system, version, expected in (
+        ("Linux", "standard", ["x86-64-v4-packing", "x86-64-v4", "x86-64-v3"]),
+        ("Linux", "editable", ["x86-64-v3"]),
+        ("Darwin", "standard", []),
+    ):
+        monkeypatch.delenv("PENCHANT_KERNELS", raising=False)
+        monkeypatch.setattr("platform.system", lambda system=system: system)
+        monkeypatch.setattr("platform.machine", lambda: "x86_64")
+        data = {"artifacts": [], "pure_python": True}
+        hook(str(ROOT), {}, None, None, "", "wheel", app=Mock()).initialize(version, data)
+        assert built == [f"{level} src/penchant/kernels/code/{level}.safetensors" for level in expected]
+        assert (data["pure_python"] is False) is (version == "standard" and system == "Linux")
+        built.clear()
 
 
 def test_the_licence_is_the_apache_licence():

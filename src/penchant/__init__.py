@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from penchant.recommender.recommender import load as load
     from penchant.recommender.recommender import save as save
     from penchant.store.log import store_log as store_log
-    from penchant.training.choose import Choice as Choice
+    from penchant.training.choice import Choice as Choice
     from penchant.training.choose import choose as choose
     from penchant.training.fit import fit as fit
     from penchant.training.tune import tune as tune
@@ -88,7 +88,7 @@ _PUBLIC = {
     "Why": "penchant.recommender.answer",
     "fit": "penchant.training.fit",
     "choose": "penchant.training.choose",
-    "Choice": "penchant.training.choose",
+    "Choice": "penchant.training.choice",
     "plan": "penchant.planning.plan",
     "save": "penchant.recommender.recommender",
     "load": "penchant.recommender.recommender",

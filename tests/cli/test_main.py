@@ -23,8 +23,8 @@ from penchant.cli.render import progress
 from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
-    "backup", "demo", "evaluate", "events", "explain", "fit", "inspect", "keys", "models", "recommend",
-    "restore", "serve", "similar", "similar-users", "train", "tune", "verify",
+    "backup", "demo", "evaluate", "events", "explain", "fit", "inspect", "keys", "models", "plan", "recommend",
+    "restore", "serve", "similar", "similar-users", "train", "tune", "verify", "warm",
 }  # fmt: skip
 PARTS = {"keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export"}
 WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "serve"})
@@ -94,7 +94,7 @@ def test_bad_input_is_one_line_and_exit_code_2(run, arguments: list[str], says: 
 def test_what_is_expected_to_go_wrong_has_a_code(
     run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str
 ) -> None:
-    def fail() -> typer.Typer:
+    def fail(_command: str) -> typer.Typer:
         raise error
 
     monkeypatch.setattr(module, "make_app", fail)
@@ -103,7 +103,7 @@ def test_what_is_expected_to_go_wrong_has_a_code(
 
 
 def test_what_nobody_expects_keeps_its_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> typer.Typer:
+    def fail(_command: str) -> typer.Typer:
         raise ZeroDivisionError
 
     monkeypatch.setattr(module, "make_app", fail)

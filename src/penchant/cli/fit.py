@@ -90,12 +90,11 @@ def register(app: typer.Typer) -> None:
         from penchant.core.outputs import reachable_file
         from penchant.core.rank import check_k
         from penchant.core.run import CHECKPOINT, Run
-        from penchant.evaluation.measure import parse_metric
         from penchant.evaluation.protocols import training_rows
         from penchant.models.registry import parse
         from penchant.recommender.folder.atomic import awaits, refuse, settle
         from penchant.recommender.folder.manifest import MANIFEST
-        from penchant.training.choose import BUDGET, METRIC, Choice, choose
+        from penchant.training.choice import BUDGET, METRIC, Choice
         from penchant.training.fit import fit as fit_model
 
         if resume and checkpoints is None:
@@ -110,7 +109,10 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("--checkpoints, --training-log and --curve need a model: name it with -m")
         if curve and not curve.endswith(".svg"):
             raise ParameterError(f"--curve writes an SVG file: name it {Path(curve).stem}.svg")
-        parse_metric(metric or METRIC)
+        if metric is not None:
+            from penchant.evaluation.measure import parse_metric
+
+            parse_metric(metric)
         named = None if model is None else parse(model)
         force = reading.force
         if lists is not None and awaits(Path(output), Path(lists)):  # the same command was stopped between the two
@@ -130,14 +132,20 @@ def register(app: typer.Typer) -> None:
         log, catalog = read_log(reading)
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log, ignore_plan=ignore_plan)
-            chosen = named or choose(
-                log,
-                catalog=catalog,
-                metric=metric or METRIC,
-                budget=BUDGET if budget is None else budget,
-                repeat=repeat or None,
-                run=run,
-            )
+            chosen: Model | Choice
+            if named is not None:
+                chosen = named
+            else:
+                from penchant.training.choose import choose
+
+                chosen = choose(
+                    log,
+                    catalog=catalog,
+                    metric=metric or METRIC,
+                    budget=BUDGET if budget is None else budget,
+                    repeat=repeat or None,
+                    run=run,
+                )
             recommender = fit_model(log, chosen, catalog=catalog, run=run)
 
             if lists is None:

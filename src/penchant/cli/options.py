@@ -371,19 +371,18 @@ def rejection_lines(report: ReadReport, examples: int = 3) -> list[str]:
 @contextmanager
 def reading_progress() -> Iterator[Callable[[str, float], None] | None]:
     """A progress bar on standard error while a log is read; None if it is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
     ) as bar:
         task = bar.add_task("reading", total=1.0)

@@ -1,31 +1,77 @@
-"""Numba kernels: plain arrays in, plain arrays out; serial, without the GIL, cached.
+"""Numba kernels: plain arrays in, plain arrays out; serial, without the GIL, compiled once.
 
 A kernel processes the rows ``[lo, hi)`` and never starts a thread; ``kernels.threads`` runs it over blocks of rows. The
 caller checks bounds, dtypes and empty arrays: a kernel trusts its arguments.
 
-Numba's cache does not notice when an imported file changes. So a kernel file uses only its own functions and those of
-``instructions`` and ``keys``; after changing one of these two, delete the cached files.
+Where machine code for a kernel lies ready (``kernels.ready``), it is called without a compiler. Otherwise Numba
+compiles it at the first call and caches the result. Numba's cache does not notice when an imported file changes. So a
+kernel file uses only its own functions and those of ``instructions`` and ``keys``; after changing one of these two or
+``intrinsics``, delete the cached files.
 """
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-import numba
+from numpy import ndarray
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-__all__ = ["fast_kernel", "kernel"]
+__all__ = ["Kernel", "fast_kernel", "kernel"]
+
+_LAYOUT = 0x1 | 0x2 | 0x100 | 0x400  # what the type of an array depends on: C order, F order, aligned, writable
+_lock = threading.RLock()
+
+
+class Kernel:
+    """A compiled function: for each combination of argument types, ready-made machine code or that of Numba."""
+
+    caching = True  # of what Numba compiles
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self.options = options
+        self.asked: dict[tuple[Any, ...], Callable[..., Any]] = {}  # by the types of the arguments
+
+    def __call__(self, *args: Any) -> Any:
+        key = tuple(
+            [(one.dtype.str, one.ndim, one.flags.num & _LAYOUT) if type(one) is ndarray else type(one) for one in args]
+        )
+        code = self.asked.get(key)
+        return code(*args) if code is not None else self._find(key, args)(*args)
+
+    def _find(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Callable[..., Any]:
+        from penchant.kernels.ready import machine_code
+
+        with _lock:
+            if key not in self.asked:
+                self.asked[key] = machine_code(self.py_func, args) or self.dispatcher
+            return self.asked[key]
+
+    @functools.cached_property
+    def dispatcher(self) -> Any:
+        """The function of Numba, which compiles for any types and caches the result where a folder is writable."""
+        from penchant.kernels.compiling import numba
+
+        njit = functools.partial(numba().njit, nogil=True, error_model="numpy", **self.options)
+        try:
+            return njit(cache=self.caching)(self.py_func)
+        except RuntimeError:  # numba found no writable cache folder
+            return njit()(self.py_func)
+
+    @property
+    def _numba_type_(self) -> Any:  # what Numba asks where another kernel calls this one
+        return self.dispatcher._numba_type_
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile ``function`` to run without the GIL, and cache the result; without a writable folder, skip the cache."""
-    try:
-        return cast("Callable[P, R]", numba.njit(nogil=True, cache=True, error_model="numpy")(function))
-    except RuntimeError:  # numba found no writable cache folder
-        return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy")(function))
+    """Compile ``function`` to run without the GIL."""
+    return cast("Callable[P, R]", Kernel(function, {}))
 
 
 def fast_kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -33,8 +79,4 @@ def fast_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     Results are reproducible on one machine; other processors may differ in the last bits.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
-    try:
-        return cast("Callable[P, R]", numba.njit(cache=True, **options)(function))
-    except RuntimeError:  # numba found no writable cache folder
-        return cast("Callable[P, R]", numba.njit(**options)(function))
+    return cast("Callable[P, R]", Kernel(function, {"fastmath": {"contract", "reassoc", "nsz"}}))

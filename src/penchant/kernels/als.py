@@ -95,11 +95,15 @@ def rotate(lo: int, hi: int, which: I64, rows: F32, basis: F32) -> None:
     for start in range(lo, hi, 32):
         n = min(32, hi - start)
         for k in range(n):
-            before[k] = rows[which[start + k]]
-            after[k] = 0.0
+            r = which[start + k]
+            for c in range(f):
+                before[k, c] = rows[r, c]
+                after[k, c] = 0.0
         _add_dots(before, n, basis, f, f, False, after)
         for k in range(n):
-            rows[which[start + k]] = after[k]
+            r = which[start + k]
+            for c in range(f):
+                rows[r, c] = after[k, c]
 
 
 @fast_kernel

@@ -66,7 +66,8 @@ def _subtract(rows: F32, start: int, step: float, gradient: F32, size: int) -> N
 def _grown(array: F32, size: int) -> F32:
     """A larger copy."""
     out = np.zeros(size, dtype=np.float32)
-    out[: array.shape[0]] = array
+    for n in range(array.shape[0]):
+        out[n] = array[n]
     return out
 
 
@@ -161,7 +162,9 @@ def elastic_columns(
                 while size > cap:
                     cap *= 2
                 more = np.zeros((cap, cap), dtype=np.float32)
-                more[:before, :before] = inner[:before, :before]
+                for a in range(before):
+                    for b in range(before):
+                        more[a, b] = inner[a, b]
                 inner, local = more, np.zeros(cap, np.float32)
                 weights, applied = _grown(weights, cap), _grown(applied, cap)
             if size * width > rows.shape[0]:

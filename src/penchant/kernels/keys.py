@@ -47,6 +47,17 @@ def keep_best(keys: U64, size: int, k: int) -> None:
 
 
 @kernel
+def kth_largest(values: Any, k: int) -> Any:
+    """The k-th largest of at least k values, of any type."""
+    kept = values.copy()
+    keep_best(kept, kept.shape[0], k)
+    least = kept[0]
+    for n in range(1, k):
+        least = min(least, kept[n])
+    return least
+
+
+@kernel
 def as_key(bits: Any, rank: int) -> Any:
     """Combine the bits of a score and a popularity rank in one number: the larger of two keys is the better item."""
     flipped = ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
@@ -113,7 +124,10 @@ def best_keys(
             found += 1
             if found == 2 * k:
                 keep_best(keys, found, k)
-                found, bound = k, _bits_of(keys[:k].min())
+                least = keys[0]
+                for other in range(1, k):
+                    least = min(least, keys[other])
+                found, bound = k, _bits_of(least)
     if found > k:
         keep_best(keys, found, k)
         found = k
@@ -159,7 +173,10 @@ def _score(key: Any) -> Any:
 def _fall(keys: U64) -> None:
     """Sort keys in place, best first."""
     if keys.shape[0] > FEW:
-        keys[:] = np.sort(keys)[::-1]
+        keys.sort()
+        for n in range(keys.shape[0] // 2):
+            other = keys.shape[0] - 1 - n
+            keys[n], keys[other] = keys[other], keys[n]
         return
     for n in range(1, keys.shape[0]):
         key, m = keys[n], n

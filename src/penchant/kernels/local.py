@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.kernels import fast_kernel, kernel
+from penchant.kernels.keys import kth_largest
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -86,7 +87,7 @@ def _keep(near: I32, explained: F32, met: int, k: int) -> int:
     many."""
     size = met
     if met > k:
-        least = np.partition(explained[:met], met - k)[met - k]
+        least = kth_largest(explained[:met], k)
         size, tied = 0, 0
         ties = np.empty(met, np.int32)
         for c in range(met):
@@ -97,9 +98,10 @@ def _keep(near: I32, explained: F32, met: int, k: int) -> int:
                 ties[tied] = near[c]
                 tied += 1
         first = np.sort(ties[:tied])
-        near[size:k] = first[: k - size]
+        for c in range(k - size):
+            near[size + c] = first[c]
         size = k
-    near[:size] = np.sort(near[:size])
+    near[:size].sort()
     return size
 
 

@@ -255,7 +255,8 @@ def nearest_by_product(
                         asked[waiting] = q
                         waiting += 1
                 _common(four, k_bits, sums)
-            total[:] = sums[turn]
+            for point in range(total.shape[0]):
+                total[point] = sums[turn, point]
             turn += 1
         for e in range(q_starts[query], q_starts[query] if by_bits else q_stops[query]):
             # the points of a key can be anywhere in memory: prefetch those of a later key

@@ -106,9 +106,8 @@ def merge_rows(
             starts[row], rooms[row] = used, size + size // 8 + 4
             used += rooms[row]
         start = starts[row]
-        items[start : start + size] = m_items[:size]
-        sums[start : start + size] = m_sums[:size]
-        counts[start : start + size] = m_counts[:size]
+        for n in range(size):
+            items[start + n], sums[start + n], counts[start + n] = m_items[n], m_sums[n], m_counts[n]
         sizes[row] = size
     return used
 
@@ -253,9 +252,9 @@ def spliced(
         new = which[row]
         if new >= 0:
             start = n_indptr[new]
-            out_indices[at : at + size] = n_indices[start : start + size]
-            out_data[at : at + size] = n_data[start : start + size]
+            for n in range(size):
+                out_indices[at + n], out_data[at + n] = n_indices[start + n], n_data[start + n]
         else:
             start = indptr[row]
-            out_indices[at : at + size] = indices[start : start + size]
-            out_data[at : at + size] = data[start : start + size]
+            for n in range(size):
+                out_indices[at + n], out_data[at + n] = indices[start + n], data[start + n]

@@ -292,7 +292,9 @@ def sparse_top(
     points, nobody = w_indices.view(np.uint32), np.empty(0, dtype=np.uint32)  # an unsigned index needs no sign check
     whole = np.zeros((n_items + 63) & ~63, dtype=np.float32)
     total, padded = whole[:n_items], whole.view(np.int32)
-    bits, every = padded[:n_items], np.arange(whole.shape[0], dtype=np.int32)
+    bits, every = padded[:n_items], np.empty(whole.shape[0], dtype=np.int32)
+    for n in range(every.shape[0]):
+        every[n] = n
     packed_bits, packed_items = np.empty(n_items + 16, dtype=np.int32), np.empty(n_items + 16, dtype=np.int32)
     banned = np.zeros(n_items, dtype=np.bool_)
     reached = np.empty(n_items + 1, dtype=np.uint32)  # a spare slot: writes of items already reached land there

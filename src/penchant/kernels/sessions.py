@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.kernels import kernel
+from penchant.kernels.keys import kth_largest
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -56,7 +57,7 @@ def session_scores(
             continue
         oldest = 0
         if 0 < sample < found:
-            oldest = np.partition(touched[:found], found - sample)[found - sample]
+            oldest = kth_largest(touched[:found], sample)
         size = 0
         similarity = np.empty(found, dtype=np.float32)
         for t in range(found):
@@ -71,7 +72,7 @@ def session_scores(
             dot[session], age[session] = 0, -1
         least, room = np.float32(-1.0), 0
         if k < size:
-            least = -np.partition(-similarity[:size], k - 1)[k - 1]
+            least = kth_largest(similarity[:size], k)
             room = k
             for t in range(size):
                 room -= int(similarity[t] > least)
@@ -81,7 +82,7 @@ def session_scores(
                 if similarity[t] == least:
                     ties[tied] = touched[t]
                     tied += 1
-            oldest = np.partition(ties[:tied], tied - room)[tied - room]
+            oldest = kth_largest(ties[:tied], room)
         into = out[row]
         order = np.argsort(touched[:size])  # sums must not depend on the order in which sessions were reached
         for t in order:

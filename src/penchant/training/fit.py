@@ -18,7 +18,7 @@ from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import parse
 from penchant.planning.check import check_memory
 from penchant.recommender.recommender import Recommender
-from penchant.training.choose import BUDGET, Choice, choose
+from penchant.training.choice import BUDGET, Choice
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -50,6 +50,8 @@ def fit(
     _check(log, model)
     features = features_of(catalog, log)
     if model is None:
+        from penchant.training.choose import choose
+
         model = choose(log, catalog=catalog, budget=BUDGET if budget is None else budget, repeat=repeat, run=run)
     elif budget is not None or repeat is not None:
         word = "repeat" if budget is None else "budget"
