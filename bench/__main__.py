@@ -13,7 +13,7 @@ python -m bench serve-hostile [--rate 200] [--force]
                                          light answers of the service beside callers that would starve them
 python -m bench schemathesis [--minutes 10]
                                          requests made from the OpenAPI document of a running service
-python -m bench plan [--rows N ...] [--model M ...] [--refit]
+python -m bench plan [--rows N ...] [--model M ...] [--plain] [--refit]
                                          what models take against what `penchant plan` says; --refit writes the
                                          coefficients of the plan from the measurements
 python -m bench serve-train              answers while the service trains beside itself
@@ -84,6 +84,7 @@ def main() -> int:
         "--row", default="", help="what tune or blend call their file and row in the tables: else the model"
     )
     parser.add_argument("--rows", action="append", default=[], help="plan: logs of so many rows (1e5 and 1e6)")
+    parser.add_argument("--plain", action="store_true", help="plan: logs without ratings and repeats")
     parser.add_argument("--refit", action="store_true", help="plan: fit the coefficients to the measurements")
     parser.add_argument("--runs", action="store_true", help="blend: hold out events that stand together")
     options = parser.parse_args()
@@ -110,7 +111,7 @@ def main() -> int:
     elif first == "schemathesis":
         failed = serve_schemathesis.main(options.minutes or 10)
     elif first == "plan":
-        failed = plan.work([int(float(rows)) for rows in options.rows], options.model)
+        failed = plan.work([int(float(rows)) for rows in options.rows], options.model, plain=options.plain)
         if options.refit:
             plan_fit.refit()
         for line in plan_report.lines():

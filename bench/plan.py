@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -41,6 +43,8 @@ KERNELS = (  # models that are also measured at ten million rows
 )  # fmt: skip
 LARGEST = ("popular", "transitions", "item-knn", "als")  # and at a hundred million
 READING = "read-text"  # not a model: the same log as CSV
+PLAIN = ("popular", "item-knn", "user-knn", "session-knn", "transitions", "rp3beta", "als")  # of plain logs
+VARIANTS = ("als:factors=32", "als:solver=blocks")  # that do other kinds of work than by default
 NEEDED = ("content-knn", "history-classifier", "two-tower")  # that need an item table
 ANSWERED = 1_000  # histories
 COMPILED = 0.3  # seconds of compiling in a measured fit beyond which it is repeated
@@ -48,35 +52,52 @@ LIMIT = 6 * 3600.0
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def wanted(rows: Sequence[int], models: Sequence[str]) -> list[tuple[int, str]]:
+@dataclass(frozen=True)
+class Log:
+    """A generated log; a plain one has no ratings, and nobody has an item twice."""
+
+    rows: int
+    plain: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.rows}{'-plain' if self.plain else ''}"
+
+
+def wanted(rows: Sequence[int], models: Sequence[str], *, plain: bool = False) -> list[tuple[Log, str]]:
     """The measurements to make: every model at the two small sizes, fewer at the large ones."""
     from penchant.planning.plan import everything
 
     out = []
     for size in rows or ROWS:
         of_size = everything() if size <= max(ROWS) else KERNELS if size <= 10_000_000 else LARGEST
-        out += [(size, model) for model in models or [READING, *of_size]]
+        small = [*of_size, *VARIANTS] if size <= max(ROWS) else of_size
+        chosen = models or (PLAIN if plain else [READING, *small])
+        out += [(Log(size, plain), model) for model in chosen]
     return out
 
 
-def work(rows: Sequence[int], models: Sequence[str]) -> int:
+def work(rows: Sequence[int], models: Sequence[str], *, plain: bool = False) -> int:
     """Make the measurements that are missing; return how many failed."""
     failed = 0
-    for size, model in wanted(rows, models):
-        file = RESULTS / f"{size}-{model}.json"
+    for log, model in wanted(rows, models, plain=plain):
+        file = RESULTS / f"{log.name}-{re.sub('[:=,]', '-', model)}.json"
         if file.exists():
             continue
-        log_of(size), shape_of(size)
+        log_of(log), shape_of(log)
         try:
-            found = child.run([sys.executable, "-m", "bench.plan", str(size), model], env=ONE_THREAD, limit=LIMIT)
+            found = child.run([sys.executable, "-m", "bench.plan", log.name, model], env=ONE_THREAD, limit=LIMIT)
         except child.ChildError as error:
-            print(f"plan: {size} {model}: {error}", file=sys.stderr)
+            print(f"plan: {log.name} {model}: {error}", file=sys.stderr)
             failed += 1
             continue
-        about = {"command": f"python -m bench plan --rows {size} --model {model}", "machine": machine.describe()}
+        about = {
+            "command": f"python -m bench plan --rows {log.rows} --model {model}{' --plain' if log.plain else ''}",
+            "machine": machine.describe(),
+        }
         RESULTS.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found | about, indent=1) + "\n")
-        print(f"plan: {size} {model}: {json.dumps(found['steps'])}", file=sys.stderr)
+        print(f"plan: {log.name} {model}: {json.dumps(found['steps'])}", file=sys.stderr)
     return failed
 
 
@@ -84,42 +105,43 @@ def spec(model: str) -> str:
     """The model as it is measured: networks for one pass."""
     from penchant.models.registry import MODELS
 
-    return f"{model}:epochs=1,patience=none" if MODELS[model].extra == "neural" else model
+    name, _, given = model.partition(":")
+    return f"{model}:epochs=1,patience=none" if MODELS[name].extra == "neural" and not given else model
 
 
-def log_of(rows: int, suffix: str = ".parquet") -> Path:
-    """The file of the log of so many rows, made where it is missing."""
-    path = WORK / f"{rows}{suffix}"
+def log_of(log: Log, suffix: str = ".parquet") -> Path:
+    """The file of a log, made where it is missing."""
+    path = WORK / f"{log.name}{suffix}"
     if not path.exists():
         WORK.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"fresh-{path.name}")
-        zipf.write(fresh, rows)
+        zipf.write(fresh, log.rows, plain=log.plain)
         fresh.rename(path)
     return path
 
 
-def shape_of(rows: int) -> LogShape:
-    """The shape of the log of so many rows, kept beside the results."""
+def shape_of(log: Log) -> LogShape:
+    """The shape of a log, kept beside the results."""
     from penchant.core.log_shape import LogShape
 
-    file = RESULTS / f"shape-{rows}.json"
+    file = RESULTS / f"shape-{log.name}.json"
     if not file.exists():
-        child.run([sys.executable, "-m", "bench.plan", str(rows)])
+        child.run([sys.executable, "-m", "bench.plan", log.name])
     kept = json.loads(file.read_text())
     arrays = {name: np.array(kept.pop(name)) for name in ("lengths", "sizes", "shares")}
     return LogShape(**kept, **arrays)
 
 
-def keep_shape(rows: int) -> None:
+def keep_shape(log: Log) -> None:
     """Write the shape of a log, read in this process."""
     import penchant
     from penchant.core.log_shape import LogShape
 
-    shape = LogShape.of(penchant.read_interactions(log_of(rows), rejected=False).histories(), described=True)
+    shape = LogShape.of(penchant.read_interactions(log_of(log), rejected=False).histories(), described=True)
     kept = {name: getattr(shape, name) for name in ("events", "users", "items", "ratings", "ordered", "described")}
     arrays = {name: [float(f"{x:.5g}") for x in getattr(shape, name)] for name in ("lengths", "sizes", "shares")}
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"shape-{rows}.json").write_text(json.dumps(kept | arrays) + "\n")
+    (RESULTS / f"shape-{log.name}.json").write_text(json.dumps(kept | arrays) + "\n")
 
 
 # -- one measurement --------------------------------------------------------------------------------------------------
@@ -147,7 +169,7 @@ class Stage:
         }
 
 
-def measure(rows: int, model: str) -> dict[str, Any]:
+def measure(which: Log, model: str) -> dict[str, Any]:
     """Read, fit, save and answer once, on one thread; kernels are loaded before, by a fit on few histories."""
     steps: dict[str, Any] = {}
     with Stage(steps, "start"):
@@ -157,7 +179,7 @@ def measure(rows: int, model: str) -> dict[str, Any]:
         from penchant.models.registry import parse
         from penchant.recommender import bulk
     with Stage(steps, "read"):
-        log = penchant.read_interactions(log_of(rows), rejected=False)
+        log = penchant.read_interactions(log_of(which), rejected=False)
     catalog = _catalog(log) if model in NEEDED else None
     run, histories = Run(threads=1), log.histories()
     with Stage(steps, "load"):
@@ -184,20 +206,21 @@ def measure(rows: int, model: str) -> dict[str, Any]:
             _answer(bulk, fitted.model, asked)
     size = {"events": len(log), "users": log.n_users, "items": log.n_items}
     return {
-        "rows": rows, "model": model, "spec": spec(model), "log": size, "steps": steps, "answered": len(asked),
+        "rows": which.rows, "plain": which.plain, "model": model.partition(":")[0], "spec": spec(model),
+        "log": size, "steps": steps, "answered": len(asked),
         "saved_bytes": saved, "versions": machine.versions("penchant", "numpy", "scipy", "numba", "polars", "torch"),
     }  # fmt: skip
 
 
-def measure_text(rows: int) -> dict[str, Any]:
+def measure_text(which: Log) -> dict[str, Any]:
     """Read the log from CSV."""
     import penchant
 
     steps: dict[str, Any] = {}
-    file = log_of(rows, ".csv")
+    file = log_of(which, ".csv")
     with Stage(steps, "read"):
         penchant.read_interactions(file, rejected=False)
-    return {"rows": rows, "model": READING, "size": file.stat().st_size, "steps": steps}
+    return {"rows": which.rows, "plain": which.plain, "model": READING, "size": file.stat().st_size, "steps": steps}
 
 
 def _answer(bulk: Any, model: Any, given: Any) -> None:
@@ -221,9 +244,11 @@ def _catalog(log: Interactions) -> Catalog:
 
 
 if __name__ == "__main__":
+    size, _, kind = sys.argv[1].partition("-")
+    asked = Log(int(size), plain=bool(kind))
     if len(sys.argv) == 2:
-        keep_shape(int(sys.argv[1]))
+        keep_shape(asked)
         print("{}")
     else:
-        of_rows, what = int(sys.argv[1]), sys.argv[2]
-        print(json.dumps(measure_text(of_rows) if what == READING else measure(of_rows, what)))
+        what = sys.argv[2]
+        print(json.dumps(measure_text(asked) if what == READING else measure(asked, what)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.plan import RESULTS, shape_of
+from bench.plan import RESULTS, Log, shape_of
 
 USER, ITEM = 70.0, 200.0  # bytes of an id as text, and of one in a vocabulary
 MIB = 2**20
@@ -30,9 +30,9 @@ def refit() -> None:
 
     done = [one for one in results() if one["model"] in MODELS]
     kernels = [one for one in done if MODELS[one["model"]].extra != NEURAL]
-    plain = sorted((one for one in done if one["model"] == "popular"), key=lambda one: one["rows"])
-    steps = {one["rows"]: one["steps"] for one in plain}
-    small, large = plain[0], plain[-1]
+    least = [one for one in done if one["model"] == "popular" and not one.get("plain")]
+    steps = {one["rows"]: one["steps"] for one in least}
+    small, large = least[0], least[-1]
     between = {key: large["log"][key] - small["log"][key] for key in ("events", "users", "items")}
     ids = USER * between["users"] + ITEM * between["items"]
 
@@ -44,22 +44,24 @@ def refit() -> None:
     held = event * small["log"]["events"] + USER * small["log"]["users"] + ITEM * small["log"]["items"]
     base = MIB * steps[small["rows"]]["save"]["peak_mib"] - held
     row = grows("read") / between["events"]
+    merge = _merging(done)
     torch = [one for one in done if MODELS[one["model"]].extra == NEURAL]
     loading = median(_cpu(one, "start") + _cpu(one, "load") for one in kernels)
     out: dict[str, Any] = {
         "machine": measure(),
         "start": {
-            "seconds": loading + max(0.0, _cpu(small, "read") - _slope(plain, "read", "cpu") * small["rows"]),
+            "seconds": loading + max(0.0, _cpu(small, "read") - _slope(least, "read", "cpu") * small["rows"]),
             "bytes": base,
             "read bytes": MIB * steps[small["rows"]]["read"]["peak_mib"] - row * small["rows"],
             "neural seconds": max(0.0, median(_cpu(one, "start") + _cpu(one, "load") for one in torch) - loading),
             "neural bytes": MIB * min(one["steps"]["load"]["peak_mib"] for one in torch) - base,
         },
-        "read": {"parquet": {"row": _slope(plain, "read", "cpu"), "row bytes": row}, "text": _text()},
+        "read": {"parquet": {"row": _slope(least, "read", "cpu"), "row bytes": row}, "text": _text()},
         "log": {
             "event": event,
             "user": USER,
             "item": ITEM,
+            "merge seconds": merge,
             "fit event": max(0.0, (grows("fit") - ids) / between["events"] - event),
         },
         "save": _saving(done),
@@ -69,9 +71,11 @@ def refit() -> None:
         of = [one for one in done if one["model"] == name]
         if not of:
             continue
-        costs = [parse(one["spec"]).cost(shape_of(one["rows"])) for one in of]
+        shapes = [shape_of(log_of(one)) for one in of]
+        costs = [parse(one["spec"]).cost(shape) for one, shape in zip(of, shapes, strict=True)]
+        fits = [_cpu(one, "fit") - merge * shape.merged for one, shape in zip(of, shapes, strict=True)]
         out["models"][name] = {
-            "fit": coefficients([cost.fit for cost in costs], [_cpu(one, "fit") for one in of]),
+            "fit": coefficients([cost.fit for cost in costs], [max(took, 1e-3) for took in fits]),
             "answer": coefficients(
                 [cost.answer for cost in costs], [_cpu(one, "answer") / one["answered"] for one in of]
             ),
@@ -89,8 +93,8 @@ def coefficients(work: Sequence[Mapping[str, float]], took: Sequence[float]) -> 
     """
     from scipy.optimize import nnls
 
-    kinds = list(work[0])
-    amounts = np.array([[one[kind] for kind in kinds] for one in work])
+    kinds = list(dict.fromkeys(kind for one in work for kind in one))
+    amounts = np.array([[one.get(kind, 0.0) for kind in kinds] for one in work])
     if never := [kind for kind, most in zip(kinds, amounts.max(axis=0), strict=True) if most == 0]:
         raise ValueError(f"no measurement has any work of the kinds {', '.join(never)}")
     seconds = np.maximum(np.array(took), 1e-6)
@@ -101,6 +105,20 @@ def coefficients(work: Sequence[Mapping[str, float]], took: Sequence[float]) -> 
     system = np.vstack([relative, np.eye(len(kinds)) * pull])
     found, _ = nnls(system, np.concatenate([np.ones(len(seconds)), np.full(len(kinds), 0.02)]))
     return {kind: float(x / s) for kind, x, s in zip(kinds, found, scale, strict=True)}
+
+
+def log_of(one: dict[str, Any]) -> Log:
+    """The log of a measurement."""
+    return Log(one["rows"], plain=one.get("plain", False))
+
+
+def _merging(done: Sequence[dict[str, Any]]) -> float:
+    """Seconds an event of merging repeats: what ``popular`` takes longer where people repeat items."""
+    of = {(one["rows"], one.get("plain", False)): one for one in done if one["model"] == "popular"}
+    rows = max(rows for rows, plain in of if plain)
+    with_repeats, without = of[rows, False], of[rows, True]
+    each = [_cpu(one, "fit") / one["log"]["events"] for one in (with_repeats, without)]
+    return max(0.0, each[0] - each[1])
 
 
 def _cpu(one: dict[str, Any], step: str) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.plan import shape_of
-from bench.plan_fit import results
+from bench.plan_fit import log_of, results
 
 MIB = 2**20
 TIME, MEMORY = 2.0, 1.5  # goals: by how much a plan may be wrong
@@ -19,9 +19,10 @@ HEAD = """\
 `penchant plan` says before a fit what it will take. Here every model was then run in a process of its own on one
 thread, on logs of Zipf's law with as many rows as the column says (a person has twelve events on average, n rows have
 2·n^0.6 items): processor seconds of reading, fitting, saving and a thousand answers, and the peak memory of the
-process. Networks were trained for one pass. The seconds of each kind of work were fitted to these measurements on this
-machine, so they say how well the formulas hold over sizes and models; for another machine a calibration scales them.
-Goals: memory within a factor of 1.5, time of at least {least} s within a factor of 2.
+process. A plain log has no ratings and no repeated items. Networks were trained for one pass. The seconds of each kind
+of work were fitted to these measurements on this machine, so they say how well the formulas hold over sizes and models;
+for another machine a calibration scales them. Goals: memory within a factor of 1.5, time of at least {least} s within a
+factor of 2.
 """
 
 
@@ -31,6 +32,7 @@ class Line:
 
     model: str
     rows: int
+    plain: bool
     seconds: float
     took: float
     mib: float
@@ -60,7 +62,7 @@ def _line(one: dict[str, Any]) -> Line:
     from penchant.planning.machine import Machine
     from penchant.planning.plan import steps_of
 
-    model, shape = parse(one["spec"]), shape_of(one["rows"])
+    model, shape = parse(one["spec"]), shape_of(log_of(one))
     machine = Machine(None, 1, {"kernels": 1.0, "products": 1.0})  # the coefficients are of this machine
     took = estimate(model, shape, machine)
     if took is None:
@@ -75,7 +77,8 @@ def _line(one: dict[str, Any]) -> Line:
     measured = one["steps"]
     spent = sum(measured[name]["cpu"] for name in ("start", "load", "read", "fit", "save", "answer"))
     return Line(
-        one["model"], one["rows"], seconds, spent, max(step.bytes for step in planned.values()) / MIB,
+        one["spec"].removesuffix(":epochs=1,patience=none"), one["rows"], one.get("plain", False), seconds, spent,
+        max(step.bytes for step in planned.values()) / MIB,
         max(measured[name]["peak_mib"] for name in ("read", "fit", "save", "answer")), took.at_most,
     )  # fmt: skip
 
@@ -88,7 +91,8 @@ def section(table: Any, where: Any) -> str:
     machine = next(one["machine"] for one in results() if "machine" in one)
     rows = [
         (
-            line.model, f"{line.rows:,}", f"{line.seconds:.2f}", f"{line.took:.2f}", f"{line.time_ratio:.2f}",
+            line.model, f"{line.rows:,}{' plain' if line.plain else ''}", f"{line.seconds:.2f}", f"{line.took:.2f}",
+            f"{line.time_ratio:.2f}",
             f"{line.mib:,.0f}", f"{line.peak:,.0f}", f"{line.memory_ratio:.2f}",
         )
         for line in found

@@ -29,14 +29,19 @@ def n_items(rows: int) -> int:
     return max(10, round(2 * rows**0.6))
 
 
-def write(path: Path, rows: int, *, users: int = 0, items: int = 0) -> None:
-    """Write the log; ``path`` ends in ``.parquet`` or ``.csv``. Rows are in no order within blocks of people."""
+def write(path: Path, rows: int, *, users: int = 0, items: int = 0, plain: bool = False) -> None:
+    """Write the log; ``path`` ends in ``.parquet`` or ``.csv``. Rows are in no order within blocks of people.
+
+    A plain log has no ratings, and repeated items of a person are left out.
+    """
     import polars as pl
 
     users, items = users or n_users(rows), items or n_items(rows)
     parts = path.with_name(path.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
     for number, block in enumerate(_blocks(rows, users, items)):
+        if plain:
+            block = block.drop("rating").unique(["user", "item"], keep="first", maintain_order=True)  # noqa: PLW2901  # what is written
         block.write_parquet(parts / f"{number:04}.parquet")
     table = pl.scan_parquet(parts / "*.parquet")
     (table.sink_parquet if path.suffix == ".parquet" else table.sink_csv)(path)

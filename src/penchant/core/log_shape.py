@@ -18,6 +18,7 @@ TYPICAL = 1_000  # history lengths that stand for all
 LOOKED_AT = 20_000  # histories whose distinct items are counted, at most
 GROUPS = 96  # of items of about equal popularity
 LENGTHS = 24  # groups of histories of similar length
+ALONE = 0.999  # share of distinct events from which on there is nothing to merge
 ROUNDS, ONCE = 5, 0.97  # corrections of the popularity; share of distinct events from which on nobody repeats items
 EXPONENT, SPREAD = 0.9, 1.0  # of Zipf's law and of log-normal lengths, where nothing else is known
 
@@ -107,6 +108,11 @@ class LogShape:
     def distinct(self) -> float:
         """Events, a repeated item of a history counted once."""
         return self._over(self.lengths)
+
+    @property
+    def merged(self) -> float:
+        """Events of a log in which people repeat items: repeats are found and merged. 0 for any other log."""
+        return 0.0 if self.distinct > ALONE * self.events else float(self.events)
 
     def pairs(self, most: int | None = None) -> float:
         """Σ over histories of the square of their distinct items, of the ``most`` newest."""

@@ -103,19 +103,14 @@ class ALS(SelfTuned, VectorModel):
         """As in ``Model``."""
         f, sides = float(self.factors), log.users + log.items
         exact = self.solver == "exact" or (self.solver == "auto" and self.factors <= SMALL)
-        fit = {"trials": self.trials(log), "events": log.distinct}
+        tried, events = self.trials(log) * f * self.epochs, self.epochs * log.distinct
         if exact:
-            fit |= {"squares": self.epochs * log.distinct * f**2, "cubes": self.epochs * sides * f**3}
+            fit = {"exact trials": tried, "squares": events * f**2, "cubes": self.epochs * sides * f**3}
         elif self.solver == "blocks":
-            fit |= {
-                "products": self.epochs * log.distinct * f * self.block,
-                "bases": self.epochs * sides * f * self.block**2,
-            }
+            fit = {"block trials": tried, "parts": events * f * self.block}
+            fit["solves"] = self.epochs * sides * f * self.block**2
         else:
-            fit |= {
-                "products": self.epochs * log.distinct * f * (1 + self.cg_steps),
-                "bases": self.epochs * sides * f**2,
-            }
+            fit = {"trials": tried, "products": events * f * (1 + self.cg_steps), "bases": self.epochs * sides * f**2}
         answer = {"histories": 1.0, "fold": log.length * f, "cells": f * log.items}
         held = 4 * f * log.items
         return Cost(fit, held, 4 * f * sides + 48 * log.events, answer)

@@ -43,7 +43,7 @@ def estimate(model: Model, log: LogShape, machine: Machine) -> Estimate | None:
     members = [part for part in parts if part is not None]
     scores = min(SCORES, 4.0 * log.users * log.items)
     return Estimate(
-        slow * seconds(cost.fit, of.fit) + sum(part.fit_seconds for part in members),
+        slow * (seconds(cost.fit, of.fit) + merging(log)) + sum(part.fit_seconds for part in members),
         slow * seconds(cost.answer, of.answer) + sum(part.answer_seconds for part in members),
         cost.held,
         cost.working + cost.held,
@@ -51,6 +51,11 @@ def estimate(model: Model, log: LogShape, machine: Machine) -> Estimate | None:
         cost.at_most,
         min([of.measured, *(part.measured for part in members)]),
     )
+
+
+def merging(log: LogShape) -> float:
+    """The seconds of merging what people have more than once, which every fit does."""
+    return coefficients().log["merge seconds"] * log.merged
 
 
 def seconds(work: Mapping[str, float], of_one: Mapping[str, float]) -> float:

@@ -90,7 +90,7 @@ def steps_of(model: Model, took: Estimate, found: Look, machine: Machine) -> lis
     known, shape = coefficients(), found.shape
     slow = machine.slowness["kernels"]
     base = base_bytes(model, found)
-    general = known.log["fit event"] * shape.events
+    general = known.log["fit event"] * shape.merged
     start = known.start["seconds"] + (known.start["neural seconds"] if is_neural(model) else 0.0)
     read = found.seconds(known) * slow
     save = known.save["seconds"] + known.save["byte"] * took.held + known.save["item"] * shape.items
