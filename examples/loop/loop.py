@@ -1,0 +1,223 @@
+"""The whole loop in two minutes, on the bundled films: history in, lists shown, the next model trained and judged.
+
+python examples/loop/loop.py [FOLDER]
+
+Ten weeks of ratings are laid out up to today. Seven weeks are imported; the rest is live traffic in accelerated time:
+people ask for a list, and rate what they really rated next, by the list if the film was on it. The service trains twice
+by itself. The first model is better than popularity and goes live. Then a broken feed sends a day with mixed-up item
+ids: nothing finds what people did next, and the second model is refused. At the end one person is erased, and the
+numbers of events sent, stored, exported and trained on are compared.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+
+from penchant.data.datasets import load_movielens_small
+
+DAY, DAYS, IMPORTED = 86_400, 71, 49  # the last day is the broken one
+ASKED = 12  # people of each day who ask for a list before they rate
+EVERY = 60  # seconds between trainings, more than the replay takes
+PATIENCE = 240.0
+RUN = [sys.executable, "-c", "from penchant.cli.main import run; run()"]
+CONFIG = """
+folder = "{folder}/models"
+store = "sqlite:///{folder}/events.db"
+active = "first"
+port = 0
+keep = "0"
+exposures = true
+train_every = "{every}s"
+train_priority = "same"
+
+[train]
+sources = ["store"]
+models = ["item-knn"]
+holdout = "1d"
+
+[train.gate]
+min_cases = 100
+"""
+
+
+def ratings(seed: int = 0) -> pl.DataFrame:
+    """Everybody's ratings in their order, spread over the days; those of the last day are of other films."""
+    log, _ = load_movielens_small()
+    dice, start = random.Random(seed), int(time.time()) - DAYS * DAY
+    of: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    assert log.values is not None  # stars
+    for user, item, stars in zip(log.users.tolist(), log.items.tolist(), log.values.tolist(), strict=True):
+        of[log.user_ids[user]].append((log.vocab.ids[item], stars))
+    films, rows = [*log.vocab.ids], []
+    for user, rated in of.items():
+        seen = {item for item, _ in rated}
+        times = sorted(dice.random() * DAYS for _ in rated)
+        for (item, stars), day in zip(rated, times, strict=True):
+            shown = item
+            while day >= DAYS - 1 and shown in seen:  # the broken feed
+                shown = dice.choice(films)
+            seen.add(shown)
+            rows.append((user, shown, stars, start + int(day * DAY), int(day)))
+    return pl.DataFrame(rows, ["user", "item", "rating", "timestamp", "day"], orient="row").sort("timestamp")
+
+
+def penchant(*arguments: object) -> str:
+    """Run one command and return what it prints."""
+    done = subprocess.run([*RUN, *map(str, arguments)], check=True, capture_output=True, text=True)  # noqa: S603  # ours
+    return done.stdout
+
+
+class Service:
+    """``penchant serve`` on a free port, and the lines of its log."""
+
+    def __init__(self, config: Path) -> None:
+        command = [*RUN, "serve", "--config", str(config)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603  # ours
+        self.lines: list[dict[str, Any]] = []
+        self.listening = threading.Event()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if not self.listening.wait(60):
+            raise RuntimeError(f"the service did not start: {self.lines}")
+        port = next(line["port"] for line in self.lines if line["message"] == "listening")
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            self._note(lines)
+
+    def _note(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if line.startswith("{"):
+                self.lines.append(json.loads(line))
+                if self.lines[-1]["message"] == "listening":
+                    self.listening.set()
+
+    def ask(self, method: str, path: str, document: Any = None) -> Any:
+        """One request; the answer as plain values."""
+        body = None if document is None else json.dumps(document)
+        self.connection.request(method, path, body, {"content-type": "application/json"} if body else {})
+        response = self.connection.getresponse()
+        told = json.loads(response.read())
+        if response.status >= 400:
+            raise RuntimeError(f"{method} {path}: {told}")
+        return told
+
+    def trainings(self, wanted: int) -> list[dict[str, Any]]:
+        """The log lines of the trainings, once there are so many."""
+        self.connection.close()  # the service ends idle connections; the next request opens one
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            ended = [line for line in self.lines if line["message"] == "training ended"]
+            if len(ended) >= wanted:
+                return ended
+            time.sleep(0.2)
+        raise RuntimeError(f"no training ended: {self.lines[-3:]}")
+
+    def stop(self) -> None:
+        """End the service as an operator would."""
+        self.connection.close()
+        self.process.terminate()
+        self.process.wait(60)
+        self.reader.join()
+
+
+def visit(service: Service, day: pl.DataFrame, dice: random.Random) -> dict[str, int]:
+    """A day of traffic: some people ask for a list first, then everybody rates; returns what was counted."""
+    events = [
+        {"user": user, "item": item, "value": stars, "time": when, "id": f"{user} {item} {when}"}
+        for user, item, stars, when, _ in day.iter_rows()
+    ]
+    shown: dict[str, Any] = {}
+    people = day["user"].unique(maintain_order=True).to_list()
+    for user in dice.sample(people, min(ASKED, len(people))):
+        shown[user] = service.ask("GET", f"/v1/users/{quote(user, safe='')}/recommendations?k=50")
+    followed = 0
+    for event in events:
+        answer = shown.get(event["user"])
+        if answer is not None and event["item"] in {one["item"] for one in answer["items"]}:
+            event["recommendation"] = answer["recommendation"]
+            followed += 1
+    sent = 0
+    for lo in range(0, len(events), 1000):
+        sent += service.ask("POST", "/v1/events", {"events": events[lo : lo + 1000]})["accepted"]
+    return {"sent": sent, "lists": len(shown), "followed": followed}
+
+
+def main(folder: Path) -> dict[str, Any]:
+    """Run the loop in a folder; returns what was counted."""
+    log, dice = ratings(), random.Random(1)
+    past = log.filter(pl.col("day") < IMPORTED)
+    past.drop("day").write_csv(folder / "past.csv")
+    load_movielens_small()[1].frame().select("item", "title").write_csv(folder / "films.csv")
+    config = folder / "penchant.toml"
+    config.write_text(CONFIG.format(folder=folder, every=EVERY), encoding="utf-8")
+    reading = ("--items", folder / "films.csv", "--positive", "value>=3.5")
+    penchant("fit", folder / "past.csv", *reading, "-m", "popular", "-o", folder / "models" / "first")
+    imported = json.loads(penchant("events", "import", folder / "past.csv", "--config", config, "--json"))["imported"]
+    print(f"{imported:,} ratings of seven weeks were imported; the service begins with popular films")
+    counted = {"sent": imported, "lists": 0, "followed": 0}
+    service = Service(config)
+    try:
+        for number in range(IMPORTED, DAYS - 1):
+            found = visit(service, log.filter(pl.col("day") == number), dice)
+            counted = {name: counted[name] + found[name] for name in counted}
+        (first, *_) = service.trainings(1)
+        print(f"first training: {first['outcome']}: {first['why']}")
+        found = visit(service, log.filter(pl.col("day") == DAYS - 1), dice)
+        counted = {name: counted[name] + found[name] for name in counted}
+        print(f"live: {counted['lists']} lists were shown, {counted['followed']} ratings followed from them")
+        print("a broken feed sent a day with other item ids")
+        second = service.trainings(2)[1]
+        print(f"second training: {second['outcome']}: {second['why']}")
+        models = {one["name"]: one for one in service.ask("GET", "/v1/models")["models"]}
+        trained = models[second["name"]]["evaluation"]["training"]["data"]["events"]
+        live = next(name for name, one in models.items() if one["active"])
+        stored = pl.read_parquet(_export(config, folder / "all.parquet"))
+        person = next(one for one in stored["user"].to_list() if one is not None)
+        theirs = stored.filter(pl.col("user") == person).height
+        service.ask("DELETE", f"/v1/users/{quote(person, safe='')}")
+        left = pl.read_parquet(_export(config, folder / "without.parquet"))
+        kept = service.ask("GET", f"/v1/users/{quote(person, safe='')}/export")
+        planned = json.loads(penchant("train", "--config", config, "--dry-run", "--json"))["data"]["events"]
+    finally:
+        service.stop()
+    told = {
+        **counted, "stored": stored.height, "trained_on": trained, "live": live, "first": first, "second": second,
+        "erased": theirs, "left": left.height, "left_of_person": left.filter(pl.col("user") == person).height,
+        "kept_of_person": len(kept["events"]), "next_training": planned,
+    }  # fmt: skip
+    print(f"events sent {told['sent']:,}, stored and exported {told['stored']:,}, trained on {told['trained_on']:,}")
+    print(
+        f"one person with {theirs:,} events was erased: {left.height:,} are left, and the next training has {planned:,}"
+    )
+    print(f"live: {live}")
+    return told
+
+
+def _export(config: Path, file: Path) -> Path:
+    penchant("events", "export", "--config", config, "-o", file)
+    return file
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory(prefix="penchant-loop-") as made:
+            main(Path(made))
