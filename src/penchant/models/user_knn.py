@@ -246,19 +246,19 @@ class UserKNN(RatingModel, NeighbourModel):
         event = events_used(given, recent)
         _, rows, votes = self._votes(recent, 1)
         indptr, stored, data = self._operator()
-        out = []
-        for item in items.tolist():
-            parts = np.zeros(len(given.items), dtype=np.float64)
-            for row, vote in zip(rows, votes, strict=True):
-                of = slice(indptr[row], indptr[row + 1])
-                gave = float(data[of][stored[of] == item].sum()) * float(vote)
-                common = np.flatnonzero(np.isin(recent.items, stored[of]))
-                if gave and len(common):
-                    share = self._share(recent, int(row), common)
-                    for at, part in zip(event[common], share / share.sum(), strict=True):
-                        parts[at] += gave * part
-            out.append(Explanation("exact", float(parts.sum()), 0.0, parts.astype(np.float32)))
-        return out
+        parts = np.zeros((len(items), len(given.items)), dtype=np.float64)
+        for row, vote in zip(rows, votes, strict=True):
+            of = slice(indptr[row], indptr[row + 1])
+            wanted = np.flatnonzero(np.isin(items, stored[of]))
+            gave = [float(data[of][stored[of] == items[n]].sum()) * float(vote) for n in wanted.tolist()]
+            common = np.flatnonzero(np.isin(recent.items, stored[of])) if any(gave) else wanted[:0]
+            if not len(common):
+                continue
+            share = self._share(recent, int(row), common)
+            share, at = share / share.sum(), event[common]
+            for n, amount in zip(wanted.tolist(), gave, strict=True):
+                parts[n, at] += amount * share
+        return [Explanation("exact", float(one.sum()), 0.0, one.astype(np.float32)) for one in parts]
 
     def _share(self, recent: Histories, row: int, common: Longs) -> Floats:
         """The parts of the common events in the similarity with one stored history."""

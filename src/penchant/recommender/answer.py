@@ -62,13 +62,22 @@ class Why:
     @classmethod
     def of(cls, explanation: Explanation, given: Histories, names: Names) -> Why:
         """An explanation of a model for the one history ``given``, with ids and titles."""
-        order = np.argsort(-explanation.parts, kind="stable")
-        parts = [
-            Part(names.item_id(item), names.title(item), float(explanation.parts[event]))
-            for event, item in zip(order.tolist(), given.items[order].tolist(), strict=True)
-            if explanation.parts[event] != 0
-        ]
-        return cls(explanation.method, float(explanation.base), parts)
+        return cls.each([explanation], given, names)[0]
+
+    @classmethod
+    def each(cls, explanations: Sequence[Explanation], given: Histories, names: Names) -> list[Why]:
+        """Explanations of several items for the one history ``given``; its ids and titles are read once."""
+        items = given.items.tolist()
+        named = {item: (names.item_id(item), names.title(item)) for item in set(items)} if explanations else {}
+        events = [named[item] for item in items] if explanations else []
+        return [cls._of(explanation, events) for explanation in explanations]
+
+    @classmethod
+    def _of(cls, explanation: Explanation, events: Sequence[tuple[str | int, str | None]]) -> Why:
+        given = np.flatnonzero(explanation.parts)
+        given = given[np.argsort(-explanation.parts[given], kind="stable")]
+        gave = zip(given.tolist(), explanation.parts[given].tolist(), strict=True)
+        return cls(explanation.method, float(explanation.base), [Part(*events[at], part) for at, part in gave])
 
     def to_json(self) -> dict[str, Any]:
         """As in every JSON answer; ids are strings."""

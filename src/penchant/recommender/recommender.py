@@ -329,7 +329,7 @@ class Recommender:
         return Answer(items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version)
 
     def _whys(self, given: Histories, items: Sequence[int]) -> list[Why]:
-        return [Why.of(explanation, given, self) for explanation in self.model.explain_items(given, items)]
+        return Why.each(self.model.explain_items(given, items), given, self)
 
 
 def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Recommender:

@@ -235,9 +235,6 @@ class LinearModel(Model):
         """Exact: each event gives its coefficient times ``W[its item, item]``; events outside the window give zero."""
         recent = self.recent(given if self.uses_negatives else given.positives())
         coefficients, event = self.coefficients(recent), events_used(given, recent)
-        out = []
-        for item in items.tolist():
-            parts = np.zeros(len(given.items), dtype=np.float32)
-            parts[event] = coefficients * self.weights.column(item, recent.items)
-            out.append(Explanation("exact", float(parts.sum()), 0.0, parts))
-        return out
+        parts = np.zeros((len(items), len(given.items)), dtype=np.float32)
+        parts[:, event] = coefficients * self.weights.columns(items, recent.items)
+        return [Explanation("exact", float(row.sum()), 0.0, row) for row in parts]

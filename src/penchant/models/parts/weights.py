@@ -30,17 +30,29 @@ class Weights:
     def only_sparse(self) -> bool:
         return self.indptr is not None and self.dense is None and self.left is None
 
-    def column(self, item: int, rows: Ints) -> Floats:
-        """``W[rows, item]``."""
-        out = np.zeros(len(rows), dtype=np.float32)
-        if self.indptr is not None and self.indices is not None and self.data is not None:
+    def columns(self, items: Longs, rows: Ints) -> Floats:
+        """``W[rows, items].T``, ``(items, rows)``: one pass over the entries of the rows, whatever the number of items.
+
+        The bits of a column do not depend on the other items.
+        """
+        out = np.zeros((len(items), len(rows)), dtype=np.float32)
+        if self.indptr is not None and self.indices is not None and self.data is not None and len(items):
             at, count = self._entries(rows)
-            found = np.flatnonzero(self.indices[at] == item)
-            out[np.searchsorted(np.cumsum(count), found, side="right")] = self.data[at[found]]
-        if self.dense is not None:
-            out += self.dense[rows, item]
-        if self.left is not None and self.right is not None:
-            out += self.left[rows] @ self.right[:, item]
+            order = np.argsort(items, kind="stable")
+            ordered, column = items[order], self.indices[at]
+            near = np.minimum(np.searchsorted(ordered, column), len(items) - 1)
+            hit = np.flatnonzero(ordered[near] == column)
+            row = np.searchsorted(np.cumsum(count), hit, side="right")
+            out[order[near[hit]], row] = self.data[at[hit]]
+            same = np.flatnonzero(ordered[1:] == ordered[:-1])
+            for n in same.tolist():  # an item that is asked for again
+                out[order[n + 1]] = out[order[n]]
+        left = self.left[rows] if self.left is not None else None
+        for n, item in enumerate(items.tolist()):
+            if self.dense is not None:
+                out[n] += self.dense[rows, item]
+            if left is not None and self.right is not None:
+                out[n] += left @ self.right[:, item]
         return out
 
     def _entries(self, rows: Ints) -> tuple[Longs, Longs]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def popular(served: ServedModel, selected: Selected, trends: Trends, k: int, day
     """By the number of training histories, or of people in the last ``days``."""
     if days is not None:
         counted = trends.popular(days, served.kinds)
-        return _document(served, selected, _shown(served.catalogue, selected.mask, counted)[:k], k, days=days)
+        return _document(served, selected, _shown(served.catalogue, selected.mask, counted, k), k, days=days)
     order, counts = by_popularity(served), served.recommender.item_counts
     chosen = order[selected.mask[: served.catalogue.n_model][order]][:k]
     return _document(served, selected, [(int(at), float(counts[at])) for at in chosen], k, days=None)
@@ -75,12 +76,15 @@ def popular(served: ServedModel, selected: Selected, trends: Trends, k: int, day
 def trending(served: ServedModel, selected: Selected, trends: Trends, k: int, days: float) -> dict[str, Any]:
     """By the increase in people over the period before."""
     risen = trends.trending(days, served.kinds)
-    return _document(served, selected, _shown(served.catalogue, selected.mask, risen)[:k], k, days=days)
+    return _document(served, selected, _shown(served.catalogue, selected.mask, risen, k), k, days=days)
 
 
-def _shown(catalogue: LiveCatalogue, mask: Bools, counted: Sequence[tuple[str, float]]) -> list[tuple[int, float]]:
+def _shown(
+    catalogue: LiveCatalogue, mask: Bools, counted: Sequence[tuple[str, float]], k: int
+) -> list[tuple[int, float]]:
+    """The first ``k`` that may be shown."""
     positions = ((catalogue.vocab.index(item), score) for item, score in counted)
-    return [(at, score) for at, score in positions if 0 <= at < len(mask) and mask[at]]
+    return list(islice(((at, score) for at, score in positions if 0 <= at < len(mask) and mask[at]), k))
 
 
 def latest(served: ServedModel, selected: Selected, k: int, by: str | None = None) -> dict[str, Any]:

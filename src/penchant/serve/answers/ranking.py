@@ -206,10 +206,9 @@ def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> 
     times = len(given.items) if served.reason_grows else len(known)
     if times * served.reason_seconds > QUICK:
         off_the_event_loop()
-    explained = dict(zip(known, served.recommender.model.explain_items(given, known), strict=True)) if known else {}
-    return [
-        Why.of(explained[at], given, served.catalogue) if at in explained else Why("exact", 0.0, []) for at in positions
-    ]
+    whys = Why.each(served.recommender.model.explain_items(given, known), given, served.catalogue) if known else []
+    explained = dict(zip(known, whys, strict=True))
+    return [explained.get(at) or Why("exact", 0.0, []) for at in positions]
 
 
 def gone(what: str) -> Problem:
