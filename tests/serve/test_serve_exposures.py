@@ -237,3 +237,44 @@ def test_settings() -> None:
         assert getattr(Settings(**{name: right}), f"{name}_seconds") > 0
     assert Settings(keep_exposures="0").keep_exposures_seconds is None
     assert not Settings().exposures
+
+
+def test_impressions_are_no_history(client: Client) -> None:
+    shown = client.ids(LIST, k=29)
+    client.events(*({"user": "ann", "item": item, "kind": "impression"} for item in shown[:5]))
+    told = client.get(LIST, params={"k": 29}).json()
+    assert told["fallback"]
+    assert [entry["item"] for entry in told["items"]] == shown
+    assert "seen" not in told["removed"]
+
+
+@pytest.mark.parametrize("by", ["setting", "parameter", "body"])
+def test_an_item_is_not_shown_again_after_some_impressions(make: Make, by: str) -> None:
+    client = make(**({"most_impressions": 3} if by == "setting" else {}))
+
+    def removed() -> dict[str, int]:
+        more = {} if by == "setting" else {"most_impressions": 3}
+        response = (
+            client.post(LIST, json={"k": 29, **more}) if by == "body" else client.get(LIST, params={"k": 29, **more})
+        )
+        found: dict[str, int] = response.json()["removed"]
+        assert ("i03" in [entry["item"] for entry in response.json()["items"]]) == ("impressions" not in found)
+        return found
+
+    now = int(time.time())
+    for n in range(2):
+        client.events({"user": "ann", "item": "i03", "kind": "impression", "time": now - 100 + n})
+    assert "impressions" not in removed()
+    client.events({"user": "ann", "item": "i03", "kind": "impression", "time": now - 50})
+    assert removed()["impressions"] == 1
+    if by == "setting":
+        assert "impressions" not in client.get(LIST, params={"most_impressions": 4}).json()["removed"]
+        assert "impressions" not in client.get(LIST, params={"most_impressions": 0}).json()["removed"]
+    client.events({"user": "ann", "item": "i03", "kind": "view", "time": now - 10})  # taken: a new start
+    assert "impressions" not in client.get(LIST, params={"repeat": True, "most_impressions": 3}).json()["removed"]
+
+
+def test_the_limit_of_impressions_has_bounds(client: Client) -> None:
+    for value, status in ((-1, 422), (0, 200), (1000, 200), (1001, 422)):
+        assert client.get(LIST, params={"most_impressions": value}).status_code == status
+        assert client.post(LIST, json={"most_impressions": value}).status_code == status

@@ -53,6 +53,7 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (  # every operation of /v1
     ("DELETE", "/v1/users/{id}", {"path_parameters": ANN}),
     ("DELETE", "/v1/sessions/{id}", {"path_parameters": {"id": "s"}}),
     ("GET", "/v1/erasures/{hash}", {}),  # of the receipt before
+    ("GET", "/v1/results", {"query": {"days": 2}}),
     ("GET", "/v1/models", {}),
     ("POST", "/v1/models/{name}/activate", {"path_parameters": {"name": "knn"}}),
     ("POST", "/v1/models/rollback", {}),

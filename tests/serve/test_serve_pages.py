@@ -30,7 +30,16 @@ from tests.serve.conftest import Client, Make
 from tests.serve.hosting import HOSTILE, SCRIPT, hostile
 from tests.serve.test_serve_security import _routes
 
-PAGES = ("/ui/try", "/ui/person", "/ui/person?user=ann", "/ui/live", "/ui/live/now", "/ui/models", "/ui/sign-in")
+PAGES = (
+    "/ui/try",
+    "/ui/person",
+    "/ui/person?user=ann",
+    "/ui/live",
+    "/ui/live/now",
+    "/ui/results",
+    "/ui/models",
+    "/ui/sign-in",
+)
 CHANGES = {
     "/ui/models/activate": {"name": "second"}, "/ui/models/beside": {"name": "second"}, "/ui/models/rollback": {},
     "/ui/person/erase": {"user": "ann"}, "/ui/sign-out": {},

@@ -21,7 +21,7 @@ from tests.serve.hosting import HOSTILE, chromium, hosted, hostile
 from tests.serve.test_serve_trainings import training
 
 pytestmark = pytest.mark.browser
-PAGES = ("/ui/try", "/ui/person?user=ann", "/ui/live", "/ui/models")
+PAGES = ("/ui/try", "/ui/person?user=ann", "/ui/live", "/ui/results", "/ui/models")
 DESK, PHONE = {"width": 1200, "height": 800}, {"width": 360, "height": 740}
 # the contrast of every text with what lies behind it, where it is less than WCAG's AA asks for
 FAINT = """() => {
@@ -75,7 +75,7 @@ def site(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
         found = {"name": model, "label": model, "params": {}, "metrics": {**metrics, "coverage@10": {"mean": mean}}}
         document = {"split": {"name": "leave-last", "cases": 120}, "models": [found]}
         (root / f"{name}.evaluation.json").write_text(json.dumps(document))
-    with hosted(folder=str(root), store=f"sqlite:///{store}") as (address, service):
+    with hosted(folder=str(root), store=f"sqlite:///{store}", exposures=True) as (address, service):
         other = next(name for name in ("second", "popular") if name != service.models.active.name)
         service.models.beside = service.models.read(other, (), False)
         with Lease(service.store, "train") as lease:
@@ -83,6 +83,7 @@ def site(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
                 Trainings(service.store).note(training(number, outcome), "v", lease)
         service.store.writer.do_now(service.active_model.note(service.models.active.name, "v"))
         send(address, *({"user": "ann", "item": item} for item in ("i12", "i13", "i02")))
+        shown(address, service)
         yield address, service
 
 
@@ -264,6 +265,26 @@ def test_nothing_hostile_runs_or_breaks_out(visit: Open, tmp_path: Path, shots: 
                 page.get_by_role("link", name="Erase…").click()
                 assert_fits(page)
             assert page.title() == "Erase · Penchant"
+
+
+def shown(address: str, service: Any) -> None:
+    """Lists in two placements, some of whose items are clicked."""
+    host = address.removeprefix("http://")
+    for n in range(40):
+        connection = http.client.HTTPConnection(host, timeout=10)
+        connection.request("GET", f"/v1/users/p{n}/recommendations?k=5&placement={'home' if n % 3 else 'basket'}")
+        told = json.loads(connection.getresponse().read())
+        connection.close()
+        for entry in told["items"][: 1 + n % 2]:
+            if n % 2:
+                kind = "purchase" if n % 8 == 1 else "view"
+                send(
+                    address,
+                    {"user": f"p{n}", "item": entry["item"], "kind": kind, "recommendation": told["recommendation"]},
+                )
+    until = time.monotonic() + 10
+    while service.shown.exposures.waiting and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def assert_fits(page: Any) -> None:

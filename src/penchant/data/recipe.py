@@ -18,6 +18,8 @@ from penchant.errors import DataError, ParameterError
 
 _POSITIVE = re.compile(r"^\s*value\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$")
 DISLIKE = "dislike"
+IMPRESSION = "impression"  # an item was seen in a list
+UNLESS_NAMED = {DISLIKE: -1.0, IMPRESSION: 0.0}  # weights of kinds that a recipe need not name
 _COMPARE: dict[str, Callable[[Floats, np.float32], Bools]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -35,7 +37,9 @@ class Recipe:
     ``ParameterError`` for an invalid rule, weight or number.
     """
 
-    kinds: Mapping[str, float] = field(default_factory=dict)  # weight of each kind; others weigh 1, "dislike" -1
+    kinds: Mapping[str, float] = field(
+        default_factory=dict
+    )  # weight of each kind; others weigh 1, "dislike" -1, "impression" 0
     positive: str | None = None  # 'value>=4', with >=, >, <=, < or ==
     values_are: ValuesAre = "none"
     max_history: int = 500  # newest events of a user that count in pair statistics; 0 keeps all
@@ -126,11 +130,12 @@ class Recipe:
         return value, liked
 
     def weight_of(self, kind: str | None) -> float:
-        """The weight of a kind: 1 for no kind and for kinds that are not named, but -1 for ``dislike``."""
+        """The weight of a kind: 1 for no kind and for kinds that are not named, but -1 for ``dislike`` and 0 for
+        ``impression``."""
         if kind is None:
             return 1.0
         name = normalise_kind(kind)
-        return self.kinds.get(name, -1.0 if name == DISLIKE else 1.0)
+        return self.kinds.get(name, UNLESS_NAMED.get(name, 1.0))
 
     def is_dislike(self, kind: str | None) -> bool:
         """Whether an event of this kind counts against its item."""

@@ -100,7 +100,7 @@ class Translation:
 
         ``now`` is the moment of the request in unix seconds; by default, the newest event.
         """
-        events = self._without_refunds(events.ordered())
+        events = self._of_weight(self._without_refunds(events.ordered()))
         index = self._indexes(events.ids)
         known = index >= 0
         values, values_are, liked = self._weigh(events)
@@ -174,6 +174,15 @@ class Translation:
         if raw is not None:
             events = replace(events, values=np.where(np.isnan(raw), np.nan, netted.amounts))
         return events.take(np.flatnonzero(netted.keep))
+
+    def _of_weight(self, events: Events) -> Events:
+        """The events whose kind has another weight than 0; the others, such as impressions, enter no history."""
+        if events.kinds is None:
+            return events
+        nothing = {kind for kind in set(events.kinds) if self.recipe.weight_of(kind) == 0}
+        if not nothing:
+            return events
+        return events.take(np.flatnonzero([kind not in nothing for kind in events.kinds]))
 
     @staticmethod
     def _spelling(item_id: object) -> object:

@@ -17,7 +17,7 @@ from penchant.errors import InputError
 from penchant.serve.common.problems import Problem, from_validation
 from penchant.serve.http.links import add_links
 from penchant.serve.http.middleware import Middleware
-from penchant.serve.http.routes import answers, events, items, models, people, system
+from penchant.serve.http.routes import answers, events, items, models, people, results, system
 from penchant.serve.http.schemas.events import Events
 from penchant.serve.http.schemas.system import ProblemDocument
 from penchant.serve.pages import site
@@ -25,7 +25,16 @@ from penchant.serve.pages.live_metrics import LiveMetrics
 from penchant.serve.service import Service
 from penchant.store.database import StoreError
 
-ROUTERS = (events.router, answers.router, items.router, people.router, models.router, system.router, site.router)
+ROUTERS = (
+    events.router,
+    answers.router,
+    items.router,
+    people.router,
+    models.router,
+    results.router,
+    system.router,
+    site.router,
+)
 
 
 def make_app(service: Service) -> Middleware:

@@ -16,6 +16,7 @@ from penchant.serve.activation import Activation
 from penchant.serve.answers.models import Models
 from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
+from penchant.serve.answers.results import ShownResults
 from penchant.serve.answers.selected import Limits
 from penchant.serve.answers.shown import ShownLists
 from penchant.serve.common.limits import Buckets
@@ -87,6 +88,7 @@ class Service(Activation):
         self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
         shown = self.shown if self.settings.exposures else None
         self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics, shown)
+        self.results = ShownResults(self.settings, self.store, self.models, self.metrics)
         self.retention = Retention(
             self.store,
             keep=self.settings.keep_seconds,
@@ -115,6 +117,7 @@ class Service(Activation):
     async def start(self) -> None:
         """Start the background tasks."""
         works = [self._watch, self._keep_tidy, self._keep_clean, self.shown.keep_writing]
+        works += [lambda: self.results.keep_measuring(self.heavy)] if self.settings.exposures else []
         works += [] if self.trainer is None else [self.trainer.run]
         self._tasks = [asyncio.create_task(work()) for work in works]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, case, distinct, func, select
 
-from penchant.data.recipe import DISLIKE, Recipe
+from penchant.data.recipe import UNLESS_NAMED, Recipe
 from penchant.store.database import Statement
 from penchant.store.event_loop import off_the_event_loop
 from penchant.store.events import EventStore
@@ -28,7 +28,7 @@ Kinds = tuple[tuple[str, float], ...]  # weights of kinds, sorted
 
 def kinds_of(recipe: Recipe) -> Kinds:
     """The weights of kinds in a recipe."""
-    return tuple(sorted({DISLIKE: -1.0, **recipe.kinds}.items()))
+    return tuple(sorted({**UNLESS_NAMED, **recipe.kinds}.items()))
 
 
 @dataclass(frozen=True)

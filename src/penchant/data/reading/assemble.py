@@ -24,7 +24,7 @@ from penchant.data.reading.ordering import Trace, event_order, look_for_disorder
 from penchant.data.reading.sources import Opened
 from penchant.data.reading.weights import shape_weights
 from penchant.data.reading.wording import option
-from penchant.data.recipe import DISLIKE, Recipe
+from penchant.data.recipe import UNLESS_NAMED, Recipe
 from penchant.data.refunds import Netted, checked_refund, net
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError
@@ -90,7 +90,7 @@ def read_traced(
     )
     cleaner, report, name = gathered.cleaner, gathered.report, gathered.column("value")
     values_are, report.values_why = cleaner.values_are()
-    if name is None and cleaner.kinds and (weights or DISLIKE in cleaner.kinds):
+    if name is None and cleaner.kinds and (weights or UNLESS_NAMED.keys() & cleaner.kinds.keys()):
         values_are, report.values_why = values or "weight", "events count the weight of their kind"
     quantity = gathered.column("quantity")
     if quantity is not None and cleaner.value_name is None and values is None:
@@ -183,6 +183,15 @@ def _assemble(
             found.lines, found.sources, found.kinds = found.lines[netted.keep], found.sources[netted.keep], kinds
         if not len(items):
             raise DataError("refunds cancel every event of this log", file=report.sources[0].name)
+    kept = _weighing(kinds, cleaner, recipe)
+    if kept is not None:
+        if not kept.any():
+            raise DataError("every event of this log has weight 0", file=report.sources[0].name)
+        report.notes.append(f"{int((~kept).sum()):,} events of weight 0, such as impressions, enter no history")
+        users, items = users[kept], items[kept]
+        values, kinds, times, marks = (None if a is None else a[kept] for a in (values, kinds, times, marks))
+        if trace:
+            found.lines, found.sources, found.kinds = found.lines[kept], found.sources[kept], kinds
     weighed, liked = recipe.weigh_coded(list(cleaner.kinds), kinds, values)
     del values
     if weighed is not None and recipe.values_are == "weight":
@@ -211,9 +220,15 @@ def _assemble(
         report,
         guests,
     )
-    if netted is not None and np.bincount(users, minlength=len(people)).min() == 0:
+    if (netted is not None or kept is not None) and np.bincount(users, minlength=len(people)).min() == 0:
         log = log.where(np.ones(len(items), dtype=np.bool_))  # drops people of whom nothing is left
     return log, found
+
+
+def _weighing(kinds: np.ndarray | None, cleaner: Cleaner, recipe: Recipe) -> Bools | None:
+    """Which events have a kind of another weight than 0, ``(events,)``; None if all have."""
+    weights = np.array([*(recipe.weight_of(name) for name in cleaner.kinds), 1.0])
+    return None if kinds is None or weights.all() else weights[kinds] != 0
 
 
 def _net(

@@ -9,7 +9,7 @@ from penchant.data.reading.ids import IdTable
 from penchant.data.reading.opening import AGAIN, CUT_OFF
 from penchant.data.reading.report import Finding, ReadReport, Severity, Source, many
 from penchant.data.reading.wording import option
-from penchant.data.recipe import DISLIKE, Recipe
+from penchant.data.recipe import UNLESS_NAMED, Recipe
 from penchant.data.refunds import Netted
 from penchant.errors import DataError
 
@@ -169,7 +169,7 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
                 **at(report, Seen(table.respelled, table.respelled_example), role),
             )
     if cleaner.kinds and not recipe.kinds:
-        names = [name for name in cleaner.kinds if name and name != DISLIKE][:6]
+        names = [name for name in cleaner.kinds if name and name not in UNLESS_NAMED][:6]
         if len(names) > 1:
             add(
                 "kinds",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from penchant.core.histories import Histories
+from penchant.data.recipe import IMPRESSION, normalise_kind
 from penchant.data.translate import Events
 from penchant.serve.answers.models import ServedModel
 from penchant.store.events import StoredEvent
@@ -25,6 +26,7 @@ class PersonHistory:
     disliked: list[int]
     unknown: list[str]
     left_out: int = 0
+    tired: list[int] = field(default_factory=list)  # seen too often without another event
 
     @property
     def empty(self) -> bool:
@@ -33,40 +35,59 @@ class PersonHistory:
 
 
 def history_of(
-    served: ServedModel, rows: Sequence[StoredEvent], now: int, *, recent: int, dislike_days: float
+    served: ServedModel,
+    rows: Sequence[StoredEvent],
+    now: int,
+    *,
+    recent: int,
+    dislike_days: float,
+    most_impressions: int = 0,
 ) -> PersonHistory:
     """The history of a person from their events, newest first.
 
     The newest ``recent`` events are scored; every event counts as seen. A dislike hides its item and lowers similar
-    items for ``dislike_days``; after that it has no effect.
+    items for ``dislike_days``; after that it has no effect. Events of weight 0, such as impressions, do not count;
+    after ``most_impressions`` (0: no limit) without another event of the item, it is ``tired``.
     """
     if not rows:
         return PersonHistory(served.nobody, [], [], [])
     marks = marks_of(served, rows, now, dislike_days=dislike_days)
     scored = marks.kept[:recent]
     given, unknown = served.recommender.histories(Events.stored(scored[::-1]), now=now)
-    return PersonHistory(given, marks.seen, marks.disliked, unknown, len(marks.kept) - len(scored))
+    left_out = len(marks.kept) - len(scored)
+    tired = [at for at, count in marks.impressions.items() if 0 < most_impressions <= count]
+    return PersonHistory(given, marks.seen, marks.disliked, unknown, left_out, tired)
 
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """The positions that a person has seen or dislikes, and the events that still count, newest first."""
+    """The positions that a person has seen or dislikes, and the events that still count, newest first.
+
+    ``impressions`` counts those of each position since its last other event.
+    """
 
     seen: list[int]
     disliked: list[int]
     kept: list[StoredEvent]
+    impressions: dict[int, int] = field(default_factory=dict)
 
 
 def marks_of(served: ServedModel, rows: Sequence[StoredEvent], now: int, *, dislike_days: float) -> Marks:
     """What a person has seen or dislikes, from their events, newest first; the newest decides on a dislike."""
     forgotten = now - int(dislike_days * DAY)
     positions = served.catalogue.vocab.encode([row.item for row in rows]).tolist()
-    dislikes = {kind: served.recommender.recipe.is_dislike(kind) for kind in {row.kind for row in rows}}
+    weights = {kind: served.recommender.recipe.weight_of(kind) for kind in {row.kind for row in rows}}
     seen: dict[int, None] = {}
     newest_is_dislike: dict[int, bool] = {}
+    impressions: dict[int, int] = {}
     kept: list[StoredEvent] = []
     for row, at in zip(rows, positions, strict=True):
-        against = dislikes[row.kind]
+        weight = weights[row.kind]
+        if weight == 0:
+            if at >= 0 and at not in newest_is_dislike and normalise_kind(row.kind) == IMPRESSION:
+                impressions[at] = impressions.get(at, 0) + 1
+            continue
+        against = weight < 0
         if against and row.time <= forgotten:
             continue
         if at >= 0:
@@ -74,4 +95,5 @@ def marks_of(served: ServedModel, rows: Sequence[StoredEvent], now: int, *, disl
             if not against:
                 seen[at] = None
         kept.append(row)
-    return Marks(list(seen), [at for at, against in newest_is_dislike.items() if against], kept)
+    disliked = [at for at, against in newest_is_dislike.items() if against]
+    return Marks(list(seen), disliked, kept, impressions)

@@ -68,7 +68,7 @@ class Personal:
             page = _first(served, max((row.seq for row in rows), default=0), segment, held)
         elif page.held != held:
             raise gone("the events of this list were merged, erased or dropped")
-        history = self._history(served, rows, page.moment)
+        history = self._history(served, rows, page.moment, query.most_impressions)
         ranked = ranking(served, history, query, page, order=_order(served, segment))
         if trouble is not None:
             ranked.degraded.append(trouble)
@@ -122,8 +122,13 @@ class Personal:
             raise gone(f"the model {page.version} that began this list is no longer loaded")
         return served, page
 
-    def _history(self, served: ServedModel, rows: list[StoredEvent], now: int) -> PersonHistory:
-        return history_of(served, rows, now, recent=self.settings.recent, dislike_days=self.settings.dislike_days)
+    def _history(
+        self, served: ServedModel, rows: list[StoredEvent], now: int, most_impressions: int | None = None
+    ) -> PersonHistory:
+        settings = self.settings
+        most = settings.most_impressions if most_impressions is None else most_impressions
+        about = {"recent": settings.recent, "most_impressions": most}
+        return history_of(served, rows, now, dislike_days=settings.dislike_days, **about)
 
     def _segment(self, served: ServedModel, person: str, page: Page | None) -> Segment | None:
         """The segment of a person without events; on later pages that of the first page."""

@@ -23,7 +23,7 @@ from penchant.store.event_loop import QUICK, off_the_event_loop
 from penchant.store.exposures import DEFAULT
 
 MOST = 1000  # items in one answer
-SAME = "user, exclude, where, repeat and placement"  # of every page of a list
+SAME = "user, exclude, where, repeat, placement and most_impressions"  # of every page of a list
 DEEPEST = 10_000  # items in all pages of one answer
 log = logging.getLogger("penchant.serve")
 
@@ -40,11 +40,13 @@ class Query:
     repeat: bool = False
     placement: str = DEFAULT
     expose: bool = True  # whether the list is shown to the person
+    most_impressions: int | None = None  # after so many without another event, an item is left out; None: the setting
 
     def fingerprint(self, who: str) -> str:
         """A digest of what must be the same on every page."""
-        place = [] if self.placement == DEFAULT else [self.placement]
-        return digest([who, sorted(self.exclude), text(self.where), self.repeat, *place])
+        more = [] if self.placement == DEFAULT else [self.placement]
+        more += [] if self.most_impressions is None else [str(self.most_impressions)]
+        return digest([who, sorted(self.exclude), text(self.where), self.repeat, *more])
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def ranking(
     """
     after = -1 if page.after is None else served.catalogue.vocab.index(page.after)
     seen = () if query.repeat else history.seen
-    selected = select(served, query.where, disliked=history.disliked, seen=seen, exclude=query.exclude)
+    selected = select(
+        served, query.where, disliked=history.disliked, seen=seen, tired=history.tired, exclude=query.exclude
+    )
     mask, removed, degraded = selected.mask, selected.removed, selected.degraded
     if after >= 0:
         mask[after] = True  # to find the end of the last page, even if that item is hidden now

@@ -42,6 +42,7 @@ def select(
     *,
     disliked: Collection[int] = (),
     seen: Collection[int] = (),
+    tired: Collection[int] = (),
     exclude: Sequence[str] = (),
 ) -> Selected:
     """The items that a list may show. Each item counts for the first filter that removes it."""
@@ -50,6 +51,11 @@ def select(
     selection = catalogue.select(where)  # after the look-ups, so that it covers all positions found
     degraded = [f"no item has the attribute {name!r}" for name in selection.unknown]
     found = Selected(selection.mask.copy(), dict(selection.removed), degraded)
-    for name, positions in (("disliked", disliked), ("seen", seen), ("exclude", excluded)):
+    for name, positions in (
+        ("disliked", disliked),
+        ("seen", seen),
+        ("impressions", tired),
+        ("exclude", excluded),
+    ):
         found.leave_out(name, positions)
     return found

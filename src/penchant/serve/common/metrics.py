@@ -24,6 +24,9 @@ class Metrics:
         self.answers = Counter("penchant_answers", "Recommendation lists.", ["kind"], registry=own)
         self.exposures = Counter("penchant_exposures", "Lists shown to people, page by page.", registry=own)
         self.exposed_items = Counter("penchant_exposed_items", "Items in them.", registry=own)
+        self.results = Gauge(
+            "penchant_results", "What came of the lists of today.", ["placement", "count"], registry=own
+        )
         self.lost_exposures = Gauge("penchant_lost_exposures", "Exposures that were never written.", registry=own)
         self.commits = Histogram(
             "penchant_commit_seconds", "Time of one write transaction.", buckets=SECONDS, registry=own

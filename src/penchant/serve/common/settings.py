@@ -66,6 +66,13 @@ class Settings:
     dislike_days: float = setting(
         180.0, "days for which a dislike hides its item and lowers similar ones", low=0, high=36500
     )
+    most_impressions: int = setting(
+        0,
+        "impressions without another event of the item, after which it is not shown again; 0: no limit",
+        low=0,
+        high=1000,
+    )
+    purchases: tuple[str, ...] = setting(("purchase", "buy", "order"), "kinds of events that count as bought")
     exposures: bool = setting(False, "write down which lists people are shown")
     keep_exposures: str = setting("90d", "how long they are kept, such as 90d; 0: for ever")
     attribution: str = setting("24h", "how long after an exposure an event of the item counts as its outcome")
@@ -161,6 +168,7 @@ class Settings:
         values["store"] = without_password(self.store)
         values["model_copies"] = str(self.copies_folder) if values["store"] != UNREADABLE else ""
         values["origins"], values["trusted_proxies"] = list(self.origins), list(self.trusted_proxies)
+        values["purchases"] = list(self.purchases)
         return values
 
 

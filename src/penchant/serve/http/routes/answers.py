@@ -55,11 +55,12 @@ async def for_history(request: Request, ask: AskAnonymous) -> Response:
 def _by_query(request: Request) -> answers.Query:
     ask = asked(request, AskByQuery)
     where = parse(ask.where)
-    return answers.Query(ask.k, ask.page, ask.exclude, where, ask.why, ask.repeat, ask.placement, ask.expose)
+    shown = ask.placement, ask.expose, ask.most_impressions
+    return answers.Query(ask.k, ask.page, ask.exclude, where, ask.why, ask.repeat, *shown)
 
 
 def _query(ask: Ask) -> answers.Query:
     query = answers.Query(ask.k, ask.page, ask.exclude, ask.where, ask.why, ask.repeat)
     if isinstance(ask, AskPersonal):
-        query = replace(query, placement=ask.placement, expose=ask.expose)
+        query = replace(query, placement=ask.placement, expose=ask.expose, most_impressions=ask.most_impressions)
     return query

@@ -12,6 +12,7 @@ from penchant.serve.http.schemas.fields import Filter, Finite, Id, Kind, Request
 from penchant.store.exposures import DEFAULT
 
 EXPOSE = "false: the list is not shown to the person, and not written down"
+IMPRESSIONS = "leave out an item after so many impressions without another event; 0: no limit; default: the setting"
 Placement = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="the name of the spot where the list is shown"),
@@ -38,6 +39,7 @@ class AskPersonal(Ask):
 
     placement: Placement = DEFAULT
     expose: StrictBool = Field(default=True, description=EXPOSE)
+    most_impressions: int | None = Field(default=None, ge=0, le=1000, strict=True, description=IMPRESSIONS)
 
 
 class AskByQuery(BaseModel):
@@ -53,6 +55,7 @@ class AskByQuery(BaseModel):
     repeat: bool = Field(default=False, description="include items the person has seen")
     placement: Placement = DEFAULT
     expose: bool = Field(default=True, description=EXPOSE)
+    most_impressions: int | None = Field(default=None, ge=0, le=1000, description=IMPRESSIONS)
 
 
 class Past(Request):
