@@ -51,6 +51,9 @@ def take(browser: Any, address: str) -> None:
     page.locator(".people a").nth(2).click()
     page.wait_for_selector(".card")
     save(page, "person")
+    page.wait_for_timeout(MINUTE // 2)  # of traffic
+    page.goto(f"{address}/ui/results?days=1")
+    save(page, "results")
     phone = browser.new_page(viewport=PHONE, color_scheme="dark", reduced_motion="reduce", device_scale_factor=2)
     phone.goto(f"{address}/ui/try")
     choose(phone)

@@ -138,7 +138,14 @@ def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = T
 
     with TemporaryDirectory(prefix="penchant-demo-") as folder:
         store = f"sqlite:///{Path(folder) / 'events.db'}"
-        given = {"folder": f"{folder}/films", "store": store, "port": port, "demo": True, "keep": "0"}
+        given = {
+            "folder": f"{folder}/films",
+            "store": store,
+            "port": port,
+            "demo": True,
+            "keep": "0",
+            "exposures": True,
+        }
         settings = read_settings(given, None)
         from penchant.serve.demo import BESIDE, Traffic, prepare
         from penchant.serve.run import serve as run

@@ -28,6 +28,7 @@ MODELS = ("transitions", BESIDE)  # and the served one
 METRICS = "hit,ndcg,mrr,coverage"
 PEOPLE = 60  # with ratings in the store
 FEWEST, MOST = 10, 60  # ratings of a person
+PLACEMENTS, FOLLOWED = ("home", "home", "film-page"), 0.3  # of lists; the share of lists that somebody follows
 PAUSE = 0.35  # seconds between two people, on average
 Past = dict[str, list[tuple[str, float, int]]]  # (film, stars, when) by person, oldest first
 
@@ -96,9 +97,18 @@ class Traffic(threading.Thread):
                 self._ask(connection, "POST", "/v1/events", [{"user": person, "item": item, "value": stars}])
                 for _ in range(dice.randint(1, 3)):
                     somebody = person if dice.random() < 0.9 else "somebody new"
-                    self._ask(connection, "GET", f"/v1/users/{quote(somebody, safe='')}/recommendations")
+                    place = dice.choice(PLACEMENTS)
+                    path = f"/v1/users/{quote(somebody, safe='')}/recommendations?placement={place}"
+                    self._follow(connection, somebody, self._ask(connection, "GET", path), dice)
 
-    def _ask(self, connection: http.client.HTTPConnection, method: str, path: str, events: Sequence[Any] = ()) -> None:
+    def _follow(self, connection: http.client.HTTPConnection, person: str, told: Any, dice: random.Random) -> None:
+        """Rate an item of a list now and then, sooner one at the top."""
+        if told["items"] and dice.random() < FOLLOWED:
+            item = told["items"][min(len(told["items"]) - 1, int(dice.expovariate(0.5)))]["item"]
+            event = {"user": person, "item": item, "value": dice.choice((3.5, 4.0, 4.5, 5.0))}
+            self._ask(connection, "POST", "/v1/events", [{**event, "recommendation": told["recommendation"]}])
+
+    def _ask(self, connection: http.client.HTTPConnection, method: str, path: str, events: Sequence[Any] = ()) -> Any:
         body = json.dumps({"events": list(events)}) if events else None
         connection.request(method, path, body, {"content-type": "application/json"} if body else {})
-        connection.getresponse().read()
+        return json.loads(connection.getresponse().read())
