@@ -105,7 +105,7 @@ _NAMES = {
     "quantity": QUANTITIES,
     "kind": """
         kind event eventtype action actiontype behavior behaviour behaviortype behaviourtype interaction
-        interactiontype reaction
+        interactiontype reaction feedbacktype
         type eventname activity operation transactiontype
         ereignis ereignistyp aktion vorgang vorgangsart evenement typeevenement evento tipoevento tipodeevento
         accion azione

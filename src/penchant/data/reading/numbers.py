@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -49,7 +51,7 @@ def numbers(raw: pl.Series) -> tuple[np.ndarray, Bools]:
     return number.fill_null(np.nan).to_numpy(), broken.to_numpy()
 
 
-def are_numbers(cells: list[str | None]) -> bool:
+def are_numbers(cells: Sequence[str | None]) -> bool:
     """Whether most of the filled cells of a sample are numbers."""
     found, broken = numbers(pl.Series(cells, dtype=pl.String))
     filled = int((~np.isnan(found) | broken).sum())

@@ -14,6 +14,8 @@ from penchant.data.reading.batches import Table
 from penchant.data.reading.columns import assign, index_of
 from penchant.data.reading.dates import Order, are_dates, evidence
 from penchant.data.reading.formats import open_source
+from penchant.data.reading.names import NAMES, plain
+from penchant.data.reading.numbers import are_numbers
 from penchant.data.reading.opening import attributed_to
 from penchant.data.reading.sniffing import guess_roles
 from penchant.data.reading.times import Clock, order_of
@@ -25,6 +27,8 @@ _OTHER_DATES = re.compile(
     r"releas|birth|publi|expir|valid|join|regist|signup|member|geburt|erschein|naiss|nacim|modified|updated|deliver|due",
     re.IGNORECASE,
 )
+
+_BLANK = {"", "nan", "na", "n/a", "null", "none", "-"}
 
 
 @dataclass
@@ -63,6 +67,8 @@ def open_log(
 
 def _roles(table: Table, given: Mapping[str, str]) -> dict[str, int]:
     info = table.source
+    if not given:
+        _refuse_wide(table)
     if info.header is not False:
         return assign(table.names, given, info.name, table.sample)
     guessed, info.layout = guess_roles(
@@ -79,6 +85,30 @@ def _roles(table: Table, given: Mapping[str, str]) -> dict[str, int]:
     if "session" in named and "user" not in named:
         roles.pop("user", None)
     return roles
+
+
+def _refuse_wide(table: Table) -> None:
+    """Refuse a table with one row per user and one column per item, which would be read as pairs of its first columns.
+
+    Such a table has names of items above numbers or blanks, and no name in its first column or one that is known.
+    """
+    rows, names = table.sample, list(table.names)
+    if table.source.header is False and rows:
+        names, rows = [cell or "" for cell in rows[0]], rows[1:]
+    first, items = plain(names[0]) if names else None, names[1:]
+    if first is None or len(items) < 3 or not rows or len(set(items)) < len(items) or not all(items):
+        return
+    known = {name for usual in NAMES.values() for name in usual}
+    people = {*NAMES["user"], *NAMES["session"], ""}
+    if first not in people or any(plain(name) in known for name in items):
+        return
+    cells = [cell for row in rows for cell in row[1:] if cell is not None and cell.strip().lower() not in _BLANK]
+    if cells and are_numbers(cells):
+        raise DataError(
+            f"this is a table with one row per user and one column per item ({items[0]!r}, {items[1]!r}, …)",
+            file=table.source.name,
+            fix="Write one row per user and item, e.g. with polars' unpivot or pandas' melt: user, item, rating",
+        )
 
 
 def _look_for_dates(table: Table, roles: dict[str, int]) -> str | None:
