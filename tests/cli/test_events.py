@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -114,3 +116,24 @@ def test_no_store_no_log_no_name(run, tmp_path: Path, shop: Path) -> None:
     said = run("fit", "--store", f"sqlite:///{store}", "-m", "popular", "-o", store, "--force")
     assert said.code == 2
     assert store.is_file()
+
+
+def test_lists_for_everybody_are_written_as_shown_once_a_day(run, shop: Path, url: str, tmp_path: Path) -> None:
+    path = url.removeprefix("sqlite:///")
+    command = ["recommend", shop / "model", "--all", "--store", url, "-k", 3, "--expose", url, "--json"]
+    said = run(*command, "-o", tmp_path / "lists.parquet", "--placement", "mail")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["exposures"] == 50
+    lists = pl.read_parquet(tmp_path / "lists.parquet").group_by("user", maintain_order=True).agg("item", "score")
+    with closing(sqlite3.connect(path)) as store:
+        rows = store.execute("SELECT person, placement, items FROM exposures ORDER BY person").fetchall()
+    assert {person: json.loads(items) for person, _, items in rows} == {
+        f"u:{user}": items for user, items, _ in lists.rows()
+    }
+    assert {placement for _, placement, _ in rows} == {"mail"}
+    again = run(*command, "-o", tmp_path / "again.parquet", "--placement", "mail")
+    assert json.loads(again.out)["exposures"] == 0
+    other = run(*command, "-o", tmp_path / "other.parquet")
+    assert json.loads(other.out)["exposures"] == 50
+    assert run(*command, "-o", tmp_path / "bad.parquet", "--placement", "a b").code == 2
+    assert run("recommend", shop / "model", "--history", "b1", "--expose", url).code == 2

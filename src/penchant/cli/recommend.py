@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penchant.cli.options import Log, ReadOptions, read_log, reading_options
+from penchant.cli.options import Log, ReadOptions, need_store, read_log, reading_options
 from penchant.cli.outputs import check_inputs, check_lists
 from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
@@ -16,6 +17,7 @@ from penchant.recommender.answer import NOTHING_LEFT
 
 if TYPE_CHECKING:
     from penchant.recommender.recommender import Recommender
+    from penchant.store.exposing import BatchExposures
 
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A saved recommender.")]
 K = Annotated[int, typer.Option("-k", help="How many items.")]
@@ -55,6 +57,13 @@ def recommend(
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="In a .csv file, also keep ids from running as formulas.")
     ] = False,
+    expose: Annotated[
+        str | None,
+        typer.Option("--expose", metavar="URL", help="With --all: a store to write the lists to, as shown."),
+    ] = None,
+    placement: Annotated[
+        str, typer.Option("--placement", help="With --expose: the name of the spot where the lists are shown.")
+    ] = "batch",
     k: K = 10,
     why: Annotated[bool, typer.Option("--why", help="Explain each recommendation.")] = False,
     exclude: Exclude = None,
@@ -81,6 +90,8 @@ def recommend(
         raise ParameterError("--all needs -o FILE, and only --all takes it")
     if everyone and (why or exclude):
         raise ParameterError("--all does not take --why or --exclude")
+    if expose is not None and not everyone:
+        raise ParameterError("--expose applies to --all")
     if spreadsheet and output is None:
         raise ParameterError("--spreadsheet applies to a .csv file: name one with -o")
     if not history:
@@ -99,11 +110,19 @@ def recommend(
             note(f"{left_out:,} rows with split=test were left out of the histories")
         if everyone:
             assert output is not None  # checked above
-            with progress() as report:
+            with progress() as report, _exposing(recommender, expose, placement, sessions=events.sessions) as exposed:
                 written = recommender.write_all(
-                    events, output, k, repeat=repeat, progress=report, spreadsheet=spreadsheet, force=reading.force
+                    events,
+                    output,
+                    k,
+                    repeat=repeat,
+                    progress=report,
+                    spreadsheet=spreadsheet,
+                    force=reading.force,
+                    each=exposed,
                 )
             document = {"file": output, "users": written, "k": k}
+            document |= {} if exposed is None else {"exposures": exposed.written}
             print_json(document) if as_json else say(f"{output}: up to {k} items for each of {written:,} users")
             return
         unwanted = resolve(recommender, exclude or ())
@@ -117,6 +136,29 @@ def recommend(
     print_json(answer.to_json())
     if not answer:
         note(NOTHING_LEFT)
+
+
+@contextmanager
+def _exposing(
+    recommender: Recommender, url: str | None, placement: str, *, sessions: bool
+) -> Iterator[BatchExposures | None]:
+    """What writes lists to a store as exposures; None without a store."""
+    if url is None:
+        yield None
+        return
+    need_store()
+    from penchant.serve.common.settings import load as settings_of
+    from penchant.store.events import EventStore
+    from penchant.store.exposing import BatchExposures, checked_placement
+
+    settings = settings_of({"store": url})
+    checked_placement(placement)
+    store = EventStore(settings.store, secret=settings.secret or None)
+    store.open()
+    try:
+        yield BatchExposures(store, recommender.vocab, recommender.version, placement, sessions=sessions)
+    finally:
+        store.close()
 
 
 def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, as_json: AsJson = False) -> None:

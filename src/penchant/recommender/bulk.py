@@ -116,6 +116,13 @@ def write(
             before()
 
 
+def told(made: Iterator[Block], each: Callable[[Block], None]) -> Iterator[Block]:
+    """The same blocks; ``each`` gets one before it goes on."""
+    for block in made:
+        each(block)
+        yield block
+
+
 def _reporting(made: Iterator[Block], progress: Progress) -> Iterator[Block]:
     for block in made:
         yield block

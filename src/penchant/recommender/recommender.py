@@ -165,18 +165,21 @@ class Recommender:
         spreadsheet: bool = False,
         force: bool = False,
         before: Callable[[], None] | None = None,
+        each: Callable[[bulk.Block], None] | None = None,
     ) -> int:
         """``recommend_all`` into a ``.parquet``, ``.jsonl`` or ``.csv`` file; returns the number of users.
 
         In a ``.csv`` file, titles that a spreadsheet would run as formulas get a ``'`` before them; with
         ``spreadsheet`` ids do, too. The file appears when it is complete. ``progress`` is called with a stage, the
-        users done and their total, and ``before`` when the file is complete, just before it appears. Raises
-        ``ParameterError`` for another file ending, for a file that ``log`` was read from, and for one that exists,
-        unless ``force`` replaces it.
+        users done and their total, ``each`` with every block of lists, and ``before`` when the file is complete, just
+        before it appears. Raises ``ParameterError`` for another file ending, for a file that ``log`` was read from, and
+        for one that exists, unless ``force`` replaces it.
         """
         refuse_inputs(Path(path), log.report.inputs)
         refuse_existing(Path(path), force=force)
         blocks = self._blocks(log, k, repeat=repeat, memory=memory)
+        if each is not None:
+            blocks = bulk.told(blocks, each)
         bulk.write(
             Path(path), blocks, self._answers, self.vocab, self.catalog, progress, spreadsheet=spreadsheet,
             before=before,
