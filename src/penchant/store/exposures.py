@@ -16,6 +16,7 @@ from penchant.store.tables import clock, exposures
 DEFAULT = "default"  # the placement of a list whose request names none
 PREFIX = "r_"  # of the id of a recommendation
 GROUP = 2000  # exposures of one transaction
+_TEXTS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once: json.dumps would make one each time
 WAITING = 100_000  # exposures in memory; beyond that the oldest are lost, and counted
 
 
@@ -137,7 +138,7 @@ class Exposures:
 
 def _texts(one: Exposure) -> dict[str, str | None]:
     return {
-        "items": json.dumps(list(one.items), ensure_ascii=False),
+        "items": _TEXTS.encode(list(one.items)),
         "scores": _numbers(one.scores),
         "chances": None if one.chances is None else _numbers(one.chances),
     }
