@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
 from penchant.errors import MissingExtraError, ParameterError, PenchantError
+from penchant.store.apart import QueryError, QueryProcesses
 
 HEAD = "0006"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
-PROGRESS = 10_000  # steps of SQLite between two looks at the clock
 EXPECTED = "a URL like sqlite:///penchant.db or postgresql://host/name"
 ENCODED = "write @ as %40, : as %3A and / as %2F"
 UNREADABLE = "(not a URL)"  # instead of one that may hold a password anywhere
@@ -113,7 +112,8 @@ class Database:
         self.insert = sqlite.insert if self.sqlite else postgresql.insert
         self._local = threading.local()
         self._open: list[Any] = []
-        self._interrupted = False
+        reading = {name: PRAGMAS[name] for name in ("cache_size", "mmap_size")}
+        self._apart = QueryProcesses(str(self.url.database), timeout=BUSY_SECONDS, pragmas=reading)
 
     def _engine(self) -> Engine:
         from sqlalchemy.pool import NullPool
@@ -199,9 +199,16 @@ class Database:
         return connection
 
     def read(self, statement: Statement, *, seconds: float | None = None, **named: Any) -> list[tuple[Any, ...]]:
-        """All rows of a query. A lost connection is opened again, once. A query that takes longer than ``seconds`` is
-        ended. Raises ``StoreError``."""
+        """All rows of a query. A lost connection is opened again, once. Raises ``StoreError``.
+
+        A query with a deadline, in ``seconds``, is ended then; in a file it is read by a process of low priority.
+        """
         values = statement.values(named)
+        if self.sqlite and seconds is not None:
+            try:
+                return self._apart.read(statement.sql, values, seconds)
+            except (QueryError, OSError) as failed:
+                raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
         try:
             return self._rows(statement, values, seconds)
         except self.errors as failed:
@@ -218,23 +225,16 @@ class Database:
         connection = self.mine
         if seconds is None:
             return connection.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
-        if not self.sqlite:
-            connection.execute(f"SET statement_timeout = {max(1, int(seconds * 1000))}")
-            connection.seconds = seconds
-            rows = connection.execute(statement.sql, values).fetchall()
-            connection.seconds = self.seconds
-            connection.execute(f"SET statement_timeout = {int(self.seconds * 1000)}")
-            return rows  # type: ignore[no-any-return]  # drivers have no types
-        until = time.monotonic() + seconds
-        connection.set_progress_handler(lambda: self._interrupted or time.monotonic() > until, PROGRESS)
-        try:
-            return connection.execute(statement.sql, values).fetchall()  # type: ignore[no-any-return]  # drivers have no types
-        finally:
-            connection.set_progress_handler(None, 0)
+        connection.execute(f"SET statement_timeout = {max(1, int(seconds * 1000))}")
+        connection.seconds = seconds
+        rows = connection.execute(statement.sql, values).fetchall()
+        connection.seconds = self.seconds
+        connection.execute(f"SET statement_timeout = {int(self.seconds * 1000)}")
+        return rows  # type: ignore[no-any-return]  # drivers have no types
 
     def interrupt(self) -> None:
         """End queries that have a deadline, in a file; PostgreSQL ends them at their deadline."""
-        self._interrupted = True
+        self._apart.interrupt()
 
     def alive(self) -> Any:
         """The calling thread's connection; opened again if a remote database has closed it, as in a restart."""
@@ -255,7 +255,8 @@ class Database:
                 connection.close()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, also those of other processes."""
+        self._apart.close()
         for connection in self._open:
             with contextlib.suppress(*self.errors):
                 connection.close()
