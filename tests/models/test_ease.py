@@ -53,6 +53,7 @@ def test_weights_are_the_closed_form(dropout: float) -> None:
 def test_a_catalogue_too_large_for_lapack_is_solved_by_sweeping(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     log, stages = planted("ranking").train, []
     whole = EASE(reg=5.0, dropout=0.0).fit(log, updatable=True)
+    monkeypatch.setattr(ease, "FEWER", ITEMS)  # nothing is solved over histories
     monkeypatch.setattr(ease, "LAPACK_LIMIT", 10)
     monkeypatch.setattr(ease, "SWEPT_AT_ONCE", at_once)
     swept = EASE(reg=5.0, dropout=0.0).fit(log, run=Run(progress=lambda *at: stages.append(at)), updatable=True)
@@ -61,6 +62,31 @@ def test_a_catalogue_too_large_for_lapack_is_solved_by_sweeping(monkeypatch: pyt
     assert ("solve", -(-ITEMS // at_once), -(-ITEMS // at_once)) in stages
     with pytest.raises(ParameterError, match=r"reg is too small for float32.* at item \d+"):
         EASE(reg=1e-12, dropout=0.0).fit(Histories.from_lists([list(range(20))], 20))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("reg", [0.01, 60.0])
+def test_few_histories_of_many_items_give_the_same_weights(
+    monkeypatch: pytest.MonkeyPatch, dropout: float, reg: float
+) -> None:
+    rng = np.random.default_rng(3)
+    rows = [list(rng.integers(0, 400, rng.integers(0, 30))) for _ in range(50)]
+    log = Histories.from_lists(rows, 400)
+    assert ease.FEWER * len(log) <= log.n_items
+    for events in (log, weighted(log, rng)):
+        fewer = EASE(reg=reg, dropout=dropout).fit(events).weights.dense
+        with monkeypatch.context() as patched:
+            patched.setattr(ease, "FEWER", 400)
+            items = EASE(reg=reg, dropout=dropout).fit(events).weights.dense
+        x = dense(events.distinct())
+        product = x.T @ x
+        inverse = np.linalg.inv(product + np.diag(reg + dropout / (1 - dropout) * np.diag(product)))
+        expected = -inverse / np.diag(inverse)
+        np.fill_diagonal(expected, 0)
+        assert np.abs(expected).max() > 1e-3
+        np.testing.assert_allclose(fewer, expected, atol=2e-5)
+        # the matrix of items is ill-conditioned for float32 where little is added to its diagonal
+        np.testing.assert_allclose(fewer, items, atol=2e-5 if reg > 1 else 5e-3)
 
 
 def test_no_other_weights_predict_better() -> None:

@@ -29,6 +29,7 @@ Doubles = NDArray[np.float64]
 FAR = 4.0  # growth of an entry of the inverse's diagonal beyond which rounding dominates
 CHANGES = 64  # changed histories before everything is solved again
 ROWS_A_BLOCK = 256
+FEWER = 8  # items a history from which the matrix of histories is solved instead of that of items
 LAPACK_LIMIT = 30_000  # items; above 32,768 the Cholesky factorisation of OpenBLAS may crash the process
 SWEPT_AT_ONCE = 2_048  # items per block: 100 to 200 flops for every byte of the matrix that is read again
 
@@ -58,11 +59,11 @@ class EASE(Updatable, SelfTuned, LinearModel):
     count as ones. ``reg`` is estimated by ``fit`` from the training histories, as ``SelfTuned`` says: four fits over at
     most 2,000 items.
 
-    Cost: n³ multiplications for n items in float32, in place in one n × n matrix of 4·n² bytes; scoring reads one row
-    of it per event. The Gram matrix is summed by our kernel on ``run.threads``, the
-    factorisation uses the threads of LAPACK. An empty history scores zero everywhere. Raises ``MemoryLimitError`` when
-    the matrix would take more than 80 % of the free memory and ``ParameterError`` when ``reg`` is too small for
-    float32.
+    Cost: n³ multiplications for n items in float32, in place in one n × n matrix of 4·n² bytes; for m ≤ n / 8
+    histories n²·m / 2, with 4·n·m bytes more. Scoring reads one row of the matrix per event. The Gram matrix is summed
+    by our kernel on ``run.threads``, the factorisation uses the threads of LAPACK. An empty history scores zero
+    everywhere. Raises ``MemoryLimitError`` when the matrix would take more than 80 % of the free memory and
+    ``ParameterError`` when ``reg`` is too small for float32.
     """
 
     name: ClassVar[str] = "ease"
@@ -86,22 +87,50 @@ class EASE(Updatable, SelfTuned, LinearModel):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         n = train.n_items
-        needed = 4 * n * n + (16 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0)
+        few = FEWER * len(train) <= n
+        needed = 4 * n * n + (4 * n * len(train) if few else 16 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0)
         require(needed, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
         self.estimate(train, run)
-        self.weights = Weights(dense=self._solved(gram(train.distinct(), run), run)[0])
+        log = train.distinct()
+        if few:
+            self.weights = Weights(dense=_weights(self._from_histories(log), run))
+        else:
+            self.weights = Weights(dense=self._solved(gram(log, run), run)[0])
 
     def cost(self, log: LogShape) -> Cost:
         """As in ``Model``."""
         n = log.items
-        swept = 16.0 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0.0
-        fit = {"trials": self.trials(log), "pairs": log.pairs(), "cubes": float(n) ** 3, "squares": float(n) ** 2}
-        return Cost(fit, 4.0 * n * n, 60 * log.events + swept, self.answer_work(log, log.length * n))
+        few, m = FEWER * log.users <= n, float(log.users)
+        beside = 4.0 * n * m if few else 16.0 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0.0
+        fit = {
+            "trials": self.trials(log), "pairs": 0.0 if few else log.pairs(),
+            "cubes": float(n) ** 2 * (m / 2 if few else n), "squares": float(n) ** 2,
+        }  # fmt: skip
+        return Cost(fit, 4.0 * n * n, 60 * log.events + beside, self.answer_work(log, log.length * n))
 
     def _solved(self, pairs: Floats, run: Run) -> tuple[Floats, Floats]:
         """The weights, which overwrite the Gram matrix, and the diagonal of P."""
         pairs[np.diag_indices(len(pairs))] += self._penalty(pairs.diagonal().astype(np.float64)).astype(np.float32)
         return _solve(pairs, run)
+
+    def _from_histories(self, log: Histories) -> Floats:
+        """The upper triangle of P from the m × m matrix of m histories: Λ⁻¹ − ZᵀZ with LLᵀ = I + XΛ⁻¹Xᵀ and
+        LZ = XΛ⁻¹ (Woodbury); n²·m / 2 multiplications instead of n³."""
+        from scipy.linalg import cholesky, solve_triangular
+        from scipy.linalg.blas import ssyrk
+
+        x = np.zeros((len(log), log.n_items))
+        x[log.rows, log.items] = log.weights()
+        penalty = self._penalty(np.einsum("ij,ij->j", x, x))
+        z = x / penalty
+        factor = cholesky(np.eye(len(log)) + z @ x.T, lower=True)
+        z = solve_triangular(factor, z, lower=True, overwrite_b=True)
+        diagonal = 1 / penalty - np.einsum("ij,ij->j", z, z)
+        small = z.astype(np.float32)
+        del x, z  # n·m numbers each, while n² follow
+        inverse: Floats = ssyrk(-1.0, small.T, lower=1).T
+        inverse[np.diag_indices(len(inverse))] = diagonal
+        return inverse
 
     def _penalty(self, counts: Doubles) -> Doubles:
         return self.value("reg") + self.dropout / (1 - self.dropout) * counts
@@ -180,22 +209,26 @@ def _solve(matrix: Floats, run: Run) -> tuple[Floats, Floats]:
 
     The weights overwrite the regularised Gram matrix, of which the upper triangle is given.
     """
+    swept = len(matrix) > LAPACK_LIMIT
+    inverse = _swept(matrix, run) if swept else _inverted(matrix, 0)
+    diagonal = -inverse.diagonal() if swept else inverse.diagonal().copy()
+    return _weights(inverse, run), diagonal
+
+
+def _weights(inverse: Floats, run: Run) -> Floats:
+    """The weights, which overwrite the inverse, of which the upper triangle is given; its sign cancels."""
     from penchant.kernels.gram import gram_to_weights
     from penchant.kernels.threads import over_blocks
 
-    n = len(matrix)
-    swept = n > LAPACK_LIMIT
-    inverse = _swept(matrix, run) if swept else _inverted(matrix, 0)
-    diagonal = -inverse.diagonal() if swept else inverse.diagonal().copy()
-    scale = -1.0 / inverse.diagonal()  # the sign of the inverse cancels
-    side = -(-n // 64)
+    scale = -1.0 / inverse.diagonal()
+    side = -(-len(inverse) // 64)
     over_blocks(
         lambda lo, hi: gram_to_weights(lo, hi, inverse, scale),
         side * (side + 1) // 2,
         size=TILES_A_BLOCK,
         threads=run.threads,
     )
-    return inverse, diagonal
+    return inverse
 
 
 def _inverted(matrix: Floats, first: int) -> Floats:
