@@ -277,16 +277,25 @@ class Histories:
             return self.values if self.curve is None else self._shaped
         return np.ones(len(self.items), dtype=np.float32)
 
+    def side_sums(self) -> tuple[Longs, NDArray[np.float64]]:
+        """The sums of weights of each history and item, and for every event the number of its sum.
+
+        Likes and dislikes of one item do not cancel here: each side has a sum of its own.
+        """
+        assert self.values is not None and self.values_are == "weight"
+        values = self.values.astype(np.float64)
+        if not self._repeats:
+            return np.arange(len(values), dtype=np.int64), values
+        key = 2 * (self.rows * np.int64(self.n_items) + self.items) + (values < 0)
+        _, pair = np.unique(key, return_inverse=True)
+        return pair, np.bincount(pair, weights=values).astype(np.float64)
+
     @cached_property
     def _shaped(self) -> Floats:
         assert self.values is not None and self.curve is not None  # see weights()
-        values = self.values.astype(np.float64)
         if not self._repeats:
-            return self.curve.of(values).astype(np.float32)
-        # likes and dislikes of one item do not cancel here: each side has a sum of its own
-        key = 2 * (self.rows * np.int64(self.n_items) + self.items) + (values < 0)
-        _, pair = np.unique(key, return_inverse=True)
-        sums = np.bincount(pair, weights=values).astype(np.float64)
+            return self.curve.of(self.values).astype(np.float32)
+        pair, sums = self.side_sums()
         with np.errstate(invalid="ignore"):
             scale = np.where(sums == 0, 0.0, self.curve.of(sums) / sums)
-        return (values * scale[pair]).astype(np.float32)
+        return (self.values * scale[pair]).astype(np.float32)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from penchant.core.curve import Curve, Shape
-from penchant.core.histories import Bools, Floats, Ints, ValuesAre
+from penchant.core.histories import Bools, Floats, Histories, Ints, ValuesAre
+from penchant.core.weight_range import within
 from penchant.data.refunds import Refund, checked_refund
 from penchant.errors import DataError, ParameterError
 
@@ -48,6 +49,7 @@ class Recipe:
     cancels: tuple[str, ...] = ()  # kinds that take an earlier event of the same person and item back
     refund: Refund = "newest"  # which one they take back
     quantities: bool = False  # whether values are how much was bought: one below zero is a refund
+    weight_range: tuple[float, float] | None = None  # the lowest and highest sum of a person and item in training
 
     def __post_init__(self) -> None:
         if self.values_are not in get_args(ValuesAre):
@@ -62,6 +64,8 @@ class Recipe:
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "cancels", tuple(normalise_kind(kind) for kind in self.cancels))
         checked_refund(self.refund)
+        if self.weight_range is not None:
+            object.__setattr__(self, "weight_range", self._ends(self.weight_range))
         Curve(self.weight, self.cap)  # refuses a shape or a cap that does not exist
         if self.positive is not None:
             self._rule()
@@ -70,6 +74,24 @@ class Recipe:
     def curve(self) -> Curve | None:
         """How summed weights count, as histories take it; None if they count as they are."""
         return None if self.weight == "raw" or self.values_are != "weight" else Curve(self.weight, self.cap)
+
+    def bounded(self, given: Histories) -> Histories:
+        """A later history, its weights held to those of training, so that one absurd value cannot outweigh the rest.
+
+        A sum of weights of one person and item beyond ``weight_range`` counts as the nearer end, before the curve; all
+        other weights are unchanged. Without a range, as in folders of old versions, every weight counts as it is.
+        """
+        if self.weight_range is None or self.values_are != "weight":
+            return given
+        return within(given, *self.weight_range)
+
+    @staticmethod
+    def _ends(ends: object) -> tuple[float, float]:
+        pair = tuple(ends) if isinstance(ends, (list, tuple)) else ()
+        numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in pair)
+        if len(pair) != 2 or not numbers or not -np.inf < pair[0] < 0 < pair[1] < np.inf:
+            raise ParameterError(f"a range of weights is a finite number below 0 and one above 0, not {ends!r}")
+        return float(pair[0]), float(pair[1])
 
     def _rule(self) -> tuple[str, np.float32]:
         found = _POSITIVE.match(self.positive) if isinstance(self.positive, str) else None
@@ -151,6 +173,7 @@ class Recipe:
             **({} if self.weight == "raw" else {"weight": self.weight, "cap": self.cap}),
             **({"cancels": list(self.cancels)} if self.cancels else {}),
             **({"quantities": True} if self.quantities else {}),
+            **({} if self.weight_range is None else {"weight_range": list(self.weight_range)}),
             **({"refund": self.refund} if self.cancels or self.quantities else {}),
         }
 

@@ -1,7 +1,7 @@
 """Events become a history here, once: the events of a log, of a list, and of a store.
 
 One order (time, then the order in which the events are given), one meaning of kinds, values and dislikes (the recipe),
-and one treatment of unknown ids (left out, and reported).
+one bound of weights (those of training), and one treatment of unknown ids (left out, and reported).
 """
 
 from __future__ import annotations
@@ -120,13 +120,13 @@ class Translation:
             curve=self.recipe.curve,
         )
         unknown = [str(events.ids[at]) for at in np.flatnonzero(~known).tolist()]
-        return given, list(dict.fromkeys(unknown))
+        return self.recipe.bounded(given), list(dict.fromkeys(unknown))
 
     def of_log(self, log: Interactions) -> tuple[Histories, list[list[str]]]:
         """The histories of all users of a log, and for each the ids that are not known."""
         given = replace(log.histories(), curve=self.recipe.curve)
         if log.vocab.ids == self.vocab.ids[: self.n_items]:
-            return given, [[] for _ in range(len(given))]
+            return self.recipe.bounded(given), [[] for _ in range(len(given))]
         return self._of_log(given, log.vocab)
 
     def of_user(self, log: Interactions, user: object, *, guest: bool = False) -> tuple[Histories, list[str]]:
@@ -147,7 +147,8 @@ class Translation:
         for row, item in dict.fromkeys(zip(given.rows[missing].tolist(), given.items[missing].tolist(), strict=True)):
             unknown[row].append(vocab.ids[item])
         kept = given if known.all() else given.where(known)
-        return replace(kept, items=items[known].astype(np.int32), n_items=self.n_items), unknown
+        found = replace(kept, items=items[known].astype(np.int32), n_items=self.n_items)
+        return self.recipe.bounded(found), unknown
 
     def _indexes(self, ids: Sequence[object]) -> Longs:
         index = self.vocab.encode(ids).astype(np.int64)

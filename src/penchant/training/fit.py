@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from penchant.core.run import Run
+from penchant.core.weight_range import weight_range
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.described import features_of
 from penchant.evaluation.protocols import training_rows
@@ -75,7 +77,8 @@ def fit(
     seen = _seen(used, left_out, chosen, run, seconds)
     if choice is not None:
         seen["choice"] = choice.to_json()
-    return Recommender(log.vocab, chosen, log.recipe, catalog, seen)
+    recipe = replace(log.recipe, weight_range=weight_range(histories))
+    return Recommender(log.vocab, chosen, recipe, catalog, seen)
 
 
 def _check(log: object, model: object) -> None:
