@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 from sqlalchemy import text
 
 from penchant.errors import ParameterError
+from penchant.serve.common.serialise import in_steps
 from penchant.serve.common.settings import Settings
+from penchant.serve.common.threads import DaemonThreads
 from penchant.store.database import Database, StoreError
+from penchant.store.event_loop import SHARE, TURN, breathe, mark_heavy
 from penchant.store.keys import Keyring
 from tests.serve.conftest import Client, Make
 from tests.serve.serving import Process
@@ -126,6 +130,51 @@ def test_reasons_are_for_so_many_items(make: Make) -> None:
     body = {"history": ["i00"], "why": True}
     assert client.post("/v1/recommendations", json={**body, "k": 5}).status_code == 200
     assert client.post("/v1/recommendations", json={**body, "k": 6}).status_code == 422
+
+
+def test_reasons_are_for_so_many_items_times_events(make: Make) -> None:
+    for parts, reasoned in ((8, 4), (9, 4), (7, 3), (1, 1)):
+        client = make(why_parts=parts)
+        client.events(*({"user": "ann", "item": item, "id": item} for item in ("i00", "i01")))  # once, in one store
+        body = {"history": ["i00", "i01"], "k": 4, "why": True}
+        for answer in (
+            client.post("/v1/recommendations", json=body).json(),
+            client.get("/v1/users/ann/recommendations", params={"k": 4, "why": True}).json(),
+        ):
+            assert ["why" in item for item in answer["items"]] == [n < reasoned for n in range(4)]
+            said = f"the first {reasoned} of 4 items have reasons: the history is long"
+            assert answer["degraded"] == (said if reasoned < 4 else None)
+    page = client.get("/ui/person", params={"user": "ann"})
+    assert page.status_code == 200
+
+
+def test_an_answer_in_steps_is_the_same_json(client: Client) -> None:
+    why = {"method": "exact", "base": 0.1, "parts": [{"item": "é\n", "title": None, "contribution": 1e-9}]}
+    for items in (
+        [],
+        [{"item": "a", "score": 0.5}],
+        [{"item": "a", "why": why}, {"item": "b"}, {"item": "c", "why": why}],
+    ):
+        document = {"user": "ann", "items": items, "degraded": None, "removed": {"seen": 1}}
+        assert in_steps(document) == to_json(document)
+
+
+def test_expensive_work_pauses_and_other_work_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(steps: int) -> tuple[float, float]:
+        start, began = time.perf_counter(), time.thread_time()
+        for _ in range(steps):
+            until = time.thread_time() + 2 * TURN
+            while time.thread_time() < until:
+                pass
+            breathe()
+        return time.perf_counter() - start, time.thread_time() - began
+
+    pool = DaemonThreads(1, "heavy", mark_heavy)
+    took, computed = pool.submit(work, 20).result(60)
+    assert computed <= 1.2 * SHARE * took
+    pool.shutdown()
+    monkeypatch.setattr(time, "sleep", pytest.fail)
+    work(3)
 
 
 def test_a_store_that_hangs_is_not_ready(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

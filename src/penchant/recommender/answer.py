@@ -62,15 +62,16 @@ class Why:
     @classmethod
     def of(cls, explanation: Explanation, given: Histories, names: Names) -> Why:
         """An explanation of a model for the one history ``given``, with ids and titles."""
-        return cls.each([explanation], given, names)[0]
+        (why,) = cls.each([explanation], given, names)
+        return why
 
     @classmethod
-    def each(cls, explanations: Sequence[Explanation], given: Histories, names: Names) -> list[Why]:
+    def each(cls, explanations: Sequence[Explanation], given: Histories, names: Names) -> Iterator[Why]:
         """Explanations of several items for the one history ``given``; its ids and titles are read once."""
         items = given.items.tolist()
         named = {item: (names.item_id(item), names.title(item)) for item in set(items)} if explanations else {}
         events = [named[item] for item in items] if explanations else []
-        return [cls._of(explanation, events) for explanation in explanations]
+        return (cls._of(explanation, events) for explanation in explanations)
 
     @classmethod
     def _of(cls, explanation: Explanation, events: Sequence[tuple[str | int, str | None]]) -> Why:
@@ -96,7 +97,7 @@ class Item:
 
     @classmethod
     def listed(
-        cls, indexes: Iterable[int], scores: Iterable[float], names: Names, whys: Sequence[Why] | None = None
+        cls, indexes: Iterable[int], scores: Iterable[float], names: Names, whys: Sequence[Why | None] | None = None
     ) -> list[Item]:
         """Items from their indexes and scores, with ids and titles."""
         items = [

@@ -332,7 +332,7 @@ class Recommender:
         return Answer(items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version)
 
     def _whys(self, given: Histories, items: Sequence[int]) -> list[Why]:
-        return Why.each(self.model.explain_items(given, items), given, self)
+        return list(Why.each(self.model.explain_items(given, items), given, self))
 
 
 def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Recommender:

@@ -23,6 +23,7 @@ from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.places import Places
 from penchant.serve.common.problems import Problem, invalid, not_found
+from penchant.serve.common.serialise import in_steps
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.threads import DaemonThreads
 from penchant.serve.common.trainer import Trainer
@@ -292,15 +293,15 @@ class Service(Activation):
 
     # -- answers --------------------------------------------------------------------------------------------------
 
-    async def recommend(self, person: str, query: Query) -> dict[str, Any]:
-        """The recommend object for a person."""
+    async def recommend(self, person: str, query: Query) -> bytes:
+        """The recommend object for a person, as JSON."""
         self._bounded(query)
-        return await self.run(self.personal.for_person, person, query)
+        return await self.run(lambda: in_steps(self.personal.for_person(person, query)))
 
-    async def recommend_anonymous(self, rows: list[SentEvent], query: Query) -> dict[str, Any]:
-        """The recommend object for a history in the request, oldest first; nothing of it is stored."""
+    async def recommend_anonymous(self, rows: list[SentEvent], query: Query) -> bytes:
+        """The recommend object for a history in the request, oldest first, as JSON; nothing of it is stored."""
         self._bounded(query)
-        return await self.run(self.personal.for_rows, rows, query)
+        return await self.run(lambda: in_steps(self.personal.for_rows(rows, query)))
 
     def listed(self, make: Callable[..., dict[str, Any]], limits: Limits, *about: Any) -> dict[str, Any]:
         """A list that is the same for everybody (see ``answers.lists``), within limits. Blocks."""

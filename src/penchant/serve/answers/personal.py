@@ -14,7 +14,7 @@ from penchant.core.histories import Ints
 from penchant.recommender.answer import Answer
 from penchant.serve.answers.history import PersonHistory, history_of, marks_of
 from penchant.serve.answers.models import Models, ServedModel
-from penchant.serve.answers.ranking import Page, Query, Ranking, gone, ranking
+from penchant.serve.answers.ranking import Page, Query, Ranking, expect_reasons, gone, ranking
 from penchant.serve.answers.selected import Limits, Selected, select
 from penchant.serve.answers.shown import ShownLists
 from penchant.serve.common.metrics import Metrics
@@ -68,8 +68,9 @@ class Personal:
             page = _first(served, max((row.seq for row in rows), default=0), segment, held)
         elif page.held != held:
             raise gone("the events of this list were merged, erased or dropped")
+        self._expect(served, len(rows), query)
         history = self._history(served, rows, page.moment, query.most_impressions)
-        ranked = ranking(served, history, query, page, order=_order(served, segment))
+        ranked = ranking(served, history, query, page, self.settings.why_parts, order=_order(served, segment))
         if trouble is not None:
             ranked.degraded.append(trouble)
             ranked.more = False
@@ -89,6 +90,7 @@ class Personal:
 
         ``by`` is another loaded model to use for a first page.
         """
+        self._expect(by or self.models.active, len(rows), query)
         fingerprint = query.fingerprint(json.dumps(rows))
         served, page = (by, None) if by is not None else self._page(query, fingerprint)
         page = page or _first(served, 0, None)
@@ -97,7 +99,8 @@ class Personal:
         ]
         timed.sort(key=lambda row: row.time)  # stable: of equal times the last one sent is the newest
         history = self._history(served, timed[::-1], page.moment)
-        return self._answer(served, history, ranking(served, history, query, page), page, fingerprint).to_json()
+        ranked = ranking(served, history, query, page, self.settings.why_parts)
+        return self._answer(served, history, ranked, page, fingerprint).to_json()
 
     def selected(self, served: ServedModel, limits: Limits) -> Selected:
         """What a list that is the same for everybody may show; what a person has seen or dislikes is left out."""
@@ -129,6 +132,11 @@ class Personal:
         most = settings.most_impressions if most_impressions is None else most_impressions
         about = {"recent": settings.recent, "most_impressions": most}
         return history_of(served, rows, now, dislike_days=settings.dislike_days, **about)
+
+    def _expect(self, served: ServedModel, events: int, query: Query) -> None:
+        """Raises ``Slow`` on the event loop before anything is done twice."""
+        if query.why:
+            expect_reasons(served, min(events, self.settings.recent), query.k)
 
     def _segment(self, served: ServedModel, person: str, page: Page | None) -> Segment | None:
         """The segment of a person without events; on later pages that of the first page."""

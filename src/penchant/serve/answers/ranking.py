@@ -19,12 +19,13 @@ from penchant.serve.answers.selected import select
 from penchant.serve.catalogue.filters import Where, text
 from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.common.signing import digest, sign, unsign
-from penchant.store.event_loop import QUICK, off_the_event_loop
+from penchant.store.event_loop import QUICK, breathe, off_the_event_loop
 from penchant.store.exposures import DEFAULT
 
 MOST = 1000  # items in one answer
 SAME = "user, exclude, where, repeat, placement and most_impressions"  # of every page of a list
 DEEPEST = 10_000  # items in all pages of one answer
+PART_SECONDS = 4e-7  # of one event for the reasons of one item
 log = logging.getLogger("penchant.serve")
 
 
@@ -101,7 +102,7 @@ class Ranking:
     removed: dict[str, int]
     degraded: list[str]
     more: bool  # whether another page follows
-    whys: list[Why] | None = None
+    whys: list[Why | None] | None = None
 
     def answer(self, served: ServedModel, unknown: list[str], **more: Any) -> Answer:
         """The answer, with the ids and titles of the live catalogue."""
@@ -110,10 +111,10 @@ class Ranking:
 
 
 def ranking(
-    served: ServedModel, history: PersonHistory, query: Query, page: Page, *, order: Ints | None = None
+    served: ServedModel, history: PersonHistory, query: Query, page: Page, parts: int, *, order: Ints | None = None
 ) -> Ranking:
     """The items of one page. ``order``, positions best first, replaces the model for a person without events (the
-    popular items of a segment).
+    popular items of a segment). The first items have reasons, as many as ``parts`` allows: items times events.
 
     If the model fails, a first page is the popularity list, and ``degraded`` says so. A later page cannot continue the
     list then: raises ``Problem`` 503.
@@ -145,7 +146,12 @@ def ranking(
     if len(chosen) < query.k and start == 0:
         degraded.append(f"only {len(chosen)} of {query.k} items: no others may be shown")
     more = not ranked.failed and len(ranked.items) > stop and page.offset + query.k < DEEPEST
-    whys = reasons(served, history.given, chosen) if query.why else None
+    whys: list[Why | None] | None = None
+    if query.why:
+        explained = chosen[: max(1, parts // max(1, len(history.given.items)))]
+        whys = [*reasons(served, history.given, explained), *[None] * (len(chosen) - len(explained))]
+        if len(explained) < len(chosen):
+            degraded.append(f"the first {len(explained)} of {len(chosen)} items have reasons: the history is long")
     return Ranking(chosen, ranked.scores[start:stop], ranked.fallback, removed, degraded, more, whys)
 
 
@@ -207,12 +213,21 @@ def popular(served: ServedModel) -> Ints:
 def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> list[Why]:
     """The reasons of each item. Raises ``Slow`` on the event loop if computing them takes long."""
     known = [at for at in positions if at < served.catalogue.n_model]
-    times = len(given.items) if served.reason_grows else len(known)
-    if times * served.reason_seconds > QUICK:
-        off_the_event_loop()
-    whys = Why.each(served.recommender.model.explain_items(given, known), given, served.catalogue) if known else []
+    expect_reasons(served, len(given.items), len(known))
+    whys: list[Why] = []
+    breathe()
+    for why in Why.each(served.recommender.model.explain_items(given, known), given, served.catalogue) if known else ():
+        whys.append(why)
+        breathe()
     explained = dict(zip(known, whys, strict=True))
     return [explained.get(at) or Why("exact", 0.0, []) for at in positions]
+
+
+def expect_reasons(served: ServedModel, events: int, items: int) -> None:
+    """Raises ``Slow`` on the event loop if the reasons of so many items for so long a history take long."""
+    times = events if served.reason_grows else items
+    if times * served.reason_seconds + events * items * PART_SECONDS > QUICK:
+        off_the_event_loop()
 
 
 def gone(what: str) -> Problem:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from penchant.serve.common.problems import Problem, stopping
 from penchant.serve.common.threads import DaemonThreads
+from penchant.store.event_loop import mark_heavy
 
 T = TypeVar("T")
 RETRY_SECONDS = 2  # what Retry-After says
@@ -20,7 +21,7 @@ class Places:
     """
 
     def __init__(self, running: int, waiting: int) -> None:
-        self._pool, self._ending = DaemonThreads(running, "penchant-heavy"), False
+        self._pool, self._ending = DaemonThreads(running, "penchant-heavy", mark_heavy), False
         self._most, self._taken = running + waiting, 0
 
     async def run(self, work: Callable[[], T]) -> T:

@@ -57,6 +57,9 @@ class Settings:
     body_seconds: float = setting(30.0, "seconds until the body of a request has arrived", low=0.1, high=3600)
     max_connections: int = setting(2000, "open connections; one more is closed", low=1, high=1_000_000)
     why_k: int = setting(200, "the most items of an answer with reasons", low=1, high=1000)
+    why_parts: int = setting(
+        20_000, "items with reasons times events of the history, of one answer", low=1, high=100_000_000
+    )
     heavy_running: int = setting(2, "expensive answers that are computed at once", low=1, high=256)
     heavy_waiting: int = setting(16, "expensive answers that may wait for their turn", low=0, high=10_000)
     heavy_seconds: float = setting(10.0, "seconds that one count over everybody may take", low=0.01, high=3600)

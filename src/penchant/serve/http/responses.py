@@ -11,5 +11,6 @@ from pydantic_core import to_json
 
 
 def ready(document: object) -> Response:
-    """A document as JSON."""
-    return Response(to_json(document), media_type="application/json")
+    """A document as JSON; bytes are JSON already."""
+    content = document if isinstance(document, bytes) else to_json(document)
+    return Response(content, media_type="application/json")

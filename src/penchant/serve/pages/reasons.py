@@ -16,7 +16,8 @@ def reasons(entry: Mapping[str, Any], shade_of: Mapping[str, int], top: float) -
     A segment is as long as its part of the score; ``top`` is the score that fills the bar. Without shades (too many
     past items), the named items get the first colours, and all others together the neutral one.
     """
-    parts = _together(entry["why"]["parts"])
+    why = entry.get("why") or {"method": "exact", "parts": []}  # only the first items of a long history have reasons
+    parts = _together(why["parts"])
     gained = sum(part["contribution"] for part in parts if part["contribution"] > 0)
     supporting = [
         {**part, "share": part["contribution"] / gained, "shade": shade_of.get(part["item"], 0)}
@@ -31,7 +32,7 @@ def reasons(entry: Mapping[str, Any], shade_of: Mapping[str, int], top: float) -
         "for": supporting[:NAMED],
         "more": max(0, len(supporting) - NAMED),
         "against": against[:NAMED],
-        "method": entry["why"]["method"],
+        "method": why["method"],
         "bar": _bar(supporting, max(0.0, entry["score"]), top),
     }
 
