@@ -195,7 +195,7 @@ class IdTable:
                 texts.code[fresh[order]] = self._codes(names, lines[new[at[order]]], source)
             self._note(texts.respelled[numbers], texts.merged[numbers], raw, lines, source)
             return texts.code[numbers]
-        if raw.dtype.is_integer():
+        if raw.dtype.is_integer() and raw.dtype not in (pl.Int128, pl.UInt128):  # which NumPy has not
             whole = raw.to_numpy()
             if whole.min() >= 0 and whole.max() < WIDE:
                 return self._look_up(whole, lines, source)
