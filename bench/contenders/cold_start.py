@@ -20,7 +20,7 @@ MODELS = ("popular", "item-knn", "transitions", "als", "ease", "graph-filter", "
 FIRST = dict.fromkeys(MODELS, 0.25) | {"popular": 0.5}  # of the old build's time, with an empty kernel cache
 AGAIN = dict.fromkeys(("popular", "item-knn", "transitions"), 0.4)
 DATA = "src/penchant/data/bundled/ml-latest-small/interactions.parquet"
-CODE = "import sys; from penchant.cli.main import main; sys.exit(main(sys.argv[1:]))"
+CODE = "from penchant.cli.main import run; run()"
 
 
 def prepare(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import re
@@ -35,6 +36,7 @@ GROUPS = {
 }
 COMMANDS = {command: group for group, commands in GROUPS.items() for command in commands}
 BAD_INPUT, INTERRUPTED = 2, 130
+GARBAGE = 20_000  # new objects before Python looks for unreachable ones
 MATCHES_SHOWN = 20
 EXPECTED = {
     "int_parsing": "a whole number",
@@ -149,4 +151,5 @@ def _say(text: str) -> None:
 
 def run() -> None:
     """The entry point of the ``penchant`` script."""
+    gc.set_threshold(GARBAGE)  # loading libraries makes many objects that stay: nothing is gained by looking at each
     sys.exit(main())

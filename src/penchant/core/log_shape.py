@@ -153,24 +153,22 @@ class LogShape:
         weights = np.array([len(part) for part in parts]) * (self.users / len(squares))
         lengths = [float(np.sqrt((part**2).mean())) for part in parts]
         drawn, wanted = self.shares, self.shares * float(weights @ np.array(lengths))
-        held = np.stack([self._chances(length, drawn) for length in lengths])
+        held = self._chances(np.array(lengths), drawn)
         # where nobody has an item twice, a share is that of histories that hold it: popular items are drawn more often
         for _ in range(ROUNDS if self.distinct > ONCE * self.events else 0):
             drawn = drawn * np.clip(wanted / np.maximum(weights @ held, 1e-12), 0.5, 2)
-            held = np.stack([self._chances(length, drawn) for length in lengths])
+            held = self._chances(np.array(lengths), drawn)
         return weights, held
 
-    def _chances(self, length: float, drawn: Doubles) -> Doubles:
-        """The chance of each item to be in a history of so many distinct ones: 1 − e^(−draws · drawn)."""
-        reached = float(self.sizes[drawn > 0].sum())
-        if length >= 0.999 * reached:
-            return (drawn > 0).astype(np.float64)
-        low, high = 1e-9, 1e15
+    def _chances(self, lengths: Doubles, drawn: Doubles) -> Doubles:
+        """The chance of each item to be in a history of so many distinct ones: 1 − e^(−draws · drawn), by length."""
+        low, high = np.full(len(lengths), 1e-9), np.full(len(lengths), 1e15)
         for _ in range(60):  # bisection, by ratio
-            draws = float(np.sqrt(low * high))
-            held = float((self.sizes * -np.expm1(-draws * drawn)).sum())
-            low, high = (draws, high) if held < length else (low, draws)
-        return np.asarray(-np.expm1(-low * drawn))
+            draws = np.sqrt(low * high)
+            fewer = -np.expm1(-draws[:, None] * drawn) @ self.sizes < lengths
+            low, high = np.where(fewer, draws, low), np.where(fewer, high, draws)
+        everything = lengths >= 0.999 * float(self.sizes[drawn > 0].sum())
+        return np.where(everything[:, None], drawn > 0, -np.expm1(-low[:, None] * drawn))
 
     @property
     def length(self) -> float:
