@@ -16,6 +16,7 @@ from pathlib import Path
 import numba
 import pytest
 import typer
+from rich.text import Text
 
 from penchant import __version__
 from penchant.cli import main as module
@@ -201,3 +202,15 @@ def test_who_waits_for_a_compiler_is_told(capsys: pytest.CaptureFixture[str], mo
         with progress() as report:
             assert report is not None and once(1) == 2
         assert capsys.readouterr().err.count("this happens on the first run only") == expected
+
+
+def test_no_word_of_a_help_is_taken_for_markup() -> None:
+    def helps(command: typer.core.TyperGroup | typer.core.TyperCommand) -> Iterator[str]:
+        yield from filter(None, (command.help, command.epilog))
+        yield from filter(None, (getattr(one, "help", None) for one in command.params))
+        for part in getattr(command, "commands", {}).values():
+            yield from helps(part)
+
+    texts = list(helps(typer.main.get_command(module.make_app())))
+    assert len(texts) > 100
+    assert [text for text in texts if Text.from_markup(text).plain != text] == []

@@ -203,6 +203,17 @@ def test_wrong_keys_are_limited_and_right_ones_are_not(make: Make) -> None:
     assert client.get("/v1/popular", headers={"x-api-key": right}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/beacon.js", "/ui/assets/page.css"])
+def test_what_needs_no_key_asks_for_none(make: Make, path: str) -> None:
+    client = make(wrong_keys=1)
+    client.service.keys.create("me", ["admin"])
+    _, page = client.service.keys.create("page", ["collect"], origins=["https://shop.example"])
+    found = client.get(path).status_code
+    assert found == (404 if "assets" in path else 200)
+    for headers in [{"x-api-key": "wrong"}] * 3 + [{"x-api-key": page}, {"authorization": "Basic x"}]:
+        assert client.get(path, headers=headers).status_code == found
+
+
 def test_sign_ins_are_limited(make: Make) -> None:
     client = make(sign_ins=3)
     client.service.keys.create("me", ["admin"])

@@ -98,3 +98,41 @@ def test_the_nearest_name_of_a_store_wins(tmp_path: Path) -> None:
     for wrong in (str(tmp_path / "none"), str(tmp_path)):
         with pytest.raises(DataError, match="the URL of the store cannot be read"):
             load({"store_url_file": wrong}, environment={})
+
+
+@pytest.mark.parametrize("asked", [["list"], ["rotate", "1a2b3c4d"], ["revoke", "1a2b3c4d"]])
+def test_keys_of_a_store_that_is_not_there(
+    asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "mistyped.db"
+    assert main(["keys", *asked, "--store", f"sqlite:///{missing}"]) == 2
+    assert f"there is no store {missing}" in capsys.readouterr().err
+    assert not missing.exists()
+
+
+def test_a_first_key_makes_the_store_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    assert main(["keys", "create", "me", "--scope", "admin", "--store", url]) == 0
+    assert capsys.readouterr().err == f"penchant: {tmp_path / 'new.db'} is a new store\n"
+    assert main(["keys", "create", "you", "--scope", "read", "--store", url]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_store_that_cannot_be_opened_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.csv").write_text("user,item\n" * 100)
+    reasons = {
+        "none/x.db": f"there is no folder {tmp_path / 'none'}: make it, or name another store",
+        ".": f"{tmp_path} is a folder: name a file in it",
+        "log.csv": f"{tmp_path / 'log.csv'}: file is not a database",
+    }
+    for name, why in reasons.items():
+        assert main(["keys", "create", "me", "--scope", "admin", "--store", f"sqlite:///{tmp_path / name}"]) == 1
+        assert f"penchant: the store cannot be opened: {why}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("grace", "code"), [("0", 0), ("-1", 2)])
+def test_a_grace_is_not_negative(grace: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    assert main(["keys", "create", "me", "--scope", "admin", "--store", url]) == 0
+    key = capsys.readouterr().out.split("_")[1]
+    assert main(["keys", "rotate", key, "--grace", grace, "--store", url]) == code

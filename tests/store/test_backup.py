@@ -8,13 +8,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from penchant.cli.main import main
 from penchant.errors import DataError, ParameterError, PenchantError
-from penchant.store.backup import backup, restore
+from penchant.store import backup as module
+from penchant.store.backup import Copied, backup, restore
 from penchant.store.database import StoreError
 from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.store.people import People
@@ -79,6 +81,63 @@ def test_a_backup_finishes_while_others_write(store: EventStore, url: str, tmp_p
     assert copy.execute("SELECT count(*) FROM events").fetchone() == (done.events,)
     copy.close()
     assert {path.name for path in tmp_path.iterdir()} <= {"store.db", "store.db-wal", "store.db-shm", "copy.db"}
+
+
+def test_backups_at_once_do_not_share_a_file(
+    store: EventStore, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(store, *(f"u:{n}" for n in range(50)))
+    (tmp_path / "copy.db.part").write_text("of somebody else")
+    both, copy = threading.Barrier(2, timeout=20), module._copy
+
+    def copied_together(source: Path, part: Path) -> Copied | None:
+        both.wait()
+        made = copy(source, part)
+        both.wait()
+        return made
+
+    monkeypatch.setattr(module, "_copy", copied_together)
+
+    def run() -> str:
+        try:
+            return str(backup(url, tmp_path / "copy.db").events)
+        except PenchantError as refused:
+            return str(refused)
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(future.result() for future in [pool.submit(run) for _ in range(2)])
+    assert told == sorted(["50", f"{tmp_path / 'copy.db'} exists: a backup needs a new name"])
+    assert (tmp_path / "copy.db.part").read_text() == "of somebody else"
+    assert sorted(path.name for path in tmp_path.glob("copy.db*")) == ["copy.db", "copy.db.part"]
+
+
+def test_a_backup_is_tried_again_when_its_counts_differ(
+    store: EventStore, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(store, "u:a")
+    copy, made = module._copy, []
+
+    def once_wrong(source: Path, part: Path) -> Copied | None:
+        made.append(copy(source, part))
+        return made[-1] if len(made) > 1 else None
+
+    monkeypatch.setattr(module, "_copy", once_wrong)
+    assert backup(url, tmp_path / "copy.db").events == 1
+    assert len(made) == 2
+
+
+def test_a_restore_keeps_its_hands_off_other_files(store: EventStore, url: str, tmp_path: Path) -> None:
+    append(store, "u:a")
+    backup(url, tmp_path / "copy.db")
+    (tmp_path / "new.db.restored").write_text("of somebody else")
+    restore(f"sqlite:///{tmp_path / 'new.db'}", tmp_path / "copy.db")
+    assert (tmp_path / "new.db.restored").read_text() == "of somebody else"
+    assert sorted(path.name for path in tmp_path.glob("new.db*")) == ["new.db", "new.db.restored"]
+
+
+def test_a_backup_into_no_folder_names_the_folder(store: EventStore, url: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=f"^{tmp_path / 'none'}: no file can be written there"):
+        backup(url, tmp_path / "none" / "copy.db")
 
 
 def test_the_store_is_for_its_owner_only(store: EventStore, tmp_path: Path) -> None:

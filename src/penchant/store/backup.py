@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,7 @@ def backup(url: str, file: str | Path) -> Copied:
         raise ParameterError(f"there is no store {source}")
     if target.exists():
         raise ParameterError(f"{target} exists: a backup needs a new name")
-    part = target.with_name(target.name + ".part")
+    part = _beside(target, ".part")
     try:
         for _ in range(TRIES):
             copied = _copy(source, part)
@@ -133,18 +134,17 @@ def restore(
     """
     database, source = Database(url), Path(file)
     target = _path(database)
-    part = target.with_name(target.name + ".restored")
     if target.exists() and not replace:
         raise ParameterError(f"the store {target} exists: --replace replaces it")
     if not source.is_file():
         raise DataError("there is no such backup", file=str(source))
     ledger = _receipts(receipts) if receipts is not None else Erasures()
+    part = _beside(target, ".restored")
     try:
         with _open(source) as copy:
             kept = _secret(copy)  # before the store is touched: the file may be no backup
         if target.exists():
             ledger.add(_close_log(target, kept, secret))
-        part.unlink(missing_ok=True)
         if _copy(source, part) is None:
             raise DataError("the backup is damaged", file=str(source))
         restored = _forget(part, ledger, secret)
@@ -168,6 +168,16 @@ def _path(database: Database) -> Path:
     return Path(str(database.url.database)).absolute()
 
 
+def _beside(target: Path, ending: str) -> Path:
+    """A new, empty file beside another, mode 0600, under a name of its own: two commands may work at once."""
+    try:
+        opened, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=ending, dir=target.parent)
+    except OSError as wrong:
+        raise StoreError(f"{target.parent}: no file can be written there ({wrong.strerror})") from wrong
+    os.close(opened)
+    return Path(name)
+
+
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -178,9 +188,8 @@ def _open(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _copy(source: Path, part: Path) -> Copied | None:
-    """A checked copy of a store; None if rows are missing from it."""
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    """A checked copy of a store in a file of its own; None if rows are missing from it."""
+    os.truncate(part, 0)
     with _open(source) as store:
         store.execute("VACUUM INTO ?", [str(part)])
         with _open(part) as copy:

@@ -301,7 +301,23 @@ class Database:
                     return None
                 return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         except SQLAlchemyError as failed:
-            raise StoreError(f"the store cannot be opened: {first_line(failed)}") from failed
+            raise StoreError(f"the store cannot be opened: {self._unopened(failed)}") from failed
+
+    def _unopened(self, failed: SQLAlchemyError) -> str:
+        """Why a store cannot be opened at the start; a file is named, for whoever started it."""
+        if not self.sqlite:
+            return first_line(failed)
+        path = Path(str(self.url.database)).absolute()
+        if not path.parent.is_dir():
+            return f"there is no folder {path.parent}: make it, or name another store"
+        if path.is_dir():
+            return f"{path} is a folder: name a file in it"
+        closed = next(
+            (one for one in (path.parent, path) if one.exists() and not os.access(one, os.R_OK | os.W_OK)), ""
+        )
+        if closed:
+            return f"this user may not read and write {closed}"
+        return f"{path}: {first_line(getattr(failed, 'orig', None) or failed)}"
 
     def bytes(self) -> int:
         """The size of the store on disk."""

@@ -26,7 +26,7 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPES = (b"application/json", b"application/problem+json")
 FORM_TYPES = (b"application/x-www-form-urlencoded",)
-UNCOUNTED = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # monitoring, and files that cost nothing
+KEYLESS = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # monitoring, and files that cost nothing
 HUNG_UP = 499  # the status in the metrics for a client that went before its request was complete
 PAGES = "/ui/"  # its forms carry a token of their own
 WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
@@ -104,8 +104,10 @@ class Middleware:
                 return self._preflight(exchange, allowed=origin in allowed)
         local = settings.loopback and FORWARDED.isdisjoint(headers) and is_loopback(_hostname(_host(headers)))
         scope["penchant.local"] = local
+        open_to_all = scope["path"].startswith(KEYLESS) and not service.keys.unused
         try:
-            caller = scope["penchant.caller"] = self._caller(headers, origin, _address(scope), local=local)
+            caller = Caller() if open_to_all else self._caller(headers, origin, _address(scope), local=local)
+            scope["penchant.caller"] = caller
         except Problem as refused:
             return refused
         wait = self._wait(scope, caller)
@@ -168,7 +170,7 @@ class Middleware:
     def _wait(self, scope: Scope, caller: Caller) -> float:
         key = caller.key
         rate = key.rate if key is not None and key.rate else self.service.settings.rate
-        if not rate or scope["path"].startswith(UNCOUNTED):
+        if not rate or scope["path"].startswith(KEYLESS):
             return 0.0
         return self.service.buckets.take(name_of(scope), rate)
 
