@@ -20,11 +20,23 @@ from penchant.errors import DataError, ParameterError
         (["1 2 3", "4 5 6"], " "),
         (["u|i", '"a,b"|c', "d|e"], "|"),
         (["user,item", "a,b", "not a row", "c,d", "e,f"], ","),
+        (["Sales report", "user,item,time", *["1,2,2020-01-01 10:00:00"] * 30], ","),
+        (["Sales report", "March 2020", "", "user,item,time", *["1,2,2020-01-01 10:00:00"] * 3], ","),
+        (["Sales of all shops", "Kunde;Artikel;Menge;Betrag", *["1;2;1 kg;3,50 €"] * 30], ";"),
+        (["Bericht Nord", "wer;was;wann", *["1;2;13.01.2020 10:00:00"] * 30], ";"),
         (["item\ttitle\tgenre", *["1\tThe film one\tDrama Comedy"] * 30], "\t"),
     ],
 )
 def test_separators(lines, separator):
     assert sniff(lines, "log", None).separator == separator
+
+
+@pytest.mark.parametrize("title", ["Sales, in 2017, by customer", "Sales,,", "a, b, c, and d 7"])
+def test_a_title_as_wide_as_the_table_is_above_the_header(title):
+    dialect = sniff([title, "", "user,item,time", *["1,2,2020-01-01"] * 3], "log", None)
+    assert (dialect.names, dialect.header_lines) == (["user", "item", "time"], 3)
+    data = ["7,8,2020-01-01", "user,item,time", "7,9,2020-01-01"]  # a header that comes late is a bad row
+    assert sniff(data, "log", None).header is None
 
 
 def test_a_given_separator_wins():

@@ -72,8 +72,8 @@ def _written(text: pl.Series) -> pl.Series:
     stars = text.str.count_matches(r"[★⭐✭✮]") + text.str.count_matches("½").cast(pl.Float64) * 0.5
     only_stars = text.str.contains(r"^[★⭐✭✮☆✩½\s\u{fe0f}]+$")
     core = text.str.replace(_OUT_OF, "${1}")
-    minus = core.str.contains(r"^\(.*\)$|^[^\d]*[-−]|[-−]$")
     core = core.str.replace_all(_UNITS, "").str.replace_all(_SIGNS, "").str.replace_all(_SPACE, "")
+    minus = core.str.contains(r"^\(.*\)$|^[^\d]*[-−]|[-−]$")
     core = core.str.replace_all(r"^\((.*)\)$", "${1}").str.replace_all("−", "-", literal=True)
     core = core.str.strip_suffix("-").str.replace(r"^[-+]", "")
     both = core.str.contains(",", literal=True) & core.str.contains(".", literal=True)

@@ -17,6 +17,8 @@ SEPARATORS = ("::", "\t", ",", ";", "|", WHITESPACE)
 SAMPLE_LINES = 200
 _NAMED = {"tab": "\t", "\\t": "\t", "space": WHITESPACE, "whitespace": WHITESPACE, "comma": ",", "pipe": "|"}
 _KNOWN = frozenset(name for names in NAMES.values() for name in names)
+_WHO = frozenset(name for role in ("user", "session") for name in NAMES[role])
+_ITEM = frozenset(NAMES["item"])
 _SEP_LINE = re.compile(r'^"?sep=([^"])"?\s*$', re.IGNORECASE)
 TITLE = 20  # records that may stand above the header
 _DIGIT = re.compile(r"\d")
@@ -77,8 +79,8 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
     """The dialect of a text from its first lines; raises ``DataError`` if it has no columns.
 
     The separator is the one that gives most lines the same number of fields, at least two. Ties are broken by known
-    names in the first line, then by a first line with as many fields as the others, then by more fields. ``named`` are
-    column names that the caller uses.
+    names in the first line, then by a first line with as many fields as the others, then by more fields; the first line
+    is the one below a title. ``named`` are column names that the caller uses.
     """
     lines = list(lines)
     skipped = 0
@@ -93,9 +95,9 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
     if sep is not None:
         choice = given_separator(sep)
         if not any(len(split_record(record, choice)) > 1 for record, _ in records_of(lines, choice)):
-            raise _separates_nothing(lines, file, sep)
+            raise _separates_nothing(lines, file, sep, named)
     else:
-        found = _likeliest(lines)
+        found = _likeliest(lines, named)
         if found is None:
             raise DataError(
                 "no separator splits these lines into two or more columns",
@@ -136,24 +138,41 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
 
 
 def _above_header(records: Sequence[tuple[str, int]], separator: str, named: Sequence[str]) -> int:
-    """How many records are a title above the header: each is narrower than the table, whose first row is a header."""
+    """How many records are a title above the header.
+
+    Each is narrower than the table, whose first row is a header; or the first reads like a sentence, and a row of known
+    names for a person and an item follows.
+    """
     rows = [split_record(record, separator) if record.strip() else [] for record, _ in records]
     width = Counter(len(row) for row in rows if row).most_common(1)[0][0]
     at = next((at for at, row in enumerate(rows[:TITLE]) if len(row) >= width), 0)
+    if _is_title(rows[at]) and not _names_both(rows[at]):
+        at = next((n for n, row in enumerate(rows[:TITLE]) if len(row) == width and _names_both(row)), at)
     below = [row for row in rows[at + 1 :] if row]
     first = [cell.strip() for cell in rows[at]]
     return at if at and width > 1 and len(first) == width and _is_header(first, below, named) else 0
 
 
-def _likeliest(lines: Sequence[str]) -> str | None:
+def _is_title(row: Sequence[str]) -> bool:
+    """Whether a row reads like a sentence with separators in it: a cell is empty, or starts with a space."""
+    return any(not cell.strip() or cell[0].isspace() for cell in row)
+
+
+def _names_both(row: Sequence[str]) -> bool:
+    """Whether a row has known names of a person, session or basket, and of an item."""
+    names = {plain(cell) for cell in row}
+    return bool(names & _ITEM) and bool(names & _WHO)
+
+
+def _likeliest(lines: Sequence[str], named: Sequence[str]) -> str | None:
     """The most likely separator of a text; None if no separator gives two columns."""
-    scored = [(_score(lines, candidate), -rank) for rank, candidate in enumerate(SEPARATORS)]
+    scored = [(_score(lines, candidate, named), -rank) for rank, candidate in enumerate(SEPARATORS)]
     best, rank = max(scored)
     return SEPARATORS[-rank] if best[0] else None
 
 
-def _separates_nothing(lines: Sequence[str], file: str, sep: str) -> DataError:
-    other = _likeliest(lines)
+def _separates_nothing(lines: Sequence[str], file: str, sep: str, named: Sequence[str]) -> DataError:
+    other = _likeliest(lines, named)
     if other is None:
         return DataError(f"{sep!r} separates nothing here", file=file, value=lines[0], fix="Check that this is a log")
     name = separator_name(other) if other.isspace() else repr(other)
@@ -161,13 +180,15 @@ def _separates_nothing(lines: Sequence[str], file: str, sep: str) -> DataError:
     return DataError(f"{sep!r} separates nothing here, {name} does", file=file, fix=fix)
 
 
-def _score(lines: Sequence[str], separator: str) -> tuple[float, int, bool, int]:
-    records = [record for record, _ in records_of(lines, separator) if record.strip()]
+def _score(lines: Sequence[str], separator: str, named: Sequence[str]) -> tuple[float, int, bool, int]:
+    counted = records_of(lines, separator)
+    records = [record for record, _ in counted[_above_header(counted, separator, named) :] if record.strip()]
     counts = Counter(len(split_record(record, separator)) for record in records)
     fields, lines_with = max(counts.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
     share = lines_with / len(records) if fields > 1 else 0.0
     first = split_record(records[0], separator)
-    known = sum(plain(cell) in _KNOWN for cell in first)
+    wanted = {plain(name) for name in named if not name.isdecimal()}
+    known = sum(plain(cell) in _KNOWN or plain(cell) in wanted for cell in first)
     if share < 0.5 and known < 2:
         return 0.0, 0, False, 0
     return (1.0 if share >= 0.9 else share), known, len(first) in {fields, fields - 1}, fields
