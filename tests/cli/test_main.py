@@ -35,19 +35,6 @@ def penchant(*arguments: object) -> list[str]:
     return [sys.executable, "-c", "from penchant.cli.main import run; run()", *map(str, arguments)]
 
 
-def test_no_word_in_brackets_is_lost_from_a_help() -> None:
-    def texts(command):
-        yield command.help or ""
-        yield from (getattr(parameter, "help", None) or "" for parameter in command.params)
-        for part in getattr(command, "commands", {}).values():
-            yield from texts(part)
-
-    found = [text for text in texts(typer.main.get_command(module.make_app())) if "[" in text]
-    assert any("[train]" in text for text in found)
-    for text in found:
-        assert Text.from_markup(text).plain == text.replace("\\[", "[")
-
-
 def test_the_commands_are_those_of_the_definitions(run) -> None:
     command = typer.main.get_command(module.make_app())
     assert set(command.commands) == COMMANDS

@@ -76,7 +76,7 @@ def serve(
         bool | None, typer.Option("--allow-remembered", help="Allow models that store training histories.")
     ] = None,
     train_every: Annotated[
-        str | None, typer.Option(help="How often to train by itself, such as 24h, as \\[train] of --config says.")
+        str | None, typer.Option(help="How often to train by itself, such as 24h, as the table train of --config says.")
     ] = None,
     update_every: Annotated[
         str | None, typer.Option(help="How often to bring a model with exact updates up to date, such as 1h.")
@@ -179,11 +179,20 @@ def _need_folder(settings: Settings) -> None:
         raise ParameterError("name a saved recommender: penchant serve FOLDER")
 
 
-def _keyring(store: str | None, store_url_file: str | None, config: str | None) -> Keyring:
+def _keyring(store: str | None, store_url_file: str | None, config: str | None, *, new: bool = False) -> Keyring:
+    """The keys of a store; with ``new``, of one that is made if it does not exist."""
     settings = read_settings({"store": store, "store_url_file": store_url_file}, config)
-    from penchant.store.database import Database
+    from pathlib import Path
+
+    from penchant.errors import ParameterError
+    from penchant.store.database import Database, file_of
     from penchant.store.keys import Keyring
 
+    file = file_of(settings.store)
+    if file and not Path(file).exists():
+        if not new:
+            raise ParameterError(f"there is no store {file}: name that of the service, with --store or --config")
+        note(f"{file} is a new store")
     database = Database(settings.store)
     database.migrate()
     ring = Keyring(database)
@@ -202,7 +211,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key. It is shown only once, because only its hash is stored."""
-    key, secret = _keyring(store, store_url_file, config).create(name, scope, origins=origin or (), rate=rate)
+    key, secret = _keyring(store, store_url_file, config, new=True).create(name, scope, origins=origin or (), rate=rate)
     print_json({**key.to_json(), "key": secret}) if as_json else say(secret)
 
 
@@ -214,13 +223,15 @@ def list_keys(
     if as_json:
         print_json({"keys": keys})
         return
+    if not keys:
+        note("there is no key")
     for key in keys:
         say(f"{key['id']}  {','.join(key['scopes']):14}  {key['name']}  {' '.join(key['origins'])}")
 
 
 def rotate(
     key_id: KeyId,
-    grace: Annotated[int, typer.Option(help="Seconds for which the old key stays valid.")] = 86_400,
+    grace: Annotated[int, typer.Option(min=0, help="Seconds for which the old key stays valid.")] = 86_400,
     store: Store = None,
     store_url_file: StoreUrlFile = None,
     config: Config = None,

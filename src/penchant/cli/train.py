@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: AsJson = False,
     ) -> int:
-        """Train by itself, as \\[train] of the configuration says, and activate the new model if it is not worse.
+        """Train by itself, as the table train of the configuration says, and activate the new model if it is not worse.
 
         Exit codes: 0 the new model is active, or nothing changed since the last training; 1 failed; 2 bad input;
         3 the new model was refused; 4 cannot tell; 5 another process is training.
