@@ -97,10 +97,10 @@ class Process:
             os.killpg(self.process.pid, signal.SIGKILL)
         self._ended()
 
-    def stop(self) -> int:
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         """As an operator would; returns what it ended with."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
+            os.killpg(self.process.pid, by)
         return self._ended()
 
     def _ended(self) -> int:

@@ -7,6 +7,7 @@ import http.client
 import json
 import resource
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -156,7 +157,8 @@ def test_sigterm_answers_what_has_begun_and_takes_nothing_new(knn: Path, tmp_pat
     process.stop()
 
 
-def test_sigterm_writes_what_was_accepted(knn: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_writes_what_was_accepted(knn: Path, tmp_path: Path, by: signal.Signals) -> None:
     process = Process(knn, tmp_path / "store.db")
     results: list[tuple[int, Any]] = []
 
@@ -170,7 +172,7 @@ def test_sigterm_writes_what_was_accepted(knn: Path, tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     time.sleep(0.3)
-    assert process.stop() == 0
+    assert process.stop(by) == 0
     for thread in threads:
         thread.join()
     assert {status for status, _ in results} == {200}

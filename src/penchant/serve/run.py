@@ -127,7 +127,10 @@ class _Server(uvicorn.Server):
             task.cancel()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn would raise the signal again after draining
+        ends = [signal.SIGTERM, signal.SIGINT]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+            ends.append(signal.SIGHUP)  # the terminal went away
+        for number in ends:  # uvicorn would raise the signal again after draining
             signal.signal(number, self._end)
         super().run(sockets)
 
