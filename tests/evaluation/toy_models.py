@@ -98,9 +98,9 @@ class CompilesFirst(Model):
     scores: Floats = learned()
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        import numba
+        from penchant.kernels.compiling import numba
 
-        self.scores = numba.njit(lambda counts: counts.astype(np.float32) * 2)(train.counts())
+        self.scores = numba().njit(lambda counts: counts.astype(np.float32) * 2)(train.counts())
 
     def _score(self, given: Histories) -> Floats:
         return np.tile(self.scores, (len(given), 1))

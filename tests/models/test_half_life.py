@@ -143,3 +143,14 @@ def test_a_log_says_whether_it_has_an_order() -> None:
     assert pc.read_interactions(rows.with_columns(timestamp=pl.Series([1, 2, 3]))).histories().ordered
     placed = pc.read_interactions(rows.with_columns(position=pl.Series([1, 2, 1]))).histories()
     assert placed[1:].positives().newest(1).ordered
+
+
+def test_models_on_the_same_histories_share_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, seeds = wandering(), []
+    judged = recency._gains
+    monkeypatch.setattr(recency, "_gains", lambda *given: seeds.append(given[2].seed) or judged(*given))
+    first = estimate_half_life(log, Run())
+    assert estimate_half_life(log, Run(threads=1)) == first
+    estimate_half_life(log, Run(seed=5))
+    assert estimate_half_life(wandering(), Run()) == first
+    assert seeds == [0, 5, 0]

@@ -23,8 +23,16 @@ def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
     0 means no decay; None, that there are too few histories. For each of at most 5,000 histories, the last item is
     ranked by the cosine with the items before it, with the history itself taken out of the counts. A half-life is
     judged by NDCG@10, less one standard error of the difference to a half-life of 3 events. Of those within 1 % of the
-    best, the one nearest to 3 is taken. Histories are drawn with the seed, up to 30 million pairs.
+    best, the one nearest to 3 is taken. Histories are drawn with the seed, up to 30 million pairs. Models that are
+    fitted on the same histories, as in a comparison, share the estimate.
     """
+    known: dict[int, tuple[float | None, str]] = vars(train).setdefault("_half_lives", {})
+    if run.seed not in known:
+        known[run.seed] = _estimated(train, run)
+    return known[run.seed]
+
+
+def _estimated(train: Histories, run: Run) -> tuple[float | None, str]:
     events = train.positives().distinct()
     if not events.ordered:
         return 0.0, ""
