@@ -18,6 +18,7 @@ from penchant.serve.common.problems import Problem, from_validation
 from penchant.serve.http.links import add_links
 from penchant.serve.http.middleware import Middleware
 from penchant.serve.http.routes import answers, events, items, models, people, results, system
+from penchant.serve.http.routes.gorse import ROUTERS as GORSE
 from penchant.serve.http.schemas.events import Events
 from penchant.serve.http.schemas.system import ProblemDocument
 from penchant.serve.pages import site
@@ -59,7 +60,7 @@ def make_app(service: Service) -> Middleware:
     )
     app.state.service, app.state.live_metrics = service, LiveMetrics(service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-    for router in ROUTERS:
+    for router in (*ROUTERS, *(GORSE if service.settings.gorse_api else ())):
         app.include_router(router)
     for error, tell in HANDLERS.items():
         app.add_exception_handler(error, tell)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from penchant.errors import InputError, PenchantError
@@ -30,8 +30,9 @@ from penchant.serve.common.trainer import Trainer
 from penchant.store.cleaning import Cleaning, pause
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow, mark_light
-from penchant.store.events import AHEAD, Batch, Clock, EventStore, NewEvent
+from penchant.store.events import AHEAD, Appended, Batch, Clock, EventStore, NewEvent
 from penchant.store.exposures import Exposures
+from penchant.store.feedback import Feedback
 from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
 from penchant.store.ledger import Refusal
@@ -86,6 +87,7 @@ class Service(Activation):
     def _open(self) -> None:
         self.shown = ShownLists(Exposures(self.store), self.store.secret, self.metrics)
         self.people, self.items = People(self.store, keep=self.settings.keep_seconds), Items(self.store)
+        self.feedback = Feedback(self.store)
         self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
         shown = self.shown if self.settings.exposures else None
         self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics, shown)
@@ -214,11 +216,13 @@ class Service(Activation):
 
     # -- events in ------------------------------------------------------------------------------------------------
 
-    async def collect(self, rows: Sequence[NewEvent], who: str = "") -> tuple[int, int, dict[int, Refusal]]:
+    async def collect(
+        self, rows: Sequence[NewEvent], who: str = "", *, append: Callable[[Batch], Awaitable[Appended]] | None = None
+    ) -> tuple[int, int, dict[int, Refusal]]:
         """Store events; returns the number of new ones and of duplicates, and the reason of each refusal by place.
 
         Accepted events are on disk when this returns. ``who`` sends them, for the limit of new items; raises
-        ``Problem`` 429 if none can be stored because of it.
+        ``Problem`` 429 if none can be stored because of it. ``append`` is another way to write them.
         """
         known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
         refused: dict[int, Refusal] = {}
@@ -245,7 +249,8 @@ class Service(Activation):
             raise Problem(429, f"item: {TOO_MANY_NEW}", field="item", headers={"Retry-After": str(math.ceil(wait))})
         if not kept:
             return 0, 0, refused
-        appended = await self.store.writer.append(Batch(kept, list(new)), len(kept))
+        batch = Batch(kept, list(new))
+        appended = await (self.store.writer.append(batch, len(kept)) if append is None else append(batch))
         if new:
             self._apply([ItemChange(item, now, {}, {}) for item in new], appended.items_clock)
         refused |= {places[n]: refusal for n, refusal in appended.refused.items()}

@@ -57,7 +57,7 @@ class Personal:
         rows: list[StoredEvent] = []
         segment: Segment | None = None
         try:
-            rows = self.store.history(person, FOREVER if page is None else page.last)
+            rows = self._until(self.store.history(person, FOREVER if page is None else page.last), page)
             segment = None if rows else self._segment(served, person, page)
         except StoreError as failed:
             if page is not None:
@@ -65,7 +65,7 @@ class Personal:
             trouble = f"the history could not be read ({failed}): popular items"
         held = _held(rows, segment)
         if page is None:
-            page = _first(served, max((row.seq for row in rows), default=0), segment, held)
+            page = _first(served, max((row.seq for row in rows), default=0), segment, held, query.offset)
         elif page.held != held:
             raise gone("the events of this list were merged, erased or dropped")
         self._expect(served, len(rows), query)
@@ -93,7 +93,7 @@ class Personal:
         self._expect(by or self.models.active, len(rows), query)
         fingerprint = query.fingerprint(json.dumps(rows))
         served, page = (by, None) if by is not None else self._page(query, fingerprint)
-        page = page or _first(served, 0, None)
+        page = page or _first(served, 0, None, offset=query.offset)
         timed = [
             StoredEvent(item, kind, value, page.moment if when is None else when, 0) for item, kind, value, when in rows
         ]
@@ -107,7 +107,7 @@ class Personal:
         seen, disliked, degraded = list[int](), list[int](), list[str]()
         if limits.person is not None:
             try:
-                rows = self.store.history(limits.person)
+                rows = self._until(self.store.history(limits.person))
                 marks = marks_of(served, rows, int(time.time()), dislike_days=self.settings.dislike_days)
                 seen, disliked = marks.seen, marks.disliked
             except StoreError as failed:
@@ -115,6 +115,13 @@ class Personal:
         found = select(served, limits.where, disliked=disliked, seen=seen, exclude=limits.exclude)
         found.degraded.extend(degraded)
         return found
+
+    def _until(self, rows: list[StoredEvent], page: Page | None = None) -> list[StoredEvent]:
+        """The events that count at the moment of a list: with ``gorse_api``, feedback counts from its time on."""
+        if not self.settings.gorse_api:
+            return rows
+        moment = int(time.time()) if page is None else page.moment
+        return [row for row in rows if row.time <= moment]
 
     def _page(self, query: Query, fingerprint: str) -> tuple[ServedModel, Page | None]:
         if query.page is None:
@@ -159,12 +166,12 @@ class Personal:
         return ranked.answer(served, history.unknown, next=token)
 
 
-def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 0) -> Page:
+def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 0, offset: int = 0) -> Page:
     """The first page of a new list."""
     if segment is None:
-        return Page(served.version, last, int(time.time()), held=held)
+        return Page(served.version, last, int(time.time()), offset, held=held)
     chosen = segment.attribute, segment.value
-    return Page(served.version, segment.upto, int(time.time()), segment=chosen, held=held)
+    return Page(served.version, segment.upto, int(time.time()), offset, segment=chosen, held=held)
 
 
 def _held(rows: list[StoredEvent], segment: Segment | None) -> int:

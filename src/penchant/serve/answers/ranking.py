@@ -42,11 +42,13 @@ class Query:
     placement: str = DEFAULT
     expose: bool = True  # whether the list is shown to the person
     most_impressions: int | None = None  # after so many without another event, an item is left out; None: the setting
+    offset: int = 0  # the position of the first item of a list that begins without a token
 
     def fingerprint(self, who: str) -> str:
         """A digest of what must be the same on every page."""
         more = [] if self.placement == DEFAULT else [self.placement]
         more += [] if self.most_impressions is None else [str(self.most_impressions)]
+        more += [f"from {self.offset}"] if self.offset else []
         return digest([who, sorted(self.exclude), text(self.where), self.repeat, *more])
 
 

@@ -92,6 +92,7 @@ class Settings:
     max_batch: int = setting(1000, "events or items of one request", low=1, high=4096)
     rate: float = setting(0.0, "requests a second for each key (for each address without keys); 0: no limit", low=0)
     origins: tuple[str, ...] = setting((), "web origins that may read answers (CORS); default: none")
+    gorse_api: bool = setting(False, "answer the requests of Gorse's clients under /api")
     demo: bool = setting(False, "open the page Try it to everyone")
     log_level: str = setting("info", "one of " + ", ".join(LEVELS))
     access_log: bool = setting(False, "log every request, not only failures")

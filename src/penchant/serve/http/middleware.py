@@ -198,7 +198,7 @@ class _Exchange:
         self._receive, self._send, self._left, self._most = receive, send, most, most
         self.status, self.started, self.status_instead = 500, False, 0
         self.extra: Headers = list(COMMON)
-        if scope["path"].startswith("/v1/"):
+        if scope["path"].startswith(("/v1/", "/api/")):
             self.extra.append((b"cache-control", b"no-store"))
 
     async def receive(self) -> Message:

@@ -1,0 +1,1 @@
+"""Gorse's nouns in ours: feedback is events, labels are attributes."""
