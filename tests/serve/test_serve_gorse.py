@@ -208,6 +208,14 @@ def test_labels_that_no_store_can_hold_are_named(gorse: Client, labels: str) -> 
         assert answer.json()["errors"][0]["field"].startswith("Labels")
 
 
+def test_values_of_any_type_are_refused_by_name(gorse: Client) -> None:
+    for when in ({"a": []}, [], True, "soon"):
+        answer = gorse.post("/api/item", json={"ItemId": "x", "Timestamp": when})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Timestamp"), when
+    answer = gorse.post("/api/user", json={"UserId": "x", "Labels": ["a", "\x90"]})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Labels.labels")
+
+
 def test_an_item_that_is_inserted_again_keeps_nothing(gorse: Client) -> None:
     before = gorse.get("/api/item/i00").json()
     assert before["Labels"]["genre"] == ["drama", "all"]

@@ -64,6 +64,13 @@ def _unnamed(labels: dict[str, Any]) -> Any:
     return labels or None
 
 
+def _is_name(text: str) -> bool:
+    try:
+        return 1 <= len(named(text)) <= MOST
+    except ValueError:
+        return False
+
+
 # -- users ------------------------------------------------------------------------------------------------------------
 
 
@@ -77,10 +84,10 @@ def user_attributes(labels: Any, comment: str | None, field: str = "Labels") -> 
             found[name] = value
             continue
         for tag in value:
-            if not isinstance(tag, str) or not 1 <= len(f"{name}:{tag}") <= MOST:
-                detail = f"a list of a user's labels has texts, which make {MOST} characters with the name"
+            if not isinstance(tag, str) or not _is_name(f"{name}:{tag}"):
+                detail = f"a list of a user's labels has texts without control characters, at most {MOST} with the name"
                 raise invalid(f"{field}.{name}", detail)
-            found[f"{name}:{named(tag)}"] = True
+            found[f"{name}:{tag}"] = True
     if comment or not found:  # a user without anything is known by an empty comment
         found[COMMENT] = scalar(comment or "")
     if len(found) > MOST:

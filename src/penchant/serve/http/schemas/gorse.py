@@ -13,7 +13,7 @@ from penchant.serve.http.schemas.fields import Finite, Id, Kind, Request, Respon
 
 def when(value: Any) -> int | None:
     """Unix seconds of a time; None for no text and for the time that Gorse writes where there is none."""
-    if value is None or value in {"", NEVER}:
+    if value is None or (isinstance(value, str) and value in {"", NEVER}):
         return None
     return seconds(int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= 12 else value)
 
