@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
 import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,19 @@ def test_a_kernel_gives_the_same_bits_as_numba(built: Path, number: int) -> None
     for a, b in zip(mine, numbas, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any(not np.array_equal(a, b) for a, b in zip(mine, given, strict=True)) or answer is not None
+
+
+def test_a_function_keeps_the_code_that_it_calls(built: Path) -> None:
+    repeats = importlib.import_module("penchant.kernels.ragged").repeats
+    code = ready.opened(built)
+    assert code is not None
+    args = (np.array([0, 2]), np.array([3, 3], np.int32), 5)
+    function, gone = code.function(repeats.py_func, args), weakref.ref(code)
+    assert function is not None
+    del code
+    gc.collect()
+    assert gone() is not None
+    assert function(*args) is True
 
 
 def test_types_that_are_not_there_are_left_to_numba(built: Path) -> None:

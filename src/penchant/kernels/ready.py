@@ -78,8 +78,10 @@ def machine_code(function: Callable[..., Any], args: tuple[Any, ...]) -> Callabl
     return None if found is None else found.function(function, args)
 
 
-def _called(address: int, words: list[str], returns: str, args: tuple[Any, ...]) -> Callable[..., Any]:
-    """A Python function around the function at this address."""
+def _called(
+    code: MachineCode, address: int, words: list[str], returns: str, args: tuple[Any, ...]
+) -> Callable[..., Any]:
+    """A Python function around the function at this address, which keeps the code that it calls in memory."""
     takes = [ctypes.py_object if "[" in word else TYPES[word][0] for word in words]
     casts = [
         (n, TYPES[word][1])
@@ -98,7 +100,7 @@ def _called(address: int, words: list[str], returns: str, args: tuple[Any, ...])
         out = answer() if answer is not None else None
         status = native(ctypes.byref(out) if out is not None else None, *given)
         if status not in FINE:
-            raise MemoryError(f"a kernel failed with status {status}")
+            raise MemoryError(f"a kernel of {code.path} failed with status {status}")
         return out.value if out is not None else None
 
     return call
@@ -128,7 +130,7 @@ class MachineCode:
         name = f"{module}.{function.__name__}({words})"
         if words is None or name not in self.entries or not self.current(module):
             return None
-        return _called(self._address(name), words.split(","), self.entries[name], args)
+        return _called(self, self._address(name), words.split(","), self.entries[name], args)
 
     def _address(self, name: str) -> int:
         """Link one object file into this process; return the address of its function."""
