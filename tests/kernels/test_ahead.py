@@ -40,8 +40,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def in_use() -> Iterator[None]:
-    """The cached search for machine code starts and ends empty."""
+def in_use(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The cached search for machine code starts and ends empty, and nobody asked for the compiler."""
+    for name in ("NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT", "PENCHANT_KERNELS"):
+        monkeypatch.delenv(name, raising=False)
     ready._in_use.cache_clear()
     yield
     ready._in_use.cache_clear()
@@ -145,8 +147,6 @@ def test_who_wants_the_compiler_gets_it(
     monkeypatch.setattr(ready, "places", lambda: [tmp_path])
     tmp_path.chmod(0o755)
     (tmp_path / built.name).write_bytes(built.read_bytes())
-    for name in ("NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT", "PENCHANT_KERNELS"):
-        monkeypatch.delenv(name, raising=False)
     assert ready._in_use() is not None
     ready._in_use.cache_clear()
     monkeypatch.setenv(*setting.split("="))
