@@ -65,6 +65,10 @@ def register(app: typer.Typer) -> None:
         spreadsheet: Annotated[
             bool, typer.Option("--spreadsheet", help="With --lists: keep ids in a .csv file from running as formulas.")
         ] = False,
+        index: Annotated[
+            bool,
+            typer.Option("--index", help="Build an approximate index for fast lists over very many items."),
+        ] = False,
         seed: Seed = 0,
         threads: Threads = 0,
         device: Annotated[
@@ -147,6 +151,9 @@ def register(app: typer.Typer) -> None:
                     run=run,
                 )
             recommender = fit_model(log, chosen, catalog=catalog, run=run)
+            if index:
+                histories = training_rows(log)[0].histories()
+                recommender.fitted_on["notes"].append(recommender.build_index(histories, threads=threads, seed=seed))
 
             if lists is None:
                 recommender.save(output, force=force)

@@ -68,6 +68,7 @@ def recommend(
     why: Annotated[bool, typer.Option("--why", help="Explain each recommendation.")] = False,
     exclude: Exclude = None,
     repeat: Annotated[bool, typer.Option("--repeat", help="Also recommend items already seen.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Look at every item although the model has an index.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Recommend for a given history, for one user or session of a log, or for all users."""
@@ -100,9 +101,11 @@ def recommend(
     if output is not None:
         check_lists(output, force=reading.force, spreadsheet=spreadsheet)  # fail before the work, not after it
     recommender = load(folder)
+    for line in recommender.model.notes:
+        note(line)
     if history:
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
-        answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why)
+        answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact)
     else:
         whole, _ = read_log(as_learned(recommender, reading))
         events, left_out = training_rows(whole)
@@ -120,6 +123,7 @@ def recommend(
                     spreadsheet=spreadsheet,
                     force=reading.force,
                     each=exposed,
+                    exact=exact,
                 )
             document = {"file": output, "users": written, "k": k}
             document |= {} if exposed is None else {"exposures": exposed.written}
@@ -128,7 +132,7 @@ def recommend(
         unwanted = resolve(recommender, exclude or ())
         guest = session is not None and not events.sessions
         given, unknown = recommender.translation.of_user(events, user if session is None else session, guest=guest)
-        answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why)
+        answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why, exact=exact)
         answer = replace(answer, user=user, session=session, unknown=unknown)
     if not as_json:
         show(answer.table())

@@ -45,6 +45,10 @@ class Ranker(Protocol):
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked: ...
 
+    def near(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
+    ) -> Ranked | None: ...
+
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
         popularity_rank: Ints, threads: int,
@@ -63,6 +67,11 @@ class Scored:
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
         return top_dense(self.scores, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
+
+    def near(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
+    ) -> None:
+        return None
 
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
@@ -98,6 +107,7 @@ def rank(
     candidates: Histories | None = None,
     popularity_rank: Ints | None = None,
     threads: int = 0,
+    exact: bool = False,
 ) -> Ranked:
     """The k best items for every history. Every list of Penchant comes from here.
 
@@ -106,6 +116,8 @@ def rank(
     - ``allow`` ``(n_items,)`` is one mask for all rows; ``candidates`` limits each row to its own items.
     - Equal scores go to the higher training count, then to the lower index. ``popularity_rank`` is what
       ``rank_by_popularity(item_counts)`` returns; pass it to avoid sorting again.
+    - A model with an index over its items answers from it, with the recall that was measured when it was built;
+      ``exact`` looks at every item instead. Scores and the order of what is found are the same.
 
     Raises ``ParameterError`` when k < 1 or rows do not match, and ``ScoreError`` where a score is NaN.
     """
@@ -120,6 +132,11 @@ def rank(
         raise ParameterError(f"allow must have shape ({given.n_items},), got {allow.shape}")
     popularity_rank = rank_by_popularity(model.item_counts) if popularity_rank is None else popularity_rank
     if candidates is None:
+        near = None if exact else model.near(
+            given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
+        )  # fmt: skip
+        if near is not None:
+            return _checked(model, near)
         return _checked(
             model, model.top(given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
         )

@@ -58,18 +58,21 @@ def blocks(
     memory: int = MEMORY,
     guests: Bools | None = None,
     popularity_rank: Ints | None = None,
+    exact: bool = False,
 ) -> Iterator[Block]:
     """The lists of many users, in blocks that hold at most about ``memory`` bytes at once.
 
     Row ``r`` of ``given`` and of ``unknown`` belongs to ``users[r]``; ``allow`` is one mask over the items.
-    ``popularity_rank`` is as in ``core.rank.rank``.
+    ``popularity_rank`` and ``exact`` are as in ``core.rank.rank``.
     """
     k = min(k, model.n_items)
     popularity_rank = rank_by_popularity(model.item_counts) if popularity_rank is None else popularity_rank
     size = max(1, memory // (model.score_bytes(given) + _ENTRY_BYTES * k))
     for lo in range(0, len(given), size):
         hi = min(lo + size, len(given))
-        ranked = rank_or_popular(model, given[lo:hi], k, repeat=repeat, allow=allow, popularity_rank=popularity_rank)
+        ranked = rank_or_popular(
+            model, given[lo:hi], k, repeat=repeat, allow=allow, popularity_rank=popularity_rank, exact=exact
+        )
         here = None if guests is None else guests[lo:hi]
         yield Block(users[lo:hi], ranked, unknown[lo:hi], hi, len(given), here)
 

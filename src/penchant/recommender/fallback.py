@@ -33,6 +33,11 @@ class Popularity:
             _zeros, given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
         )
 
+    def near(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
+    ) -> None:
+        return None
+
     def top_candidates(
         self, given: Histories, k: int, *, candidates: Histories, exclude: Histories, allow: Bools | None,
         popularity_rank: Ints, threads: int,
@@ -69,6 +74,7 @@ def rank_or_popular(
     candidates: Histories | None = None,
     popularity_rank: Ints | None = None,
     threads: int = 0,
+    exact: bool = False,
 ) -> Lists:
     """``core.rank.rank``, with the popularity list for every history without a positive event, whatever the model.
 
@@ -82,7 +88,7 @@ def rank_or_popular(
     if not plain.any():
         ranked = rank(
             model, given, k, exclude=exclude, repeat=repeat, allow=allow, candidates=candidates,
-            popularity_rank=popularity_rank, threads=threads,
+            popularity_rank=popularity_rank, threads=threads, exact=exact,
         )  # fmt: skip
         return Lists(ranked.items, ranked.scores, fallback)
     items = np.full((len(given), min(k, given.n_items) or 1), -1, dtype=np.int32)
@@ -95,7 +101,7 @@ def rank_or_popular(
             ranked = rank(
                 ranker, given[some], k, exclude=None if exclude is None else exclude[some], repeat=repeat, allow=allow,
                 candidates=None if candidates is None else candidates[some], popularity_rank=popularity_rank,
-                threads=threads,
+                threads=threads, exact=exact,
             )  # fmt: skip
         except ScoreError as wrong:
             raise wrong.at(int(np.flatnonzero(rows)[wrong.row])) from None

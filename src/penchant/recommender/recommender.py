@@ -21,6 +21,8 @@ from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.extendable import Extendable
+from penchant.models.kinds.vector import VectorModel
+from penchant.core.nearest_items import CELLS, HISTORIES, RECALL, build
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.fallback import Lists, rank_or_popular
@@ -91,12 +93,14 @@ class Recommender:
         repeat: bool = False,
         why: bool = False,
         now: int | None = None,
+        exact: bool = False,
     ) -> Answer:
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
         - ``exclude`` and ``allow`` are ids; ``allow`` may also be a mask over the items.
         - Unavailable items of the catalogue are left out.
         - ``now`` is the moment of the request in unix seconds; by default, the newest event.
+        - ``exact`` looks at every item although the model has an index (``build_index``).
 
         The list is shorter than k if there are not enough items. A history without a known positive event gets the
         popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1 and ``DataError`` for events that
@@ -106,8 +110,9 @@ class Recommender:
         given, unknown = self.histories(history, now=now)
         mask = self._mask(allow, exclude)
         ranked = rank_or_popular(
-            self.model, given, k, repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1
-        )
+            self.model, given, k, repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1,
+            exact=exact,
+        )  # fmt: skip
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
         return self._answer(ranked, 0, unknown=unknown, whys=whys)
@@ -147,10 +152,10 @@ class Recommender:
     # -- a whole log ----------------------------------------------------------------------------------------------
 
     def recommend_all(
-        self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY
+        self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY, exact: bool = False
     ) -> Iterator[Answer]:
         """``recommend`` for every user of a log, in the order of the log, in blocks of at most ``memory`` bytes."""
-        for block in self._blocks(log, k, repeat=repeat, memory=memory):
+        for block in self._blocks(log, k, repeat=repeat, memory=memory, exact=exact):
             yield from self._answers(block)
 
     def write_all(
@@ -166,6 +171,7 @@ class Recommender:
         force: bool = False,
         before: Callable[[], None] | None = None,
         each: Callable[[bulk.Block], None] | None = None,
+        exact: bool = False,
     ) -> int:
         """``recommend_all`` into a ``.parquet``, ``.jsonl`` or ``.csv`` file; returns the number of users.
 
@@ -177,7 +183,7 @@ class Recommender:
         """
         refuse_inputs(Path(path), log.report.inputs)
         refuse_existing(Path(path), force=force)
-        blocks = self._blocks(log, k, repeat=repeat, memory=memory)
+        blocks = self._blocks(log, k, repeat=repeat, memory=memory, exact=exact)
         if each is not None:
             blocks = bulk.told(blocks, each)
         bulk.write(
@@ -186,7 +192,7 @@ class Recommender:
         )  # fmt: skip
         return log.n_users
 
-    def _blocks(self, log: Interactions, k: int, *, repeat: bool, memory: int) -> Iterator[bulk.Block]:
+    def _blocks(self, log: Interactions, k: int, *, repeat: bool, memory: int, exact: bool) -> Iterator[bulk.Block]:
         check_k(k)
         given, unknown = self.translation.of_log(log)
         yield from bulk.blocks(
@@ -200,6 +206,7 @@ class Recommender:
             memory=memory,
             guests=log.guests,
             popularity_rank=self._popularity_rank,
+            exact=exact,
         )
 
     def _answers(self, block: bulk.Block) -> Iterator[Answer]:
@@ -238,6 +245,36 @@ class Recommender:
         before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
         vars(self).pop("version", None)  # it changed
         return [self.item_id(index) for index in range(before, len(vocab))]
+
+    # -- very many items ------------------------------------------------------------------------------------------
+
+    def build_index(
+        self, histories: Histories, *, recall: float = RECALL, from_cells: int = CELLS, threads: int = 0, seed: int = 0
+    ) -> str:
+        """Build an approximate index over the items, which lists then come from and ``save`` keeps; says what it did.
+
+        ``histories`` choose its effort and measure its ``recall``: at most 1,000 rows, drawn with ``seed``. Models of
+        fewer than ``from_cells`` items × factors answer exactly as fast, and get none; nor do those whose recall stays
+        below ``recall``. Raises ``ParameterError`` for a model whose scores are not inner products, or a recall outside
+        0 to 1, and ``MissingExtraError`` without the extra ``index``.
+        """
+        model = self.model
+        if not isinstance(model, VectorModel) or not model.has_products:
+            raise ParameterError(f"{model.name} has no index: its scores are not inner products with item vectors")
+        if not 0 < recall <= 1:
+            raise ParameterError(f"recall must be > 0 and ≤ 1, got {recall!r}")
+        model.index = None
+        if model.item_vectors.size < from_cells:
+            return (
+                f"no index: {model.item_vectors.size:,} items × factors, fewer than {from_cells:,}, are ranked exactly"
+            )
+        used = histories if model.uses_negatives else histories.positives()
+        rows = np.flatnonzero(used.lengths > 0)
+        drawn = np.random.default_rng(seed).permutation(rows)[:HISTORIES]
+        model.index, said = build(
+            model.item_vectors, model.item_bias, model.embed(used[drawn]), recall=recall, threads=threads, seed=seed
+        )
+        return said
 
     # -- keeping --------------------------------------------------------------------------------------------------
 

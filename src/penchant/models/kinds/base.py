@@ -221,6 +221,12 @@ class Model(ABC):
             self.score, given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
         )
 
+    def near(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
+    ) -> Ranked | None:
+        """``top`` from an index over the items; None where the model has none."""
+        return None
+
     def score_bytes(self, given: Histories) -> int:
         """Bytes that ``top`` holds for one of these histories beside its list: dense scores, in some steps."""
         return 16 * self.n_items

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penchant.core.histories import Bools, Floats, Histories, Ints
 from penchant.core.rank import Ranked, empty_lists, top_dense
 from penchant.models.kinds.base import Model, learned
+from penchant.core.nearest_items import FEW_ITEMS, SPARE, NearestItems
 
 COARSE_ITEMS = 2**18  # with at least so many items, lists of few rows start with a coarse pass of one byte a number
 COARSE_ROWS = 8  # more rows than this share one matrix product instead
@@ -66,6 +67,7 @@ class VectorModel(Model):
 
     item_vectors: Floats = learned()  # (n_items, factors)
     item_bias: Floats | None = learned()  # (n_items,) or None
+    index: NearestItems | None = field(init=False, default=None, repr=False, compare=False)
     _coarse: Coarse | None = field(init=False, default=None, repr=False, compare=False)
 
     @abstractmethod
@@ -90,13 +92,56 @@ class VectorModel(Model):
     def _score(self, given: Histories) -> Floats:
         return self.score_vectors(self.embed(given))
 
+    @property
+    def has_products(self) -> bool:
+        """Whether every score is an inner product (plus a bias of the item), as an index needs."""
+        return type(self).score_vectors is VectorModel.score_vectors
+
+    def near(
+        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
+    ) -> Ranked | None:
+        """As in ``Model``: candidates come from ``index``, and are scored exactly.
+
+        None without an index over these vectors, and where a filter leaves few items. A row for which the index finds
+        fewer than k items, or that has no vector, is ranked exactly.
+        """
+        self._check_given(given)
+        if self.index is None or self.index.of is not self.item_vectors or not self.has_products:
+            return None
+        if allow is not None and np.count_nonzero(allow) <= FEW_ITEMS:
+            return None
+        vectors = np.ascontiguousarray(self.embed(given if self.uses_negatives else given.positives()), np.float32)
+        items, scores = empty_lists(len(given), k)
+        for row, vector in enumerate(vectors):
+            only = slice(row, row + 1)
+            banned = np.unique(exclude[only].items)
+            wanted = min(k + len(banned) + SPARE, self.n_items)
+            near = self.index.search(vectors[only], wanted, bias=self.item_bias, allow=allow)[0]
+            near = near[(near >= 0) & ~np.isin(near, banned)] if vector.any() else near[:0]
+            if len(near) < k:
+                best = self.top(
+                    given[only], k, exclude=exclude[only], allow=allow, popularity_rank=popularity_rank, threads=threads
+                )
+            else:
+                best = self._best_of(near, vector, k, popularity_rank)
+            items[row], scores[row] = best.items[0], best.scores[0]
+        return Ranked(items, scores)
+
+    def _best_of(self, near: Ints, vector: Floats, k: int, popularity_rank: Ints) -> Ranked:
+        """The k best of some items, by their exact scores."""
+        exact = self.item_vectors[near] @ vector
+        exact = exact if self.item_bias is None else exact + self.item_bias[near]
+        exact = exact + np.float32(self.score_offset) if self.score_offset else exact
+        nothing = Histories(np.zeros(2, np.int64), np.empty(0, np.int32), len(near))
+        best = top_dense(exact[None], k, exclude=nothing, allow=None, popularity_rank=popularity_rank[near])
+        return Ranked(np.where(best.items >= 0, near[best.items], -1).astype(np.int32), best.scores)
+
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
     ) -> Ranked:
         """As in ``Model``; few rows over very many items take the coarse pass first."""
         self._check_given(given)
-        products = type(self).score_vectors is VectorModel.score_vectors
-        if not products or self.n_items < COARSE_ITEMS or len(given) > COARSE_ROWS or k > ROOM // 8:
+        if not self.has_products or self.n_items < COARSE_ITEMS or len(given) > COARSE_ROWS or k > ROOM // 8:
             return super().top(given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
         if self._coarse is None or self._coarse.of is not self.item_vectors:
             self._coarse = Coarse.make(self.item_vectors, threads)
@@ -112,12 +157,7 @@ class VectorModel(Model):
                     given[only], k, exclude=exclude[only], allow=allow, popularity_rank=popularity_rank, threads=threads
                 )
             else:
-                exact = self.item_vectors[near] @ vector
-                exact = exact if self.item_bias is None else exact + self.item_bias[near]
-                exact = exact + np.float32(self.score_offset) if self.score_offset else exact
-                nothing = Histories(np.zeros(2, np.int64), np.empty(0, np.int32), len(near))
-                best = top_dense(exact[None], k, exclude=nothing, allow=None, popularity_rank=popularity_rank[near])
-                best = Ranked(np.where(best.items >= 0, near[best.items], -1).astype(np.int32), best.scores)
+                best = self._best_of(near, vector, k, popularity_rank)
             items[row], scores[row] = best.items[0], best.scores[0]
         return Ranked(items, scores)
 

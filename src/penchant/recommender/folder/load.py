@@ -18,8 +18,10 @@ from penchant.recommender.folder.arrays import fill, fill_statistics
 from penchant.recommender.folder.atomic import recover
 from penchant.recommender.folder.contents import Contents
 from penchant.recommender.folder.copies import Copies
+from penchant.recommender.folder.index_file import read_index
 from penchant.recommender.folder.manifest import (
     FORMAT,
+    INDEX,
     ITEMS,
     KEYS,
     MANIFEST,
@@ -103,6 +105,7 @@ def _verify_files(folder: Path, known: set[str], prefix: str = "") -> Iterator[t
     for name, stated in manifest["files"].items():
         check_unchanged(folder, name, stated, prefix)
         yield prefix + name, stated["bytes"]
+    known = known | ({INDEX} if "index" in manifest else set())
     belong = {MANIFEST, MODEL, *_assets_of(manifest), *known} | ({"models"} if manifest["members"] else set())
     for path in folder.iterdir():
         if path.name not in belong and not path.name.startswith("."):
@@ -142,6 +145,8 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies:
                 f"{MODEL}: {name!r} is {found.get(name, 'missing')}, {MANIFEST} says {stated.get(name, 'nothing')}"
             )
     fill(model, arrays, n_items)
+    if "index" in manifest:
+        read_index(model, folder, manifest)
     for name in type(model).assets_needed:
         with open_regular(folder / name) as file:
             model.assets[name] = file.read()

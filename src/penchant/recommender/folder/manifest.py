@@ -19,6 +19,9 @@ from penchant.errors import FormatError, InputError, NotFittedError, PenchantErr
 
 FORMAT = 1
 MANIFEST, ITEMS, MODEL = "manifest.json", "items.parquet", "model.safetensors"
+INDEX = (
+    "items.faiss"  # beside ``MODEL``, of models with an index over their items; the manifest then has the key "index"
+)
 STATISTICS = "statistics.safetensors"  # beside ``MODEL``, of models that were fitted updatable
 KEYS = frozenset(
     {"format", "penchant", "created", "version", "model", "members", "input", "fitted_on", "vocab", "arrays", "files"}
@@ -78,8 +81,8 @@ def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
     stated = manifest.pop(SEAL, None)
     if stated is not None and stated != seal(manifest):
         raise FormatError(f"{MANIFEST} has changed since it was saved: it is not what its {SEAL} says")
-    if set(manifest) != keys:
-        odd = min(set(manifest) ^ keys)
+    if set(manifest) - {"index"} != keys:
+        odd = min((set(manifest) - {"index"}) ^ keys)
         raise FormatError(f"{MANIFEST} {'has the unknown key' if odd in manifest else 'lacks'} {odd!r}")
     return dict(manifest)
 
@@ -118,10 +121,10 @@ def text_of(manifest: Mapping[str, Any], key: str) -> str:
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> None:
-    """Check that the listed files are exactly ``names``, plus the statistics if there are any, that they are regular
-    files of the folder, and that their sizes match."""
+    """Check that the listed files are exactly ``names``, plus the statistics and the index if there are any, that they
+    are regular files of the folder, and that their sizes match."""
     files = object_of(manifest, "files")
-    names = names | ({STATISTICS} & set(files))
+    names = names | ({STATISTICS} & set(files)) | ({INDEX} if "index" in manifest else set())
     if set(files) != names:
         raise FormatError(f"{MANIFEST} lists the files {sorted(files)}, a folder of this format has {sorted(names)}")
     for name in sorted(names):

@@ -14,7 +14,8 @@ from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten, flatten_statistics
 from penchant.recommender.folder.atomic import await_file, replacing
 from penchant.recommender.folder.contents import Contents
-from penchant.recommender.folder.manifest import FORMAT, ITEMS, MANIFEST, MODEL, SEAL, STATISTICS, measure, seal
+from penchant.recommender.folder.index_file import write_index
+from penchant.recommender.folder.manifest import FORMAT, INDEX, ITEMS, MANIFEST, MODEL, SEAL, STATISTICS, measure, seal
 
 
 def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited: Path | None = None) -> None:
@@ -64,6 +65,9 @@ def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: li
     manifest["model"] = to_json(model)
     manifest["members"] = len(members)
     manifest["arrays"] = {name: tensors.describe(array) for name, array in sorted(arrays.items())}
+    if (facts := write_index(model, folder)) is not None:
+        manifest["index"] = facts
+        files = [*files, INDEX]
     manifest["files"] = {name: measure(folder / name) for name in [MODEL, *model.assets, *files]}
     text = json.dumps({**manifest, SEAL: seal(manifest)}, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

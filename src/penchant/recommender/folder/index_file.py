@@ -1,0 +1,55 @@
+"""The index of a saved folder: a file that native code parses, so only one with the hash of the manifest is opened."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penchant.errors import FormatError
+from penchant.models.kinds.base import Model
+from penchant.models.kinds.vector import VectorModel
+from penchant.core.nearest_items import EXTRA, Facts, NearestItems, installed
+from penchant.recommender.folder.manifest import INDEX, check_unchanged, object_of
+
+
+def write_index(model: Model, folder: Path) -> dict[str, Any] | None:
+    """Write the index of a model, if it has one of its present vectors; returns what the manifest says about it."""
+    if not isinstance(model, VectorModel):
+        return None
+    made = model.index
+    if made is None or made.of is not model.item_vectors:
+        return None
+    import faiss
+
+    faiss.write_index(made.index, str(folder / INDEX))
+    return made.facts.to_json()
+
+
+def read_index(model: Model, folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Give a model the index of its folder, mapped into memory.
+
+    The whole file is hashed first. Without the extra, the model answers exactly and its notes say why. Raises
+    ``FormatError`` for a file that is not the one that was saved, and for an index of another model.
+    """
+    names = {field.name for field in dataclasses.fields(Facts)}
+    facts = Facts(**object_of(manifest, "index", names))
+    if not isinstance(model, VectorModel) or not model.has_products or facts.items != model.n_items:
+        raise FormatError(f"{INDEX} is not an index over the items of this model")
+    if not installed():
+        model.notes.append(
+            f"{INDEX} is not used: it needs the extra {EXTRA!r} (pip install 'penchant[{EXTRA}]'); lists are exact"
+        )
+        return
+    check_unchanged(folder, INDEX, object_of(manifest, "files")[INDEX])
+    import faiss
+
+    try:
+        index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as wrong:
+        raise FormatError(f"{INDEX} cannot be read: {str(wrong)[:200]}") from None
+    width = model.item_vectors.shape[1] + (model.item_bias is not None)
+    if (index.ntotal, index.d, index.nlist) != (facts.items, width, facts.cells) or not 1 <= facts.probes:
+        raise FormatError(f"{INDEX} holds another index than the manifest says")
+    model.index = NearestItems(model.item_vectors, facts, index)

@@ -1,0 +1,143 @@
+"""Lists from an index: nearly the exact ones, with every filter k items long, kept in the folder and checked there."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from penchant.core.histories import Histories
+from penchant.core.rank import rank
+from penchant.data.vocab import Vocab
+from penchant.errors import FormatError, ParameterError
+from penchant.models.als import ALS
+from penchant.models.kinds import vector
+from penchant.core import nearest_items
+from penchant.models.popular import Popular
+from penchant.recommender.folder.manifest import INDEX, MANIFEST
+from penchant.recommender.recommender import Recommender, load
+
+pytest.importorskip("faiss")
+ITEMS, FACTORS = 20_000, 8
+
+
+@pytest.fixture(scope="module")
+def histories() -> Histories:
+    rng = np.random.default_rng(3)
+    return Histories.from_lists([rng.choice(ITEMS, 6, replace=False) for _ in range(200)], ITEMS)
+
+
+@pytest.fixture
+def recommender(histories: Histories) -> Recommender:
+    rng = np.random.default_rng(5)
+    model = ALS(factors=FACTORS, reg=0.01, unobserved=0.1, epochs=1).fit(histories)
+    model.item_vectors = rng.standard_normal((ITEMS, FACTORS), dtype=np.float32)
+    model.spectrum = np.einsum("ij,ij->j", model.item_vectors, model.item_vectors)
+    return Recommender(Vocab([str(item) for item in range(ITEMS)]), model)
+
+
+@pytest.fixture
+def indexed(recommender: Recommender, histories: Histories) -> Recommender:
+    recommender.build_index(histories, from_cells=1, threads=1)
+    assert recommender.model.index is not None
+    return recommender
+
+
+def shared(indexed: Recommender, given: Histories, **masks: object) -> float:
+    near, exact = (rank(indexed.model, given, 10, exact=exact, **masks) for exact in (False, True))
+    assert (near.items >= 0).all()
+    for row in range(len(given)):
+        assert len(set(near.items[row])) == 10
+        assert not np.isin(near.items[row], given[row : row + 1].items).any()
+    both = [np.isin(a, b).sum() for a, b in zip(near.items, exact.items, strict=True)]
+    return float(np.sum(both)) / exact.items.size
+
+
+def test_recall_is_reached_and_not_by_looking_at_all(indexed: Recommender, histories: Histories) -> None:
+    facts = indexed.model.index.facts
+    assert facts.recall >= facts.asked == nearest_items.RECALL
+    assert facts.probes < facts.cells
+    assert shared(indexed, histories) >= 0.97
+
+
+@pytest.mark.parametrize("share", [0.5, 0.01, 0.001])
+def test_filters_leave_full_lists(
+    indexed: Recommender, histories: Histories, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    allow = np.random.default_rng(7).random(ITEMS) < share
+    for few in (0, 1_000):  # through the index whatever the filter, and exact where few items pass
+        monkeypatch.setattr(vector, "FEW_ITEMS", few)
+        near = rank(indexed.model, histories, 10, allow=allow)
+        assert allow[near.items].all()
+        assert shared(indexed, histories, allow=allow) >= 0.97
+
+
+def test_fewer_items_than_asked_end_in_nothing(
+    indexed: Recommender, histories: Histories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector, "FEW_ITEMS", 0)
+    allow = np.zeros(ITEMS, np.bool_)
+    allow[:4] = True
+    near, exact = (rank(indexed.model, histories[:5], 10, allow=allow, exact=exact) for exact in (False, True))
+    np.testing.assert_array_equal(near.items, exact.items)
+
+
+def test_a_bias_counts(recommender: Recommender, histories: Histories) -> None:
+    recommender.model.item_bias = np.zeros(ITEMS, np.float32)
+    recommender.model.item_bias[17] = 1e3
+    recommender.build_index(histories, from_cells=1)
+    assert recommender.recommend(["1", "2"], 3).ids[0] == "17"
+
+
+def test_saved_with_its_facts_and_mapped(indexed: Recommender, histories: Histories, tmp_path) -> None:
+    indexed.save(tmp_path / "m")
+    manifest = json.loads((tmp_path / "m" / MANIFEST).read_text())
+    assert manifest["index"]["recall"] >= 0.98
+    again = load(tmp_path / "m")
+    assert again.model.index.facts == indexed.model.index.facts
+    one, two = (rank(each.model, histories, 10) for each in (indexed, again))
+    np.testing.assert_array_equal(one.items, two.items)
+
+
+def test_a_changed_file_is_refused(indexed: Recommender, tmp_path) -> None:
+    indexed.save(tmp_path / "m")
+    file = tmp_path / "m" / INDEX
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(FormatError, match="changed since it was saved"):
+        load(tmp_path / "m")
+
+
+def test_without_the_extra_lists_are_exact(
+    indexed: Recommender, histories: Histories, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed.save(tmp_path / "m")
+    monkeypatch.setattr("penchant.recommender.folder.index_file.installed", lambda: False)
+    again = load(tmp_path / "m")
+    assert again.model.index is None
+    assert "penchant[index]" in again.model.notes[0]
+    np.testing.assert_array_equal(
+        rank(again.model, histories, 10).items, rank(indexed.model, histories, 10, exact=True).items
+    )
+
+
+def test_the_bound_and_models_without_products(recommender: Recommender, histories: Histories) -> None:
+    cells = ITEMS * FACTORS
+    assert "ranked exactly" in recommender.build_index(histories, from_cells=cells + 1)
+    assert recommender.model.index is None
+    recommender.build_index(histories, from_cells=cells)
+    assert recommender.model.index is not None
+    with pytest.raises(ParameterError, match="recall"):
+        recommender.build_index(histories, recall=1.1)
+    popular = Recommender(recommender.vocab, Popular().fit(histories))
+    with pytest.raises(ParameterError, match="inner products"):
+        popular.build_index(histories)
+
+
+def test_other_vectors_make_the_index_void(indexed: Recommender, histories: Histories) -> None:
+    indexed.model.item_vectors = indexed.model.item_vectors[::-1].copy()
+    np.testing.assert_array_equal(
+        rank(indexed.model, histories, 10).items, rank(indexed.model, histories, 10, exact=True).items
+    )
