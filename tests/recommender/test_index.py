@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
+from penchant.core import nearest_items
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
 from penchant.data.vocab import Vocab
 from penchant.errors import FormatError, ParameterError
 from penchant.models.als import ALS
 from penchant.models.kinds import vector
-from penchant.core import nearest_items
 from penchant.models.popular import Popular
 from penchant.recommender.folder.manifest import INDEX, MANIFEST
 from penchant.recommender.recommender import Recommender, load

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -60,8 +61,7 @@ class NearestItems:
 
         With ``allow`` more cells are read, in proportion to the items that it leaves out.
         """
-        import faiss
-
+        faiss = library()
         selector, probes = None, self.facts.probes
         if allow is not None:
             bits = np.packbits(allow, bitorder="little")
@@ -76,6 +76,13 @@ def installed() -> bool:
     return find_spec("faiss") is not None
 
 
+def library() -> Any:
+    """The module faiss, whose published types are incomplete; raises ``MissingExtraError`` where it is missing."""
+    if not installed():
+        raise MissingExtraError(EXTRA, "an index over item vectors")
+    return import_module("faiss")
+
+
 def build(
     vectors: Floats, bias: Floats | None, queries: Floats, *, recall: float = RECALL, threads: int = 0, seed: int = 0
 ) -> tuple[NearestItems | None, str]:
@@ -86,10 +93,7 @@ def build(
     enough. Memory: factors + 8 bytes an item, and while building 256 · factors bytes for each of 4·√n_items cells.
     Raises ``MissingExtraError`` without faiss and ``DataError`` with fewer than two queries or vectors.
     """
-    if not installed():
-        raise MissingExtraError(EXTRA, "an index over item vectors")
-    import faiss
-
+    faiss = library()
     queries = np.ascontiguousarray(queries[(queries != 0).any(axis=1)][:HISTORIES], dtype=np.float32)
     if len(queries) < 2 or len(vectors) < 2:
         raise DataError("an index needs at least two items and two histories with an event that the model knows")
@@ -104,13 +108,13 @@ def build(
         index.train(_items(vectors, bias, np.sort(rows)))
         for lo in range(0, n, 2**18):
             index.add(_items(vectors, bias, slice(lo, lo + 2**18)))
-        exact = [_exact(vectors, bias, query) for query in queries]
+        least = [_least(vectors, bias, query) for query in queries]
         half, probes = len(queries) // 2, min(FIRST_PROBES, cells)
         while True:
             facts = Facts(n, width, cells, probes, 0.0, recall, K, len(queries) - half)
             made = NearestItems(vectors, facts, index)
             chosen, measured = (
-                _recall(made, queries[part], exact[part], bias) for part in (slice(half), slice(half, None))
+                _recall(made, queries[part], least[part], bias) for part in (slice(half), slice(half, None))
             )
             if min(chosen, measured) >= recall:
                 break
@@ -137,15 +141,15 @@ def _queries(vectors: Floats, bias: Floats | None) -> Floats:
     return np.ascontiguousarray(vectors if bias is None else np.hstack([vectors, ones]), dtype=np.float32)
 
 
-def _exact(vectors: Floats, bias: Floats | None, query: Floats) -> Floats:
+def _least(vectors: Floats, bias: Floats | None, query: Floats) -> float:
     """The K-th best score: every item that reaches it belongs to some exact list."""
     scores = vectors @ query
     scores = scores if bias is None else scores + bias
     k = min(K, len(scores))
-    return np.float32(np.partition(scores, len(scores) - k)[len(scores) - k])  # type: ignore[return-value]
+    return float(np.partition(scores, len(scores) - k)[len(scores) - k])
 
 
-def _recall(made: NearestItems, queries: Floats, least: list[Floats], bias: Floats | None) -> float:
+def _recall(made: NearestItems, queries: Floats, least: list[float], bias: Floats | None) -> float:
     k = min(K, len(made.of))
     found = made.search(queries, min(k + SPARE, len(made.of)), bias=bias)
     share = 0.0

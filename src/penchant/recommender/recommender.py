@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
+from penchant.core.nearest_items import CELLS, HISTORIES, RECALL, build
 from penchant.core.outputs import refuse_existing, refuse_inputs
 from penchant.core.rank import Scored, check_k, rank, rank_by_popularity
 from penchant.core.run import Progress
@@ -22,7 +23,6 @@ from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.extendable import Extendable
 from penchant.models.kinds.vector import VectorModel
-from penchant.core.nearest_items import CELLS, HISTORIES, RECALL, build
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.fallback import Lists, rank_or_popular

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Bools, Floats, Histories, Ints
+from penchant.core.nearest_items import FEW_ITEMS, SPARE, NearestItems
 from penchant.core.rank import Ranked, empty_lists, top_dense
 from penchant.models.kinds.base import Model, learned
-from penchant.core.nearest_items import FEW_ITEMS, SPARE, NearestItems
 
 COARSE_ITEMS = 2**18  # with at least so many items, lists of few rows start with a coarse pass of one byte a number
 COARSE_ROWS = 8  # more rows than this share one matrix product instead

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from penchant.core.nearest_items import EXTRA, Facts, NearestItems, installed, library
 from penchant.errors import FormatError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.vector import VectorModel
-from penchant.core.nearest_items import EXTRA, Facts, NearestItems, installed
 from penchant.recommender.folder.manifest import INDEX, check_unchanged, object_of
 
 
@@ -21,9 +21,7 @@ def write_index(model: Model, folder: Path) -> dict[str, Any] | None:
     made = model.index
     if made is None or made.of is not model.item_vectors:
         return None
-    import faiss
-
-    faiss.write_index(made.index, str(folder / INDEX))
+    library().write_index(made.index, str(folder / INDEX))
     return made.facts.to_json()
 
 
@@ -43,8 +41,7 @@ def read_index(model: Model, folder: Path, manifest: Mapping[str, Any]) -> None:
         )
         return
     check_unchanged(folder, INDEX, object_of(manifest, "files")[INDEX])
-    import faiss
-
+    faiss = library()
     try:
         index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as wrong:
