@@ -16,6 +16,8 @@ python -m bench schemathesis [--minutes 10]
 python -m bench plan [--rows N ...] [--model M ...] [--plain] [--refit]
                                          what models take against what `penchant plan` says; --refit writes the
                                          coefficients of the plan from the measurements
+python -m bench index [--rows N ...]     lists from an index against exact ones, over so many items (1e5, 1e6;
+                                         1e7 needs 4.5 GB of memory)
 python -m bench serve-train              answers while the service trains beside itself
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
@@ -33,6 +35,7 @@ from bench import (
     defaults,
     defaults_report,
     duel,
+    index,
     machine,
     plan,
     plan_fit,
@@ -101,6 +104,8 @@ def main() -> int:
         if len(options.what) != 2 or options.what[1] not in SETS:
             parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")
         blends.blend(options.what[1], options.model, seed=seeds[0], runs=options.runs, row=options.row or "blend")
+    elif first == "index":
+        failed = index.work([int(float(rows)) for rows in options.rows])
     elif first == "serve-train":
         failed = serve_train.main(rounds=options.rounds, force=options.force)
     elif first == "defaults":
