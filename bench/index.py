@@ -1,7 +1,7 @@
 """``python -m bench index``: lists from an index against exact ones, by the number of items and by filter.
 
-Vectors are those of ``bench.near_vectors``; each size runs in a process of its own on one thread; the peak is that of its
-whole run. Ten million (``--rows 1e7``) needs 2.6 GB for the vectors, .7 GB for the index and .6 GB for the
+Vectors are those of ``bench.near_vectors``; each size runs in a process of its own on one thread; the peak is that of
+its whole run. Ten million (``--rows 1e7``) needs 2.6 GB for the vectors, .7 GB for the index and .6 GB for the
 coarse exact pass. ``python -m bench.index ITEMS`` is one measurement.
 """
 
@@ -78,8 +78,9 @@ def measure(size: int) -> dict[str, Any]:
         both = sum(np.isin(a, b[b >= 0]).sum() for a, b in zip(near, best, strict=True))
         row = {"share": share, "recall": round(float(both / (best >= 0).sum()), 4), "ms": near_ms, "exact_ms": exact_ms}
         filters.append({**row, "full": bool(((near >= 0).sum(axis=1) == (best >= 0).sum(axis=1)).all())})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {
-        **model.index.facts.to_json(), "build_seconds": round(built, 1), "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        **model.index.facts.to_json(), "build_seconds": round(built, 1), "peak_mib": peak,
         "filters": filters,
     }  # fmt: skip
 

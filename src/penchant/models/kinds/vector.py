@@ -102,23 +102,26 @@ class VectorModel(Model):
     ) -> Ranked | None:
         """As in ``Model``: candidates come from ``index``, and are scored exactly.
 
-        None without an index over these vectors, and where a filter leaves few items. A row for which the index finds
-        fewer than k items, or that has no vector, is ranked exactly.
+        None without an index over these vectors. Where a filter leaves few items, these are the candidates. A row for
+        which the index finds fewer than k items, or that has no vector, is ranked exactly.
         """
         self._check_given(given)
         if self.index is None or self.index.of is not self.item_vectors or not self.has_products:
             return None
-        if allow is not None and np.count_nonzero(allow) <= FEW_ITEMS:
-            return None
+        few = allow is not None and np.count_nonzero(allow) <= FEW_ITEMS
+        allowed = np.flatnonzero(allow).astype(np.int32) if few and allow is not None else None
         vectors = np.ascontiguousarray(self.embed(given if self.uses_negatives else given.positives()), np.float32)
         items, scores = empty_lists(len(given), k)
         for row, vector in enumerate(vectors):
             only = slice(row, row + 1)
             banned = np.unique(exclude[only].items)
-            wanted = min(k + len(banned) + SPARE, self.n_items)
-            near = self.index.search(vectors[only], wanted, bias=self.item_bias, allow=allow)[0]
-            near = near[(near >= 0) & ~np.isin(near, banned)] if vector.any() else near[:0]
-            if len(near) < k:
+            if allowed is not None:
+                near = allowed
+            else:
+                wanted = min(k + len(banned) + SPARE, self.n_items)
+                near = self.index.search(vectors[only], wanted, bias=self.item_bias, allow=allow)[0]
+            near = near[(near >= 0) & ~np.isin(near, banned)]
+            if not vector.any() or (allowed is None and len(near) < k):
                 best = self.top(
                     given[only], k, exclude=exclude[only], allow=allow, popularity_rank=popularity_rank, threads=threads
                 )

@@ -46,7 +46,7 @@ def read_index(model: Model, folder: Path, manifest: Mapping[str, Any]) -> None:
         index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as wrong:
         raise FormatError(f"{INDEX} cannot be read: {str(wrong)[:200]}") from None
-    width = model.item_vectors.shape[1] + (model.item_bias is not None)
+    width = model.item_vectors.shape[1] + (model.item_bias is not None) + 1
     if (index.ntotal, index.d, index.nlist) != (facts.items, width, facts.cells) or not 1 <= facts.probes:
         raise FormatError(f"{INDEX} holds another index than the manifest says")
     model.index = NearestItems(model.item_vectors, facts, index)
