@@ -1,10 +1,10 @@
 """An approximate index over item vectors: which items may be among the best for a vector, without reading them all.
 
-Items are grouped into cells by k-means and rounded to one byte a number (faiss: ``IVF, SQ8``). One more coordinate makes
-all vectors equally long, so that the nearest by distance have the greatest inner product (Bachrach et al. 2014). A search
-reads the cells nearest to the vector; what it finds is scored again exactly, so that scores and ties are those of the
-exact list, and only an item in an unread cell can be missing. How many cells are read is chosen when the index is
-built, by the recall on histories that the index does not know.
+Items are grouped into cells by k-means and rounded to one byte a number (faiss: ``IVF, SQ8``). One more coordinate
+makes all vectors equally long, so that the nearest by distance have the greatest inner product (Bachrach et al. 2014).
+A search reads the cells nearest to the vector; what it finds is scored again exactly, so that scores and ties are those
+of the exact list, and only an item in an unread cell, or one that rounding moved far, can be missing. How many cells
+are read is chosen when the index is built, by the recall on histories that the index does not know.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Facts:
     longest: float  # the length that one more coordinate gives every vector, and a search its own
     cells: int
     probes: int  # cells that a search reads
-    recall: float  # of the best ``k``, measured on ``histories`` that did not choose ``probes``
+    recall: float  # of the best ``k``, measured on ``histories``; too low, more cells are read
     asked: float
     k: int
     histories: int
