@@ -24,8 +24,8 @@ from penchant.cli.render import progress
 from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
-    "backup", "demo", "evaluate", "events", "explain", "fit", "inspect", "keys", "models", "plan", "recommend",
-    "restore", "serve", "similar", "similar-users", "train", "tune", "verify", "warm",
+    "backup", "demo", "evaluate", "events", "explain", "fit", "import-gorse", "inspect", "keys", "models", "plan",
+    "recommend", "restore", "serve", "similar", "similar-users", "train", "tune", "verify", "warm",
 }  # fmt: skip
 PARTS = {"keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export"}
 WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "serve"})

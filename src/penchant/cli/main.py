@@ -32,6 +32,7 @@ GROUPS = {
     "serve": ("serve", "keys"),
     "backup": ("backup", "restore"),
     "events": ("events",),
+    "import_gorse": ("import-gorse",),
     "warm": ("warm",),
 }
 COMMANDS = {command: group for group, commands in GROUPS.items() for command in commands}

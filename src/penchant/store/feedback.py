@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, select, tuple_, update
@@ -27,6 +27,14 @@ class Given(NamedTuple):
     value: float | None
     time: int  # unix seconds
     context: str | None  # JSON
+
+
+class Brought(NamedTuple):
+    """What became of imported feedback."""
+
+    written: int
+    there: int  # the same, or a later one, was in the store or follows in the dump
+    erased: int  # of people who were erased after its time
 
 
 class Feedback:
@@ -111,6 +119,39 @@ class Feedback:
         keys = [(row.person, row.item, row.kind) for row in batch.rows]
         told = {n: refused[key] for n, key in enumerate(keys) if key in refused}
         return Appended(outcome.items_clock, len(keys) - len(told), 0, told)
+
+    def import_within(self, connection: Any, rows: Iterable[NewEvent]) -> Brought:
+        """Bring in feedback inside a transaction of the caller. Of the same feedback the latest stays, so that a second
+        import changes nothing, and what the service took since is kept."""
+        connection.execute(self._lock.sql, self._lock.values({}))
+        fresh: dict[str, dict[tuple[str, str | None], NewEvent]] = {}
+        there = 0
+        for row in rows:
+            its = fresh.setdefault(row.person, {})
+            earlier = its.get((row.item, row.kind))
+            there += earlier is not None
+            if earlier is None or earlier.time <= row.time:
+                its[row.item, row.kind] = row
+        new: list[NewEvent] = []
+        old: dict[int, list[Given]] = {}  # what the new row of this number replaces
+        for person, its in fresh.items():
+            found: dict[tuple[str, str | None], list[Given]] = {}
+            listed = connection.execute(self._of_person.sql, self._of_person.values({"person": person})).fetchall()
+            for one in map(Given._make, listed):
+                found.setdefault((one.item, one.kind), []).append(one)
+            for key, row in its.items():
+                before = found.get(key, [])
+                same = bool(before) and (before[0].value, before[0].context) == (row.value, row.context)
+                if before and (before[0].time > row.time or (same and (row.ours or before[0].time == row.time))):
+                    there += 1
+                    continue
+                old |= {len(new): before} if before else {}
+                new.append(row)
+        refused = self.store.append_within(connection, [Batch(new)])[0].refused
+        for number, replaces in old.items():
+            for one in replaces if number not in refused else ():
+                connection.execute(self._drop.sql, self._drop.values({"person": one.person, "seq": one.seq}))
+        return Brought(len(new) - len(refused), there, len(refused))
 
     def append(self, *, overwrite: bool) -> Callable[[Batch], Any]:
         """How to append a batch in a transaction of its own; awaits until it is durable."""

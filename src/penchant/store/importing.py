@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,28 @@ class Imported:
         }
 
 
+@contextmanager
+def bulk(store: EventStore, done: Callable[[], str]) -> Iterator[Any]:
+    """A connection for many transactions. All are on disk at the end; a crash before may undo the last ones.
+
+    Raises ``StoreError`` that says what is ``done``.
+    """
+    connection, sqlite = store.database.connect(), store.database.sqlite
+    try:
+        for pragma in PRAGMAS if sqlite else ():
+            connection.execute(pragma)
+        yield connection
+        if sqlite:  # everything before reaches the disk with it
+            connection.execute("PRAGMA synchronous=FULL")
+        with transaction(connection, immediate=sqlite):
+            connection.execute("UPDATE clock SET events = events")
+    except store.database.errors as failed:
+        told = f"the store cannot be written ({first_line(failed)}); {done()}: run it again"
+        raise StoreError(told) from failed
+    finally:
+        connection.close()
+
+
 def import_log(
     store: EventStore,
     log: RawLog,
@@ -78,11 +101,7 @@ def import_log(
     rows = _Rows(log, times, np.flatnonzero(use), store.kept_secret().encode())
     accepted = duplicates = refused = done = 0
     entered: dict[str, None] = {}
-    connection = store.database.connect()
-    try:
-        if store.database.sqlite:
-            for pragma in PRAGMAS:
-                connection.execute(pragma)
+    with bulk(store, lambda: f"{accepted:,} events were imported") as connection:
         empty = not connection.execute("SELECT 1 FROM events LIMIT 1").fetchall()
         for batch in rows.batches(INTO_EMPTY if empty else AT_ONCE):
             if known is not None:
@@ -95,16 +114,6 @@ def import_log(
             refused, done = refused + len(outcome.refused), done + len(batch.rows)
             if progress is not None:
                 progress("importing", done, len(rows))
-        if store.database.sqlite:  # everything before reaches the disk with it
-            connection.execute("PRAGMA synchronous=FULL")
-        with transaction(connection, immediate=store.database.sqlite):
-            connection.execute("UPDATE clock SET events = events")
-    except store.database.errors as failed:
-        raise StoreError(
-            f"the store cannot be written ({first_line(failed)}); {accepted:,} events were imported: run it again"
-        ) from failed
-    finally:
-        connection.close()
     return Imported(len(log), accepted, duplicates, refused, left_out)
 
 

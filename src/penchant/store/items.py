@@ -89,6 +89,22 @@ class Items:
 
         return await self.store.writer.do(work)
 
+    def put_within(self, connection: Any, documents: Iterable[Mapping[str, Any]]) -> int:
+        """Put items inside a transaction of the caller; returns how many changed."""
+        ticked, changed, now = 0, 0, int(time.time())
+        for document in documents:
+            fields, attributes = _split(document)
+            before = self._before(connection, document["item"])
+            there = before is not None and not before.deleted
+            if before is not None and there and (before.fields, before.attributes) == (fields, attributes):
+                continue
+            if not changed:
+                ((ticked,),) = connection.execute(self._tick.sql, self._tick.values({})).fetchall()
+            added = before.added if before is not None and there else now
+            self._write(connection, ItemChange(document["item"], added, fields, attributes), ticked)
+            changed += 1
+        return changed
+
     def _before(self, connection: Any, item: str) -> ItemChange | None:
         rows = connection.execute(self._one.sql, self._one.values({"item": item})).fetchall()
         return _change(*rows[0]) if rows else None

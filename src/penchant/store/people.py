@@ -105,14 +105,22 @@ class People:
 
     async def set_attributes(self, person: str, attributes: Mapping[str, Any]) -> None:
         """Set attributes; None removes one."""
+        await self.store.writer.do(lambda connection: self.set_within(connection, person, attributes))
 
-        def work(connection: Any) -> None:
-            for name, value in attributes.items():
-                named = {"person": person, "name": name, "value": json.dumps(value)}
-                statement = self._unset if value is None else self._set
-                connection.execute(statement.sql, statement.values(named))
+    def set_within(self, connection: Any, person: str, attributes: Mapping[str, Any]) -> None:
+        """``set_attributes`` inside a transaction of the caller."""
+        for name, value in attributes.items():
+            named = {"person": person, "name": name, "value": json.dumps(value)}
+            statement = self._unset if value is None else self._set
+            connection.execute(statement.sql, statement.values(named))
 
-        await self.store.writer.do(work)
+    def put_within(self, connection: Any, person: str, attributes: Mapping[str, Any]) -> bool:
+        """Set attributes in the place of those there, in a transaction of the caller; returns whether any changed."""
+        rows = connection.execute(self._names.sql, self._names.values({"person": person})).fetchall()
+        before = {name: json.loads(value) for name, value in rows}
+        if before != attributes:
+            self.set_within(connection, person, {**dict.fromkeys(before), **attributes})
+        return before != attributes
 
     async def merge(self, source: str, target: str) -> dict[str, Any]:
         """Move everything of ``source`` to ``target``. Attributes of the target win over those of the source. Events

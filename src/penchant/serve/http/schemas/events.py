@@ -21,7 +21,8 @@ def _finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _context(value: dict[str, Any] | None) -> dict[str, Any] | None:
+def checked_context(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The context of an event; raises ``ValueError`` for one that is too large."""
     if value is not None:
         if len(json.dumps(value)) > CONTEXT_BYTES:
             raise ValueError(f"a context has at most {CONTEXT_BYTES} bytes of JSON")
@@ -45,7 +46,7 @@ class Event(Request):
     kind: Kind | None = Field(default=None, examples=["view", "cart", "dislike"])
     value: Finite | None = Field(default=None, description="a rating or a weight")
     time: Moment | None = Field(default=None, description="unix seconds or ISO-8601; default: now")
-    context: Annotated[dict[str, Any], AfterValidator(_context)] | None = None
+    context: Annotated[dict[str, Any], AfterValidator(checked_context)] | None = None
     recommendation: Annotated[StrictStr, Field(pattern=r"^r_[A-Za-z0-9_-]{1,30}$")] | None = Field(
         default=None, description="the id of the list that the person followed"
     )
