@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from penchant.errors import FormatError, ParameterError
 from penchant.models.als import ALS
 from penchant.models.kinds import vector
 from penchant.models.popular import Popular
+from penchant.recommender.folder.copies import Copies
 from penchant.recommender.folder.manifest import INDEX, MANIFEST
 from penchant.recommender.recommender import Recommender, load
 
@@ -108,6 +113,30 @@ def test_a_changed_file_is_refused(indexed: Recommender, tmp_path) -> None:
     file.write_bytes(content)
     with pytest.raises(FormatError, match="changed since it was saved"):
         load(tmp_path / "m")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_copy_is_mapped_and_kept_while_it_is_used(indexed: Recommender, histories: Histories, tmp_path) -> None:
+    indexed.save(tmp_path / "m")
+    copies = Copies(tmp_path / "copies")
+    served = load(tmp_path / "m", copies=copies)
+    (copy,) = copies.folder.glob("*.faiss")
+    assert str(copy) in Path("/proc/self/maps").read_text()
+    os.truncate(tmp_path / "m" / INDEX, 0)  # a process that maps it would be killed
+    one, two = (rank(each.model, histories, 10) for each in (indexed, served))
+    np.testing.assert_array_equal(one.items, two.items)
+    assert copies.tidy() == 0
+    del served
+    gc.collect()
+    assert copies.tidy() == 2
+
+
+def test_another_content_is_not_copied(indexed: Recommender, tmp_path) -> None:
+    indexed.save(tmp_path / "m")
+    file = tmp_path / "m" / INDEX
+    file.write_bytes(file.read_bytes()[:-1] + b"\xff")
+    with pytest.raises(FormatError, match="changed since it was saved"):
+        load(tmp_path / "m", copies=Copies(tmp_path / "copies"))
 
 
 def test_without_the_extra_lists_are_exact(

@@ -58,6 +58,7 @@ class NearestItems:
     of: Floats  # (n_items, factors)
     facts: Facts
     index: Any  # of faiss
+    held: Any = None  # a mapping of the same file, which keeps it locked; None where nobody locks it
 
     def search(self, vectors: Floats, k: int, *, bias: Floats | None, allow: Bools | None = None) -> Ints:
         """Items ``(rows, k)`` that include most of the k best by rounded score; -1 where fewer were found.
@@ -105,7 +106,7 @@ def build(
     n, width, longest = len(vectors), vectors.shape[1] + (bias is not None) + 1, _longest(vectors, bias)
     cells = int(min(2 ** round(math.log2(4 * math.sqrt(n))), max(1, n // 2)))
     index = faiss.index_factory(width, f"IVF{cells},SQ8", faiss.METRIC_L2)
-    index.cp.seed = seed + 1
+    index.cp.seed, index.cp.min_points_per_centroid = seed + 1, 1  # small ones without a warning on stderr
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads or before)
     try:

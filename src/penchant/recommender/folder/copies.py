@@ -1,4 +1,4 @@
-"""Copies of array files that a service maps instead of the originals.
+"""Copies of mapped files, arrays and indexes, that a service maps instead of the originals.
 
 A process that reads a mapped page of a file that was truncated meanwhile is killed (SIGBUS), and one that reads a page
 that was overwritten answers with it. A service therefore maps a copy of its own, named after the hash of its content.
@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from penchant.errors import PenchantError
 from penchant.recommender.folder import tensors
-from penchant.recommender.folder.manifest import changed, open_regular
+from penchant.recommender.folder.manifest import changed, check_unchanged, open_regular
 
 if sys.platform != "win32":  # there, a mapped file cannot be truncated
     import fcntl
@@ -30,7 +30,7 @@ SPARE = 64 * MIB  # bytes that a copy leaves free on the disk, for events; a sma
 MADE = 1  # the time of change that a finished copy gets: a later change shows
 LOCK = "lock"
 _CHUNK = 4 * MIB
-_OURS = re.compile(r"[0-9a-f]{64}\.(safetensors|part)")
+_OURS = re.compile(r"[0-9a-f]{64}\.(safetensors|faiss|part)")
 
 
 class CopyError(PenchantError):
@@ -40,7 +40,7 @@ class CopyError(PenchantError):
 class Copies:
     """A folder of read-only copies, one for each content, shared by all processes that use this folder.
 
-    Each array that is mapped from a copy keeps it locked, until the array or its process is gone: ``tidy`` removes what
+    Whatever is mapped from a copy keeps it locked, until it or its process is gone: ``tidy`` removes what
     nobody has locked. Whoever copies or removes holds the lock of the folder.
     """
 
@@ -54,13 +54,25 @@ class Copies:
         """
         if sys.platform == "win32":
             return tensors.read(path, finite=True)
-        with self._locked():
-            copy = self.folder / f"{stated['sha256']}.safetensors"
+        with self.hold(path, stated) as file:  # the mapping has a duplicate of the handle, and with it the lock
+            return tensors.read_file(file, path.name, finite=True)
+
+    def hold(self, path: Path, stated: Mapping[str, Any]) -> IO[bytes]:
+        """The copy of a file with the stated size and hash, made if needed: ``tidy`` keeps it while the handle is open.
+
+        Raises as ``read`` does.
+        """
+        if sys.platform == "win32":
+            check_unchanged(path.parent, path.name, stated)
+            return open_regular(path)
+        with self._locked(), ExitStack() as opened:
+            copy = self.folder / f"{stated['sha256']}{path.suffix}"
             if not _intact(copy, stated["bytes"]):
                 self._make(path, copy, stated)
-            with copy.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH)  # the mapping has a duplicate of the handle, and with it the lock
-                return tensors.read_file(file, path.name, finite=True)
+            file = opened.enter_context(copy.open("rb"))
+            fcntl.flock(file, fcntl.LOCK_SH)
+            opened.pop_all()
+            return file
 
     def tidy(self) -> int:
         """Remove the copies that no process uses, and the remains of a crash; returns their number."""

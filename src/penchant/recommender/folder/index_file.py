@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from penchant.core.nearest_items import EXTRA, Facts, NearestItems, installed, l
 from penchant.errors import FormatError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.vector import VectorModel
+from penchant.recommender.folder.copies import Copies
 from penchant.recommender.folder.manifest import INDEX, check_unchanged, object_of
 
 
@@ -25,11 +27,11 @@ def write_index(model: Model, folder: Path) -> dict[str, Any] | None:
     return made.facts.to_json()
 
 
-def read_index(model: Model, folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Give a model the index of its folder, mapped into memory.
+def read_index(model: Model, folder: Path, manifest: Mapping[str, Any], copies: Copies | None) -> None:
+    """Give a model the index of its folder, or the copy of it in ``copies``, mapped into memory.
 
-    The whole file is hashed first. Without the extra, the model answers exactly and its notes say why. Raises
-    ``FormatError`` for a file that is not the one that was saved, and for an index of another model.
+    The whole file is hashed first; a copy, when it is made. Without the extra, the model answers exactly and its notes
+    say why. Raises ``FormatError`` for a file that is not the one that was saved, and for an index of another model.
     """
     names = {field.name for field in dataclasses.fields(Facts)}
     facts = Facts(**object_of(manifest, "index", names))
@@ -40,13 +42,18 @@ def read_index(model: Model, folder: Path, manifest: Mapping[str, Any]) -> None:
             f"{INDEX} is not used: it needs the extra {EXTRA!r} (pip install 'penchant[{EXTRA}]'); lists are exact"
         )
         return
-    check_unchanged(folder, INDEX, object_of(manifest, "files")[INDEX])
+    path, stated, held = folder / INDEX, object_of(manifest, "files")[INDEX], None
+    if copies is None:
+        check_unchanged(folder, INDEX, stated)
+    else:
+        with copies.hold(path, stated) as file:
+            path, held = Path(file.name), mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     faiss = library()
     try:
-        index = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP_IFC)
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as wrong:
         raise FormatError(f"{INDEX} cannot be read: {str(wrong)[:200]}") from None
     width = model.item_vectors.shape[1] + (model.item_bias is not None) + 1
     if (index.ntotal, index.d, index.nlist) != (facts.items, width, facts.cells) or not 1 <= facts.probes:
         raise FormatError(f"{INDEX} holds another index than the manifest says")
-    model.index = NearestItems(model.item_vectors, facts, index)
+    model.index = NearestItems(model.item_vectors, facts, index, held)

@@ -146,7 +146,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies:
             )
     fill(model, arrays, n_items)
     if "index" in manifest:
-        read_index(model, folder, manifest)
+        read_index(model, folder, manifest, copies)
     for name in type(model).assets_needed:
         with open_regular(folder / name) as file:
             model.assets[name] = file.read()

@@ -1,0 +1,66 @@
+"""``fit --index`` and ``recommend --exact``: where lists come from, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import penchant as pc
+from penchant.core.nearest_items import NearestItems
+from penchant.recommender.folder.manifest import INDEX, MANIFEST
+from penchant.recommender.recommender import Recommender
+
+pytest.importorskip("faiss")
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of items that each search of an index was asked for; and an index of any size is built."""
+    asked: list[int] = []
+    search = NearestItems.search
+
+    def told(self: NearestItems, vectors: object, k: int, **options: object) -> object:
+        asked.append(k)
+        return search(self, vectors, k, **options)
+
+    monkeypatch.setattr(NearestItems, "search", told)
+    monkeypatch.setitem(Recommender.build_index.__kwdefaults__, "from_cells", 1)
+    return asked
+
+
+def test_a_small_catalogue_gets_no_index_and_is_told_so(run, shop: Path, tmp_path: Path) -> None:
+    assert run("fit", shop / "log.csv", "-m", "als:factors=4", "--index", "-o", tmp_path / "m").code == 0
+    assert not (tmp_path / "m" / INDEX).exists()
+    assert any("no index" in line for line in pc.load(tmp_path / "m").fitted_on["notes"])
+
+
+def test_lists_come_from_the_index_unless_exact(run, shop: Path, tmp_path: Path, searches: list[int]) -> None:
+    said = run("fit", shop / "log.csv", "-m", "als:factors=4", "--index", "-o", tmp_path / "m")
+    assert said.code == 0, said.err
+    assert "index over 12 items: recall@10 1.000" in said.err
+    manifest = json.loads((tmp_path / "m" / MANIFEST).read_text())
+    assert manifest["index"]["recall"] >= 0.98
+    assert any("index over" in line and "recall@10" in line for line in manifest["fitted_on"]["notes"])
+    for rest in (
+        ["--history", "b1", "--json"],
+        ["--log", shop / "log.csv", "--user", "u1", "--json"],
+        ["--log", shop / "log.csv", "--all", "--force", "-o", tmp_path / "lists.jsonl"],
+    ):
+        lists = []
+        for exact in ([], ["--exact"]):
+            searches.clear()
+            said = run("recommend", tmp_path / "m", "-k", 3, *rest, *exact)
+            assert said.code == 0, said.err
+            assert bool(searches) is not bool(exact)
+            lines = (tmp_path / "lists.jsonl").read_text().splitlines() if "--all" in rest else [said.out]
+            lists.append([[entry["item"] for entry in json.loads(line)["items"]] for line in lines])
+        assert lists[0] == lists[1]  # every cell of so few is read
+
+
+def test_a_model_without_products_is_refused_before_it_is_saved(run, shop: Path, tmp_path: Path) -> None:
+    said = run("fit", shop / "log.csv", "-m", "item-knn", "--index", "-o", tmp_path / "m")
+    assert said.code == 2
+    assert "item-knn has no index" in said.err
+    assert not (tmp_path / "m").exists()
