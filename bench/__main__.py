@@ -19,6 +19,7 @@ python -m bench plan [--rows N ...] [--model M ...] [--plain] [--refit]
 python -m bench index [--rows N ...]     lists from an index against exact ones, over so many items (1e5, 1e6;
                                          1e7 needs 4.5 GB of memory)
 python -m bench serve-train              answers while the service trains beside itself
+python -m bench serve-workers            one worker of the service against two: answers a second, and memory
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -44,6 +45,7 @@ from bench import (
     serve_hostile,
     serve_schemathesis,
     serve_train,
+    serve_workers,
     tune,
 )
 from bench.sets import SETS
@@ -108,6 +110,8 @@ def main() -> int:
         failed = index.work([int(float(rows)) for rows in options.rows])
     elif first == "serve-train":
         failed = serve_train.main(rounds=options.rounds, force=options.force)
+    elif first == "serve-workers":
+        failed = serve_workers.main(rounds=options.rounds, force=options.force)
     elif first == "defaults":
         defaults.work(options.set, options.model)
         print(defaults_report.write().relative_to(report.ROOT))

@@ -32,6 +32,7 @@ def test_flags_beat_the_environment_beats_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "named"),
     [
+        ({"workers": 0}, "workers"), ({"workers": 257}, "workers"),
         ({"port": 70_000}, "port"), ({"port": True}, "port"), ({"port": 1.5}, "port"), ({"keep": "2 years"}, "keep"),
         ({"keep": "1s"}, "keep"), ({"recent": 0}, "recent"), ({"rate": -1.0}, "rate"), ({"rate": float("nan")}, "rate"),
         ({"log_level": "loud"}, "log_level"), ({"secret": "short"}, "secret"), ({"origins": "x"}, "origins"),

@@ -52,6 +52,7 @@ def serve(
     active: Annotated[str | None, typer.Option(help="The model to activate at the first start over several.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes answer.")] = None,
     keep: Annotated[
         str | None, typer.Option(help="How long events are kept, such as 90d or 2y; 0 means for ever.")
     ] = None,
@@ -103,7 +104,7 @@ def serve(
         print_json(settings.shown())
         return
     _need_folder(settings)
-    from penchant.serve.run import serve as run
+    from penchant.serve.workers import serve as run
 
     run(settings, config=config, opened=(lambda service: _fill(service, import_logs)) if import_logs else None)
 
@@ -148,7 +149,7 @@ def serve_demo(model: str, *, positive: str, port: int | None, traffic: bool = T
         }
         settings = read_settings(given, None)
         from penchant.serve.demo import BESIDE, Traffic, prepare
-        from penchant.serve.run import serve as run
+        from penchant.serve.workers import serve as run
 
         typer.echo("Fitting and evaluating three models on the films; this takes some seconds.", err=True)
         past = prepare(settings, model, positive)

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
@@ -16,11 +17,13 @@ from penchant.errors import ParameterError, PenchantError
 from penchant.serve.app import make_app
 from penchant.serve.common.logs import configure
 from penchant.serve.common.settings import Settings
+from penchant.serve.common.shared_metrics import SharedMetrics
 from penchant.serve.common.trainer import Trainer
 from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 
 GIVEN_UP, DRAINED = 0.7, 0.8  # shares of ``drain`` after which requests get a 503, and nobody waits for clients
+BACKLOG = 2048  # connections that wait to be accepted
 SWITCH = 0.0005  # seconds: the thread of the writer gets its turn soon while the event loop is busy
 
 
@@ -45,13 +48,15 @@ def serve(
     opened: Callable[[Service], None] | None = None,
     started: Callable[[int], None] | None = None,
     config: str | None = None,
+    worker: tuple[int, Path] | None = None,
 ) -> None:
-    """Run until SIGTERM or SIGINT; running requests are answered first.
+    """Run in this process until SIGTERM or SIGINT; running requests are answered first.
 
     ``beside`` names a model to load for comparison; ``opened`` is called with the service before it listens, and
-    ``started`` with the port once it does; ``config`` is the file of settings, for trainings.
+    ``started`` with the port once it does; ``config`` is the file of settings, for trainings. ``worker`` is the number
+    of a process that shares ``sockets`` with others, and the folder where they leave their metrics.
     """
-    logger = configure(settings.log_level)
+    logger = configure(settings.log_level, None if worker is None else worker[0])
     service = open_service(settings)
     if opened is not None:
         try:
@@ -66,7 +71,10 @@ def serve(
             service.store.close()
             raise ParameterError("train_every and update_every need a folder of models, not one saved recommender")
         service.trainer = Trainer(settings, service.trainings, service.metrics, config)
-    logger.info("settings", extra={"data": {"settings": settings.shown()}})
+    if worker is not None:
+        service.sharing = SharedMetrics(service.metrics, *worker, measure=service.measure, thread=service.thread)
+    else:
+        logger.info("settings", extra={"data": {"settings": settings.shown()}})
     if service.keys.unused:
         logger.warning("there is no key: every program on this machine may use the service")
     sys.setswitchinterval(SWITCH)
@@ -83,7 +91,7 @@ def serve(
         server_header=False,
         date_header=True,
         timeout_keep_alive=65,
-        backlog=2048,
+        backlog=BACKLOG if worker is None else 1,  # how many asyncio takes at once: others want some, too
         ws="none",
         lifespan="on",
     )
@@ -107,10 +115,13 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)
         if self.started:
             ports = [s.getsockname()[1] for server in self.servers for s in server.sockets]
             where = {"host": self.config.host, "port": ports[0] if ports else None}
-            logging.getLogger("penchant.serve").info("listening", extra={"data": where})
+            message = "listening" if self.service.sharing is None else "worker ready"
+            logging.getLogger("penchant.serve").info(message, extra={"data": where})
             if self.notify is not None and ports:
                 self.notify(ports[0])
 

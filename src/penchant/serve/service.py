@@ -19,12 +19,14 @@ from penchant.serve.answers.ranking import Query
 from penchant.serve.answers.results import ShownResults
 from penchant.serve.answers.selected import Limits
 from penchant.serve.answers.shown import ShownLists
+from penchant.serve.common.caretaker import Caretaker
 from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.places import Places
 from penchant.serve.common.problems import Problem, invalid, not_found
 from penchant.serve.common.serialise import in_steps
 from penchant.serve.common.settings import Settings
+from penchant.serve.common.shared_metrics import SharedMetrics
 from penchant.serve.common.threads import DaemonThreads
 from penchant.serve.common.trainer import Trainer
 from penchant.store.cleaning import Cleaning, pause
@@ -43,7 +45,7 @@ from penchant.store.trends import Trends
 
 T = TypeVar("T")
 THREADS = 4  # for reading and scoring that is too slow for the event loop
-POLL = 1.0  # seconds between checks for changes by other processes
+POLL = 0.25  # seconds between checks for changes by other processes
 TIDY = 600.0  # seconds between runs of retention
 RETRY = 60.0  # seconds after a rewrite that failed, on a full disk for example
 LAST_SHARE = 0.05  # of ``drain``, for each of the last steps of the service
@@ -64,13 +66,14 @@ class Service(Activation):
         self.copies = Copies(settings.copies_folder)
         self.models = Models(settings.folder, self.copies, allow_remembered=settings.allow_remembered)
         self.keys = Keyring(self.store.database)
-        self.buckets, self.metrics = Buckets(), Metrics()
+        self.buckets, self.metrics = Buckets(settings.workers), Metrics()
         self.ready = False
         self.stopping = False
         self._pool = DaemonThreads(THREADS, "penchant-reader", mark_light)
         self._heavy = Places(settings.heavy_running, settings.heavy_waiting)
         self._tasks: list[asyncio.Task[None]] = []
         self.trainer: Trainer | None = None  # trains beside the service
+        self.sharing: SharedMetrics | None = None  # with the other workers
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -119,10 +122,13 @@ class Service(Activation):
 
     async def start(self) -> None:
         """Start the background tasks."""
-        works = [self._watch, self._keep_tidy, self._keep_clean, self.shown.keep_writing]
-        works += [lambda: self.results.keep_measuring(self.heavy)] if self.settings.exposures else []
-        works += [] if self.trainer is None else [self.trainer.run]
-        self._tasks = [asyncio.create_task(work()) for work in works]
+        works = [self._watch, self._watch_models, self._keep_copies, self.shown.keep_writing]
+        works += [] if self.sharing is None else [self.sharing.keep_writing]
+        once = [self._keep_tidy, self._keep_clean]  # in one process of the store
+        once += [lambda: self.results.keep_measuring(self.heavy)] if self.settings.exposures else []
+        once += [] if self.trainer is None else [self.trainer.run]
+        caretaker = Caretaker(self.store, once, self.thread, self.settings.drain * LAST_SHARE)
+        self._tasks = [asyncio.create_task(work()) for work in [*works, caretaker.run]]
 
     def turn_away(self) -> None:
         """Stop answering: expensive answers that wait get a 503 at once."""
@@ -150,32 +156,54 @@ class Service(Activation):
         await asyncio.to_thread(self.store.close, patience, connections=ended)  # not those that are used
 
     async def _watch(self) -> None:
-        """Follow changes by other processes: keys, items, the active model."""
+        """Follow changes by other processes: keys and items."""
+        await self._repeat(self._refresh_content)
+
+    async def _watch_models(self) -> None:
+        """Follow the active model. Loading one may take long, and a key that is revoked does not wait for it."""
+        await self._repeat(self.refresh_model)
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(POLL)
             try:
-                await self.refresh()
+                await work()
             except (PenchantError, OSError) as wrong:
                 log.warning("the store could not be watched", extra={"data": {"reason": str(wrong)}})
 
     async def refresh(self) -> None:
         """Reload what has changed since the last check."""
+        await self._refresh_content()
+        await self.refresh_model()
+
+    async def _refresh_content(self) -> None:
         before, now = self._clock, await self.read(self.store.clock)
         if now.keys != before.keys:
             await self.read(self.keys.load)
         if now.items != before.items:
             self.models.apply(await self.read(self.items.since, before.items))
-        wanted = await self.read(self.active_model.names) if now.models != before.models else []
+        self._clock = now._replace(models=self._clock.models)
+
+    async def refresh_model(self) -> None:
+        """Activate the model that another process has activated since the last check."""
+        before, now = self._clock.models, (await self.read(self.store.clock)).models
+        if now == before:
+            return
+        wanted = await self.read(self.active_model.names)
         if wanted and wanted[0] != self.models.active.name:
             try:
                 await self.activate(wanted[0], record=False)
             except Problem as wrong:
                 log.warning("a model could not be activated", extra={"data": {"reason": wrong.detail}})
-        self._clock = now
+        self._clock = self._clock._replace(models=max(now, self._clock.models))
+
+    async def _keep_copies(self) -> None:
+        while True:
+            await self._tidy_copies()
+            await asyncio.sleep(TIDY)
 
     async def _keep_tidy(self) -> None:
         while True:
-            await self._tidy_copies()
             try:
                 await self.tidy()
             except (PenchantError, OSError) as wrong:

@@ -56,17 +56,29 @@ class Lease:
         self._thread = threading.Thread(target=self._renew, name="penchant-lease", daemon=True)
 
     def __enter__(self) -> Self:
-        self.store.writer.do_now(self._acquire)
-        self._thread.start()
+        self.take()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def take(self) -> None:
+        """Begin to hold the lease. Raises ``BusyLeaseError``, ``StoreError``."""
+        self.store.writer.do_now(self._acquire)
+        self._thread.start()
+
+    def give_back(self) -> None:
+        """End holding it; whoever wants it next need not wait until it expires."""
         self._ended.set()
         self._thread.join()
         try:
             self._run(self._drop, was=self.holder)
         except StoreError:
             return  # it expires by itself, and our process will be gone
+
+    def held(self) -> bool:
+        """Whether the lease is still ours, as far as the store shows. Raises ``StoreError``."""
+        return any(holder == self.holder for holder, _ in self.store.database.read(self._find, which=self.name))
 
     def check(self, connection: Any) -> None:
         """Raise ``LostLeaseError`` unless the lease is still ours; for work of the writer, before its changes."""

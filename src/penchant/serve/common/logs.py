@@ -12,7 +12,11 @@ NAME = "penchant.serve"
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as a line of JSON; ``extra={"data": {...}}`` adds fields."""
+    """Formats a record as a line of JSON; ``extra={"data": {...}}`` adds fields, and so does ``worker``, a number."""
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self.worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -22,17 +26,19 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
+        if self.worker is not None:
+            document["worker"] = self.worker
         document |= getattr(record, "data", {})
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False, default=str)
 
 
-def configure(level: str) -> logging.Logger:
+def configure(level: str, worker: int | None = None) -> logging.Logger:
     """The logger of the service, set up to write JSON lines to standard error."""
     logger = logging.getLogger(NAME)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(worker))
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False

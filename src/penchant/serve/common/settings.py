@@ -32,6 +32,7 @@ class Settings:
     model_copies: str = setting("", "the folder for copies of the served models; default: beside the store")
     host: str = setting("127.0.0.1", "the address to listen on; without a key only a loopback address is allowed")
     port: int = setting(8000, "the port to listen on; 0 takes a free one", low=0, high=65535)
+    workers: int = setting(1, "processes that answer, over one store and one copy of the models", low=1, high=256)
     secret: str = setting("", "signs page tokens and cookies; default: made once and kept in the store", secret=True)
     allow_remembered: bool = setting(False, "serve models that keep training histories")
     keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")

@@ -98,7 +98,7 @@ class Trainer:
         quiet = [] if self.settings.train_priority == "same" else quiet
         before = [word for words in quiet if shutil.which(words[0]) for word in words]
         config = ["--config", self.config] if self.config else []
-        return [*before, sys.executable, "-c", RUN, "train", *config, *(["--update"] if update else []), "--json"]
+        return [*before, sys.executable, "-P", "-c", RUN, "train", *config, *(["--update"] if update else []), "--json"]
 
     def environment(self) -> Mapping[str, str]:
         """The environment of the child: the service's settings, which may hold a password, go in here."""

@@ -42,10 +42,11 @@ async def ready(request: Request) -> Response:
 
 @router.get("/metrics", dependencies=[OPERATOR], response_class=Response, responses=problems())
 async def metrics(request: Request) -> Response:
-    """Metrics for Prometheus."""
+    """Metrics for Prometheus; of every worker where there are several."""
     service = service_of(request)
     await service.read(service.measure)
-    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    text = service.metrics.text() if service.sharing is None else service.sharing.text()
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/beacon.js", response_class=Response, responses={200: {"content": {"text/javascript": {}}}})
