@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import signal
@@ -10,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ from penchant.serve.common.limits import Buckets
 from penchant.serve.common.shared_metrics import merged
 from penchant.serve.workers import FIRST_PAUSE, LONGEST_PAUSE, bind, pause
 from tests.serve.serving import RUN
-from tests.serve.workers import SOON, Line, Workers, wait
+from tests.serve.workers import SOON, Line, Workers, kill_under_load, wait
 
 
 @pytest.fixture(scope="module")
@@ -101,73 +99,14 @@ def test_the_metrics_of_every_worker_are_in_every_answer(workers: Workers) -> No
     assert text.count("# TYPE penchant_requests_total counter") == 1
 
 
-BROKEN = (OSError, http.client.HTTPException)  # a connection that was reset, or closed before the whole answer
-NOBODY = 0  # the process that refused a connection
-
-
-class Sender(threading.Thread):
-    """Sends events over one connection at a time; counts failures by the worker that had the connection."""
-
-    def __init__(self, workers: Workers, name: str) -> None:
-        super().__init__(daemon=True)
-        self.workers, self.name = workers, name
-        self.acknowledged, self.failures, self.statuses = list[str](), list[int](), Counter[int]()
-        self.stopping = threading.Event()
-
-    def run(self) -> None:
-        line, n = None, 0
-        while not self.stopping.is_set():
-            if line is None:
-                try:
-                    line = Line(self.workers)
-                except ConnectionRefusedError:
-                    self.failures.append(NOBODY)
-                except BROKEN:
-                    continue  # its worker ended just now
-                continue
-            n += 1
-            event = {"user": self.name, "item": f"i{n % 30:02d}", "id": f"{self.name}-{n}"}
-            try:
-                status, _ = line.ask("POST", "/v1/events", {"events": [event]})
-            except BROKEN:
-                self.failures.append(line.worker)
-                line = None
-                continue
-            self.statuses[status] += 1
-            self.acknowledged.append(event["id"])
-
-
 def test_one_that_is_killed_loses_no_acknowledged_event_and_fails_only_its_own_requests(
     models: Path, tmp_path: Path
 ) -> None:
     workers = Workers(models, tmp_path / "store.db")
-    senders = [Sender(workers, f"s{n}") for n in range(8)]
-    try:
-        for sender in senders:
-            sender.start()
-        killed = []
-        for _ in range(3):
-            time.sleep(0.7)
-            ready = sum(line["message"] == "worker ready" for line in workers.lines)
-            killed.append(workers.pids[0])
-            os.kill(killed[-1], signal.SIGKILL)
-            workers.wait_for("worker ready", ready + 1, 60)
-        for sender in senders:
-            sender.stopping.set()
-        for sender in senders:
-            sender.join(20)
-            assert not sender.is_alive()
-        assert workers.stop() == 0
-    finally:
-        workers.kill()
-    failed = Counter(worker for sender in senders for worker in sender.failures)
-    assert set(failed) <= set(killed)
-    assert all(count <= len(senders) for count in failed.values())
-    assert {status for sender in senders for status in sender.statuses} == {200}
+    acknowledged = kill_under_load(workers, kills=3)
     connection = sqlite3.connect(tmp_path / "store.db")
     kept = {row[0] for row in connection.execute("SELECT id FROM events")}
     connection.close()
-    acknowledged = {one for sender in senders for one in sender.acknowledged}
     assert len(acknowledged) > 100
     assert acknowledged <= kept
 

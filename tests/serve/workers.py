@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import signal
 import socket
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,9 @@ from tests.serve.serving import Process
 PROGRAM = b"penchant.serve.worker"
 TRIES = 200  # connections until every worker has one
 SOON = 1.0  # seconds within which a change is to be seen everywhere
+BROKEN = (OSError, http.client.HTTPException)  # a connection that was reset, or closed before the whole answer
+NOBODY = 0  # the process that refused a connection
+SENDERS = 8
 
 
 class Line:
@@ -107,3 +114,71 @@ def wait(true: Callable[[], bool], seconds: float) -> float:
         assert time.monotonic() - began < seconds, "it never became true"
         time.sleep(0.02)
     return time.monotonic() - began
+
+
+class Sender(threading.Thread):
+    """Sends events, and asks for an answer after each, over one connection at a time; counts failures by the worker
+    that had the connection."""
+
+    def __init__(self, workers: Workers, name: str) -> None:
+        super().__init__(daemon=True)
+        self.workers, self.name = workers, name
+        self.acknowledged, self.failures, self.statuses = set[str](), list[int](), Counter[int]()
+        self.worker = NOBODY  # that has its connection
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        line, n = None, 0
+        while not self.stopping.is_set():
+            if line is None:
+                try:
+                    line = Line(self.workers)
+                except ConnectionRefusedError:
+                    self.failures.append(NOBODY)
+                except BROKEN:
+                    continue  # its worker ended just now
+                continue
+            n, self.worker = n + 1, line.worker
+            event = {"user": self.name, "item": f"i{n % 30:02d}", "id": f"{self.name}-{n}"}
+            try:
+                status, _ = line.ask("POST", "/v1/events", {"events": [event]})
+                self.statuses[status] += 1
+                self.acknowledged.add(event["id"])
+                status, _ = line.ask("GET", f"/v1/users/{self.name}/recommendations")
+                self.statuses[status] += 1
+            except BROKEN:
+                self.failures.append(line.worker)
+                line = None
+
+
+def kill_under_load(workers: Workers, *, kills: int) -> set[str]:
+    """Kill the oldest worker so often while events and requests come in, then end all; returns acknowledged ids.
+
+    Each kill fails at most the request that each of its connections had open, and nothing else fails.
+    """
+    senders = [Sender(workers, f"s{n}") for n in range(SENDERS)]
+    allowed = Counter[int]()
+    try:
+        for sender in senders:
+            sender.start()
+        for _ in range(kills):
+            time.sleep(0.7)
+            wait(lambda: {sender.worker for sender in senders} <= set(workers.pids), 20)
+            ready = sum(line["message"] == "worker ready" for line in workers.lines)
+            oldest = workers.pids[0]
+            allowed[oldest] = sum(sender.worker == oldest for sender in senders)
+            os.kill(oldest, signal.SIGKILL)
+            workers.wait_for("worker ready", ready + 1, 60)
+        for sender in senders:
+            sender.stopping.set()
+        for sender in senders:
+            sender.join(20)
+            assert not sender.is_alive()
+        assert workers.stop() == 0
+    finally:
+        workers.kill()
+    failed = Counter(worker for sender in senders for worker in sender.failures)
+    assert failed <= allowed, (failed, allowed)
+    assert sum(allowed.values()) >= SENDERS  # some were killed with open connections
+    assert {status for sender in senders for status in sender.statuses} == {200}
+    return set[str]().union(*(sender.acknowledged for sender in senders))
