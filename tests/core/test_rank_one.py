@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
-from penchant.core.rank import top_dense
+from penchant.core.rank import in_order, top_dense
 
 SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, 2.0])
 
@@ -30,3 +30,12 @@ def test_one_history_is_ranked_as_a_full_sort_would(data: st.DataObject) -> None
     )
     assert ranked.items[0].tolist() == [*expected, *[-1] * (k - len(expected))]
     assert ranked.scores[0, : len(expected)].tolist() == scores[0, expected].tolist()
+
+
+def test_the_order_by_popularity_is_sorted_once_for_each_array() -> None:
+    ranks = [np.random.default_rng(n).permutation(50).astype(np.int32) for n in range(6)]
+    orders = [in_order(one) for one in ranks]
+    for one, order in zip(ranks, orders, strict=True):
+        np.testing.assert_array_equal(one[order], np.arange(50))
+    assert in_order(ranks[-1]) is orders[-1]  # kept
+    np.testing.assert_array_equal(in_order(ranks[0]), orders[0])  # no longer kept, and sorted again

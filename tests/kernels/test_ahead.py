@@ -19,7 +19,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from penchant.kernels import Kernel, ahead, ready
+from penchant.kernels import Kernel, ahead, ragged, ready
 from penchant.kernels.keys import keep_best
 
 NAMES = [
@@ -91,6 +91,21 @@ def test_a_function_keeps_the_code_that_it_calls(built: Path) -> None:
     gc.collect()
     assert gone() is not None
     assert function(*args) is True
+
+
+def test_code_is_at_hand_where_it_lies_ready_or_was_called(
+    built: Path, in_use: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ready, "places", lambda: [built.parent])
+    indptr, items = np.array([0, 2]), np.array([3, 4], np.int32)
+    mine, other = Kernel(ragged.repeats.py_func, {}), Kernel(ragged.repeats.py_func, {})
+    code = mine.at_hand((indptr, items, 5))
+    assert code is not None and code(indptr, items, 5) is False and "dispatcher" not in vars(mine)
+    monkeypatch.setenv("PENCHANT_KERNELS", "compile")
+    ready._in_use.cache_clear()
+    assert other.at_hand((indptr, items, 5)) is None
+    assert other(indptr, items, 5) is False
+    assert other.at_hand((indptr, items, 5)) is other.dispatcher
 
 
 def test_types_that_are_not_there_are_left_to_numba(built: Path) -> None:

@@ -1,14 +1,15 @@
 """Item neighbourhoods against a naive twin, and what is particular to them."""
 
-import sys
-
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
 from penchant.core.rank import rank
 from penchant.core.run import Run
 from penchant.errors import DataError
+from penchant.kernels import Kernel
 from penchant.models.item_knn import ItemKNN
 from penchant.models.parts.similarity import SIMILARITIES
 
@@ -165,7 +166,25 @@ def test_what_needs_values_says_so() -> None:
 def test_one_history_is_answered_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     model, given = ItemKNN().fit(planted()), planted(1)
     many = rank(model, given, 4)
-    monkeypatch.setitem(sys.modules, "penchant.kernels.select", None)  # importing it would fail
+    monkeypatch.setattr(Kernel, "at_hand", lambda *_: None)  # nothing lies ready
+    monkeypatch.setattr(Kernel, "__call__", None)  # compiling would fail
     one = rank(model, given[3:4], 4)
     np.testing.assert_array_equal(one.items[0], many.items[3])
     np.testing.assert_array_equal(one.scores[0], many.scores[3])
+
+
+@given(lists=st.lists(st.lists(st.integers(0, 22), max_size=12), min_size=1, max_size=6), k=st.integers(1, 40))
+def test_one_history_has_the_same_list_with_and_without_a_kernel(lists: list[list[int]], k: int) -> None:
+    model = ItemKNN(neighbours=3).fit(planted())
+    allow = np.arange(23) % 7 != 2
+    rank(model, planted(), k)  # compiled now
+    for row in lists:
+        one = Histories.from_lists([row], 23)
+        lists_of = []
+        for at_hand in (Kernel.at_hand, lambda *_: None):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Kernel, "at_hand", at_hand)
+                lists_of += [rank(model, one, k, allow=mask) for mask in (None, allow)]
+        for fast, plain in zip(lists_of[:2], lists_of[2:], strict=True):
+            np.testing.assert_array_equal(fast.items, plain.items)
+            np.testing.assert_array_equal(fast.scores, plain.scores)

@@ -112,7 +112,7 @@ class Histories:
     @property
     def lengths(self) -> Longs:
         """The number of events of each row, shape ``(rows,)``."""
-        return np.diff(self.indptr)
+        return self.indptr[1:] - self.indptr[:-1]
 
     @property
     def rows(self) -> Longs:
@@ -226,7 +226,8 @@ class Histories:
             from penchant.kernels.ragged import repeats
 
             return repeats(self.indptr, self.items, self.n_items)
-        ordered = np.sort(self.rows * np.int64(self.n_items) + self.items)  # several times faster than argsort
+        key = self.items if len(self) == 1 else self.rows * np.int64(self.n_items) + self.items
+        ordered = np.sort(key)  # several times faster than argsort
         return bool((ordered[1:] == ordered[:-1]).any())
 
     @cached_property

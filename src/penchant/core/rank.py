@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -94,6 +95,19 @@ def rank_by_popularity(item_counts: Longs) -> Ints:
     popularity_rank = np.empty(len(item_counts), dtype=np.int32)
     popularity_rank[order] = np.arange(len(item_counts), dtype=np.int32)
     return popularity_rank
+
+
+def in_order(popularity_rank: Ints) -> Ints:
+    """The items by popularity, the most popular first; kept for the next calls with the same array."""
+    for of, order in tuple(_SORTED):  # another thread may add one meanwhile
+        if of is popularity_rank:
+            return order
+    order = np.argsort(popularity_rank).astype(np.int32)
+    _SORTED.append((popularity_rank, order))
+    return order
+
+
+_SORTED: deque[tuple[Ints, Ints]] = deque(maxlen=4)  # of the models that a process answers from
 
 
 def rank(

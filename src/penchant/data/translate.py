@@ -62,7 +62,7 @@ class Events:
             [row.item for row in rows],
             kinds if any(kind is not None for kind in kinds) else None,
             values,
-            np.fromiter((row.time for row in rows), dtype=np.int64, count=len(rows)) * _MICRO,
+            np.array([row.time for row in rows], dtype=np.int64) * _MICRO,
         )
 
     def ordered(self) -> Events:
@@ -105,21 +105,26 @@ class Translation:
         known = index >= 0
         values, values_are, liked = self._weigh(events)
         times = None if events.times is None else events.times // _MICRO
-        moment = now
-        if moment is None and times is not None and not known.all():
-            moment = int(times[-1])  # the newest event may be an unknown one
+        moment, unknown = now, list[str]()
+        if not known.all():
+            if moment is None and times is not None:
+                moment = int(times[-1])  # the newest event may be an unknown one
+            unknown = [str(events.ids[at]) for at in np.flatnonzero(~known).tolist()]
+            index = index[known]
+            values = None if values is None else values[known]
+            times = None if times is None else times[known]
+            liked = None if liked is None else liked[known]
         given = Histories(
-            np.array([0, known.sum()], dtype=np.int64),
-            index[known].astype(np.int32),
+            np.array([0, len(index)], dtype=np.int64),
+            index.astype(np.int32),
             self.n_items,
-            None if values is None else values[known],
+            values,
             values_are,
-            None if times is None else times[known],
-            None if liked is None else liked[known],
+            times,
+            liked,
             None if moment is None else np.array([moment], dtype=np.int64),
             curve=self.recipe.curve,
         )
-        unknown = [str(events.ids[at]) for at in np.flatnonzero(~known).tolist()]
         return self.recipe.bounded(given), list(dict.fromkeys(unknown))
 
     def of_log(self, log: Interactions) -> tuple[Histories, list[list[str]]]:

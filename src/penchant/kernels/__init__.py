@@ -21,7 +21,7 @@ from numpy import ndarray
 P = ParamSpec("P")
 R = TypeVar("R")
 
-__all__ = ["Kernel", "fast_kernel", "kernel"]
+__all__ = ["Kernel", "at_hand", "fast_kernel", "kernel"]
 
 _LAYOUT = 0x1 | 0x2 | 0x100 | 0x400  # what the type of an array depends on: C order, F order, aligned, writable
 _lock = threading.RLock()
@@ -37,13 +37,28 @@ class Kernel:
         self.py_func = function
         self.options = options
         self.asked: dict[tuple[Any, ...], Callable[..., Any]] = {}  # by the types of the arguments
+        self.missing: set[tuple[Any, ...]] = set()  # types that no machine code lies ready for
 
     def __call__(self, *args: Any) -> Any:
-        key = tuple(
-            [(one.dtype.str, one.ndim, one.flags.num & _LAYOUT) if type(one) is ndarray else type(one) for one in args]
-        )
+        key = _types(args)
         code = self.asked.get(key)
         return code(*args) if code is not None else self._find(key, args)(*args)
+
+    def at_hand(self, args: tuple[Any, ...]) -> Callable[..., Any] | None:
+        """The code for arguments of these types, if no compiler is needed: it lies ready, or has been called before."""
+        key = _types(args)
+        code = self.asked.get(key)
+        if code is not None or key in self.missing:
+            return code
+        from penchant.kernels.ready import machine_code
+
+        with _lock:
+            code = self.asked.get(key) or machine_code(self.py_func, args)
+            if code is None:
+                self.missing.add(key)
+            else:
+                self.asked[key] = code
+            return code
 
     def _find(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Callable[..., Any]:
         from penchant.kernels.ready import machine_code
@@ -67,6 +82,18 @@ class Kernel:
     @property
     def _numba_type_(self) -> Any:  # what Numba asks where another kernel calls this one
         return self.dispatcher._numba_type_
+
+
+def at_hand(function: Callable[..., Any], *args: Any) -> Callable[..., Any] | None:
+    """The code of a kernel for arguments of these types, or None where calling it would need a compiler."""
+    return cast("Kernel", function).at_hand(args)
+
+
+def _types(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The types of the arguments, as far as code depends on them."""
+    return tuple(
+        [(one.dtype.str, one.ndim, one.flags.num & _LAYOUT) if type(one) is ndarray else type(one) for one in args]
+    )
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

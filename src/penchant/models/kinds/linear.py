@@ -10,7 +10,7 @@ import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
-from penchant.core.rank import Ranked, empty_lists, top_in_blocks
+from penchant.core.rank import Ranked, empty_lists, in_order, top_in_blocks
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Explanation, Model, Space, events_used, hyper, learned
 from penchant.models.kinds.updatable import Updatable
@@ -152,8 +152,9 @@ class LinearModel(Model):
                 threads=threads,
                 arrays=2,
             )
-        if not self.weights.only_sparse or len(given) == 1:
+        if not self.weights.only_sparse:
             return super().top(given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
+        from penchant.kernels import at_hand
         from penchant.kernels.select import sparse_top
         from penchant.kernels.threads import over_blocks
 
@@ -161,18 +162,20 @@ class LinearModel(Model):
         recent = self.recent(given if self.uses_negatives else given.positives())
         c, w = self.coefficients(recent), self.weights
         items, scores = empty_lists(len(given), k)
-        by_popularity = np.argsort(popularity_rank).astype(np.int32)
         mask = np.empty(0, np.bool_) if allow is None else allow
-        indptr, indices, data = w.indptr, w.indices, w.data
-        assert indptr is not None and indices is not None and data is not None  # only_sparse
-
-        def work(lo: int, hi: int) -> None:
-            sparse_top(
-                lo, hi, recent.indptr, recent.items, c, indptr, indices, data, popularity_rank, by_popularity,
-                exclude.indptr, exclude.items, mask, items, scores,
-            )  # fmt: skip
-
-        over_blocks(work, len(given), size=LISTS_A_BLOCK, threads=threads)
+        arrays: tuple[Any, ...] = (
+            recent.indptr, recent.items, c, w.indptr, w.indices, w.data, popularity_rank, in_order(popularity_rank),
+            exclude.indptr, exclude.items, mask, items, scores,
+        )  # fmt: skip
+        if len(given) == 1:
+            one = at_hand(sparse_top, 0, 1, *arrays)
+            if one is None:  # NumPy has the answer before the compiler has the kernel
+                return super().top(
+                    given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads
+                )
+            one(0, 1, *arrays)
+        else:
+            over_blocks(lambda lo, hi: sparse_top(lo, hi, *arrays), len(given), size=LISTS_A_BLOCK, threads=threads)
         return Ranked(items, scores)
 
     def score_bytes(self, given: Histories) -> int:
