@@ -352,3 +352,31 @@ def test_nan_scores_degrade_the_answer_and_the_log_names_the_model(
     answer = client.get("/v1/users/ann/recommendations", params={"k": 3}).json()
     assert answer["degraded"] and len(answer["items"]) == 3, "the popularity list, and it says so"
     assert "item-knn: its scores of history 0 (counted from 0) are not numbers (NaN)" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["stored", "sent along"])
+def test_contexts_reach_the_model(tmp_path: Path, make: Make, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = rows()
+    moods = ["sad" if n % 2 else "happy" for n in range(len(log))]
+    recommender = fit(read_interactions(log.with_columns(mood=pl.Series(moods)), context="mood"), "item-knn")
+    recommender.save(tmp_path / "moody" / "one")
+    client = make(folder=str(tmp_path / "moody"))
+    seen: list[Histories] = []
+    model = client.service.models.active.recommender.model
+    top = type(model).top
+    monkeypatch.setattr(
+        type(model), "top", lambda self, given, *a, **b: (seen.append(given), top(self, given, *a, **b))[1]
+    )
+    events = [{"item": "i00", "context": {"mood": "happy"}}, {"item": "i11"}]
+    if how == "stored":
+        history(client, "ann", "i00", context={"mood": "happy", "deep": {"x": 1}})
+        history(client, "ann", "i11")
+        told = client.get("/v1/users/ann/recommendations", params={"context": '{"mood": "SAD", "hat": "red"}'})
+    else:
+        asked = {"history": events, "context": {"mood": "SAD", "hat": "red"}}
+        told = client.post("/v1/recommendations", json=asked)
+    assert told.json()["strange"] == ["hat=red"]
+    assert seen[-1].asked is not None and seen[-1].asked.tolist() == [[1]]
+    assert seen[-1].context is not None and seen[-1].context.tolist() == [[0], [-1]]
+    wrong = client.get("/v1/users/ann/recommendations", params={"context": "sad"})
+    assert wrong.status_code == 422 and "context" in wrong.text

@@ -266,3 +266,21 @@ def test_a_failed_export_leaves_nothing(url: str, tmp_path: Path, monkeypatch: p
         with pytest.raises(DataError, match="stop"):
             export_log(url, tmp_path / f"events.{ending}", progress=fail)
     assert [path for path in sorted(tmp_path.iterdir()) if not path.name.startswith("store.db")] == []
+
+
+def test_contexts_are_columns(tmp_path: Path) -> None:
+    said = [
+        '{"mood": "Sad", "floor": 2}',
+        None,
+        '{"mood": {"deep": 1}, "it\'s": 1}',
+        '{"mood": "a\\n\\"b", "floor": 10.0}',
+    ]
+    events = [NewEvent("u:a", f"i{n}", None, None, NOW + n, one, None) for n, one in enumerate(said)]
+    url = filled(tmp_path / "contexts.db", events)
+    found = read_interactions(store_log(url, inside=True), context="mood,floor")
+    assert found.recipe.contexts["floor"] == ("2", "10")
+    assert found.context is not None
+    assert [found.recipe.contexts["mood"][code] if code >= 0 else None for code in found.context[:, 0]] == [
+        "sad", None, '{"deep":1}', 'a\n"b',
+    ]  # fmt: skip
+    np.testing.assert_array_equal(found.context[:, 1], [0, -1, -1, 1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from inspect import Parameter, Signature, signature
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 PANEL = "Reading"
-NOT_OPTIONS = ("logs", "item_table")
-STORE_OPTIONS = ("store", "store_url_file")
+NOT_OPTIONS = ("logs", "item_table", "known_contexts")
+OWN_OPTIONS = ("store", "store_url_file", "context")  # a command may have its own
 
 Logs = Annotated[
     list[str] | None,
@@ -127,6 +127,14 @@ class ReadOptions:
         str | None,
         typer.Option("--positive", help="Which events are positives: 'value>=4'.", rich_help_panel=PANEL),
     ] = None
+    context: Annotated[
+        str | None,
+        typer.Option(
+            "--context",
+            help="Columns of what held at the moment of an event, for models that use it: mood,weather,daytime.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
     sep: Annotated[
         str | None,
         typer.Option("--sep", help="The separator: one or more characters, 'tab' or 'space'.", rich_help_panel=PANEL),
@@ -193,6 +201,7 @@ class ReadOptions:
     # set by with_logs, not options
     logs: list[Any] = field(default_factory=list)
     item_table: Any = None
+    known_contexts: Mapping[str, Sequence[str]] | None = None  # those of a saved recommender
 
     def with_logs(self, logs: list[str] | None) -> ReadOptions:
         """The same options for these files, and for the queries if there are any."""
@@ -221,7 +230,7 @@ def open_store(url: str | None, url_file: str | None) -> Stream:
     from penchant.serve.common.settings import load
     from penchant.store.log import store_log
 
-    return store_log(load({"store": url, "store_url_file": url_file}).store)
+    return store_log(load({"store": url, "store_url_file": url_file}).store, inside=True)
 
 
 def need_store() -> None:
@@ -233,7 +242,7 @@ def need_store() -> None:
 def reading_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the reading options to a typer command, whose parameter ``reading`` receives a ``ReadOptions``.
 
-    A command with options of its own for the store keeps its own.
+    A command with options of its own for the store or the context keeps its own.
 
     ::
 
@@ -250,7 +259,7 @@ def reading_options(command: Callable[..., R]) -> Callable[..., R]:
     options = [
         Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=option_hints[f.name])
         for f in fields(ReadOptions)
-        if f.name not in NOT_OPTIONS and not (f.name in STORE_OPTIONS and any(p.name == f.name for p in own))
+        if f.name not in NOT_OPTIONS and not (f.name in OWN_OPTIONS and any(p.name == f.name for p in own))
     ]
     names = {option.name for option in options}
     if clash := sorted(names & {p.name for p in own}):
@@ -305,6 +314,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             rejected=options.rejected,
             force=options.force,
             items=options.item_table,
+            context=options.context if options.known_contexts is None else options.known_contexts,
             progress=progress,
             trace=trace,
         )

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from penchant.store.exposing import BatchExposures
 
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A saved recommender.")]
+Stated = Annotated[
+    str | None,
+    typer.Option("--context", metavar="NAME=VALUE,...", help="What holds now: mood=sad,companion=children."),
+]
 K = Annotated[int, typer.Option("-k", help="How many items.")]
 Items = Annotated[
     list[str] | None,
@@ -69,16 +73,19 @@ def recommend(
     exclude: Exclude = None,
     repeat: Annotated[bool, typer.Option("--repeat", help="Also recommend items already seen.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Look at every item although the model has an index.")] = False,
+    context: Stated = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend for a given history, for one user or session of a log, or for all users."""
     from dataclasses import replace
 
     from penchant.core.rank import check_k
+    from penchant.data.contexts import parse_stated
     from penchant.evaluation.protocols import training_rows
     from penchant.recommender.recommender import load
 
     check_k(k)
+    stated = parse_stated(context)
     if [bool(history), user is not None, session is not None, everyone].count(True) != 1:
         raise ParameterError(
             "give a history: --history ITEM (once per item), --user U or --session S with --log LOG, or --all --log LOG"
@@ -89,8 +96,8 @@ def recommend(
         )
     if everyone != (output is not None):
         raise ParameterError("--all needs -o FILE, and only --all takes it")
-    if everyone and (why or exclude):
-        raise ParameterError("--all does not take --why or --exclude")
+    if everyone and (why or exclude or stated):
+        raise ParameterError("--all does not take --why, --exclude or --context")
     if expose is not None and not everyone:
         raise ParameterError("--expose applies to --all")
     if spreadsheet and output is None:
@@ -105,7 +112,7 @@ def recommend(
         note(line)
     if history:
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
-        answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact)
+        answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated)
     else:
         whole, _ = read_log(as_learned(recommender, reading))
         events, left_out = training_rows(whole)
@@ -132,7 +139,7 @@ def recommend(
         unwanted = resolve(recommender, exclude or ())
         guest = session is not None and not events.sessions
         given, unknown = recommender.translation.of_user(events, user if session is None else session, guest=guest)
-        answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why, exact=exact)
+        answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated)
         answer = replace(answer, user=user, session=session, unknown=unknown)
     if not as_json:
         show(answer.table())
@@ -223,5 +230,6 @@ def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
         values=reading.values or recipe.values_are,
         weight=reading.weight or recipe.weight,
         positive=reading.positive or recipe.positive,
+        known_contexts=recipe.contexts,
         refund=recipe.refund if recipe.cancels or recipe.quantities else reading.refund,
     )

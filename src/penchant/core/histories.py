@@ -39,6 +39,8 @@ class Histories:
     now: Longs | None = None  # (rows,) the moment of the request, unix seconds; None: each row's newest event
     ordered: bool = True  # False: the order of events is unknown and accidental
     curve: Curve | None = None  # how the summed weight of an item counts; None: as it is
+    context: Ints | None = None  # (events, contexts) the code of each context of an event, -1 where it is missing
+    asked: Ints | None = None  # (rows, contexts) the same of each row's request; None: it states none
 
     def __post_init__(self) -> None:
         def as_array(name: str, dtype: type[np.generic], size: int) -> None:
@@ -67,6 +69,13 @@ class Histories:
         as_array("times", np.int64, events)
         as_array("liked", np.bool_, events)
         as_array("now", np.int64, len(self))
+        for name, size in (("context", events), ("asked", len(self))):
+            codes = getattr(self, name)
+            if codes is not None:
+                codes = np.ascontiguousarray(codes, dtype=np.int32)
+                if codes.ndim != 2 or len(codes) != size:
+                    raise DataError(f"histories: {name} has shape {codes.shape}, expected ({size}, contexts)")
+                object.__setattr__(self, name, codes)
         if self.values is None and self.values_are != "none":
             raise DataError(f"histories: values_are is {self.values_are!r}, but there are no values")
         if self.values is not None and self.values_are == "none":
@@ -153,6 +162,8 @@ class Histories:
             times=None if self.times is None else self.times[events],
             liked=None if self.liked is None else self.liked[events],
             now=None if self.now is None else self.now[chosen],
+            context=None if self.context is None else self.context[events],
+            asked=None if self.asked is None else self.asked[chosen],
         )
         return self._as_distinct(some)
 
@@ -168,6 +179,7 @@ class Histories:
             liked=None if self.liked is None else self.liked[keep],
             # even if the newest event was dropped, the moment of the request stays the same
             now=self.moments(),
+            context=None if self.context is None else self.context[keep],
         )
         return self._as_distinct(some)
 
@@ -181,6 +193,7 @@ class Histories:
             times=None if self.times is None else self.times[:0],
             liked=None if self.liked is None else self.liked[:0],
             now=self.moments(),
+            context=None if self.context is None else self.context[:0],
         )
 
     def positives(self) -> Histories:

@@ -36,6 +36,7 @@ class Interactions:
     recipe: Recipe = field(default_factory=Recipe)
     report: ReadReport = field(default_factory=ReadReport)
     guests: Bools | None = None  # (users,) which of them are sessions, because no user is given; None: none
+    context: Ints | None = None  # (events, contexts) codes of the contexts of the recipe, -1 where one is missing
 
     def __post_init__(self) -> None:
         events = len(self.items)
@@ -43,6 +44,9 @@ class Interactions:
             array = getattr(self, name)
             if array is not None and array.shape != (events,):
                 raise DataError(f"interactions: {name} has shape {array.shape}, expected ({events},)")
+        if self.context is not None and self.context.shape != (events, len(self.recipe.contexts)):
+            expected = (events, len(self.recipe.contexts))
+            raise DataError(f"interactions: context has shape {self.context.shape}, expected {expected}")
         if self.guests is not None and self.guests.shape != (len(self.user_ids),):
             raise DataError(f"interactions: guests has shape {self.guests.shape}, expected ({len(self.user_ids)},)")
         if events and (self.users[1:] < self.users[:-1]).any():
@@ -94,7 +98,7 @@ class Interactions:
     def _histories(self) -> Histories:
         return Histories(
             self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
-            ordered=self.ordered, curve=self.recipe.curve,
+            ordered=self.ordered, curve=self.recipe.curve, context=self.context,
         )  # fmt: skip
 
     @property
@@ -143,4 +147,5 @@ class Interactions:
             times=None if self.times is None else self.times[mask],
             parts=None if self.parts is None else self.parts[mask],
             guests=None if self.guests is None else self.guests[kept],
+            context=None if self.context is None else self.context[mask],
         )

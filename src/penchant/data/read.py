@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ def read_interactions(
     by: Literal["user", "session", "basket"] | None = None,
     ids: Literal["text", "as given"] = "text",
     max_history: int = 500,
+    context: Sequence[str] | Mapping[str, Sequence[str]] | str | None = None,
     memory: int | str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Interactions:
@@ -57,6 +58,9 @@ def read_interactions(
     - ``by`` chooses whose rows the histories are. By default a row belongs to its user, or to its session if it has no
       user; such guests are marked in ``guests`` and follow the users.
     - ``ids="as given"`` returns item ids as integers if all of them are whole numbers; by default ids are text.
+    - ``context`` names columns of what held at the moment of an event (``"mood,weather"``). Values are compared without
+      case; what is empty is missing. A mapping of names to values, as ``recipe.contexts``, keeps these codes: other
+      values, and columns that the log lacks, are missing.
     - ``items`` is an item table; items that only it has are appended to the vocabulary.
 
     Bad rows are skipped, counted and listed in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
@@ -95,5 +99,6 @@ def read_interactions(
             by=by,
             ids=ids,
             max_history=max_history,
+            context=context,
             progress=progress,
         )

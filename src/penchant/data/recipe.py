@@ -50,6 +50,7 @@ class Recipe:
     refund: Refund = "newest"  # which one they take back
     quantities: bool = False  # whether values are how much was bought: one below zero is a refund
     weight_range: tuple[float, float] | None = None  # the lowest and highest sum of a person and item in training
+    contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the known values of each context, by code
 
     def __post_init__(self) -> None:
         if self.values_are not in get_args(ValuesAre):
@@ -63,6 +64,7 @@ class Recipe:
             kinds[normalise_kind(kind)] = float(weight)
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "cancels", tuple(normalise_kind(kind) for kind in self.cancels))
+        object.__setattr__(self, "contexts", self._values(self.contexts))
         checked_refund(self.refund)
         if self.weight_range is not None:
             object.__setattr__(self, "weight_range", self._ends(self.weight_range))
@@ -92,6 +94,20 @@ class Recipe:
         if len(pair) != 2 or not numbers or not -np.inf < pair[0] < 0 < pair[1] < np.inf:
             raise ParameterError(f"a range of weights is a finite number below 0 and one above 0, not {ends!r}")
         return float(pair[0]), float(pair[1])
+
+    @staticmethod
+    def _values(contexts: object) -> dict[str, tuple[str, ...]]:
+        out: dict[str, tuple[str, ...]] = {}
+        wrong = ParameterError(f"contexts are names with their values, each once, not {str(contexts)[:80]!r}")
+        if not isinstance(contexts, Mapping):
+            raise wrong
+        for name, values in contexts.items():
+            if not isinstance(name, str) or not name or not isinstance(values, (list, tuple)):
+                raise wrong
+            if not all(isinstance(value, str) for value in values) or len(set(values)) < len(values):
+                raise wrong
+            out[name] = tuple(values)
+        return out
 
     def _rule(self) -> tuple[str, np.float32]:
         found = _POSITIVE.match(self.positive) if isinstance(self.positive, str) else None
@@ -175,6 +191,7 @@ class Recipe:
             **({"quantities": True} if self.quantities else {}),
             **({} if self.weight_range is None else {"weight_range": list(self.weight_range)}),
             **({"refund": self.refund} if self.cancels or self.quantities else {}),
+            **({"contexts": {name: list(values) for name, values in self.contexts.items()}} if self.contexts else {}),
         }
 
     @classmethod

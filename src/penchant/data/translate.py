@@ -6,6 +6,7 @@ one bound of weights (those of training), and one treatment of unknown ids (left
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.core.histories import Bools, Floats, Histories, Longs, ValuesAre
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
+from penchant.data.contexts import encode
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.data.refunds import net
 from penchant.data.vocab import Vocab, normalise_id
@@ -23,7 +25,7 @@ from penchant.errors import DataError, ParameterError
 if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
 
-_KEYS = {"item", "kind", "value", "time", "context", "id", "user", "session"}  # the last four are not used
+_KEYS = {"item", "kind", "value", "time", "context", "id", "user", "session"}  # the last three are not used
 _MICRO = 1_000_000
 _MISSING = int(np.iinfo(np.int64).min)
 
@@ -39,6 +41,8 @@ class StoredEvent(Protocol):
     def value(self) -> float | None: ...
     @property
     def time(self) -> int: ...
+    @property
+    def context(self) -> str | None: ...  # JSON
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,7 @@ class Events:
     kinds: Sequence[str | None] | None  # None: no event has a kind
     values: NDArray[np.float64] | None  # NaN: the event has no value; None: no event has one
     times: Longs | None  # microseconds; an event without a time is the last; None: no event has one
+    contexts: Sequence[Mapping[str, Any] | str | None] | None = None  # text: JSON; None: no event has one
 
     @classmethod
     def stored(cls, rows: Iterable[StoredEvent]) -> Events:
@@ -63,6 +68,7 @@ class Events:
             kinds if any(kind is not None for kind in kinds) else None,
             values,
             np.array([row.time for row in rows], dtype=np.int64) * _MICRO,
+            [row.context for row in rows],
         )
 
     def ordered(self) -> Events:
@@ -78,6 +84,7 @@ class Events:
             None if self.kinds is None else [self.kinds[at] for at in chosen.tolist()],
             None if self.values is None else self.values[chosen],
             None if self.times is None else self.times[chosen],
+            None if self.contexts is None else [self.contexts[at] for at in chosen.tolist()],
         )
 
 
@@ -95,16 +102,20 @@ class Translation:
     typical_rating: float | None = None
     rates: bool = False
 
-    def of_events(self, events: Events, *, now: int | None = None) -> tuple[Histories, list[str]]:
+    def of_events(
+        self, events: Events, *, now: int | None = None, context: Mapping[str, Any] | None = None
+    ) -> tuple[Histories, list[str]]:
         """The history of one person, and the ids that are not known.
 
-        ``now`` is the moment of the request in unix seconds; by default, the newest event.
+        ``now`` is the moment of the request in unix seconds; by default, the newest event. ``context`` is that of the
+        request; what the recipe does not know of it is missing.
         """
         events = self._of_weight(self._without_refunds(events.ordered()))
         index = self._indexes(events.ids)
         known = index >= 0
         values, values_are, liked = self._weigh(events)
         times = None if events.times is None else events.times // _MICRO
+        contexts = self._contexts(events) if self.recipe.contexts else None
         moment, unknown = now, list[str]()
         if not known.all():
             if moment is None and times is not None:
@@ -114,6 +125,7 @@ class Translation:
             values = None if values is None else values[known]
             times = None if times is None else times[known]
             liked = None if liked is None else liked[known]
+            contexts = None if contexts is None else contexts[known]
         given = Histories(
             np.array([0, len(index)], dtype=np.int64),
             index.astype(np.int32),
@@ -124,6 +136,8 @@ class Translation:
             liked,
             None if moment is None else np.array([moment], dtype=np.int64),
             curve=self.recipe.curve,
+            context=contexts,
+            asked=encode(self.recipe.contexts, [context])[0] if self.recipe.contexts else None,
         )
         return self.recipe.bounded(given), list(dict.fromkeys(unknown))
 
@@ -154,6 +168,11 @@ class Translation:
         kept = given if known.all() else given.where(known)
         found = replace(kept, items=items[known].astype(np.int32), n_items=self.n_items)
         return self.recipe.bounded(found), unknown
+
+    def _contexts(self, events: Events) -> Ints:
+        """The codes of the contexts of events."""
+        stated = events.contexts or [None] * len(events.ids)
+        return encode(self.recipe.contexts, [json.loads(one) if isinstance(one, str) else one for one in stated])[0]
 
     def _indexes(self, ids: Sequence[object]) -> Longs:
         index = self.vocab.encode(ids).astype(np.int64)
@@ -227,7 +246,8 @@ class Translation:
 
 
 def read_events(history: Iterable[Any]) -> Events:
-    """Columns of a list of ids, ``(id, value)`` tuples or ``{"item", "kind", "value", "time"}`` dictionaries.
+    """Columns of a list of ids, ``(id, value)`` tuples or ``{"item", "kind", "value", "time", "context"}``
+    dictionaries.
 
     A pandas or polars table with these columns is one, too. Raises ``ParameterError`` for anything else, and
     ``DataError`` for a value or a time that is not a number.
@@ -237,8 +257,10 @@ def read_events(history: Iterable[Any]) -> Events:
     kinds: list[str | None] = []
     values: list[float] = []
     times: list[int] = []
+    contexts: list[Mapping[str, Any] | None] = []
     for event in history:
         item, kind, value, time = _fields(event, len(ids))
+        contexts.append(_context(event, len(ids)))
         values.append(_number(value, len(ids)))
         times.append(_microseconds(time, len(ids)))
         kinds.append(None if kind is None else str(kind))
@@ -248,12 +270,14 @@ def read_events(history: Iterable[Any]) -> Events:
         newest = max(times)
         order = np.argsort(missing, kind="stable").tolist()
         ids, kinds, values = ([column[at] for at in order] for column in (ids, kinds, values))
+        contexts = [contexts[at] for at in order]
         times = [newest if missing[at] else times[at] for at in order]
     return Events(
         ids,
         kinds if any(kind is not None for kind in kinds) else None,
         None if np.isnan(values).all() else np.asarray(values),
         None if missing.all() else np.array(times, dtype=np.int64),
+        contexts if any(contexts) else None,
     )
 
 
@@ -290,6 +314,13 @@ def _fields(event: Any, number: int) -> tuple[object, object, object, object]:
             raise ParameterError(f"event {number} of the history should be (id, value), got {event!r}")
         return event[0], None, event[1], None
     return event, None, None, None
+
+
+def _context(event: Any, number: int) -> Mapping[str, Any] | None:
+    stated = event.get("context") if isinstance(event, Mapping) else None
+    if stated is None or isinstance(stated, Mapping):
+        return stated
+    raise ParameterError(f"event {number} of the history: a context is names and values, not {str(stated)[:80]!r}")
 
 
 def _number(value: object, event: int) -> float:

@@ -28,6 +28,10 @@ def build(
 ) -> Split:
     """A split whose cases are the rows ``cases`` of the log; the masks ``given`` and ``held`` are over its events."""
     rows = np.flatnonzero(cases)
+    if log.context is not None:
+        return _each_moment(
+            name, log, train, given, held & np.repeat(cases, log.lengths), warm, repeat=repeat, valid=valid, notes=notes
+        )
     keys = log.rows * np.int64(log.n_items) + log.items
     true, eligible = held & positive_events(log), np.repeat(cases, log.lengths)
     again = np.zeros(len(true), dtype=np.bool_) if repeat else true & contained(keys, keys[given & eligible])
@@ -47,6 +51,54 @@ def build(
     return Split(
         name, train, pick(log, given, rows), as_truth(log, true)[rows], group=rows, warm=warm[rows], repeat=repeat,
         valid=valid, notes=said, ratings=pick(log, held, rows) if rated else None,
+    )  # fmt: skip
+
+
+def _each_moment(
+    name: str,
+    log: Histories,
+    train: Histories,
+    given: Bools,
+    held: Bools,
+    warm: Bools,
+    *,
+    repeat: bool,
+    valid: Split | None,
+    notes: Sequence[str],
+) -> Split:
+    """A case for every held-out event: what the person is given, asked in the context of the event.
+
+    An item that the person was given in another context stays in the question of ratings.
+    """
+    assert log.context is not None
+    targets = np.flatnonzero(held)
+    rows = log.rows[targets]
+    n = np.int64(max(1, log.n_items))
+    known = contained(rows * n + log.items[targets], (log.rows * n + log.items)[given])
+    asked = replace(pick(log, given, rows), asked=log.context[targets])
+    each = np.arange(len(targets) + 1)
+    true = positive_events(log)[targets]
+    if not repeat:
+        true &= ~known
+    graded = log.values_are == "rating" and log.liked is None
+    values = log.values[targets] if log.values is not None else None
+    of_each = Histories(
+        each, log.items[targets], log.n_items, values if graded else None, "rating" if graded else "none"
+    )
+    ratings = None
+    if log.values_are == "rating":
+        ratings = Histories(each, log.items[targets], log.n_items, values, "rating", context=log.context[targets])
+    said = [*notes, "every held-out row is a case, asked in its context"]
+    if repeat:
+        said.append(f"{int(known.sum()):,} of {len(targets):,} held-out rows are of an item that their user had before")
+    elif (again := positive_events(log)[targets] & known).any():
+        said.append(
+            f"{int(again.sum()):,} held-out rows repeat an item that their user had before: they are not answers "
+            "unless repeats are allowed"
+        )
+    return Split(
+        name, train, asked, of_each.where(true), group=rows, warm=warm[rows], repeat=repeat, valid=valid, notes=said,
+        ratings=ratings,
     )  # fmt: skip
 
 
@@ -79,6 +131,8 @@ def prefixes(
         log.values_are,
         None if log.times is None else log.times[events],
         None if log.liked is None else log.liked[events],
+        context=None if log.context is None else log.context[events],
+        asked=None if log.context is None else log.context[targets],
     )
     truth = Histories(np.arange(len(targets) + 1), log.items[targets], log.n_items)
     notes = ["every prefix of a test session is one case"]
@@ -94,13 +148,20 @@ def prefixes(
 def asked_ratings(split: Split) -> Histories | None:
     """The held-out ratings that errors are measured on, a row per case; None where the split holds none.
 
-    A rating of an item that the case is given is left out: the answer would be known.
+    A rating of an item that the case is given is left out: the answer would be known. With contexts that is so only
+    for the same context.
     """
     asked = split.ratings if split.ratings is not None else split.truth
     if asked.values is None or asked.values_are != "rating":
         return None
     n = np.int64(max(1, asked.n_items))
-    known = contained(asked.rows * n + asked.items, split.given.rows * n + split.given.items)
+    held, had = asked.rows * n + asked.items, split.given.rows * n + split.given.items
+    if asked.context is not None and split.given.context is not None:
+        both = np.concatenate([asked.context, split.given.context])
+        number = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        contexts = number.max(initial=0) + 1
+        held, had = held * contexts + number[: len(held)], had * contexts + number[len(held) :]
+    known = contained(held, had)
     return asked.where(~known) if known.any() else asked
 
 

@@ -160,6 +160,7 @@ class Answer(Sequence[Item]):
 
     - ``fallback``: the history holds no positive event that the model knows, and this is the popularity list.
     - ``unknown``: ids of the history that the model does not know; they were left out.
+    - ``strange``: what the request states as its context and training never saw, ``name=value``; it counts as missing.
     - ``removed``, ``degraded``, ``next`` and ``segment`` are set by the service: how many items each filter removed,
       why the list is incomplete or of lower quality, the token of the next page, and the segment whose popular items
       these are. Elsewhere ``removed`` is None, and the JSON object has none of them.
@@ -176,6 +177,7 @@ class Answer(Sequence[Item]):
     degraded: str | None = None
     next: str | None = None
     segment: dict[str, Any] | None = None
+    strange: list[str] = field(default_factory=list)
 
     @overload
     def __getitem__(self, index: int) -> Item: ...
@@ -210,6 +212,8 @@ class Answer(Sequence[Item]):
             document |= {"degraded": self.degraded, "removed": self.removed, "next": self.next}
         if self.segment is not None:
             document["segment"] = self.segment
+        if self.strange:
+            document["strange"] = list(self.strange)
         return document
 
     def to_list(self) -> list[dict[str, Any]]:
@@ -274,6 +278,8 @@ class Answer(Sequence[Item]):
             lines.append("There is no known positive event in this history: this is the popularity list.")
         if self.unknown:
             lines.append(f"Not in the catalogue, left out: {', '.join(self.unknown[:10])}")
+        if self.strange:
+            lines.append(f"The log has no such context, counted as missing: {', '.join(self.strange[:10])}")
         return lines
 
     def __rich__(self) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from penchant.core.nearest_items import CELLS, HISTORIES, RECALL, build
 from penchant.core.outputs import refuse_existing, refuse_inputs
 from penchant.core.rank import Scored, check_k, rank, rank_by_popularity
 from penchant.core.run import Progress
+from penchant.data.contexts import encode
 from penchant.data.recipe import Recipe
 from penchant.data.translate import Events, Translation, read_events
 from penchant.data.vocab import Vocab
@@ -40,9 +41,9 @@ History = Histories | Events | Iterable[Any]
 class Recommender:
     """A fitted model with the vocabulary, catalogue and recipe that turn ids and events into answers.
 
-    A history is a list of ids, of ``(id, value)`` pairs or of events ``{"item", "kind", "value", "time"}``, or a
-    ``Histories`` of one row over the same items. Events are ordered by time, then as given. Unknown ids are left out
-    and reported. Ids are returned as integers if those of the log were integers.
+    A history is a list of ids, of ``(id, value)`` pairs or of events ``{"item", "kind", "value", "time", "context"}``,
+    or a ``Histories`` of one row over the same items. Events are ordered by time, then as given. Unknown ids are left
+    out and reported. Ids are returned as integers if those of the log were integers.
     """
 
     vocab: Vocab
@@ -94,6 +95,7 @@ class Recommender:
         why: bool = False,
         now: int | None = None,
         exact: bool = False,
+        context: Mapping[str, Any] | None = None,
     ) -> Answer:
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
@@ -101,13 +103,15 @@ class Recommender:
         - Unavailable items of the catalogue are left out.
         - ``now`` is the moment of the request in unix seconds; by default, the newest event.
         - ``exact`` looks at every item although the model has an index (``build_index``).
+        - ``context`` is what the log calls so: ``{"mood": "sad", "companion": "children"}``. What training never saw
+          of it counts as missing, and the answer lists it as ``strange``.
 
         The list is shorter than k if there are not enough items. A history without a known positive event gets the
         popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1 and ``DataError`` for events that
         cannot be read.
         """
         check_k(k)
-        given, unknown = self.histories(history, now=now)
+        given, unknown = self.histories(history, now=now, context=context)
         mask = self._mask(allow, exclude)
         ranked = rank_or_popular(
             self.model, given, k, repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1,
@@ -115,11 +119,14 @@ class Recommender:
         )  # fmt: skip
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
-        return self._answer(ranked, 0, unknown=unknown, whys=whys)
+        answer = self._answer(ranked, 0, unknown=unknown, whys=whys)
+        return answer if context is None else replace(answer, strange=encode(self.recipe.contexts, [context])[1])
 
-    def explain(self, history: History, item: object, *, now: int | None = None) -> Item:
+    def explain(
+        self, history: History, item: object, *, now: int | None = None, context: Mapping[str, Any] | None = None
+    ) -> Item:
         """Why one item has its score for a history; raises ``UnknownItemError`` for an unknown item."""
-        given, _ = self.histories(history, now=now)
+        given, _ = self.histories(history, now=now, context=context)
         index = self._known(item)
         (explanation,) = self.model.explain_items(given, [index])
         (explained,) = Item.listed([index], [explanation.score], self, [Why.of(explanation, given, self)])
@@ -298,15 +305,19 @@ class Recommender:
         typical = self.fitted_on.get("typical_rating")
         return Translation(self.vocab, self.model.n_items, self.recipe, typical, self.model.task == "rating")
 
-    def histories(self, history: History, *, now: int | None = None) -> tuple[Histories, list[str]]:
+    def histories(
+        self, history: History, *, now: int | None = None, context: Mapping[str, Any] | None = None
+    ) -> tuple[Histories, list[str]]:
         """One history as the model sees it, and the ids that are not known."""
         if not isinstance(history, Histories):
             events = history if isinstance(history, Events) else read_events(history)
-            return self.translation.of_events(events, now=now)
+            return self.translation.of_events(events, now=now, context=context)
         if len(history) != 1 or history.n_items != self.model.n_items:
             raise ParameterError(
                 f"a history is one row over {self.model.n_items} items, not {len(history)} over {history.n_items}"
             )
+        if context is not None and self.recipe.contexts:
+            history = replace(history, asked=encode(self.recipe.contexts, [context])[0])
         return (history if now is None else replace(history, now=np.array([now], dtype=np.int64))), []
 
     def index(self, item_id: object) -> int:

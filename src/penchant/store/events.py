@@ -47,6 +47,7 @@ class StoredEvent(NamedTuple):
     value: float | None
     time: int  # unix seconds
     seq: int
+    context: str | None = None  # JSON
 
 
 @dataclass(eq=False)

@@ -7,6 +7,7 @@ JSON inside SQLite, which is several times faster than fetching cells. PostgreSQ
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from penchant.store.database import BUSY_SECONDS, HEAD, PRAGMAS, Database, Store
 PAGE = 1 << 19  # rows of a part
 PIECE = 1 << 24  # bytes of a part from PostgreSQL
 DTYPES: dict[str, Any] = {"kind": pl.String, "value": pl.Float64, "context": pl.String}
+INSIDE = "context."  # before the name of a context
+LOOKED_AT = 10_000  # contexts whose names are listed
 BEFORE_USERS = "t"  # sorts after every "s:…" and before every "u:…"
 # 15 digits, as JSON has them, do not give every number back; quote() uses as many as it needs
 CELLS = {"value": "CASE WHEN value IS NULL THEN NULL ELSE quote(value) END"}
@@ -46,30 +49,31 @@ class Span:
 EVER = Span()
 
 
-def store_log(url: str, span: Span = EVER, *, context: bool = False) -> Stream:
+def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: bool = False) -> Stream:
     """The events of a store, as a source for ``read_interactions``: those of a person adjacent, in the order of
     acceptance.
 
     The columns are ``user``, ``session``, ``item``, ``kind``, ``value`` and ``time`` (unix seconds), without those that
-    no event has; ``context`` adds the contexts as JSON. Memory: two parts of half a million rows. Raises ``DataError``
-    if the store does not exist or has no such events, ``ParameterError`` for a store of a newer Penchant and
-    ``StoreError`` if it cannot be read.
+    no event has; ``context`` adds the contexts as JSON, ``inside`` a column ``context.NAME`` for each that they state.
+    Memory: two parts of half a million rows. Raises ``DataError`` if the store does not exist or has no such events,
+    ``ParameterError`` for a store of a newer Penchant and ``StoreError`` if it cannot be read.
     """
     database = Database(url)
     name = without_password(url)
     with reading(database) as connection:
         names = _names(connection, span, context=context)
+        names += [f"{INSIDE}{key}" for key in (_keys(connection, span) if inside else ())]
         if not names:
             raise DataError("the store has no events" + (" in this time" if span != EVER else ""), file=name)
 
     def parts(wanted: Sequence[str]) -> Iterator[tuple[pl.DataFrame, float]]:
-        raw = list(dict.fromkeys("person" if one in ("user", "session") else one for one in wanted))
+        raw = list(dict.fromkeys(_raw(one) for one in wanted))
         with reading(database) as connection, ahead(_pages(database, connection, raw, span)) as pages:
             for frame, share in pages:
                 yield frame.select([_column(one) for one in wanted]), share
 
     def sample(rows: int) -> pl.DataFrame:
-        raw = ["person", *(one for one in names if one not in ("user", "session"))]
+        raw = list(dict.fromkeys(["person", *map(_raw, names)]))
         with reading(database) as connection:
             found = connection.execute(
                 f"SELECT {', '.join(raw)} FROM events WHERE {span.sql()} LIMIT {rows}"  # noqa: S608  # our own names
@@ -170,8 +174,25 @@ def ahead(parts: Generator[Any]) -> Iterator[Iterator[Any]]:
         yield one_after_another()
 
 
+def _keys(connection: Any, span: Span) -> list[str]:
+    """What contexts state, as far as the first events that have one show it."""
+    query = f"SELECT context FROM events WHERE context IS NOT NULL AND {span.sql()} LIMIT {LOOKED_AT}"  # noqa: S608  # numbers
+    keys: dict[str, None] = {}
+    for (text,) in connection.execute(query).fetchall():
+        stated = json.loads(text)
+        keys |= dict.fromkeys(key for key in stated if "'" not in key and "\\" not in key)
+    return sorted(keys)
+
+
+def _raw(name: str) -> str:
+    """The column of the store that a column of the log is made from."""
+    return "person" if name in ("user", "session") else "context" if name.startswith(INSIDE) else name
+
+
 def _column(name: str) -> pl.Expr:
     """A column of the log, from the columns of the store."""
+    if name.startswith(INSIDE):
+        return pl.col("context").str.json_path_match(f"$['{name.removeprefix(INSIDE)}']").alias(name)
     if name not in ("user", "session"):
         return pl.col(name)
     person = pl.col("person")

@@ -11,11 +11,12 @@ from typing import Any, get_args
 import numpy as np
 
 from penchant.core.curve import Curve, Shape
-from penchant.core.histories import Bools, Floats, ValuesAre
+from penchant.core.histories import Bools, Floats, Ints, ValuesAre
+from penchant.data.contexts import MOST_VALUES, catalogue_of, parse_names
 from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
 from penchant.data.reading.cleaning import Cleaner
-from penchant.data.reading.columns import is_quantity, parse_kinds
+from penchant.data.reading.columns import CONTEXT, index_of, is_quantity, parse_kinds
 from penchant.data.reading.dates import MISSING
 from penchant.data.reading.findings import damage_error, damage_finding, from_reading, refund_finding
 from penchant.data.reading.gathering import Gathered, Progress, gather
@@ -58,6 +59,7 @@ def read_traced(
     by: str | None = None,
     ids: str = "text",
     max_history: int = 500,
+    context: Sequence[str] | Mapping[str, Sequence[str]] | str | None = None,
     progress: Progress | None = None,
     trace: bool = True,
 ) -> tuple[Interactions, Trace]:
@@ -71,8 +73,10 @@ def read_traced(
     Curve(weight or "raw")
     # refuses a bad rule before anything is read
     plan = Recipe(weights, positive, values or "weight", max_history, cancels=cancels, refund=which)
+    names = list(context) if isinstance(context, Mapping) else parse_names(context)
     gathered = gather(
         sources,
+        contexts=names,
         columns=columns,
         values=values,
         sep=sep,
@@ -89,6 +93,7 @@ def read_traced(
         traced=trace,
     )
     cleaner, report, name = gathered.cleaner, gathered.report, gathered.column("value")
+    contexts = _contexts(gathered, context if isinstance(context, Mapping) else None)
     values_are, report.values_why = cleaner.values_are()
     if name is None and cleaner.kinds and (weights or UNLESS_NAMED.keys() & cleaner.kinds.keys()):
         values_are, report.values_why = values or "weight", "events count the weight of their kind"
@@ -97,7 +102,9 @@ def read_traced(
         report.values_why += f"; {quantity!r} counts only if asked for: {option('values', 'weight')}"
     log, found = _assemble(
         gathered,
-        replace(plan, values_are=values_are, quantities=values_are == "weight" and is_quantity(name)),
+        replace(
+            plan, values_are=values_are, quantities=values_are == "weight" and is_quantity(name), contexts=contexts
+        ),
         weight,
         trace=trace,
         as_given=ids != "text",
@@ -136,6 +143,7 @@ def _assemble(
     marks = gathered.take("parts", -1, np.int32)
     users = gathered.take("users", 0, np.int32)
     items = gathered.take("items", 0, np.int32)
+    context = gathered.take("context", -1, np.int32)
     registered = len(cleaner.users.index)
     if cleaner.guests.index:  # guests follow the users
         users = np.where(users < 0, registered - 1 - users, users).astype(np.int32)
@@ -166,6 +174,7 @@ def _assemble(
         quantities = None if quantities is None else picked(quantities, order)
         times = None if times is None else picked(times, order)
         marks = None if marks is None else picked(marks, order)
+        context = None if context is None else context[order]
         if trace:
             found.lines, found.sources = picked(found.lines, order), picked(found.sources, order)
         order = None
@@ -178,7 +187,9 @@ def _assemble(
             values = np.where(np.isnan(values), values, netted.amounts).astype(np.float32)
         report.findings.append(refund_finding(netted, report, option("refund", "oldest")))
         users, items = users[netted.keep], items[netted.keep]
-        values, kinds, times, marks = (None if a is None else a[netted.keep] for a in (values, kinds, times, marks))
+        values, kinds, times, marks, context = (
+            None if a is None else a[netted.keep] for a in (values, kinds, times, marks, context)
+        )
         if trace:
             found.lines, found.sources, found.kinds = found.lines[netted.keep], found.sources[netted.keep], kinds
         if not len(items):
@@ -189,7 +200,9 @@ def _assemble(
             raise DataError("every event of this log has weight 0", file=report.sources[0].name)
         report.notes.append(f"{int((~kept).sum()):,} events of weight 0, such as impressions, enter no history")
         users, items = users[kept], items[kept]
-        values, kinds, times, marks = (None if a is None else a[kept] for a in (values, kinds, times, marks))
+        values, kinds, times, marks, context = (
+            None if a is None else a[kept] for a in (values, kinds, times, marks, context)
+        )
         if trace:
             found.lines, found.sources, found.kinds = found.lines[kept], found.sources[kept], kinds
     weighed, liked = recipe.weigh_coded(list(cleaner.kinds), kinds, values)
@@ -219,10 +232,47 @@ def _assemble(
         recipe,
         report,
         guests,
+        None if context is None else _by_catalogue(context, cleaner.contexts, recipe),
     )
     if (netted is not None or kept is not None) and np.bincount(users, minlength=len(people)).min() == 0:
         log = log.where(np.ones(len(items), dtype=np.bool_))  # drops people of whom nothing is left
     return log, found
+
+
+def _contexts(gathered: Gathered, known: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
+    """The values of each context: those of ``known``, or else the most frequent of the log.
+
+    Raises ``DataError`` where no source has the column of a context, unless ``known`` says what it may hold.
+    """
+    if known is not None:
+        return {name: tuple(values) for name, values in known.items()}
+    counts: dict[str, dict[str, int]] = {}
+    for at, (name, table) in enumerate(gathered.cleaner.contexts.items()):
+        if all(CONTEXT + name not in one.roles for one in gathered.opened):
+            index_of(name, gathered.opened[0].table.names, "context", gathered.opened[0].name)  # raises
+        total = np.zeros(len(table), dtype=np.int64)
+        for source in gathered.parts:
+            for cleaned in source:
+                assert cleaned.context is not None  # there are contexts
+                codes = cleaned.context[:, at]
+                total += np.bincount(codes[codes >= 0], minlength=len(table))
+        counts[name] = dict(zip(table, total.tolist(), strict=True))
+        if len(table) > MOST_VALUES:
+            gathered.report.notes.append(
+                f"context {name!r} has {len(table):,} values: the most frequent {MOST_VALUES:,} count, the others are "
+                "missing"
+            )
+    return catalogue_of(counts)
+
+
+def _by_catalogue(context: Ints, tables: Mapping[str, dict[str, int]], recipe: Recipe) -> Ints:
+    """Codes of the rows' own numbering as codes of the recipe."""
+    out = np.empty_like(context)
+    for at, (name, table) in enumerate(tables.items()):
+        to = {value: code for code, value in enumerate(recipe.contexts[name])}
+        codes = np.array([*(to.get(value, -1) for value in table), -1], dtype=np.int32)  # -1 picks the last
+        out[:, at] = codes[context[:, at]]
+    return out
 
 
 def _weighing(kinds: np.ndarray | None, cleaner: Cleaner, recipe: Recipe) -> Bools | None:

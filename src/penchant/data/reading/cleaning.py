@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from penchant.core.histories import Bools, Floats, Ints, Longs, ValuesAre
+from penchant.data.contexts import word
 from penchant.data.reading.batches import BadRow, Batch
-from penchant.data.reading.columns import is_quantity, is_rating
+from penchant.data.reading.columns import CONTEXT, is_quantity, is_rating
 from penchant.data.reading.dates import MISSING
 from penchant.data.reading.ids import FLOAT32, NO_ID, IdTable
 from penchant.data.reading.numbers import numbers
@@ -45,6 +46,7 @@ class Cleaned:
     nanos: np.ndarray | None = None  # nanoseconds beyond
     positions: np.ndarray | None = None
     parts: Ints | None = None
+    context: Ints | None = None  # (rows, contexts)
 
     @property
     def nbytes(self) -> int:
@@ -92,6 +94,7 @@ class Cleaner:
     decided: ValuesAre | None = None
     traced: bool = True  # whether the line of each event is kept
     exact: bool = False  # whether values keep their 64 bits
+    contexts: dict[str, dict[str, int]] = field(default_factory=dict)  # the values of each context
 
     @property
     def n_ids(self) -> int:
@@ -154,6 +157,8 @@ class Cleaner:
             out.kinds = _encode(kind, self.kinds)
         if "split" in kept:
             out.parts = _encode(_part_names(kept["split"]), self.parts)
+        if self.contexts:
+            out.context = self._context(kept, len(items))
         bad = [
             BadRow(int(batch.lines[row]), role, _shown(column[role][row]), reason, batch.raw_row(row))
             for row, (role, reason) in problems.items()
@@ -213,6 +218,19 @@ class Cleaner:
         if self.decided == "rating" or not has_kinds:
             refuse("value", missing, "the value is missing")
         return number
+
+    def _context(self, kept: Mapping[str, pl.Series], rows: int) -> Ints:
+        codes = np.full((rows, len(self.contexts)), -1, dtype=np.int32)
+        for at, (name, table) in enumerate(self.contexts.items()):
+            column = kept.get(CONTEXT + name)
+            if column is None:
+                continue
+            distinct = column.unique(maintain_order=True)
+            known = [word(value) for value in distinct.to_list()]
+            found = [-1 if text is None else table.setdefault(text, len(table)) for text in known]
+            numbers_of = pl.Series(found, dtype=pl.Int32)
+            codes[:, at] = column.replace_strict(distinct, numbers_of, return_dtype=pl.Int32).to_numpy()
+        return codes
 
     def _watch_values(self, values: Floats) -> None:
         finite = values[np.isfinite(values)]

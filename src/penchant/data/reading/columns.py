@@ -12,6 +12,7 @@ from penchant.errors import DataError, ParameterError
 
 ROLES = ("user", "item", "value", "quantity", "kind", "time", "session", "basket", "position", "split")
 CANCELS = ":cancels"
+CONTEXT = "context:"  # before the name of a context: its role
 
 
 def parse_columns(columns: Mapping[str, str] | str | None) -> dict[str, str]:

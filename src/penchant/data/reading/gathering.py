@@ -78,6 +78,7 @@ def gather(
     progress: Progress | None = None,
     traced: bool = False,
     exact: bool = False,
+    contexts: Sequence[str] = (),
 ) -> Gathered:
     """Read every row of the sources; ``traced`` keeps the lines of events, ``exact`` values in 64 bits. The other
     options are those of ``read_interactions``."""
@@ -91,7 +92,7 @@ def gather(
     report.inputs = inputs([*sources, table])
     refused = RejectedRows(report, target, strict, report.inputs, force)
     for source in sources:
-        one, hint = open_log(source, given, values, sep, encoding)
+        one, hint = open_log(source, given, values, sep, encoding, contexts)
         one.clock.zone, one.clock.format = zone, form
         opened.append(one)
         report.notes += [hint] if hint and hint not in report.notes else []
@@ -101,7 +102,9 @@ def gather(
     unnamed = opened[0].table.source.header is False and values is None and "value" not in given
     # a log without header has no name to go by: the values alone decide
     wanted = None if values == "none" or name is None else "rating" if unnamed else name
-    cleaner = Cleaner(by, wanted, values, guest, traced=traced, exact=exact)
+    cleaner = Cleaner(
+        by, wanted, values, guest, traced=traced, exact=exact, contexts={context: {} for context in contexts}
+    )
     parts: list[list[Cleaned]] = []
     meter = Meter("reading this log", factor=ASSEMBLING)
     with refused:

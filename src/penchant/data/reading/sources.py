@@ -11,7 +11,7 @@ import polars as pl
 
 from penchant.core.histories import ValuesAre
 from penchant.data.reading.batches import Table
-from penchant.data.reading.columns import assign, index_of
+from penchant.data.reading.columns import CONTEXT, assign, index_of
 from penchant.data.reading.dates import Order, are_dates, evidence
 from penchant.data.reading.formats import open_source
 from penchant.data.reading.names import NAMES, plain
@@ -50,12 +50,18 @@ class Opened:
 
 
 def open_log(
-    source: Any, given: Mapping[str, str], values: ValuesAre | None, sep: str | None, encoding: str | None
+    source: Any,
+    given: Mapping[str, str],
+    values: ValuesAre | None,
+    sep: str | None,
+    encoding: str | None,
+    contexts: Sequence[str] = (),
 ) -> tuple[Opened, str | None]:
     """A source with its roles, and a note about a column of dates with an unusual name."""
     table = open_source(source, sep=sep, encoding=encoding, named=list(given.values()))
     with attributed_to(table.source.damage, table.source.name):
-        roles = _roles(table, given)
+        asked = _contexts(table, contexts)
+        roles = _roles(table, given, asked)
     if "value" not in roles and "quantity" in roles and values in ("weight", "rating"):
         roles["value"] = roles.pop("quantity")  # asked for
     note = None if "time" in roles or table.source.header is False else _look_for_dates(table, roles)
@@ -65,12 +71,27 @@ def open_log(
     return Opened(table, roles), note
 
 
-def _roles(table: Table, given: Mapping[str, str]) -> dict[str, int]:
+def _contexts(table: Table, contexts: Sequence[str]) -> dict[str, int]:
+    """The columns of contexts, as roles; a source may lack some."""
+    found: dict[str, int] = {}
+    for name in contexts:
+        for spelled in (name, f"context.{name}"):  # or inside a structure or the events of a store
+            try:
+                found[CONTEXT + name] = index_of(spelled, table.names, "context", table.source.name)
+            except DataError:
+                continue
+            break
+    return found
+
+
+def _roles(table: Table, given: Mapping[str, str], contexts: Mapping[str, int]) -> dict[str, int]:
     info = table.source
     if not given:
         _refuse_wide(table)
     if info.header is not False:
-        return assign(table.names, given, info.name, table.sample)
+        names = [CONTEXT if at in contexts.values() else name for at, name in enumerate(table.names)]
+        roles = assign(names, given, info.name, table.sample)
+        return roles | dict(contexts)
     guessed, info.layout = guess_roles(
         table.sample, info.separator and {"tab": "\t"}.get(info.separator, info.separator)
     )
@@ -84,7 +105,7 @@ def _roles(table: Table, given: Mapping[str, str]) -> dict[str, int]:
         )
     if "session" in named and "user" not in named:
         roles.pop("user", None)
-    return roles
+    return {r: i for r, i in roles.items() if i not in contexts.values()} | dict(contexts)
 
 
 def _refuse_wide(table: Table) -> None:

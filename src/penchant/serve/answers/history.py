@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from penchant.core.histories import Histories
 from penchant.data.recipe import IMPRESSION, normalise_kind
@@ -42,18 +43,21 @@ def history_of(
     recent: int,
     dislike_days: float,
     most_impressions: int = 0,
+    context: Mapping[str, Any] | None = None,
 ) -> PersonHistory:
     """The history of a person from their events, newest first.
 
     The newest ``recent`` events are scored; every event counts as seen. A dislike hides its item and lowers similar
     items for ``dislike_days``; after that it has no effect. Events of weight 0, such as impressions, do not count;
-    after ``most_impressions`` (0: no limit) without another event of the item, it is ``tired``.
+    after ``most_impressions`` (0: no limit) without another event of the item, it is ``tired``. ``context`` is that of
+    the request.
     """
     if not rows:
-        return PersonHistory(served.nobody, [], [], [])
+        nobody = served.nobody if not context else served.recommender.histories([], now=now, context=context)[0]
+        return PersonHistory(nobody, [], [], [])
     marks = marks_of(served, rows, now, dislike_days=dislike_days)
     scored = marks.kept[:recent]
-    given, unknown = served.recommender.histories(Events.stored(scored[::-1]), now=now)
+    given, unknown = served.recommender.histories(Events.stored(scored[::-1]), now=now, context=context)
     left_out = len(marks.kept) - len(scored)
     tired = [at for at, count in marks.impressions.items() if 0 < most_impressions <= count]
     return PersonHistory(given, marks.seen, marks.disliked, unknown, left_out, tired)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penchant.core.histories import Ints
+from penchant.data.contexts import encode
 from penchant.recommender.answer import Answer
 from penchant.serve.answers.history import PersonHistory, history_of, marks_of
 from penchant.serve.answers.models import Models, ServedModel
@@ -32,6 +33,7 @@ class SentEvent(NamedTuple):
     kind: str | None = None
     value: float | None = None
     time: int | None = None
+    context: str | None = None  # JSON
 
 
 class Personal:
@@ -69,7 +71,7 @@ class Personal:
         elif page.held != held:
             raise gone("the events of this list were merged, erased or dropped")
         self._expect(served, len(rows), query)
-        history = self._history(served, rows, page.moment, query.most_impressions)
+        history = self._history(served, rows, page.moment, query)
         ranked = ranking(served, history, query, page, self.settings.why_parts, order=_order(served, segment))
         if trouble is not None:
             ranked.degraded.append(trouble)
@@ -78,7 +80,7 @@ class Personal:
         if self.shown is not None and query.expose:
             shown, again = self.shown.id_of(query, page, fingerprint)
             page = replace(page, shown=shown)
-        answer = self._answer(served, history, ranked, page, fingerprint)
+        answer = self._answer(served, history, ranked, page, fingerprint, query)
         if segment is not None:
             answer = replace(answer, segment=segment.to_json())
         if self.shown is not None and shown is not None and not again:
@@ -95,12 +97,13 @@ class Personal:
         served, page = (by, None) if by is not None else self._page(query, fingerprint)
         page = page or _first(served, 0, None, offset=query.offset)
         timed = [
-            StoredEvent(item, kind, value, page.moment if when is None else when, 0) for item, kind, value, when in rows
+            StoredEvent(item, kind, value, page.moment if when is None else when, 0, context)
+            for item, kind, value, when, context in rows
         ]
         timed.sort(key=lambda row: row.time)  # stable: of equal times the last one sent is the newest
-        history = self._history(served, timed[::-1], page.moment)
+        history = self._history(served, timed[::-1], page.moment, replace(query, most_impressions=None))
         ranked = ranking(served, history, query, page, self.settings.why_parts)
-        return self._answer(served, history, ranked, page, fingerprint).to_json()
+        return self._answer(served, history, ranked, page, fingerprint, query).to_json()
 
     def selected(self, served: ServedModel, limits: Limits) -> Selected:
         """What a list that is the same for everybody may show; what a person has seen or dislikes is left out."""
@@ -132,13 +135,11 @@ class Personal:
             raise gone(f"the model {page.version} that began this list is no longer loaded")
         return served, page
 
-    def _history(
-        self, served: ServedModel, rows: list[StoredEvent], now: int, most_impressions: int | None = None
-    ) -> PersonHistory:
+    def _history(self, served: ServedModel, rows: list[StoredEvent], now: int, query: Query) -> PersonHistory:
         settings = self.settings
-        most = settings.most_impressions if most_impressions is None else most_impressions
+        most = settings.most_impressions if query.most_impressions is None else query.most_impressions
         about = {"recent": settings.recent, "most_impressions": most}
-        return history_of(served, rows, now, dislike_days=settings.dislike_days, **about)
+        return history_of(served, rows, now, dislike_days=settings.dislike_days, context=query.context, **about)
 
     def _expect(self, served: ServedModel, events: int, query: Query) -> None:
         """Raises ``Slow`` on the event loop before anything is done twice."""
@@ -153,7 +154,13 @@ class Personal:
         return self.trends.segment(said, served.kinds) if said else None
 
     def _answer(
-        self, served: ServedModel, history: PersonHistory, ranked: Ranking, page: Page, fingerprint: str
+        self,
+        served: ServedModel,
+        history: PersonHistory,
+        ranked: Ranking,
+        page: Page,
+        fingerprint: str,
+        query: Query,
     ) -> Answer:
         """The answer with the token of the next page."""
         token = None
@@ -163,7 +170,8 @@ class Personal:
             token = onward.token(self.store.secret, fingerprint)
         kind = "degraded" if ranked.degraded else "fallback" if ranked.fallback else "personal"
         self.metrics.answers.labels(kind).inc()
-        return ranked.answer(served, history.unknown, next=token)
+        strange = encode(served.recommender.recipe.contexts, [query.context])[1] if query.context else []
+        return ranked.answer(served, history.unknown, next=token, strange=strange)
 
 
 def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 0, offset: int = 0) -> Page:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from penchant.store.event_loop import QUICK, breathe, off_the_event_loop
 from penchant.store.exposures import DEFAULT
 
 MOST = 1000  # items in one answer
-SAME = "user, exclude, where, repeat, placement and most_impressions"  # of every page of a list
+SAME = "user, exclude, where, repeat, context, placement and most_impressions"  # of every page of a list
 DEEPEST = 10_000  # items in all pages of one answer
 PART_SECONDS = 4e-7  # of one event for the reasons of one item
 log = logging.getLogger("penchant.serve")
@@ -43,12 +44,14 @@ class Query:
     expose: bool = True  # whether the list is shown to the person
     most_impressions: int | None = None  # after so many without another event, an item is left out; None: the setting
     offset: int = 0  # the position of the first item of a list that begins without a token
+    context: Mapping[str, Any] | None = None  # what holds at the moment of the request
 
     def fingerprint(self, who: str) -> str:
         """A digest of what must be the same on every page."""
         more = [] if self.placement == DEFAULT else [self.placement]
         more += [] if self.most_impressions is None else [str(self.most_impressions)]
         more += [f"from {self.offset}"] if self.offset else []
+        more += [json.dumps(self.context, sort_keys=True)] if self.context else []
         return digest([who, sorted(self.exclude), text(self.where), self.repeat, *more])
 
 

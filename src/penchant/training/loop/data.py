@@ -76,7 +76,7 @@ def read_data(
     Raises ``DataError`` where the log has no times, where no event is left on one side of the split, and where so many
     events lie in the future that a clock must be wrong.
     """
-    sources = [store_log(store) if source == STORE else source for source in settings.sources]
+    sources = [store_log(store, inside=True) if source == STORE else source for source in settings.sources]
     known = None if live is None or live.catalog is None else live.catalog.frame()
     items: Any = settings.items or known
     reading = settings.reading(None if live is None else live.recipe)

@@ -17,6 +17,7 @@ AUTO, STORE = "auto", "store"
 WEIGHING = ("kind", "values", "weight", "positive")
 READING = (
     "columns", "kind", "values", "weight", "positive", "by", "refund", "sep", "encoding", "time_format", "time_zone",
+    "context",
 )  # fmt: skip
 
 
@@ -64,6 +65,7 @@ class TrainSettings:
     encoding: str = setting("", "the encoding of the text, as --encoding")
     time_format: str = setting("", "the form of dates, as --time-format")
     time_zone: str = setting("", "the zone of times without one, as --time-zone")
+    context: str = setting("", "columns of contexts, as --context; default: those of the active model")
     models: tuple[str, ...] = setting((AUTO,), "models to try, or auto: those that fit compares")
     budget: float = setting(600.0, "seconds for the comparison of auto", low=1, high=30 * 86_400)
     window: str = setting("0", "how much of the log is used, back from its newest event; 0: all of it")
@@ -133,6 +135,8 @@ class TrainSettings:
             given["kinds"] = given.pop("kind")
         if live is not None and not any(getattr(self, name) for name in WEIGHING):
             given |= _as_options(live)
+        if live is not None and live.contexts:
+            given.setdefault("context", ",".join(live.contexts))
         return given
 
     def check(self) -> None:

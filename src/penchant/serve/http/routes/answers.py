@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from penchant.serve.answers import ranking as answers
 from penchant.serve.answers.personal import SentEvent
 from penchant.serve.catalogue.filters import parse
+from penchant.serve.common.problems import invalid
 from penchant.serve.http.responses import ready
 from penchant.serve.http.routes.queries import asked, documented
 from penchant.serve.http.schemas.answers import Ask, AskAnonymous, AskByQuery, AskPersonal, Recommended
@@ -48,7 +51,10 @@ async def ask_for_session(request: Request, id: PathId, ask: AskPersonal) -> Res
 @router.post("/v1/recommendations", response_model=Recommended, responses=problems(410))
 async def for_history(request: Request, ask: AskAnonymous) -> Response:
     """Recommend for the history in the body, which is not stored."""
-    rows = [SentEvent(one.item, one.kind, one.value, one.time) for one in ask.history]
+    rows = [
+        SentEvent(one.item, one.kind, one.value, one.time, None if one.context is None else json.dumps(one.context))
+        for one in ask.history
+    ]
     return ready(await service_of(request).recommend_anonymous(rows, _query(ask)))
 
 
@@ -56,11 +62,26 @@ def _by_query(request: Request) -> answers.Query:
     ask = asked(request, AskByQuery)
     where = parse(ask.where)
     shown = ask.placement, ask.expose, ask.most_impressions
-    return answers.Query(ask.k, ask.page, ask.exclude, where, ask.why, ask.repeat, *shown)
+    return answers.Query(
+        ask.k, ask.page, ask.exclude, where, ask.why, ask.repeat, *shown, context=_context(ask.context)
+    )
+
+
+def _context(text: str | None) -> dict[str, Any] | None:
+    """The context of a query; raises ``Problem`` 422 unless it is an object of JSON with plain values."""
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or any(isinstance(value, (dict, list)) for value in found.values()):
+        raise invalid("context", "is an object of names and values, as JSON")
+    return found
 
 
 def _query(ask: Ask) -> answers.Query:
-    query = answers.Query(ask.k, ask.page, ask.exclude, ask.where, ask.why, ask.repeat)
+    query = answers.Query(ask.k, ask.page, ask.exclude, ask.where, ask.why, ask.repeat, context=ask.context)
     if isinstance(ask, AskPersonal):
         query = replace(query, placement=ask.placement, expose=ask.expose, most_impressions=ask.most_impressions)
     return query

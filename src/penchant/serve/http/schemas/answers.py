@@ -11,6 +11,7 @@ from penchant.serve.common.values import Scalar
 from penchant.serve.http.schemas.fields import Filter, Finite, Id, Kind, Request, Response, Time
 from penchant.store.exposures import DEFAULT
 
+CONTEXT = "what holds now, by the names that the model was fitted with: mood, weather, companion"
 EXPOSE = "false: the list is not shown to the person, and not written down"
 IMPRESSIONS = "leave out an item after so many impressions without another event; 0: no limit; default: the setting"
 Placement = Annotated[
@@ -32,6 +33,7 @@ class Ask(Request):
     where: Filter = None
     why: StrictBool = False
     repeat: StrictBool = Field(default=False, description="include items the person has seen")
+    context: Annotated[dict[str, Scalar], Field(max_length=64)] | None = Field(default=None, description=CONTEXT)
 
 
 class AskPersonal(Ask):
@@ -51,6 +53,7 @@ class AskByQuery(BaseModel):
     where: str | None = Field(
         default=None, max_length=20_000, description="a filter as JSON; POST takes it as an object"
     )
+    context: str | None = Field(default=None, max_length=4096, description=CONTEXT + "; as JSON")
     why: bool = False
     repeat: bool = Field(default=False, description="include items the person has seen")
     placement: Placement = DEFAULT
@@ -65,6 +68,7 @@ class Past(Request):
     kind: Kind | None = None
     value: Finite | None = None
     time: Time | None = None
+    context: Annotated[dict[str, Scalar], Field(max_length=64)] | None = None
 
 
 def _past(given: Any) -> Any:
@@ -137,3 +141,6 @@ class Recommended(Response):
     removed: dict[str, int] = Field(description="number of items that each filter removed")
     next: str | None = Field(description="the token of the next page; null at the end")
     segment: SegmentName | None = Field(default=None, description="the segment whose popular items these are")
+    strange: list[str] = Field(
+        default_factory=list, description="what the context states and the model never saw, name=value: it is missing"
+    )

@@ -1,0 +1,108 @@
+"""Contexts of events and requests: words such as ``mood = sad`` become the codes that models see, only here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from penchant.core.histories import Ints
+from penchant.errors import ParameterError
+
+MOST_VALUES = 1000  # of one context; rarer ones are missing
+LONGEST = 80  # characters of a value
+_WHOLE = re.compile(r"^(-?\d+)\.0+$")
+_BLANK = {"", "nan", "na", "n/a", "null", "none", "-"}
+
+Catalogue = Mapping[str, Sequence[str]]  # the known values of each context, in the order of their codes
+
+
+def word(value: object) -> str | None:
+    """The one spelling of a value: lower case, without spaces around it, ``3`` for ``3.0``; None where it is missing.
+
+    A list or an object is a value that no log knows.
+    """
+    if value is None:
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)):
+        value = int(value) if float(value).is_integer() else float(value)
+    text = str(value).strip().lower()[:LONGEST]
+    text = _WHOLE.sub(r"\1", text)
+    return None if text in _BLANK else text
+
+
+def in_order(values: Sequence[str]) -> list[str]:
+    """Values in the order of their codes: numbers by size, then words by the alphabet."""
+
+    def key(text: str) -> tuple[bool, float, str]:
+        try:
+            number = float(text)
+        except ValueError:
+            return True, 0.0, text
+        return not np.isfinite(number), number if np.isfinite(number) else 0.0, text
+
+    return sorted(values, key=key)
+
+
+def catalogue_of(counts: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[str, ...]]:
+    """The values that are kept of each context: the most frequent 1,000."""
+    kept: dict[str, tuple[str, ...]] = {}
+    for name, of_values in counts.items():
+        most = sorted(of_values, key=lambda value: (-of_values[value], value))[:MOST_VALUES]
+        kept[name] = tuple(in_order(most))
+    return kept
+
+
+def encode(known: Catalogue, rows: Sequence[Mapping[str, Any] | None]) -> tuple[Ints, list[str]]:
+    """Codes ``(rows, contexts)`` of what each row states, -1 where it states nothing that is known.
+
+    Also returns what is not known, as ``name=value``, each once. Raises ``ParameterError`` for a row that is not a
+    mapping.
+    """
+    tables = [{value: code for code, value in enumerate(values)} for values in known.values()]
+    columns = {name: at for at, name in enumerate(known)}
+    codes = np.full((len(rows), len(columns)), -1, dtype=np.int32)
+    strange: dict[str, None] = {}
+    for row, stated in enumerate(rows):
+        if stated is None:
+            continue
+        if not isinstance(stated, Mapping):
+            raise ParameterError(f"a context is names and values ({{'mood': 'sad'}}), not {str(stated)[:80]!r}")
+        for name, value in stated.items():
+            text = word(value) if name in columns else str(value)[:LONGEST]
+            if text is None:
+                continue
+            code = tables[columns[name]].get(text, -1) if name in columns else -1
+            if code < 0:
+                strange[f"{str(name)[:LONGEST]}={text}"] = None
+            else:
+                codes[row, columns[name]] = code
+    return codes, list(strange)
+
+
+def parse_names(text: str | Sequence[str] | None) -> list[str]:
+    """The names of ``--context mood,weather``; raises ``ParameterError`` for a name given twice."""
+    if text is None:
+        return []
+    names = [part.strip() for part in (text.split(",") if isinstance(text, str) else text)]
+    names = [name for name in names if name]
+    if len(set(names)) < len(names):
+        raise ParameterError(f"a context occurs twice in {', '.join(names)}")
+    return names
+
+
+def parse_stated(text: str | None) -> dict[str, str] | None:
+    """The context of ``--context mood=sad,weather=rain``; None where there is none."""
+    if text is None:
+        return None
+    stated: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, sign, value = part.partition("=")
+        if not sign or not name.strip() or name.strip() in stated:
+            raise ParameterError(f"a context reads like mood=sad,weather=rain, not {text!r}")
+        stated[name.strip()] = value.strip()
+    return stated
