@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 import penchant as pc
-from penchant.core.nearest_items import NearestItems
+from penchant.core.histories import Floats, Ints
+from penchant.core.nearest_items import Search
+from penchant.recommender import indexing
 from penchant.recommender.folder.manifest import INDEX, MANIFEST
-from penchant.recommender.recommender import Recommender
+from penchant.recommender.indexing import SLOW_MS
 
 pytest.importorskip("faiss")
 
@@ -19,21 +21,22 @@ pytest.importorskip("faiss")
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of items that each search of an index was asked for; and an index of any size is built."""
     asked: list[int] = []
-    search = NearestItems.search
+    search = Search.__call__
 
-    def told(self: NearestItems, vectors: object, k: int, **options: object) -> object:
+    def told(self: Search, vector: Floats, k: int) -> Ints:
         asked.append(k)
-        return search(self, vectors, k, **options)
+        return search(self, vector, k)
 
-    monkeypatch.setattr(NearestItems, "search", told)
-    monkeypatch.setitem(Recommender.build_index.__kwdefaults__, "from_cells", 1)
+    monkeypatch.setattr(Search, "__call__", told)
+    times = iter([SLOW_MS + 1, 1.0])  # an exact list, and one from the index
+    monkeypatch.setattr(indexing, "_milliseconds", lambda work, rows: next(times))
     return asked
 
 
 def test_a_small_catalogue_gets_no_index_and_is_told_so(run, shop: Path, tmp_path: Path) -> None:
     assert run("fit", shop / "log.csv", "-m", "als:factors=4", "--index", "-o", tmp_path / "m").code == 0
     assert not (tmp_path / "m" / INDEX).exists()
-    assert any("no index" in line for line in pc.load(tmp_path / "m").fitted_on["notes"])
+    assert any("no index: an exact list takes" in line for line in pc.load(tmp_path / "m").fitted_on["notes"])
 
 
 def test_lists_come_from_the_index_unless_exact(run, shop: Path, tmp_path: Path, searches: list[int]) -> None:
@@ -41,7 +44,7 @@ def test_lists_come_from_the_index_unless_exact(run, shop: Path, tmp_path: Path,
     assert said.code == 0, said.err
     assert "index over 12 items: recall@10 1.000" in said.err
     manifest = json.loads((tmp_path / "m" / MANIFEST).read_text())
-    assert manifest["index"]["recall"] >= 0.98
+    assert manifest["index"]["recall"] >= 0.98 and manifest["index"]["exact_ms"] == SLOW_MS + 1
     assert any("index over" in line and "recall@10" in line for line in manifest["fitted_on"]["notes"])
     for rest in (
         ["--history", "b1", "--json"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,16 @@ import pytest
 
 from penchant.core import nearest_items
 from penchant.core.histories import Histories
+from penchant.core.nearest_items import LONGEST, Search
 from penchant.core.rank import rank
 from penchant.data.vocab import Vocab
-from penchant.errors import FormatError, ParameterError
+from penchant.errors import DataError, FormatError, ParameterError
 from penchant.models.als import ALS
-from penchant.models.kinds import vector
-from penchant.models.popular import Popular
+from penchant.models.kinds import products
+from penchant.recommender import indexing
 from penchant.recommender.folder.copies import Copies
 from penchant.recommender.folder.manifest import INDEX, MANIFEST
+from penchant.recommender.indexing import SLOW_MS
 from penchant.recommender.recommender import Recommender, load
 
 pytest.importorskip("faiss")
@@ -43,8 +47,20 @@ def recommender(histories: Histories) -> Recommender:
 
 
 @pytest.fixture
-def indexed(recommender: Recommender, histories: Histories) -> Recommender:
-    recommender.build_index(histories, from_cells=1, threads=1)
+def takes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
+    """How many milliseconds an exact list and one from an index seem to take."""
+
+    def set_(exact: float, near: float) -> None:
+        times = itertools.cycle([exact, near])
+        monkeypatch.setattr(indexing, "_milliseconds", lambda work, rows: next(times))
+
+    return set_
+
+
+@pytest.fixture
+def indexed(recommender: Recommender, histories: Histories, takes) -> Recommender:
+    takes(SLOW_MS + 1, SLOW_MS)
+    recommender.build_index(histories, threads=1)
     assert recommender.model.index is not None
     return recommender
 
@@ -72,7 +88,7 @@ def test_filters_leave_full_lists(
 ) -> None:
     allow = np.random.default_rng(7).random(ITEMS) < share
     for few in (0, 1_000):  # through the index whatever the filter, and exact where few items pass
-        monkeypatch.setattr(vector, "FEW_ITEMS", few)
+        monkeypatch.setattr(products, "FEW_ITEMS", few)
         near = rank(indexed.model, histories, 10, allow=allow)
         assert allow[near.items].all()
         assert shared(indexed, histories, allow=allow) >= 0.97
@@ -81,17 +97,18 @@ def test_filters_leave_full_lists(
 def test_fewer_items_than_asked_end_in_nothing(
     indexed: Recommender, histories: Histories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vector, "FEW_ITEMS", 0)
+    monkeypatch.setattr(products, "FEW_ITEMS", 0)
     allow = np.zeros(ITEMS, np.bool_)
     allow[:4] = True
     near, exact = (rank(indexed.model, histories[:5], 10, allow=allow, exact=exact) for exact in (False, True))
     np.testing.assert_array_equal(near.items, exact.items)
 
 
-def test_a_bias_counts(recommender: Recommender, histories: Histories) -> None:
+def test_a_bias_counts(recommender: Recommender, histories: Histories, takes) -> None:
+    takes(2, 1)
     recommender.model.item_bias = np.zeros(ITEMS, np.float32)
     recommender.model.item_bias[17] = 1e3
-    recommender.build_index(histories, from_cells=1)
+    recommender.build_index(histories, slower_than=1)
     assert recommender.recommend(["1", "2"], 3).ids[0] == "17"
 
 
@@ -152,17 +169,59 @@ def test_without_the_extra_lists_are_exact(
     )
 
 
-def test_the_bound_and_models_without_products(recommender: Recommender, histories: Histories) -> None:
-    cells = ITEMS * FACTORS
-    assert "ranked exactly" in recommender.build_index(histories, from_cells=cells + 1)
+def test_an_index_is_built_only_where_it_helps(recommender: Recommender, histories: Histories, takes) -> None:
+    takes(SLOW_MS, 1)
+    assert "no index: an exact list takes 5 ms" in recommender.build_index(histories)
     assert recommender.model.index is None
-    recommender.build_index(histories, from_cells=cells)
-    assert recommender.model.index is not None
-    with pytest.raises(ParameterError, match="recall"):
-        recommender.build_index(histories, recall=1.1)
-    popular = Recommender(recommender.vocab, Popular().fit(histories))
-    with pytest.raises(ParameterError, match="inner products"):
-        popular.build_index(histories)
+    takes(SLOW_MS + 1, SLOW_MS + 1)
+    assert "no index: a list from it takes 6 ms" in recommender.build_index(histories)
+    assert recommender.model.index is None
+    takes(SLOW_MS + 1, 1)
+    assert "a list takes 1 instead of 6 ms" in recommender.build_index(histories)
+    assert (recommender.model.index.facts.exact_ms, recommender.model.index.facts.index_ms) == (SLOW_MS + 1, 1)
+
+
+def test_times_are_measured(recommender: Recommender, histories: Histories) -> None:
+    said = recommender.build_index(histories, slower_than=1e6)
+    assert 0 < float(said.split("takes ")[1].split(" ms")[0]) < 1e4
+
+
+@pytest.mark.parametrize("wrong", [{"recall": 0.0}, {"recall": 1.1}, {"slower_than": -1.0}])
+def test_settings_out_of_range_are_refused(recommender: Recommender, histories: Histories, wrong: dict) -> None:
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        recommender.build_index(histories, **wrong)
+
+
+def test_without_histories_there_is_nothing_to_measure(recommender: Recommender, histories: Histories) -> None:
+    with pytest.raises(DataError, match="histories with an event"):
+        recommender.build_index(histories.without_events())
+
+
+def test_a_recall_that_is_not_reached_leaves_lists_exact(
+    recommender: Recommender, histories: Histories, takes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes(SLOW_MS + 1, 1)
+    monkeypatch.setattr(nearest_items, "_shares", lambda made, queries, *_: np.full((len(queries), 2), 0.9))
+    assert "less than 0.98" in recommender.build_index(histories)
+    assert recommender.model.index is None
+
+
+def test_long_lists_are_exact(indexed: Recommender, histories: Histories, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    search = Search.__call__
+    monkeypatch.setattr(Search, "__call__", lambda self, vector, k: asked.append(k) or search(self, vector, k))
+    near = rank(indexed.model, histories[:20], LONGEST)
+    assert len(asked) == 20
+    exact = rank(indexed.model, histories[:20], LONGEST + 1)
+    assert len(asked) == 20
+    both = [np.isin(a, b[:LONGEST]).sum() for a, b in zip(near.items, exact.items, strict=True)]
+    assert sum(both) >= 0.97 * near.items.size
+
+
+def test_threads_change_nothing(indexed: Recommender, histories: Histories) -> None:
+    one, two = (rank(indexed.model, histories, 10, threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one.items, two.items)
+    np.testing.assert_array_equal(one.scores, two.scores)
 
 
 def test_other_vectors_make_the_index_void(indexed: Recommender, histories: Histories) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -21,15 +22,15 @@ from penchant.core.histories import Bools, Floats, Ints, Longs
 from penchant.errors import DataError, MissingExtraError
 
 EXTRA = "index"
-RECALL = 0.98  # share of the exact ten best that lists from the index must contain
-K = 10  # of these lists
-CELLS = 2**26  # items × factors from which on an index is faster than an exact list by more than it costs
+RECALL = 0.98  # share of the exact best that lists from the index must contain
+K, LONGEST = 10, 100  # of lists of these lengths; longer ones stay exact
 FEW_ITEMS = 2**16  # a filter that leaves at most so many items is answered exactly
 SPARE = 40  # items found beyond the list and the excluded ones: rounding may change places
 FIRST_PROBES = 8
 HISTORIES = 1_000  # of which half choose the effort and half measure the recall
-_BLOCK = 2**18  # vectors made at a time
-_TRAINING = 64  # vectors a cell that k-means sees
+SURE = 2.0  # standard errors by which the half that chooses must be above the recall
+_BLOCK = 2**16  # vectors made, or scored, at a time
+_TRAINING, _FEWEST = 64, 32  # vectors a cell that k-means sees, and has at least
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,15 @@ class Facts:
 
     items: int
     width: int
-    longest: float  # the length that one more coordinate gives every vector, and a search its own
+    radius: float  # the length that one more coordinate gives every vector, and a search its own
     cells: int
     probes: int  # cells that a search reads
-    recall: float  # of the best ``k``, measured on ``histories``; too low, more cells are read
+    recall: float  # of the 10 best, measured on ``histories`` that did not choose ``probes``
+    recall_100: float  # of the 100 best
     asked: float
-    k: int
     histories: int
+    exact_ms: float = 0.0  # processor time of a list of every item, on the machine that built the index
+    index_ms: float = 0.0  # of one from the index
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -60,21 +63,39 @@ class NearestItems:
     index: Any  # of faiss
     held: Any = None  # a mapping of the same file, which keeps it locked; None where nobody locks it
 
-    def search(self, vectors: Floats, k: int, *, bias: Floats | None, allow: Bools | None = None) -> Ints:
-        """Items ``(rows, k)`` that include most of the k best by rounded score; -1 where fewer were found.
+    def among(self, allow: Bools | None = None) -> Search:
+        """Searches among the items that a mask allows; they read more cells, in proportion to what it leaves out."""
+        return Search(self, allow)
 
-        With ``allow`` more cells are read, in proportion to the items that it leaves out.
-        """
-        faiss = library()
-        selector, probes = None, self.facts.probes
-        if allow is not None:
-            bits = np.packbits(allow, bitorder="little")
+
+class Search:
+    """A search of an index among some of its items."""
+
+    def __init__(self, index: NearestItems, allow: Bools | None) -> None:
+        self.index, self.allow = index, allow
+        self.passing = index.facts.items if allow is None else int(np.count_nonzero(allow))
+
+    @property
+    def items(self) -> Ints:
+        """The items that the mask allows."""
+        assert self.allow is not None  # without a mask there is no need to list them
+        return np.flatnonzero(self.allow).astype(np.int32)
+
+    @cached_property
+    def _parameters(self) -> tuple[Any, Any]:
+        faiss, facts, selector, bits = library(), self.index.facts, None, None
+        if self.allow is not None and self.passing < facts.items:
+            bits = np.packbits(self.allow, bitorder="little")
             selector = faiss.IDSelectorBitmap(bits)
-            probes = math.ceil(probes * len(allow) / max(1, int(np.count_nonzero(allow))))
-        parameters = faiss.SearchParametersIVF(nprobe=min(probes, self.facts.cells), sel=selector)
-        return np.asarray(
-            self.index.search(_queries(vectors, bias, self.facts.longest), k, params=parameters)[1], dtype=np.int32
-        )
+        probes = min(facts.cells, math.ceil(facts.probes * facts.items / max(1, self.passing)))
+        return faiss.SearchParametersIVF(nprobe=probes, sel=selector), bits  # faiss keeps only a pointer to the bits
+
+    def __call__(self, vector: Floats, k: int) -> Ints:
+        """At most k items, which include most of the best for a vector by rounded score."""
+        facts = self.index.facts
+        query = _queries(vector[None], facts.width - self.index.of.shape[1] - 1, facts.radius)
+        found = self.index.index.search(query, min(k, facts.items), params=self._parameters[0])[1][0]
+        return np.asarray(found[found >= 0], dtype=np.int32)
 
 
 def installed() -> bool:
@@ -94,62 +115,63 @@ def build(
 ) -> tuple[NearestItems | None, str]:
     """Build an index over ``vectors`` ``(n_items, factors)``, and a sentence about it.
 
-    One half of ``queries``, vectors of histories, chooses how many cells a search reads, and the other half measures
-    the recall; more are read until both reach ``recall``. The index is None where reading a quarter of the cells is not
-    enough. Memory: factors + 8 bytes an item, and while building 256 · factors bytes for each of 4·√n_items cells.
-    Raises ``MissingExtraError`` without faiss and ``DataError`` with fewer than two queries or vectors.
+    One half of ``queries``, vectors of histories, chooses how many cells a search reads: so many that the recall of
+    the 10 and of the 100 best is above ``recall`` by two standard errors. The other half measures it; should it be
+    below ``recall``, more are read. The index is None where reading a quarter of the cells is not enough. Memory:
+    factors + 8 bytes an item, and while building 256 · factors bytes for each of 4·√n_items cells, and 2¹⁸ bytes for
+    each query. Raises ``MissingExtraError`` without faiss and ``DataError`` with fewer than two queries or vectors.
     """
     faiss = library()
     queries = np.ascontiguousarray(queries[(queries != 0).any(axis=1)][:HISTORIES], dtype=np.float32)
     if len(queries) < 2 or len(vectors) < 2:
         raise DataError("an index needs at least two items and two histories with an event that the model knows")
-    n, width, longest = len(vectors), vectors.shape[1] + (bias is not None) + 1, _longest(vectors, bias)
-    cells = int(min(2 ** round(math.log2(4 * math.sqrt(n))), max(1, n // 2)))
+    n, width, radius = len(vectors), vectors.shape[1] + (bias is not None) + 1, _radius(vectors, bias)
+    cells = int(min(2 ** round(math.log2(4 * math.sqrt(n))), max(1, n // _FEWEST)))
     index = faiss.index_factory(width, f"IVF{cells},SQ8", faiss.METRIC_L2)
-    index.cp.seed, index.cp.min_points_per_centroid = seed + 1, 1  # small ones without a warning on stderr
+    index.cp.seed, index.cp.min_points_per_centroid = seed + 1, _FEWEST  # with fewer, faiss prints a warning
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads or before)
     try:
         rows = np.random.default_rng(seed).permutation(n)[: _TRAINING * cells]
-        index.train(_items(vectors, bias, np.sort(rows), longest))
+        index.train(_items(vectors, bias, np.sort(rows), radius))
         for lo in range(0, n, _BLOCK):
-            index.add(_items(vectors, bias, slice(lo, lo + _BLOCK), longest))
-        least = [_least(vectors, bias, query) for query in queries]
-        half, probes = len(queries) // 2, min(FIRST_PROBES, cells)
+            index.add(_items(vectors, bias, slice(lo, lo + _BLOCK), radius))
+        least, half, probes = _least(vectors, bias, queries), len(queries) // 2, min(FIRST_PROBES, cells)
         while True:
-            facts = Facts(n, width, longest, cells, probes, 0.0, recall, K, len(queries) - half)
-            made = NearestItems(vectors, facts, index)
-            chosen, measured = (
-                _recall(made, queries[part], least[part], bias) for part in (slice(half), slice(half, None))
-            )
-            if min(chosen, measured) >= recall:
+            facts = Facts(n, width, radius, cells, probes, 0.0, 0.0, recall, len(queries) - half)
+            shares = _shares(NearestItems(vectors, facts, index), queries, least, bias)
+            chosen, measured = shares[:half], shares[half:].mean(axis=0)
+            sure = chosen.mean(axis=0) - SURE * chosen.std(axis=0) / math.sqrt(half)
+            if min(*sure, *measured) >= recall:
                 break
             if probes >= max(FIRST_PROBES, cells // 4):
                 return None, (
-                    f"the index reaches a recall of {measured:.3f} with a quarter of its cells, less than {recall:g}: "
-                    "it is not used, lists stay exact"
+                    f"the index reaches a recall of {measured.min():.3f} with a quarter of its cells, less than "
+                    f"{recall:g} with certainty: it is not used, lists stay exact"
                 )
-            probes = min(2 * probes, cells)
+            probes = min(math.ceil(1.5 * probes), cells)
     finally:
         faiss.omp_set_num_threads(before)
-    facts = Facts(n, width, longest, cells, probes, round(measured, 4), recall, K, len(queries) - half)
-    said = f"index over {n:,} items: recall@{K} {measured:.3f} on {facts.histories:,} held-out histories"
+    found = [round(float(share), 4) for share in measured]
+    facts = Facts(n, width, radius, cells, probes, found[0], found[1], recall, len(queries) - half)
+    said = f"index over {n:,} items: recall@{K} {found[0]:.3f} on {facts.histories:,} held-out histories"
     return NearestItems(vectors, facts, index), said
 
 
-def _items(vectors: Floats, bias: Floats | None, rows: slice | Longs, longest: float) -> Floats:
+def _items(vectors: Floats, bias: Floats | None, rows: slice | Longs, radius: float) -> Floats:
     some = vectors[rows] if bias is None else np.column_stack([vectors[rows], bias[rows]])
-    rest = np.sqrt(np.maximum(longest**2 - np.einsum("ij,ij->i", some, some), 0))
+    rest = np.sqrt(np.maximum(radius**2 - np.einsum("ij,ij->i", some, some), 0))
     return np.column_stack([some, rest]).astype(np.float32)
 
 
-def _queries(vectors: Floats, bias: Floats | None, longest: float) -> Floats:
-    some = vectors if bias is None else np.column_stack([vectors, np.ones(len(vectors))])
+def _queries(vectors: Floats, ones: int, radius: float) -> Floats:
+    """Vectors of histories as the index has them: ones for the biases of items, a length of ``radius``, a zero."""
+    some = np.column_stack([vectors, np.ones((len(vectors), ones), np.float32)])
     lengths = np.maximum(np.linalg.norm(some, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return np.column_stack([some * (longest / lengths), np.zeros(len(some))]).astype(np.float32)
+    return np.column_stack([some * (radius / lengths), np.zeros(len(some))]).astype(np.float32)
 
 
-def _longest(vectors: Floats, bias: Floats | None) -> float:
+def _radius(vectors: Floats, bias: Floats | None) -> float:
     """The length of the longest vector, found in blocks."""
     most = 0.0
     for lo in range(0, len(vectors), _BLOCK):
@@ -159,21 +181,34 @@ def _longest(vectors: Floats, bias: Floats | None) -> float:
     return math.sqrt(most)
 
 
-def _least(vectors: Floats, bias: Floats | None, query: Floats) -> float:
-    """The K-th best score: every item that reaches it belongs to some exact list."""
-    scores = vectors @ query
-    scores = scores if bias is None else scores + bias
-    k = min(K, len(scores))
-    return float(np.partition(scores, len(scores) - k)[len(scores) - k])
+def _lengths(n_items: int) -> tuple[int, int]:
+    """The lengths of the lists whose recall is measured."""
+    return min(K, n_items), min(LONGEST, n_items)
 
 
-def _recall(made: NearestItems, queries: Floats, least: list[float], bias: Floats | None) -> float:
-    k = min(K, len(made.of))
-    found = made.search(queries, min(k + SPARE, len(made.of)), bias=bias)
-    share = 0.0
-    for query, row, bound in zip(queries, found, least, strict=True):
-        items = row[row >= 0]
-        scores = made.of[items] @ query
-        scores = scores if bias is None else scores + bias[items]
-        share += min(k, int((scores >= bound - 1e-5 * abs(bound)).sum())) / k
-    return share / len(queries)
+def _least(vectors: Floats, bias: Floats | None, queries: Floats) -> Floats:
+    """The last score of the exact lists of every query, ``(queries, 2)``: an item that reaches it belongs to one."""
+    ks = _lengths(len(vectors))
+    best = np.full((len(queries), ks[1]), -np.inf, dtype=np.float32)  # ascending
+    for lo in range(0, len(vectors), _BLOCK):
+        scores = queries @ vectors[lo : lo + _BLOCK].T
+        if bias is not None:
+            scores += bias[lo : lo + _BLOCK]
+        for row in np.flatnonzero(scores.max(axis=1) > best[:, 0]):
+            higher = np.concatenate([best[row], scores[row][scores[row] > best[row, 0]]])
+            best[row] = np.sort(np.partition(higher, len(higher) - ks[1])[-ks[1] :])
+    return np.stack([best[:, -k] for k in ks], axis=1)
+
+
+def _shares(made: NearestItems, queries: Floats, least: Floats, bias: Floats | None) -> Floats:
+    """The share of each exact list that is found, ``(queries, 2)``."""
+    search, ks = made.among(), _lengths(len(made.of))
+    shares = np.empty((len(queries), 2), dtype=np.float32)
+    for row, query in enumerate(queries):
+        for at, k in enumerate(ks):
+            items = search(query, k + SPARE)
+            scores = made.of[items] @ query
+            scores = scores if bias is None else scores + bias[items]
+            bound = least[row, at]
+            shares[row, at] = min(k, int((scores >= bound - 1e-5 * abs(bound)).sum())) / k
+    return shares

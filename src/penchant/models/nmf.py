@@ -12,6 +12,7 @@ from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, Task, hyper, learned
+from penchant.models.kinds.products import ProductModel, Products
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.rating_baseline import rated
 
@@ -23,7 +24,7 @@ PASSES = 10  # of coordinate descent for a row
 
 
 @dataclass(kw_only=True)
-class NMF(RatingModel):
+class NMF(ProductModel, RatingModel):
     """rating = x·y_i with x ≥ 0 and y_i ≥ 0, so that every factor only adds.
 
     min Σ (rating − x·y_i)² + reg · (Σ_rows |x − x̄|² + Σ_items |y_i − ȳ|²)  over x, y ≥ 0
@@ -109,6 +110,14 @@ class NMF(RatingModel):
 
     def _score(self, given: Histories) -> Floats:
         return np.asarray(self.embed(given) @ self.item_vectors.T, dtype=np.float32)
+
+    def item_side(self) -> tuple[Floats, Floats | None]:
+        """As in ``ProductModel``."""
+        return self.item_vectors, None
+
+    def products(self, given: Histories) -> Products:
+        """As in ``ProductModel``."""
+        return Products(self.embed(given), np.zeros(len(given), np.float32))
 
     def similar(self, item: int) -> Floats:
         """Cosine between the item vectors, ``(n_items,)``; zero where a vector is zero."""

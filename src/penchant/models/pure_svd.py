@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.cost import Cost
-from penchant.core.histories import Histories
+from penchant.core.histories import Floats, Histories
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.products import ProductModel, Products
 from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.parts.spectral import leading
-from penchant.models.parts.weights import Weights
+from penchant.models.parts.weights import Weights, times_dense
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
 
 @dataclass(kw_only=True)
-class PureSVD(SelfTuned, LinearModel):
+class PureSVD(SelfTuned, ProductModel, LinearModel):
     """The best projection of histories on ``factors`` directions, missing pairs read as zeros.
 
     min ‖X D − X D V Vᵀ‖²,  VᵀV = 1,  D = diag(histories with the item)^(−popularity_exponent);  W = V Vᵀ
@@ -69,3 +70,24 @@ class PureSVD(SelfTuned, LinearModel):
         data = events.weights() * scale[events.items].astype(np.float32)
         kept = leading(events, data, int(self.value("factors")), passes=self.passes, run=run, stage="pure-svd")[1]
         self.weights = Weights(left=kept, right=np.ascontiguousarray(kept.T))
+
+    def item_side(self) -> tuple[Floats, Floats | None]:
+        """As in ``ProductModel``: the rows of V."""
+        return self._directions(), None
+
+    def products(self, given: Histories) -> Products:
+        """As in ``ProductModel``: projections, those of dislikes subtracted."""
+        vectors = self._project(given)
+        vectors = vectors - self._project(given.dislikes()) if given.has_dislikes else vectors
+        return Products(vectors, np.zeros(len(given), np.float32))
+
+    def _project(self, given: Histories) -> Floats:
+        recent = self.recent(given.positives())
+        coefficients, v = self.coefficients(recent), self._directions()
+        if len(recent) == 1:
+            return np.asarray(coefficients @ v[recent.items], dtype=np.float32)[None]
+        return times_dense((recent.indptr, recent.items, coefficients), v, 0)
+
+    def _directions(self) -> Floats:
+        assert self.weights.left is not None  # set by fit
+        return self.weights.left

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
-from penchant.core.nearest_items import CELLS, HISTORIES, RECALL, build
+from penchant.core.nearest_items import RECALL
 from penchant.core.outputs import refuse_existing, refuse_inputs
 from penchant.core.rank import Scored, check_k, rank, rank_by_popularity
 from penchant.core.run import Progress
@@ -23,11 +23,11 @@ from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.extendable import Extendable
-from penchant.models.kinds.vector import VectorModel
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.fallback import Lists, rank_or_popular
 from penchant.recommender.folder.contents import Contents, content_hash
+from penchant.recommender.indexing import SLOW_MS, build_index
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -256,32 +256,25 @@ class Recommender:
     # -- very many items ------------------------------------------------------------------------------------------
 
     def build_index(
-        self, histories: Histories, *, recall: float = RECALL, from_cells: int = CELLS, threads: int = 0, seed: int = 0
+        self,
+        histories: Histories,
+        *,
+        recall: float = RECALL,
+        slower_than: float = SLOW_MS,
+        threads: int = 0,
+        seed: int = 0,
     ) -> str:
         """Build an approximate index over the items, which lists then come from and ``save`` keeps; says what it did.
 
-        ``histories`` choose its effort and measure its ``recall``: at most 1,000 rows, drawn with ``seed``. Models of
-        fewer than ``from_cells`` items × factors answer exactly as fast, and get none; nor do those whose recall stays
-        below ``recall``. Raises ``ParameterError`` for a model whose scores are not inner products, or a recall outside
-        0 to 1, and ``MissingExtraError`` without the extra ``index``.
+        ``histories`` choose its effort and measure its ``recall``: at most 1,000 rows, drawn with ``seed``. A model
+        whose exact lists take no longer than ``slower_than`` milliseconds gets none; nor does one whose index is slower
+        still, or stays below ``recall``. Raises ``ParameterError`` for a model whose scores are not inner products, and
+        for a recall outside 0 to 1; ``DataError`` without histories; ``MissingExtraError`` without the extra ``index``.
         """
-        model = self.model
-        if not isinstance(model, VectorModel) or not model.has_products:
-            raise ParameterError(f"{model.name} has no index: its scores are not inner products with item vectors")
-        if not 0 < recall <= 1:
-            raise ParameterError(f"recall must be > 0 and ≤ 1, got {recall!r}")
-        model.index = None
-        if model.item_vectors.size < from_cells:
-            return (
-                f"no index: {model.item_vectors.size:,} items × factors, fewer than {from_cells:,}, are ranked exactly"
-            )
-        used = histories if model.uses_negatives else histories.positives()
-        rows = np.flatnonzero(used.lengths > 0)
-        drawn = np.random.default_rng(seed).permutation(rows)[:HISTORIES]
-        model.index, said = build(
-            model.item_vectors, model.item_bias, model.embed(used[drawn]), recall=recall, threads=threads, seed=seed
-        )
-        return said
+        return build_index(
+            self.model, histories, self._popularity_rank, recall=recall, slower_than=slower_than, threads=threads,
+            seed=seed,
+        )  # fmt: skip
 
     # -- keeping --------------------------------------------------------------------------------------------------
 

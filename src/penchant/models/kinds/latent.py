@@ -13,6 +13,7 @@ from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, Task, hyper, learned
+from penchant.models.kinds.products import ProductModel, Products
 from penchant.models.kinds.rating import RatingModel
 from penchant.models.parts.rating_baseline import rated
 
@@ -30,7 +31,7 @@ Table = tuple[Longs, Ints, Floats]
 
 
 @dataclass(kw_only=True)
-class LatentModel(RatingModel):
+class LatentModel(ProductModel, RatingModel):
     """rating = mean + item bias + history bias + x·y_i + noise; x and the history's bias have Gaussian priors.
 
     A subclass may shift the prior's mean by features of a history (``_expect``) and learn that (``_learn_prior``).
@@ -167,6 +168,17 @@ class LatentModel(RatingModel):
         scores += y[:, -1] + self.scale[0]
         scores += x[:, -1:]
         return np.asarray(scores, dtype=np.float32)
+
+    def item_side(self) -> tuple[Floats, Floats | None]:
+        """As in ``ProductModel``: an item's bias is the last factor, for which a history has a one."""
+        return self.item_vectors, None
+
+    def products(self, given: Histories) -> Products:
+        """As in ``ProductModel``."""
+        x = self.embed(given)
+        base = x[:, -1] + self.scale[0]
+        x[:, -1] = 1
+        return Products(x, base)
 
     def similar(self, item: int) -> Floats:
         """Cosine between the item factors, ``(n_items,)``; zero where there are none."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Bools, Floats, Histories, Ints
-from penchant.core.nearest_items import FEW_ITEMS, SPARE, NearestItems
-from penchant.core.rank import Ranked, empty_lists, top_dense
-from penchant.models.kinds.base import Model, learned
+from penchant.core.rank import Ranked, empty_lists
+from penchant.models.kinds.base import learned
+from penchant.models.kinds.products import ProductModel, Products
 
 COARSE_ITEMS = 2**18  # with at least so many items, lists of few rows start with a coarse pass of one byte a number
 COARSE_ROWS = 8  # more rows than this share one matrix product instead
@@ -57,7 +57,7 @@ class Coarse:
 
 
 @dataclass(kw_only=True)
-class VectorModel(Model):
+class VectorModel(ProductModel):
     """score(history) = embed(history) @ item_vectors.T (+ item_bias) (+ score_offset).
 
     Lists of few rows over very many items start with a coarse pass over item vectors of one byte a number. It finds
@@ -67,7 +67,6 @@ class VectorModel(Model):
 
     item_vectors: Floats = learned()  # (n_items, factors)
     item_bias: Floats | None = learned()  # (n_items,) or None
-    index: NearestItems | None = field(init=False, default=None, repr=False, compare=False)
     _coarse: Coarse | None = field(init=False, default=None, repr=False, compare=False)
 
     @abstractmethod
@@ -94,50 +93,17 @@ class VectorModel(Model):
 
     @property
     def has_products(self) -> bool:
-        """Whether every score is an inner product (plus a bias of the item), as an index needs."""
+        """As in ``ProductModel``: not where a network scores each pair."""
         return type(self).score_vectors is VectorModel.score_vectors
 
-    def near(
-        self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
-    ) -> Ranked | None:
-        """As in ``Model``: candidates come from ``index``, and are scored exactly.
+    def item_side(self) -> tuple[Floats, Floats | None]:
+        """As in ``ProductModel``."""
+        return self.item_vectors, self.item_bias
 
-        None without an index over these vectors. Where a filter leaves few items, these are the candidates. A row for
-        which the index finds fewer than k items, or that has no vector, is ranked exactly.
-        """
-        self._check_given(given)
-        if self.index is None or self.index.of is not self.item_vectors or not self.has_products:
-            return None
-        few = allow is not None and np.count_nonzero(allow) <= FEW_ITEMS
-        allowed = np.flatnonzero(allow).astype(np.int32) if few and allow is not None else None
+    def products(self, given: Histories) -> Products:
+        """As in ``ProductModel``."""
         vectors = np.ascontiguousarray(self.embed(given if self.uses_negatives else given.positives()), np.float32)
-        items, scores = empty_lists(len(given), k)
-        for row, vector in enumerate(vectors):
-            only = slice(row, row + 1)
-            banned = np.unique(exclude[only].items)
-            if allowed is not None:
-                near = allowed
-            else:
-                wanted = min(k + len(banned) + SPARE, self.n_items)
-                near = self.index.search(vectors[only], wanted, bias=self.item_bias, allow=allow)[0]
-            near = near[(near >= 0) & ~np.isin(near, banned)]
-            if not vector.any() or (allowed is None and len(near) < k):
-                best = self.top(
-                    given[only], k, exclude=exclude[only], allow=allow, popularity_rank=popularity_rank, threads=threads
-                )
-            else:
-                best = self._best_of(near, vector, k, popularity_rank)
-            items[row], scores[row] = best.items[0], best.scores[0]
-        return Ranked(items, scores)
-
-    def _best_of(self, near: Ints, vector: Floats, k: int, popularity_rank: Ints) -> Ranked:
-        """The k best of some items, by their exact scores."""
-        exact = self.item_vectors[near] @ vector
-        exact = exact if self.item_bias is None else exact + self.item_bias[near]
-        exact = exact + np.float32(self.score_offset) if self.score_offset else exact
-        nothing = Histories(np.zeros(2, np.int64), np.empty(0, np.int32), len(near))
-        best = top_dense(exact[None], k, exclude=nothing, allow=None, popularity_rank=popularity_rank[near])
-        return Ranked(np.where(best.items >= 0, near[best.items], -1).astype(np.int32), best.scores)
+        return Products(vectors, np.full(len(vectors), self.score_offset, np.float32))
 
     def top(
         self, given: Histories, k: int, *, exclude: Histories, allow: Bools | None, popularity_rank: Ints, threads: int
@@ -148,9 +114,9 @@ class VectorModel(Model):
             return super().top(given, k, exclude=exclude, allow=allow, popularity_rank=popularity_rank, threads=threads)
         if self._coarse is None or self._coarse.of is not self.item_vectors:
             self._coarse = Coarse.make(self.item_vectors, threads)
-        vectors = np.ascontiguousarray(self.embed(given if self.uses_negatives else given.positives()), np.float32)
+        sides = self.products(given)
         items, scores = empty_lists(len(given), k)
-        for row, vector in enumerate(vectors):
+        for row, vector in enumerate(sides.vectors):
             banned = np.zeros(self.n_items, dtype=np.bool_) if allow is None else ~allow
             banned[exclude[row : row + 1].items] = True
             near = self._coarse.reach(vector, self.item_bias, banned, k) if vector.any() else None
@@ -160,7 +126,7 @@ class VectorModel(Model):
                     given[only], k, exclude=exclude[only], allow=allow, popularity_rank=popularity_rank, threads=threads
                 )
             else:
-                best = self._best_of(near, vector, k, popularity_rank)
+                best = self._best_of(near, vector, k, popularity_rank, sides.base[row])
             items[row], scores[row] = best.items[0], best.scores[0]
         return Ranked(items, scores)
 
