@@ -118,8 +118,15 @@ def client(make: Make) -> Client:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def server() -> Iterator[Cluster]:
     """PostgreSQL for the tests of a file."""
     made = Cluster()
     yield made
     made.throw_away()
+
+
+@pytest.fixture
+def cluster(server: Cluster) -> Cluster:
+    """PostgreSQL with a database of its own for each test: what one asserts does not depend on what others left."""
+    server.new_database()
+    return server

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 
 def tool(name: str) -> str:
     """A program of PostgreSQL, which Debian keeps out of the path."""
@@ -37,8 +39,17 @@ class Cluster:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        self.databases = 0
         self.url = f"postgresql://penchant@127.0.0.1:{self.port}/postgres"
         self.start()
+
+    def new_database(self) -> None:
+        """Point ``url`` to an empty database."""
+        self.databases += 1
+        at, name = self.url.rpartition("/")[0], f"store{self.databases}"
+        with psycopg.connect(f"{at}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        self.url = f"{at}/{name}"
 
     def start(self) -> None:
         """Start it, and wait until it takes queries."""
@@ -61,15 +72,18 @@ class Cluster:
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """It stands still: connections stay open, nothing is answered."""
-        processes = self._processes()
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
         try:
+            self.server.send_signal(signal.SIGSTOP)  # first, so that it starts no others
+            self._send_all(signal.SIGSTOP)
             yield
         finally:
-            for process in processes:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGCONT)
+            self._send_all(signal.SIGCONT)
+
+    def _send_all(self, sent: signal.Signals) -> None:
+        """A signal to each of its processes; some end meanwhile."""
+        for process in self._processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, sent)
 
     def _processes(self) -> list[int]:
         """Its processes."""

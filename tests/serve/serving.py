@@ -58,13 +58,17 @@ class Process:
         self.lines: list[dict[str, Any]] = []
         self.port = 0
         assert self.process.stderr is not None
+        told = []  # all it says, a traceback as well
         for line in self.process.stderr:
+            told.append(line)
             with contextlib.suppress(ValueError):
                 self.lines.append(json.loads(line))
                 if self.lines[-1]["message"] == "listening":
                     self.port = self.lines[-1]["port"]
                     break
-        assert self.port, f"it did not start: {self.lines}"
+        if not self.port:
+            self.kill()
+            raise AssertionError("it did not start: " + "".join(told))
         self.start_seconds = self._worked()
         threading.Thread(target=self._drain, daemon=True).start()
 

@@ -118,8 +118,6 @@ def test_a_log_goes_in_and_comes_out(cluster: Cluster, tmp_path: Path, monkeypat
     monkeypatch.setattr(log, "PIECE", 1000)
     with closing(EventStore(cluster.url)) as store:
         store.open()
-        with store.database.engine.begin() as connection:
-            connection.exec_driver_sql("DELETE FROM events")
         frame = table()
         assert imported(store, frame) == Imported(500, 500, 0, 0)
         assert imported(store, frame) == Imported(500, 0, 500, 0)
@@ -147,6 +145,6 @@ def test_a_reader_stops_no_writer(cluster: Cluster, monkeypatch: pytest.MonkeyPa
         stream = log.store_log(cluster.url)
         parts = stream.parts(stream.names)
         found = next(parts)[0].height
-        assert imported(store, table(501)).imported >= 1
+        assert imported(store, table(501)).imported == 1
         found += sum(part.height for part, _ in parts)
-        assert found == store.count() - 1
+        assert (found, store.count()) == (500, 501)
