@@ -19,7 +19,7 @@ python -m bench plan [--rows N ...] [--model M ...] [--plain] [--refit]
 python -m bench index [--rows N ...]     lists from an index against exact ones, over so many items (1e5, 1e6;
                                          1e7 needs 4.5 GB of memory)
 python -m bench serve-train              answers while the service trains beside itself
-python -m bench serve-workers            one worker of the service against two: answers a second, and memory
+python -m bench serve-workers            one worker of the service against several: memory, answers a second
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
