@@ -241,11 +241,11 @@ def test_an_empty_catalogue_answers_with_nothing(client: Client) -> None:
 
 
 def test_a_model_that_fails_is_not_a_failed_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise FloatingPointError("no")
 
     history(client, "ann", "i00")
-    monkeypatch.setattr(client.service.models.active.recommender.model, "_score", broken)
+    monkeypatch.setattr(client.service.models.active.recommender.model, "top", broken)
     told = client.get("/v1/users/ann/recommendations?k=3").json()
     assert told["degraded"] == "the model failed: this is the popularity list"
     assert told["fallback"] is True
@@ -265,7 +265,7 @@ def test_a_list_never_goes_on_as_another(client: Client, monkeypatch: pytest.Mon
         raise StoreError("the store cannot be read: gone")
 
     if trouble == "model":
-        monkeypatch.setattr(client.service.models.active.recommender.model, "_score", broken)
+        monkeypatch.setattr(client.service.models.active.recommender.model, "top", broken)
     else:
         monkeypatch.setattr(client.service.store, "history", broken)
     told = client.get("/v1/users/ann/recommendations", params={"k": 3, "page": page})
@@ -343,11 +343,11 @@ def test_nan_scores_degrade_the_answer_and_the_log_names_the_model(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def nan(_: object, given: Histories) -> np.ndarray:
-        return np.full((len(given), given.n_items), np.nan, np.float32)
+        return np.full(len(given.items), np.nan, np.float32)
 
     history(client, "ann", "i00", "i11")
     assert client.ids("/v1/users/ann/recommendations", k=3)
-    monkeypatch.setattr(type(client.service.models.active.recommender.model), "_score", nan)
+    monkeypatch.setattr(type(client.service.models.active.recommender.model), "coefficients", nan)
     history(client, "ann", "i12")
     answer = client.get("/v1/users/ann/recommendations", params={"k": 3}).json()
     assert answer["degraded"] and len(answer["items"]) == 3, "the popularity list, and it says so"

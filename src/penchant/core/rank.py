@@ -165,9 +165,9 @@ def rank(
 
 def _checked(model: Ranker, ranked: Ranked) -> Ranked:
     """The lists, unless the model gave NaN: ``top_dense`` marks such a row by its first score."""
-    broken = np.flatnonzero(np.isnan(ranked.scores[:, 0]))
-    if len(broken):
-        raise ScoreError(model.name, int(broken[0]))
+    broken = np.isnan(ranked.scores[:, 0])
+    if broken.any():
+        raise ScoreError(model.name, int(np.argmax(broken)))
     return ranked
 
 

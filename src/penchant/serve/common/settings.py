@@ -6,6 +6,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,7 @@ def _check_network(proxy: str) -> None:
         raise ParameterError(f"trusted_proxies has addresses like 10.0.0.7 or 10.0.0.0/8, not {proxy[:80]!r}") from None
 
 
+@lru_cache(maxsize=256)  # the host of every request
 def is_loopback(host: str) -> bool:
     """Whether an address can be reached from this machine only."""
     if host == "localhost":

@@ -45,4 +45,4 @@ def digest(document: Any) -> str:
 
 
 def _mac(secret: bytes, purpose: str, body: bytes) -> bytes:
-    return hmac.new(secret, purpose.encode() + b"\0" + body, hashlib.sha256).digest()[:MAC]
+    return hmac.digest(secret, purpose.encode() + b"\0" + body, "sha256")[:MAC]
