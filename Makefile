@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help architecture models demo demo-serve test test-slow test-postgres test-browser test-loop test-bounds coverage mutants check format bench transcript screenshots constraints clean
+.PHONY: help architecture models demo demo-serve test test-slow test-postgres test-browser test-openapi test-loop test-bounds coverage mutants check format bench transcript screenshots constraints clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -31,6 +31,9 @@ test-postgres: $(VENV)/.dev  ## test the service and queries on PostgreSQL (apt-
 
 test-browser: $(VENV)/.dev  ## test the pages in Chromium (apt-get install chromium); screenshots go to build/screenshots
 	PENCHANT_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -m browser tests/serve $(ARGS)
+
+test-openapi: $(VENV)/.dev  ## send a minute of requests made from the OpenAPI document to the service
+	$(BIN)/python -m pytest -m slow tests/serve/test_serve_openapi.py $(ARGS)
 
 test-loop: $(VENV)/.dev  ## run the whole loop of examples/loop: import, serve, train twice, activate, refuse, erase
 	$(BIN)/python -m pytest -m slow tests/test_loop.py $(ARGS)

@@ -68,6 +68,7 @@ def api(knn: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     process.stop()
 
 
+@pytest.mark.slow  # make test-openapi
 @pytest.mark.timeout(1200)  # a request that has begun is not interrupted, and the machine may be busy
 def test_a_minute_of_requests_with_keys_breaks_nothing() -> None:
     """Coverage, fuzzing and stateful phases; ``python -m bench schemathesis`` is the same for longer."""
