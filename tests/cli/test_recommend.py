@@ -220,3 +220,26 @@ def test_the_errors_of_the_library_are_those_of_the_command_line(shop: Path) -> 
     assert several.value.matches == rec.catalog.find("er")
     with pytest.raises(UnknownItemError):
         rec.catalog.resolve("nothing at all")
+
+
+def test_items_seen_too_often_are_left_out(run, shop: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    lines = ["user,item,kind,timestamp", "ann,b0,view,1000", *(f"ann,b1,impression,{n}" for n in (1001, 1002))]
+    log.write_text("\n".join(lines) + "\n")
+    asked = ["recommend", shop / "model", "--user", "ann", "--log", log, "-k", 12, "--json"]
+
+    def ids(*more: object) -> set[str]:
+        return {entry["item"] for entry in json.loads(run(*asked, *more).out)["items"]}
+
+    assert "b1" in ids() & ids("--most-impressions", 3) & ids("--most-impressions", 0)
+    assert "b1" not in ids("--most-impressions", 2)
+    out = tmp_path / "lists.csv"
+    said = run("recommend", shop / "model", "--all", "--log", log, "-k", 12, "-o", out, "--most-impressions", 2)
+    assert said.code == 0 and "b1" not in pl.read_csv(out)["item"]
+    for wrong, why in (
+        (["--history", "b0"], "needs the impressions of a log"),
+        ([*asked[2:6], "--repeat"], "--repeat"),
+    ):
+        said = run("recommend", shop / "model", *wrong, "--most-impressions", 2)
+        assert said.code == 2 and why in said.err
+    assert run(*asked, "--most-impressions", -1).code == 2

@@ -134,14 +134,41 @@ def test_folding_in_moves_rows_only_and_each_by_itself(loss: int) -> None:
     assert not again[:20].any()
 
 
+NOTHING_SHOWN = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32), 0.0
+
+
+def histories(p: dict, s: dict, order: np.ndarray, seed: int, shown: tuple = NOTHING_SHOWN) -> None:
+    learn_histories(
+        0, len(order), order, p["indptr"], p["items"], p["weights"], p["pool"], 0.5, *shown, s["y"], s["y_sum"],
+        s["bias"], 0.3, 0.001, 10, seed,
+    )  # fmt: skip
+
+
+def test_negatives_come_from_what_was_shown_by_their_share() -> None:
+    """With the share one only these move down; a row without any draws from all."""
+    p = log(rows=2, items=40)
+    own = [p["items"][p["indptr"][r] : p["indptr"][r + 1]] for r in (0, 1)]
+    free = np.setdiff1d(np.arange(40), np.concatenate(own)).astype(np.int32)
+    shown = np.array([0, 3, 3]), free[:3], 1.0
+    s = start(p)
+    histories(p, s, np.zeros(200, dtype=np.int64), 1, shown)
+    assert (s["bias"][free[:3]] < 0).all()
+    assert not s["bias"][free[3:]].any()
+    s = start(p)
+    histories(p, s, np.ones(200, dtype=np.int64), 1, shown)
+    assert (s["bias"][free] < 0).mean() > 0.9
+    drawn = []
+    for share in (0.0, 0.25, 0.75):
+        s = start(p)
+        histories(p, s, np.zeros(200, dtype=np.int64), 1, (*shown[:2], share))
+        drawn.append(float(-s["bias"][free[:3]].sum() / -s["bias"][free].sum()))
+    assert drawn[0] < drawn[1] < drawn[2]
+
+
 def test_histories_as_sums_of_items_learn_the_order_of_pairs() -> None:
     p = log()
     s = start(p)
     for seed in range(40):
-        order = np.random.default_rng(seed).permutation(40).astype(np.int64)
-        learn_histories(
-            0, 40, order, p["indptr"], p["items"], p["weights"], p["pool"], 0.5, s["y"], s["y_sum"], s["bias"],
-            0.3, 0.001, 10, seed,
-        )  # fmt: skip
+        histories(p, s, np.random.default_rng(seed).permutation(40).astype(np.int64), seed)
     x = np.add.reduceat(s["y"][p["items"]], p["indptr"][:-1], axis=0) / np.sqrt(6)
     assert auc(p, x, s["y"], s["bias"]) > 0.85

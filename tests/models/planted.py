@@ -12,6 +12,7 @@ import numpy as np
 
 from penchant.core.histories import Histories
 from penchant.core.item_features import ItemFeatures
+from penchant.core.shown import Shown
 
 ITEMS = 53
 USERS = 311  # a prime that no other size of the planted logs equals
@@ -83,13 +84,14 @@ def _interests(rng: np.random.Generator, noise: float, users: int) -> Planted:
 
 
 def _weighed(rng: np.random.Generator, noise: float, users: int) -> Planted:
-    """As ``_interests``, each event with a weight of its own."""
+    """As ``_interests``, each event with a weight of its own, and people were shown things."""
     made = _interests(rng, noise, users)
     train, given = (
         replace(part, values=rng.integers(1, 9, len(part.items)).astype(np.float32), values_are="weight")
         for part in (made.train, made.given)
     )
-    return replace(made, train=train, given=given)
+    shown = Histories.from_lists(rng.integers(0, ITEMS, size=(users, 9)).tolist(), ITEMS)
+    return replace(made, train=replace(train, shown=Shown(shown.indptr, shown.items)), given=given)
 
 
 def _walks(rng: np.random.Generator, noise: float, users: int) -> Planted:

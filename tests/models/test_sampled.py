@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from penchant.core.histories import Histories
+from penchant.core.rank import rank
 from penchant.core.run import Run
+from penchant.core.shown import Shown
+from penchant.errors import ParameterError
 from penchant.models import registry
 from penchant.models.bpr import BPR
 from tests.models.fitting import data
@@ -52,3 +57,56 @@ def test_a_history_as_a_sum_of_items_is_that() -> None:
     model = BPR(form="items", power=0.5, epochs=3).fit(data("ranking").train)
     x = model.embed(Histories.from_lists([[4, 8, 4]], ITEMS))[0]
     np.testing.assert_allclose(x, (model.item_vectors[4] + model.item_vectors[8]) / np.sqrt(2), rtol=1e-5, atol=1e-7)
+
+
+def exposed(seed: int = 0, people: int = 600) -> tuple[Histories, np.ndarray]:
+    """A shop that puts half of each department in front of everybody; those of a department want the other half more.
+
+    Of what is shown, one in five is taken in the first half of a department and four in five in the second, which is
+    shown four times less: both are taken equally often. Returns the log, and which items are wanted by a department.
+    """
+    rng = np.random.default_rng(seed)
+    department, wanted = np.repeat(np.arange(4), 12), np.tile(np.repeat([False, True], 6), 4)
+    rows, seen = [], []
+    for person in range(people):
+        mine = np.flatnonzero(department == person % 4)
+        shown = mine[rng.random(12) < np.where(wanted[mine], 0.2, 0.8)]
+        taken = shown[rng.random(len(shown)) < np.where(wanted[shown], 0.8, 0.2)]
+        rows.append(taken.tolist() or [int(mine[0])])
+        seen.append(shown.tolist())
+    log, flat = Histories.from_lists(rows, 48), Histories.from_lists(seen, 48)
+    return replace(log, shown=Shown(flat.indptr, flat.items)), wanted
+
+
+def test_what_was_shown_and_not_taken_tells_wanted_items_from_exposed_ones() -> None:
+    log, wanted = exposed()
+    fresh, _ = exposed(seed=1, people=80)
+
+    def shares(model: BPR) -> tuple[float, float]:
+        """Of the lists: wanted items, and items of the person's department."""
+        ranked = rank(model.fit(log, run=Run(seed=3)), fresh, 4, threads=1)
+        return float(wanted[ranked.items].mean()), float((ranked.items // 12 == (np.arange(80) % 4)[:, None]).mean())
+
+    plain, told = shares(BPR(epochs=20, factors=16)), shares(BPR(epochs=20, factors=16, shown=0.2))
+    assert plain[0] < 0.5 and plain[1] > 0.95
+    assert told[0] > 0.65 and told[1] > 0.95
+
+
+def test_without_impressions_the_option_changes_nothing_and_says_so() -> None:
+    train = data("ranking").train
+    one, two = BPR(epochs=2).fit(train), BPR(epochs=2, shown=1.0).fit(train)
+    np.testing.assert_array_equal(one.item_vectors, two.item_vectors)
+    assert one.notes == [] and two.notes == ["shown has no effect: the log has no impressions of weight 0"]
+    log, _ = exposed()
+    np.testing.assert_array_equal(
+        BPR(epochs=2).fit(log).item_vectors, BPR(epochs=2).fit(replace(log, shown=None)).item_vectors
+    )
+
+
+@pytest.mark.parametrize(("value", "right"), [(0.0, True), (1.0, True), (-0.01, False), (1.01, False)])
+def test_the_share_is_from_0_to_1(value: float, right: bool) -> None:
+    if right:
+        assert BPR(shown=value).shown == value
+        return
+    with pytest.raises(ParameterError, match="shown"):
+        BPR(shown=value)

@@ -74,6 +74,12 @@ def recommend(
     repeat: Annotated[bool, typer.Option("--repeat", help="Also recommend items already seen.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Look at every item although the model has an index.")] = False,
     context: Stated = None,
+    most_impressions: Annotated[
+        int,
+        typer.Option(
+            "--most-impressions", min=0, help="Leave out items seen so often without another event; 0: no limit."
+        ),
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Recommend for a given history, for one user or session of a log, or for all users."""
@@ -100,6 +106,10 @@ def recommend(
         raise ParameterError("--all does not take --why, --exclude or --context")
     if expose is not None and not everyone:
         raise ParameterError("--expose applies to --all")
+    if history and most_impressions:
+        raise ParameterError("--most-impressions needs the impressions of a log: give --user, --session or --all")
+    if most_impressions and repeat:
+        raise ParameterError("--most-impressions leaves items out, and --repeat includes those seen: give one of them")
     if spreadsheet and output is None:
         raise ParameterError("--spreadsheet applies to a .csv file: name one with -o")
     if not history:
@@ -131,6 +141,7 @@ def recommend(
                     force=reading.force,
                     each=exposed,
                     exact=exact,
+                    most_impressions=most_impressions,
                 )
             document = {"file": output, "users": written, "k": k}
             document |= {} if exposed is None else {"exposures": exposed.written}
@@ -139,7 +150,16 @@ def recommend(
         unwanted = resolve(recommender, exclude or ())
         guest = session is not None and not events.sessions
         given, unknown = recommender.translation.of_user(events, user if session is None else session, guest=guest)
-        answer = recommender.recommend(given, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated)
+        answer = recommender.recommend(
+            given,
+            k,
+            exclude=unwanted,
+            repeat=repeat,
+            why=why,
+            exact=exact,
+            context=stated,
+            most_impressions=most_impressions,
+        )
         answer = replace(answer, user=user, session=session, unknown=unknown)
     if not as_json:
         show(answer.table())

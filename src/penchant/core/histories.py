@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.curve import Curve
 from penchant.errors import DataError
+
+if TYPE_CHECKING:
+    from penchant.core.shown import Shown
 
 ValuesAre = Literal["rating", "weight", "none"]
 Ints = NDArray[np.int32]
@@ -41,6 +44,7 @@ class Histories:
     curve: Curve | None = None  # how the summed weight of an item counts; None: as it is
     context: Ints | None = None  # (events, contexts) the code of each context of an event, -1 where it is missing
     asked: Ints | None = None  # (rows, contexts) the same of each row's request; None: it states none
+    shown: Shown | None = None  # impressions of each row; None: there are none
 
     def __post_init__(self) -> None:
         def as_array(name: str, dtype: type[np.generic], size: int) -> None:
@@ -76,6 +80,8 @@ class Histories:
                 if codes.ndim != 2 or len(codes) != size:
                     raise DataError(f"histories: {name} has shape {codes.shape}, expected ({size}, contexts)")
                 object.__setattr__(self, name, codes)
+        if self.shown is not None and len(self.shown.indptr) != len(self.indptr):
+            raise DataError(f"histories: shown has {len(self.shown.indptr) - 1} rows, expected {len(self)}")
         if self.values is None and self.values_are != "none":
             raise DataError(f"histories: values_are is {self.values_are!r}, but there are no values")
         if self.values is not None and self.values_are == "none":
@@ -164,6 +170,7 @@ class Histories:
             now=None if self.now is None else self.now[chosen],
             context=None if self.context is None else self.context[events],
             asked=None if self.asked is None else self.asked[chosen],
+            shown=None if self.shown is None else self.shown[chosen],
         )
         return self._as_distinct(some)
 

@@ -171,6 +171,25 @@ def _checked(model: Ranker, ranked: Ranked) -> Ranked:
     return ranked
 
 
+def check_most(most: int) -> int:
+    """A number of impressions; raises ``ParameterError`` for one that is none."""
+    if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+        raise ParameterError(f"most_impressions is a whole number from 0, not {most!r}")
+    return most
+
+
+def without_tired(given: Histories, most: int) -> Histories | None:
+    """What a list of each row may not contain: its own items, and those that were shown ``most`` times or more since
+    their last event. None where there is no such item, or ``most`` is 0.
+    """
+    tired = given.shown.too_often(given, most) if most and given.shown is not None else None
+    if tired is None or not len(tired.items):
+        return None
+    rows = np.concatenate([given.rows, tired.rows])
+    items = np.concatenate([given.items, tired.items])[np.argsort(rows, kind="stable")]
+    return Histories(given.indptr + tired.indptr, items, given.n_items)
+
+
 def _seen(given: Histories, *, repeat: bool) -> Histories:
     """What may not be recommended: all items of a history; with ``repeat``, those whose newest event is a dislike."""
     if not repeat:

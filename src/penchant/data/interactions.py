@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
+from penchant.core.shown import Shown
 from penchant.data.reading.report import ReadReport
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab, normalise_id
@@ -37,6 +38,7 @@ class Interactions:
     report: ReadReport = field(default_factory=ReadReport)
     guests: Bools | None = None  # (users,) which of them are sessions, because no user is given; None: none
     context: Ints | None = None  # (events, contexts) codes of the contexts of the recipe, -1 where one is missing
+    shown: Shown | None = None  # (users,) impressions, which are no events; None: there are none
 
     def __post_init__(self) -> None:
         events = len(self.items)
@@ -98,7 +100,7 @@ class Interactions:
     def _histories(self) -> Histories:
         return Histories(
             self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
-            ordered=self.ordered, curve=self.recipe.curve, context=self.context,
+            ordered=self.ordered, curve=self.recipe.curve, context=self.context, shown=self.shown,
         )  # fmt: skip
 
     @property
@@ -132,12 +134,15 @@ class Interactions:
             raise DataError(f"no row matches {self.recipe.positive}; values go from {low:g} to {high:g}")
 
     def where(self, mask: Bools) -> Interactions:
-        """The events where ``mask`` (events,) is true; keeps the vocabulary and drops users without events."""
+        """The events where ``mask`` (events,) is true; keeps the vocabulary and drops users without events.
+
+        Where some are left out, so is what was shown later than the newest of the others.
+        """
         mask = np.asarray(mask, dtype=np.bool_)
         if mask.shape != (len(self),):
             raise DataError(f"interactions: the mask has shape {mask.shape}, expected ({len(self)},)")
         kept, users = np.unique(self.users[mask], return_inverse=True)
-        return replace(
+        some = replace(
             self,
             user_ids=[self.user_ids[int(user)] for user in kept],
             users=users.astype(np.int32),
@@ -148,4 +153,8 @@ class Interactions:
             parts=None if self.parts is None else self.parts[mask],
             guests=None if self.guests is None else self.guests[kept],
             context=None if self.context is None else self.context[mask],
+            shown=None if self.shown is None else self.shown[kept.astype(np.int64)],
         )
+        if some.shown is None or mask.all():
+            return some
+        return replace(some, shown=some.shown.until(some.histories()))

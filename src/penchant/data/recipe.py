@@ -175,6 +175,10 @@ class Recipe:
         name = normalise_kind(kind)
         return self.kinds.get(name, UNLESS_NAMED.get(name, 1.0))
 
+    def is_impression(self, kind: str | None) -> bool:
+        """Whether an event of this kind only says that its item was shown."""
+        return kind is not None and normalise_kind(kind) == IMPRESSION and self.weight_of(kind) == 0
+
     def is_dislike(self, kind: str | None) -> bool:
         """Whether an event of this kind counts against its item."""
         return self.weight_of(kind) < 0

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
+from penchant.core.shown import Shown
 from penchant.data.contexts import encode
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.data.refunds import net
@@ -110,7 +111,9 @@ class Translation:
         ``now`` is the moment of the request in unix seconds; by default, the newest event. ``context`` is that of the
         request; what the recipe does not know of it is missing.
         """
-        events = self._of_weight(self._without_refunds(events.ordered()))
+        events = self._without_refunds(events.ordered())
+        shown = self._shown(events)
+        events = self._of_weight(events)
         index = self._indexes(events.ids)
         known = index >= 0
         values, values_are, liked = self._weigh(events)
@@ -138,6 +141,7 @@ class Translation:
             curve=self.recipe.curve,
             context=contexts,
             asked=encode(self.recipe.contexts, [context])[0] if self.recipe.contexts else None,
+            shown=shown,
         )
         return self.recipe.bounded(given), list(dict.fromkeys(unknown))
 
@@ -157,7 +161,7 @@ class Translation:
     def _of_log(self, given: Histories, vocab: Vocab) -> tuple[Histories, list[list[str]]]:
         """Reading has weighed and ordered the events of a log; what is left is to find the items."""
         index = np.full(len(vocab), -1, dtype=np.int64)
-        used = np.unique(given.items)
+        used = np.unique(given.items if given.shown is None else np.concatenate([given.items, given.shown.items]))
         index[used] = self._indexes([vocab.ids[item] for item in used.tolist()])
         items = index[given.items]
         known = items >= 0
@@ -166,7 +170,8 @@ class Translation:
         for row, item in dict.fromkeys(zip(given.rows[missing].tolist(), given.items[missing].tolist(), strict=True)):
             unknown[row].append(vocab.ids[item])
         kept = given if known.all() else given.where(known)
-        found = replace(kept, items=items[known].astype(np.int32), n_items=self.n_items)
+        shown = None if kept.shown is None else kept.shown.over(index)
+        found = replace(kept, items=items[known].astype(np.int32), n_items=self.n_items, shown=shown)
         return self.recipe.bounded(found), unknown
 
     def _contexts(self, events: Events) -> Ints:
@@ -199,6 +204,19 @@ class Translation:
         if raw is not None:
             events = replace(events, values=np.where(np.isnan(raw), np.nan, netted.amounts))
         return events.take(np.flatnonzero(netted.keep))
+
+    def _shown(self, events: Events) -> Shown | None:
+        """The impressions of known items; None if there are none."""
+        if events.kinds is None:
+            return None
+        impressions = {kind for kind in set(events.kinds) if self.recipe.is_impression(kind)}
+        seen = events.take(np.flatnonzero([kind in impressions for kind in events.kinds])) if impressions else None
+        if seen is None:
+            return None
+        index = self._indexes(seen.ids)
+        times = None if seen.times is None else seen.times[index >= 0] // _MICRO
+        items = index[index >= 0]
+        return Shown.of(np.zeros(len(items), dtype=np.int64), items.astype(np.int32), 1, times) if len(items) else None
 
     def _of_weight(self, events: Events) -> Events:
         """The events whose kind has another weight than 0; the others, such as impressions, enter no history."""

@@ -166,8 +166,11 @@ def asked_ratings(split: Split) -> Histories | None:
 
 
 def pick(log: Histories, keep: Bools, rows: Longs | None = None) -> Histories:
-    """The events ``keep`` of the chosen rows; the moment of each row is that of its newest kept event."""
+    """The events ``keep`` of the chosen rows; the moment of each row is that of its newest kept event, and what was
+    shown later is left out."""
     kept = replace(log.where(keep), now=None)
+    if kept.shown is not None:
+        kept = replace(kept, shown=kept.shown.until(kept))
     return kept if rows is None else kept[rows]
 
 

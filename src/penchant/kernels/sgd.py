@@ -259,6 +259,9 @@ def learn_histories(
     weights: F32,
     pool: I32,
     power: float,  # x = Σ y / (events)^power
+    shown_at: I64,  # (rows + 1,) or (0,): where in ``shown`` each row's items are
+    shown: I32,  # shown to a row and not taken
+    from_shown: float,  # the share of the negatives that come from ``shown``
     y: F32,
     y_sum: F32,
     bias: F32,
@@ -289,7 +292,10 @@ def learn_histories(
         for e in range(start, stop):
             i = items[e]
             j = -1
-            for _ in range(tries):
+            others = shown_at[row + 1] - shown_at[row] if from_shown > 0.0 else 0
+            if others > 0 and _next(state) < from_shown * 2147483648.0:
+                j = shown[shown_at[row] + ((_next(state) * others) >> 31)]
+            for _ in range(0 if j >= 0 else tries):
                 drawn = pool[(_next(state) * pool.shape[0]) >> 31]
                 if not _holds(items, start, stop, drawn):
                     j = drawn

@@ -13,7 +13,7 @@ import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints
 from penchant.core.outputs import beside, flush, replacing_file
-from penchant.core.rank import rank_by_popularity
+from penchant.core.rank import rank_by_popularity, without_tired
 from penchant.core.run import Progress
 from penchant.core.spreadsheets import NUMBER, RUNS
 from penchant.data.tables import as_os_errors
@@ -59,20 +59,23 @@ def blocks(
     guests: Bools | None = None,
     popularity_rank: Ints | None = None,
     exact: bool = False,
+    most_impressions: int = 0,
 ) -> Iterator[Block]:
     """The lists of many users, in blocks that hold at most about ``memory`` bytes at once.
 
     Row ``r`` of ``given`` and of ``unknown`` belongs to ``users[r]``; ``allow`` is one mask over the items.
-    ``popularity_rank`` and ``exact`` are as in ``core.rank.rank``.
+    ``popularity_rank`` and ``exact`` are as in ``core.rank.rank``, ``most_impressions`` as in ``recommend``.
     """
     k = min(k, model.n_items)
     popularity_rank = rank_by_popularity(model.item_counts) if popularity_rank is None else popularity_rank
     size = max(1, memory // (model.score_bytes(given) + _ENTRY_BYTES * k))
     for lo in range(0, len(given), size):
         hi = min(lo + size, len(given))
+        some = given[lo:hi]
         ranked = rank_or_popular(
-            model, given[lo:hi], k, repeat=repeat, allow=allow, popularity_rank=popularity_rank, exact=exact
-        )
+            model, some, k, exclude=None if repeat else without_tired(some, most_impressions), repeat=repeat,
+            allow=allow, popularity_rank=popularity_rank, exact=exact,
+        )  # fmt: skip
         here = None if guests is None else guests[lo:hi]
         yield Block(users[lo:hi], ranked, unknown[lo:hi], hi, len(given), here)
 

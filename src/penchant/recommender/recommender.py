@@ -13,7 +13,7 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Ints, Longs
 from penchant.core.nearest_items import RECALL
 from penchant.core.outputs import refuse_existing, refuse_inputs
-from penchant.core.rank import Scored, check_k, rank, rank_by_popularity
+from penchant.core.rank import Scored, check_k, check_most, rank, rank_by_popularity, without_tired
 from penchant.core.run import Progress
 from penchant.data.contexts import encode
 from penchant.data.recipe import Recipe
@@ -96,6 +96,7 @@ class Recommender:
         now: int | None = None,
         exact: bool = False,
         context: Mapping[str, Any] | None = None,
+        most_impressions: int = 0,
     ) -> Answer:
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
@@ -105,6 +106,8 @@ class Recommender:
         - ``exact`` looks at every item although the model has an index (``build_index``).
         - ``context`` is what the log calls so: ``{"mood": "sad", "companion": "children"}``. What training never saw
           of it counts as missing, and the answer lists it as ``strange``.
+        - ``most_impressions`` leaves out items with so many events of kind ``impression`` since their last other event;
+          0: no limit. With ``repeat`` it has no effect.
 
         The list is shorter than k if there are not enough items. A history without a known positive event gets the
         popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1 and ``DataError`` for events that
@@ -114,8 +117,8 @@ class Recommender:
         given, unknown = self.histories(history, now=now, context=context)
         mask = self._mask(allow, exclude)
         ranked = rank_or_popular(
-            self.model, given, k, repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1,
-            exact=exact,
+            self.model, given, k, exclude=None if repeat else without_tired(given, check_most(most_impressions)),
+            repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1, exact=exact,
         )  # fmt: skip
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
@@ -159,10 +162,11 @@ class Recommender:
     # -- a whole log ----------------------------------------------------------------------------------------------
 
     def recommend_all(
-        self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY, exact: bool = False
-    ) -> Iterator[Answer]:
+        self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY, exact: bool = False,
+        most_impressions: int = 0,
+    ) -> Iterator[Answer]:  # fmt: skip
         """``recommend`` for every user of a log, in the order of the log, in blocks of at most ``memory`` bytes."""
-        for block in self._blocks(log, k, repeat=repeat, memory=memory, exact=exact):
+        for block in self._blocks(log, k, repeat=repeat, memory=memory, exact=exact, most=most_impressions):
             yield from self._answers(block)
 
     def write_all(
@@ -179,6 +183,7 @@ class Recommender:
         before: Callable[[], None] | None = None,
         each: Callable[[bulk.Block], None] | None = None,
         exact: bool = False,
+        most_impressions: int = 0,
     ) -> int:
         """``recommend_all`` into a ``.parquet``, ``.jsonl`` or ``.csv`` file; returns the number of users.
 
@@ -190,17 +195,18 @@ class Recommender:
         """
         refuse_inputs(Path(path), log.report.inputs)
         refuse_existing(Path(path), force=force)
-        blocks = self._blocks(log, k, repeat=repeat, memory=memory, exact=exact)
-        if each is not None:
-            blocks = bulk.told(blocks, each)
+        made = self._blocks(log, k, repeat=repeat, memory=memory, exact=exact, most=most_impressions)
         bulk.write(
-            Path(path), blocks, self._answers, self.vocab, self.catalog, progress, spreadsheet=spreadsheet,
-            before=before,
+            Path(path), made if each is None else bulk.told(made, each), self._answers, self.vocab, self.catalog,
+            progress, spreadsheet=spreadsheet, before=before,
         )  # fmt: skip
         return log.n_users
 
-    def _blocks(self, log: Interactions, k: int, *, repeat: bool, memory: int, exact: bool) -> Iterator[bulk.Block]:
+    def _blocks(
+        self, log: Interactions, k: int, *, repeat: bool, memory: int, exact: bool, most: int
+    ) -> Iterator[bulk.Block]:
         check_k(k)
+        check_most(most)
         given, unknown = self.translation.of_log(log)
         yield from bulk.blocks(
             self.model,
@@ -214,6 +220,7 @@ class Recommender:
             guests=log.guests,
             popularity_rank=self._popularity_rank,
             exact=exact,
+            most_impressions=most,
         )
 
     def _answers(self, block: bulk.Block) -> Iterator[Answer]:

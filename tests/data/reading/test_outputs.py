@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import stat
+from pathlib import Path
 
 import pytest
 import typer
@@ -50,6 +51,14 @@ def commands(log, model, target):
         ("tune", "--output"): [*tune, "-o", target],
         ("tune", "--rejected"): [*tune, "-o", f"{model}.json", "--rejected", target],
         ("plan", "--rejected"): ["plan", log, "-m", "popular", "--rejected", target],
+        ("import-gorse", "--rejected"): [
+            "import-gorse",
+            log,
+            "--store",
+            f"sqlite:///{Path(model).absolute()}.db",
+            "--rejected",
+            target,
+        ],
         ("recommend", "--output"): ["recommend", model, "--all", "--log", log, "-o", target],
         ("recommend", "--rejected"): ["recommend", model, "--user", "u1", "--log", log, "--rejected", target],
     }

@@ -12,6 +12,7 @@ import numpy as np
 
 from penchant.core.curve import Curve, Shape
 from penchant.core.histories import Bools, Floats, Ints, ValuesAre
+from penchant.core.shown import Shown
 from penchant.data.contexts import MOST_VALUES, catalogue_of, parse_names
 from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
@@ -194,11 +195,12 @@ def _assemble(
             found.lines, found.sources, found.kinds = found.lines[netted.keep], found.sources[netted.keep], kinds
         if not len(items):
             raise DataError("refunds cancel every event of this log", file=report.sources[0].name)
-    kept = _weighing(kinds, cleaner, recipe)
+    kept, shown = _weighing(kinds, cleaner, recipe), None
     if kept is not None:
         if not kept.any():
             raise DataError("every event of this log has weight 0", file=report.sources[0].name)
         report.notes.append(f"{int((~kept).sum()):,} events of weight 0, such as impressions, enter no history")
+        shown = _shown(kinds, users, items, times, cleaner, recipe)
         users, items = users[kept], items[kept]
         values, kinds, times, marks, context = (
             None if a is None else a[kept] for a in (values, kinds, times, marks, context)
@@ -233,6 +235,7 @@ def _assemble(
         report,
         guests,
         None if context is None else _by_catalogue(context, cleaner.contexts, recipe),
+        shown,
     )
     if (netted is not None or kept is not None) and np.bincount(users, minlength=len(people)).min() == 0:
         log = log.where(np.ones(len(items), dtype=np.bool_))  # drops people of whom nothing is left
@@ -279,6 +282,20 @@ def _weighing(kinds: np.ndarray | None, cleaner: Cleaner, recipe: Recipe) -> Boo
     """Which events have a kind of another weight than 0, ``(events,)``; None if all have."""
     weights = np.array([*(recipe.weight_of(name) for name in cleaner.kinds), 1.0])
     return None if kinds is None or weights.all() else weights[kinds] != 0
+
+
+def _shown(
+    kinds: np.ndarray | None, users: np.ndarray, items: np.ndarray, times: np.ndarray | None, cleaner: Cleaner,
+    recipe: Recipe,
+) -> Shown | None:  # fmt: skip
+    """The impressions; None if there are none."""
+    seen = np.array([*(recipe.is_impression(name) for name in cleaner.kinds), False], dtype=np.bool_)
+    at = np.flatnonzero(seen[kinds]) if kinds is not None else np.empty(0, dtype=np.int64)
+    if not len(at):
+        return None
+    when = None if times is None or (times == MISSING).all() else times[at] // 1_000_000
+    people = len(cleaner.users.index) + len(cleaner.guests.index)
+    return Shown.of(users[at], items[at], people, when)
 
 
 def _net(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,13 @@ def _windowed(log: Interactions, window: str) -> Interactions:
     """The events of the newest part of the log."""
     span = parse_span("window", window)
     assert log.times is not None  # the caller saw them
-    return log if span is None else log.where(log.times > log.times.max() - span)
+    if span is None:
+        return log
+    start = log.times.max() - span
+    some = log.where(log.times > start)
+    if some.shown is None or some.shown.times is None:
+        return some
+    return replace(some, shown=some.shown.where(some.shown.times > start))
 
 
 def _fingerprint(log: Interactions, settings: TrainSettings) -> str:
@@ -132,6 +138,9 @@ def _fingerprint(log: Interactions, settings: TrainSettings) -> str:
     for name in ("users", "items", "values", "liked", "times"):
         array = getattr(log, name)
         sha.update(name.encode() + b"\0" + (b"" if array is None else np.ascontiguousarray(array).tobytes()))
+    for name in () if log.shown is None else ("indptr", "items", "times"):
+        array = getattr(log.shown, name)
+        sha.update(f"shown {name}\0".encode() + (b"" if array is None else np.ascontiguousarray(array).tobytes()))
     if settings.items and Path(settings.items).is_file():
         sha.update(hashlib.sha256(Path(settings.items).read_bytes()).digest())
     return sha.hexdigest()
