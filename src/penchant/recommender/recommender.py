@@ -209,19 +209,9 @@ class Recommender:
         check_most(most)
         given, unknown = self.translation.of_log(log)
         yield from bulk.blocks(
-            self.model,
-            given,
-            log.user_ids,
-            unknown,
-            k,
-            repeat=repeat,
-            allow=self.available(),
-            memory=memory,
-            guests=log.guests,
-            popularity_rank=self._popularity_rank,
-            exact=exact,
-            most_impressions=most,
-        )
+            self.model, given, log.user_ids, unknown, k, repeat=repeat, allow=self.available(), memory=memory,
+            guests=log.guests, popularity_rank=self._popularity_rank, exact=exact, most_impressions=most,
+        )  # fmt: skip
 
     def _answers(self, block: bulk.Block) -> Iterator[Answer]:
         """The lists of one block of users."""
