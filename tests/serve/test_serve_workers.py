@@ -132,7 +132,7 @@ def test_background_work_runs_in_one_and_moves_when_that_is_killed(models: Path,
         workers.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_parent_ends_all(models: Path, tmp_path: Path, number: int) -> None:
     workers = Workers(models, tmp_path / "store.db", more=("--workers", "3"))
     pids = workers.pids
@@ -144,6 +144,29 @@ def test_a_signal_to_the_parent_ends_all(models: Path, tmp_path: Path, number: i
         line["level"] in {"warning", "error"} and "worker ended" in line["message"] for line in workers.lines
     )
     workers.kill()
+
+
+def test_nobody_waits_for_workers_that_drain(models: Path, tmp_path: Path) -> None:
+    workers = Workers(models, tmp_path / "store.db")
+    try:
+        head = b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n"
+        with socket.create_connection(("127.0.0.1", workers.port)) as unfinished:
+            unfinished.sendall(head + b"content-type: application/json\r\n\r\n")
+            time.sleep(0.3)
+            os.kill(workers.process.pid, signal.SIGTERM)
+            wait(lambda: _refused(workers.port), 5)
+            assert workers.process.poll() is None  # it waits for the request
+        assert workers.process.wait(20) == 0
+    finally:
+        workers.kill()
+
+
+def _refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_workers_end_when_their_parent_is_killed(models: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from penchant.serve.app import make_app
 from penchant.serve.common.logs import configure
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import SharedMetrics
+from penchant.serve.common.signals import endings
 from penchant.serve.common.trainer import Trainer
 from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
@@ -50,7 +51,7 @@ def serve(
     config: str | None = None,
     worker: tuple[int, Path] | None = None,
 ) -> None:
-    """Run in this process until SIGTERM or SIGINT; running requests are answered first.
+    """Run in this process until a signal to end; running requests are answered first.
 
     ``beside`` names a model to load for comparison; ``opened`` is called with the service before it listens, and
     ``started`` with the port once it does; ``config`` is the file of settings, for trainings. ``worker`` is the number
@@ -138,10 +139,7 @@ class _Server(uvicorn.Server):
             task.cancel()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        ends = [signal.SIGTERM, signal.SIGINT]
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
-            ends.append(signal.SIGHUP)  # the terminal went away
-        for number in ends:  # uvicorn would raise the signal again after draining
+        for number in endings():  # uvicorn would raise the signal again after draining
             signal.signal(number, self._end)
         super().run(sockets)
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from penchant.errors import InputError, PenchantError
 from penchant.serve.common.settings import Settings
+from penchant.serve.common.signals import endings
 
 
 def main() -> None:
     """Serve as the parent says over the socket that is named in the arguments; end when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the parent, too, which ends this one
+    for number in set(endings()) - {signal.SIGTERM}:  # a terminal sends them to the parent, too, which ends this one
+        signal.signal(number, signal.SIG_IGN)
     channel = socket.socket(fileno=int(sys.argv[1]))
     lines = channel.makefile("rb")
     told = json.loads(lines.readline())

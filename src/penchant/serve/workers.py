@@ -26,6 +26,7 @@ from penchant.errors import ParameterError, PenchantError
 from penchant.serve.common.logs import configure
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import file_of
+from penchant.serve.common.signals import endings
 
 if TYPE_CHECKING:
     from penchant.serve.service import Service
@@ -50,7 +51,7 @@ class _Worker:
 
 
 class Workers:
-    """The parent of ``settings.workers`` processes. ``run`` returns after SIGTERM or SIGINT, when all have ended."""
+    """The parent of ``settings.workers`` processes. ``run`` returns after a signal to end, when all have ended."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Workers:
         here, there = socket.socketpair()
         there.setblocking(False)
         before = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
-        handlers = {number: signal.signal(number, self._end) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {number: signal.signal(number, self._end) for number in endings()}
         self._selector.register(here, selectors.EVENT_READ)
         try:
             self._due[0] = time.monotonic()
@@ -111,6 +112,9 @@ class Workers:
                 wakes.recv(4096)
             else:
                 self._listen(key.data)
+        if self._ending:  # as soon as the workers have closed them, too, clients are refused and do not wait
+            for each in self._sockets:
+                each.close()
         now = time.monotonic()
         if now >= self._until:
             for worker in self.running.values():
@@ -214,7 +218,7 @@ def serve(
     started: Callable[[int], None] | None = None,
     config: str | None = None,
 ) -> None:
-    """Run until SIGTERM or SIGINT, in this process or in ``settings.workers`` of them; see ``run.serve``."""
+    """Run until a signal to end, in this process or in ``settings.workers`` of them; see ``run.serve``."""
     if settings.workers > 1 and opened is None:
         Workers(settings, beside=beside, started=started, config=config).run()
         return
