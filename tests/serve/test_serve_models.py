@@ -77,6 +77,18 @@ def test_activate_and_roll_back(make: Make, own: Path) -> None:
     assert make(folder=str(own)).get("/readyz").json()["version"] == pc.load(own / "knn").version  # after a restart
 
 
+def test_a_model_activated_by_hand_and_rolled_back_is_not_returned_to(make: Make, own: Path) -> None:
+    client = make(folder=str(own))
+    for name in ("popular", "knn", "second"):
+        client.post(f"/v1/models/{name}/activate")
+    assert client.post("/v1/models/rollback").json()["active"] == "knn"
+    client = make(folder=str(own))  # nothing is loaded but the active model
+    assert client.post("/v1/models/rollback").json()["active"] == "popular"  # not second, which was bad
+    client.post("/v1/models/second/activate")  # by hand it may be, and then it counts as good
+    client.post("/v1/models/knn/activate")
+    assert client.post("/v1/models/rollback").json()["active"] == "second"
+
+
 def test_the_model_that_was_there_first_can_be_returned_to(make: Make, own: Path) -> None:
     client = make(folder=str(own))
     first = active(client)

@@ -140,6 +140,7 @@ activations = Table(
     Column("name", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("time", BigInteger, nullable=False),
+    Column("bad", Text),  # the model that was rolled back to this one
 )
 
 # What was trained, newest last: from which data, with which recipe, how it was judged. ``name`` is the saved folder.

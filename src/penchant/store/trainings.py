@@ -60,8 +60,9 @@ class Trainings:
         return next((one for one in self.lately() if not one.document.get("update")), None)
 
     def bad(self) -> set[str]:
-        """The names of the models that were rolled back."""
-        return {str(row[0]) for row in self.store.database.read(self._bad)}
+        """The names of the models that were rolled back: those that were trained, and others that were not activated
+        again since."""
+        return {str(row[0]) for row in self.store.database.read(self._bad)} | self.active.rolled_back()
 
     def wanted(self) -> list[str]:
         """The models to load, best first: the active one, then those before it that were not rolled back."""
@@ -91,7 +92,7 @@ class Trainings:
         ``bad`` is the model that is rolled back: its training is marked, so that its recipe is not chosen again from
         the same data.
         """
-        activate = self.active.note(name, version)
+        activate = self.active.note(name, version, bad=bad)
 
         def work(connection: Any) -> int:
             if bad:
