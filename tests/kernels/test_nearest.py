@@ -201,7 +201,7 @@ def test_equal_for_any_number_of_threads(similarity: str) -> None:
         st.lists(st.floats(2**-60, 2**90, width=32), max_size=40) | st.lists(st.sampled_from([0.5, 1.0]), max_size=700),
         min_size=1, max_size=5,
     ),
-    st.integers(1, 30),
+    st.integers(1, 30) | st.integers(60, 300),
 )  # fmt: skip
 def test_the_best_are_found_whatever_the_scale_of_scores(rows: list[list[float]], k: int) -> None:
     sizes = np.array([len(row) for row in rows])

@@ -87,7 +87,7 @@ def test_one_block_after_another_is_all_at_once() -> None:
     sizes, found, counts = np.zeros(n, np.int64), np.empty(n * n, np.int32), np.empty(n * n, np.float32)
     count_rows(0, n, place, indptr, holders, log.indptr, log.items, sizes, found, counts)
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    rows, root, decay = np.arange(60), np.ones(n), np.ones((2, 12))
+    rows, root, decay = np.arange(60), np.ones(n), np.ones((12, 4))
     whole, parts = np.zeros((60, 2)), np.zeros((60, 2))
     tail = (rows, log.indptr, log.items, place, starts, found, counts, root, decay, 5)
     last_events(0, 60, *tail, whole)

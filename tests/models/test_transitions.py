@@ -108,6 +108,13 @@ def test_long_histories_are_bounded_and_reported() -> None:
     np.testing.assert_array_equal(dense(model), dense(Transitions(max_history=None).fit(log.newest(10))))
 
 
+def test_more_items_change_no_row() -> None:
+    rows = [[3, 1, 4, 1, 5], [9, 2, 6, 5, 3], [5, 8, 9, 7, 9], [3, 2, 3, 8, 4]]
+    few, many = (dense(Transitions().fit(Histories.from_lists(rows, n))) for n in (10, 200))
+    assert np.count_nonzero(few) > 40
+    np.testing.assert_array_equal(few, many[:10, :10])
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_and_blocks_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     log = planted("sequence").train

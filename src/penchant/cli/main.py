@@ -37,7 +37,7 @@ GROUPS = {
 }
 COMMANDS = {command: group for group, commands in GROUPS.items() for command in commands}
 BAD_INPUT, INTERRUPTED = 2, 130
-GARBAGE = 20_000  # new objects before Python looks for unreachable ones
+GARBAGE = 100_000  # new objects before Python looks for unreachable ones
 MATCHES_SHOWN = 20
 EXPECTED = {
     "int_parsing": "a whole number",
@@ -153,4 +153,6 @@ def _say(text: str) -> None:
 def run() -> None:
     """The entry point of the ``penchant`` script."""
     gc.set_threshold(GARBAGE)  # loading libraries makes many objects that stay: nothing is gained by looking at each
-    sys.exit(main())
+    code = main()
+    gc.freeze()  # the process ends: nothing is gained by looking for unreachable objects either
+    sys.exit(code)

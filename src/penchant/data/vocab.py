@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,16 @@ def normalise_id(value: object) -> str:
     return text
 
 
+def _plain(ids: list[Any]) -> TypeGuard[list[str]]:
+    """Whether all ids are short texts of ASCII letters and digits, in which there is nothing to look for."""
+    return (
+        set(map(type, ids)) <= {str}
+        and all(map(str.isascii, ids))
+        and all(map(str.isalnum, ids))
+        and max(map(len, ids), default=0) <= MAX_ID_BYTES
+    )
+
+
 class Vocab:
     """Item ids ↔ item indexes. An id is a text; an index is a position in the arrays of a model.
 
@@ -57,7 +68,8 @@ class Vocab:
     __slots__ = ("_index", "ids", "integers")
 
     def __init__(self, ids: Iterable[object], *, integers: bool = False) -> None:
-        self.ids: list[str] = [normalise_id(value) for value in ids]
+        given = list(ids)
+        self.ids: list[str] = given if _plain(given) else [normalise_id(value) for value in given]
         self.integers = integers
         self._index: dict[str, int] = {item_id: index for index, item_id in enumerate(self.ids)}
         if len(self._index) != len(self.ids):

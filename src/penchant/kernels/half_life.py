@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.kernels import kernel
+from penchant.kernels.instructions import add_four
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -59,7 +60,7 @@ def last_events(
     c_items: I32,
     counts: F32,
     root: F64,  # (n,) 1 / sqrt(number of histories with the item)
-    decay: F64,  # (half-lives, longest) weight of an event by age
+    decay: F64,  # (longest, width) weight of an event by age; four columns at a time, beyond the half-lives zeros
     k: int,
     out: F64,  # (rows, half-lives)
 ) -> None:
@@ -67,41 +68,38 @@ def last_events(
 
     The history itself is subtracted from the counts that determine the score of its last event.
     """
-    n, lives = place.shape[0], decay.shape[0]
-    score = np.zeros((n, lives))
+    n, width = place.shape[0], decay.shape[1]
+    score, true = np.zeros((n, width)), np.empty(width)
     own = np.zeros(n, dtype=np.bool_)
     met = np.zeros(n, dtype=np.bool_)
-    reached = np.empty(n, dtype=np.int32)
+    reached = np.empty(n + 1, dtype=np.int32)  # one spare slot: writes of items already met land there
     for r in range(lo, hi):
         start, stop = indptr[rows[r]], indptr[rows[r] + 1]
         target, size = items[stop - 1], 0
-        true = np.zeros(lives)
+        true[:] = 0
         for e in range(start, stop):
             own[items[e]] = True
         for e in range(start, stop - 1):
-            item, age = items[e], stop - 2 - e
+            item, weights = items[e], width * (stop - 2 - e)
             for c in range(c_indptr[place[item]], c_indptr[place[item] + 1]):
                 other, common = c_items[c], counts[c]
-                if other == target:
-                    common -= 1
-                elif own[other]:
+                if own[other]:
+                    if other == target:
+                        gain = (common - np.float32(1)) * root[item] * root[other]
+                        for part in range(0, width, 4):
+                            add_four(decay, weights + part, gain, true, part)
                     continue
                 gain = common * root[item] * root[other]
-                if other == target:
-                    for life in range(lives):
-                        true[life] += decay[life, age] * gain
-                    continue
-                if not met[other]:
-                    met[other] = True
-                    reached[size] = other
-                    size += 1
-                for life in range(lives):
-                    score[other, life] += decay[life, age] * gain
-        for life in range(lives):
-            rank = 0
-            if true[life] <= 0:
-                rank = k
+                reached[size] = other
+                size += not met[other]
+                met[other] = True
+                for part in range(0, width, 4):
+                    add_four(decay, weights + part, gain, score, width * np.int64(other) + part)
+        for life in range(out.shape[1]):
+            rank = k if true[life] <= 0 else 0
             for f in range(size):
+                if rank >= k:
+                    break
                 rank += score[reached[f], life] > true[life]
             out[r, life] = 1 / np.log2(rank + 2) if rank < k else 0.0
         for f in range(size):

@@ -115,6 +115,25 @@ def _copy_eight(_context: Any, source: Any, _place: Any, out: Any, _to: Any) -> 
     return types.void(source, types.intp, out, types.intp), generate
 
 
+def _add_four(_context: Any, row: Any, _place: Any, _factor: Any, out: Any, _to: Any) -> Any:
+    """``out[to : to + 4] += factor * row[at : at + 4]`` for C-ordered arrays of any dimensions, by flat index."""
+    lanes = 4
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of, (row_, at, factor, out_, to) = signature.args, arguments
+        vector = ir.VectorType(ir.DoubleType(), lanes)
+        one = builder.insert_element(ir.Constant(vector, ir.Undefined), factor, ir.Constant(ir.IntType(32), 0))
+        same = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+        product = builder.fmul(
+            _read(builder, _at(context, builder, of[0], row_, at, vector)), builder.shuffle_vector(one, one, same)
+        )
+        here = _at(context, builder, of[3], out_, to, vector)
+        _write(builder, builder.fadd(_read(builder, here), product), here)
+        return context.get_dummy_value()
+
+    return types.void(row, types.intp, types.float64, out, types.intp), generate
+
+
 def _pack_met(
     _context: Any, points: Any, before: Any, _place: Any, _times: Any, _least: Any, out: Any, _to: Any
 ) -> Any:
@@ -187,6 +206,7 @@ def _filled(_context: Any, words: Any, _place: Any) -> Any:
 
 
 copy_eight: Any = intrinsic(_copy_eight)
+add_four: Any = intrinsic(_add_four)
 pack_met: Any = intrinsic(_pack_met)
 reaching: Any = intrinsic(_reaching)
 filled: Any = intrinsic(_filled)

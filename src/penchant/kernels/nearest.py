@@ -68,19 +68,48 @@ def _take_best(size: int, k: int, points: I32, bits: U32, buckets: I32, ties: U6
 
 
 @kernel
+def _sorted(keys: U64, size: int, spare: U64) -> U64:
+    """The first ``size`` keys, ascending, in ``keys`` or in ``spare``: by one byte after another, where they differ."""
+    if size < 64:
+        keys[:size].sort()
+        return keys
+    byte, differ = np.uint64(0xFF), np.uint64(0)
+    for n in range(size):
+        differ |= keys[n] ^ keys[0]
+    ends = np.empty(256, dtype=np.int64)
+    given, taken = keys, spare
+    for digit in range(8):
+        shift = np.uint64(8 * digit)
+        if (differ >> shift) & byte == 0:
+            continue
+        ends[:] = 0
+        for n in range(size):
+            ends[(given[n] >> shift) & byte] += 1
+        at = 0
+        for value in range(256):
+            at, ends[value] = at + ends[value], at
+        for n in range(size):
+            value = (given[n] >> shift) & byte
+            taken[ends[value]] = given[n]
+            ends[value] += 1
+        given, taken = taken, given
+    return given
+
+
+@kernel
 def _put(
-    best: U64, size: int, names: I32, by_score: bool, marks: U64, words: U64, named: F32, out_points: I32,
+    best: U64, size: int, spare: U64, names: I32, by_score: bool, marks: U64, words: U64, named: F32, out_points: I32,
     out_scores: F32, at: int,
 ) -> None:  # fmt: skip
     """Write the neighbours of one query: best first, or by ascending name.
 
     Names are sorted with bit sets: one bit of ``marks`` per name, one bit of ``words`` per non-zero word of ``marks``.
-    Both are all zeros before and after. ``named`` (points,) holds the scores by name.
+    Both are all zeros before and after. ``named`` (points,) holds the scores by name. ``spare`` is as long as ``best``.
     """
     one = np.zeros(1, dtype=np.float32)
     bits = one.view(np.uint32)
     if by_score:
-        best[:size].sort()
+        best = _sorted(best, size, spare)
     for n in range(size):
         key = best[size - 1 - n]
         name = names[np.int64(np.uint64(0xFFFFFFFF) - (key & np.uint64(0xFFFFFFFF)))]
@@ -311,7 +340,7 @@ def nearest_by_product(
             taken = _best_of_all(n_points, bits, k, best)
         else:
             taken = _take_best(size, k, reached, bits, buckets, ties, best)
-        _put(best, taken, names, by_score, marks, words, named, out_points, out_scores, at)
+        _put(best, taken, ties, names, by_score, marks, words, named, out_points, out_scores, at)
         out_sizes[query - lo] = taken
         at += taken
 
@@ -343,7 +372,7 @@ def best_of(
     for query in range(sizes.shape[0]):
         stop = start + sizes[query]
         taken = _take_best(sizes[query], k, points[start:stop], bits[start:stop], buckets, ties, best)
-        _put(best, taken, names, by_score, marks, words, named, out_points, out_scores, at)
+        _put(best, taken, ties, names, by_score, marks, words, named, out_points, out_scores, at)
         out_sizes[query] = taken
         at += taken
         start = stop

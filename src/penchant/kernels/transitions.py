@@ -11,6 +11,8 @@ F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
+SCAN = 16  # of a row that reaches a larger share of the items than one in so many, all are looked at, and none sorted
+
 
 @kernel
 def count_pairs(lo: int, hi: int, indptr: I64, events: I64, starts: I64, ends: I64, reach: int) -> int:
@@ -40,7 +42,7 @@ def transition_rows(
     popularity_rank: I32,  # (n,) breaks ties between equal scores
     kept: int,  # columns kept per row; 0: all
     sizes: I64,  # (hi - lo,) out: number of columns per row
-    found: I32,  # out, row by row: columns, ascending within a row
+    found: I32,  # out, row by row: columns, ascending within a row; one spare place at the end
     scores: F32,  # out, parallel to found
 ) -> int:
     """Compute the rows ``[lo, hi)`` of the operator; return the total number of columns written."""
@@ -48,43 +50,45 @@ def transition_rows(
     reach = forward.shape[0] - 1
     total = np.zeros(n, dtype=np.float32)
     seen = np.zeros(n, dtype=np.bool_)
-    touched = np.empty(n, dtype=np.int32)
+    touched = np.empty(n + 1, dtype=np.int32)  # one spare slot: writes of items already seen land there
     written = 0
     for i in range(lo, hi):
         reached = 0
         for h in range(indptr[i], indptr[i + 1]):
             at = events[h]
             x = weights[at] * per_history[at]
-            for other in range(max(starts[h], at - reach), min(ends[h], at + reach + 1)):
-                if other == at:
-                    continue
-                by_distance = forward[other - at] if other > at else backward[at - other]
-                j = items[other]
-                if not seen[j]:
-                    seen[j] = True
-                    touched[reached] = j
-                    reached += 1
-                total[j] += x * weights[other] * by_distance
+            for other in range(max(starts[h], at - reach), at):
+                touched[reached] = items[other]
+                reached += not seen[items[other]]
+                seen[items[other]] = True
+                total[items[other]] += x * weights[other] * backward[at - other]
+            for other in range(at + 1, min(ends[h], at + reach + 1)):
+                touched[reached] = items[other]
+                reached += not seen[items[other]]
+                seen[items[other]] = True
+                total[items[other]] += x * weights[other] * forward[other - at]
         columns = touched[:reached]
         for c in range(reached):
             j = columns[c]
             t = total[j]
             total[j] = t * (t / (t + shrink)) * of_history[i] * of_candidate[j] if t > 0 else np.float32(0.0)
-            seen[j] = False
-        size = reached
         if 0 < kept < reached:
             by_popularity = columns[np.argsort(popularity_rank[columns])]
-            columns = by_popularity[np.argsort(-total[by_popularity], kind="mergesort")]
-            size = kept
-        chosen = np.sort(columns[:size])
+            chosen = np.sort(by_popularity[np.argsort(-total[by_popularity], kind="mergesort")][:kept])
+        elif SCAN * reached < n:
+            chosen = np.sort(columns)
+        else:
+            size = 0
+            for j in range(n):
+                touched[size] = j
+                size += seen[j]
+            chosen = columns
         used = 0
-        for c in range(size):
-            if total[chosen[c]] != 0:
-                found[written] = chosen[c]
-                scores[written] = total[chosen[c]]
-                written += 1
-                used += 1
+        for j in chosen:
+            found[written + used], scores[written + used] = j, total[j]
+            used += total[j] != 0
+        written += used
         sizes[i - lo] = used
         for c in range(reached):
-            total[touched[c]] = 0.0
+            total[columns[c]], seen[columns[c]] = 0.0, False
     return written

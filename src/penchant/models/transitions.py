@@ -135,7 +135,7 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
         pairs = count_pairs(lo, hi, indptr, events, starts, ends, reach)
         room = min(pairs, (hi - lo) * min(n, model.neighbours or n))
         sizes = np.zeros(hi - lo, dtype=np.int64)
-        found, scores = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.float32)
+        found, scores = np.empty(room + 1, dtype=np.int32), np.empty(room + 1, dtype=np.float32)
         used = transition_rows(
             lo, hi, indptr, events, starts, ends, log.items, x, per_history, forward, backward, of_history,
             of_candidate, model.shrink, popularity_rank, model.neighbours or 0, sizes, found, scores,

@@ -226,16 +226,13 @@ class IdTable:
 
     def _codes(self, names: Sequence[str | None], lines: Longs, source: int) -> Ints:
         """Numbers of ids in the order of their first rows, at ``lines``."""
-        codes = np.empty(len(names), dtype=np.int32)
-        index = self.index
-        for row, name in enumerate(names):
-            assert name is not None  # it was not refused
-            code = index.get(name)
-            if code is None:
-                code = index[name] = len(index)
-                self.first_line.append(int(lines[row]))
-                self.first_source.append(source)
-            codes[row] = code
+        assert None not in names  # they were not refused
+        index, before = self.index, len(self.index)
+        codes = np.array([index.setdefault(name, len(index)) for name in names], dtype=np.int32)  # type: ignore[arg-type]
+        new = np.flatnonzero(codes >= before)
+        rows = new[np.unique(codes[new], return_index=True)[1]]
+        self.first_line.extend(lines[rows].tolist())
+        self.first_source.extend([source] * len(rows))
         return codes
 
     def _note(self, respelled: Bools, merged: Bools, raw: pl.Series, lines: Longs, source: int) -> None:

@@ -15,6 +15,7 @@ WORK = 5e7  # pairs visited for the last events, at most
 ASKED = 5_000  # histories at most
 USUAL = HALF_LIVES.index(3.0)  # near what most logs have
 ITEMS_A_BLOCK, ROWS_A_BLOCK = 64, 16
+COLUMNS = 4  # that the kernel adds at a time
 
 
 def estimate_half_life(train: Histories, run: Run) -> tuple[float | None, str]:
@@ -79,7 +80,9 @@ def _gains(events: Histories, rows: Longs, run: Run) -> np.ndarray:
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     root = np.maximum(np.diff(holders_indptr), 1.0) ** -0.5
     ages = np.arange(int(events.lengths.max()))
-    decay = np.array([np.exp2(-ages / life) if life else np.ones(len(ages)) for life in HALF_LIVES])
+    decay = np.zeros((len(ages), -(-len(HALF_LIVES) // COLUMNS) * COLUMNS))
+    for column, life in enumerate(HALF_LIVES):
+        decay[:, column] = np.exp2(-ages / life) if life else 1.0
     out = np.zeros((len(rows), len(HALF_LIVES)))
 
     def of_rows(lo: int, hi: int) -> None:
