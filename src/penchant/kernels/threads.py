@@ -6,12 +6,18 @@ Results do not depend on the number of threads: blocks have a fixed size, and ea
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
+LOADS_BLAS = {"numpy", "scipy.linalg._fblas", "torch"}  # modules that load a library of their own
 
 
 def available() -> int:
@@ -105,7 +111,13 @@ def one_blas_thread() -> Iterator[None]:
     Their own threads would keep spinning on the cores that our blocks need next (measured: twice the time), and their
     number would affect the last bits of the results.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _libraries(frozenset(LOADS_BLAS & sys.modules.keys())).limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries(loaded: frozenset[str]) -> ThreadpoolController:
+    """The BLAS libraries of this process; looking for them takes longer than a small product, so it is done once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
