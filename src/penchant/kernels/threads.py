@@ -116,7 +116,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @cache
-def _libraries(loaded: frozenset[str]) -> ThreadpoolController:
+def _libraries(_loaded: frozenset[str]) -> ThreadpoolController:
     """The BLAS libraries of this process; looking for them takes longer than a small product, so it is done once."""
     from threadpoolctl import ThreadpoolController
 
