@@ -106,6 +106,33 @@ def test_a_client_that_hangs_up_is_no_error(served: tuple[int, Service], caplog:
     assert 'status="500"' not in service.metrics.text().decode()
 
 
+EVENT = b'{"events": [{"user": "ann", "item": "i00"}]}'
+SENT = HEAD.replace(b"500", str(len(EVENT)).encode()) + EVENT
+
+
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_a_client_that_sends_no_more_still_gets_its_answers(served: tuple[int, Service], requests: int) -> None:
+    port, _ = served
+    with opened(port) as connection:
+        connection.sendall(SENT * requests)
+        connection.shutdown(socket.SHUT_WR)
+        start = time.perf_counter()
+        told = answer(connection)
+        assert told.count(b"HTTP/1.1 200") == told.count(b'"accepted":1') == requests
+        assert time.perf_counter() - start < 5  # it is closed then, not kept for more
+
+
+@pytest.mark.parametrize("rest", [HEAD, HEAD[:40], b""])
+def test_what_is_cut_short_is_not_answered(served: tuple[int, Service], rest: bytes) -> None:
+    port, _ = served
+    for sent, answers in ((rest, 0), (SENT + rest, 1)):
+        with opened(port) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            assert answer(connection).count(b"HTTP/1.1 200") == answers
+    assert live(port)
+
+
 def test_open_connections_are_limited(served: tuple[int, Service]) -> None:
     port, _ = served
     held = [opened(port) for _ in range(5)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from penchant.cli.main import main
 from penchant.errors import DataError, MissingExtraError, ParameterError
+from penchant.serve.common.environment import OTHERS
 from penchant.serve.common.settings import Settings, load
+from tests.serve.serving import Process
 
 
 def test_flags_beat_the_environment_beats_the_file(tmp_path: Path) -> None:
@@ -59,6 +63,35 @@ def test_files_and_environments_that_cannot_be(tmp_path: Path) -> None:
     for name, text in (("PORT", "x"), ("NEW_ITEMS", "maybe")):
         with pytest.raises(ParameterError, match=f"PENCHANT_{name}"):
             load({}, environment={f"PENCHANT_{name}": text})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("TRUSTED_PROXY", "TRUSTED_PROXIES"), ("STORE_URL", "STORE_URL_FILE"), ("SECERT", "SECRET"), ("WORKER", "WORKERS"),
+     ("SQL_ULR", "SQL_URL"), ("Port", "PORT")],
+)  # fmt: skip
+def test_a_misspelt_variable_is_refused_with_the_right_name(given: str, meant: str) -> None:
+    with pytest.raises(ParameterError, match=rf"has PENCHANT_{given}, .*; PENCHANT_{meant} is one"):
+        load({}, environment={f"PENCHANT_{given}": "1"})
+
+
+def test_variables_of_others_are_passed_over_and_named_in_the_log(knn: Path, tmp_path: Path) -> None:
+    of_kubernetes = {"SERVICE_HOST": "10.0.0.1", "PORT_8000_TCP": "tcp://10.0.0.1:8000", "PORT_8000_TCP_PORT": "8000"}
+    assert load({}, environment={f"PENCHANT_{name}": text for name, text in of_kubernetes.items()}) == Settings()
+    process = Process(knn, tmp_path / "store.db", settings={"service_host": "10.0.0.1", "cache": tmp_path})
+    try:
+        told = [line.get("variable") for line in process.lines if line["level"] == "warning"]
+    finally:
+        process.stop()
+    assert "PENCHANT_SERVICE_HOST" in told
+    assert "PENCHANT_CACHE" not in told
+
+
+def test_every_variable_that_the_code_reads_is_known() -> None:
+    files = (Path(__file__).parents[2] / "src").rglob("*.py")
+    read = {name for file in files for name in re.findall(r"PENCHANT_([A-Z][A-Z_]*)", file.read_text(encoding="utf-8"))}
+    assert read <= {name.upper() for name in (*OTHERS, *(one.name for one in fields(Settings)))}
+    assert {name.upper() for name in OTHERS} <= read
 
 
 def test_secrets_are_hidden() -> None:

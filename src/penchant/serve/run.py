@@ -15,7 +15,7 @@ import uvicorn
 
 from penchant.errors import ParameterError, PenchantError
 from penchant.serve.app import make_app
-from penchant.serve.common.logs import configure
+from penchant.serve.common.logs import configure, tell_settings
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import SharedMetrics
 from penchant.serve.common.signals import endings
@@ -75,7 +75,7 @@ def serve(
     if worker is not None:
         service.sharing = SharedMetrics(service.metrics, *worker, measure=service.measure, thread=service.thread)
     else:
-        logger.info("settings", extra={"data": {"settings": settings.shown()}})
+        tell_settings(logger, settings)
     if service.keys.unused:
         logger.warning("there is no key: every program on this machine may use the service")
     sys.setswitchinterval(SWITCH)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penchant.errors import ParameterError, PenchantError
-from penchant.serve.common.logs import configure
+from penchant.serve.common.logs import configure, tell_settings
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import file_of
 from penchant.serve.common.signals import endings
@@ -76,7 +76,7 @@ class Workers:
         if sys.platform == "win32":
             raise ParameterError("workers: several processes need sockets that Windows cannot pass on; leave it at 1")
         configure(self.settings.log_level)
-        log.info("settings", extra={"data": {"settings": self.settings.shown()}})
+        tell_settings(log, self.settings)
         self._sockets = bind(self.settings.host, self.settings.port)
         self._folder = Path(tempfile.mkdtemp(prefix="penchant-workers-"))
         here, there = socket.socketpair()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
+from dataclasses import fields
 from typing import Any
+
+from penchant.serve.common.environment import check_names
+from penchant.serve.common.settings import Settings
 
 NAME = "penchant.serve"
 
@@ -43,3 +48,10 @@ def configure(level: str, worker: int | None = None) -> logging.Logger:
     logger.setLevel(level.upper())
     logger.propagate = False
     return logger
+
+
+def tell_settings(logger: logging.Logger, settings: Settings) -> None:
+    """Log the settings, and the variables of the environment that look like some and are not read."""
+    logger.info("settings", extra={"data": {"settings": settings.shown()}})
+    for name in check_names(os.environ, (one.name for one in fields(settings))):
+        logger.warning("a variable of the environment is not read", extra={"data": {"variable": name}})

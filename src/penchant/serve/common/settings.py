@@ -12,6 +12,7 @@ from typing import Any
 
 from penchant.core.settings import check_settings, parse_span, read_toml, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
+from penchant.serve.common.environment import PREFIX, check_names
 from penchant.store.database import UNREADABLE, file_of, has_password, without_password
 from penchant.store.keys import check_origin
 from penchant.training.loop.settings import TABLE, TrainSettings
@@ -201,8 +202,8 @@ def load(
 ) -> Settings:
     """Settings from flags (None: not given), the environment and a TOML file.
 
-    Raises ``DataError`` for an unreadable file and ``ParameterError`` for an invalid value, and for a password among
-    the flags: everybody on the machine can read the arguments of a process.
+    Raises ``DataError`` for an unreadable file and ``ParameterError`` for an invalid value, for a misspelt variable,
+    and for a password among the flags: everybody on the machine can read the arguments of a process.
     """
     in_file: dict[str, Any] = {}
     known = {one.name: one for one in fields(Settings)}
@@ -212,7 +213,8 @@ def load(
         refuse_unknown(document, known, file, toml)
         in_file = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     around = os.environ if environment is None else environment
-    texts = {name: around.get(f"PENCHANT_{name.upper()}") for name in known}
+    check_names(around, known)
+    texts = {name: around.get(f"{PREFIX}{name.upper()}") for name in known}
     in_environment = {
         name: _from_text(name, text, known[name].default) for name, text in texts.items() if text is not None
     }
@@ -245,11 +247,11 @@ def _read_url(file: object) -> str:
 def _from_text(name: str, text: str, default: Any) -> Any:
     if isinstance(default, bool):
         if text.strip().lower() not in {"1", "0", "true", "false", "yes", "no"}:
-            raise ParameterError(f"PENCHANT_{name.upper()} is true or false, not {text!r}")
+            raise ParameterError(f"{PREFIX}{name.upper()} is true or false, not {text!r}")
         return text.strip().lower() in {"1", "true", "yes"}
     if isinstance(default, (int, float)):
         try:
             return type(default)(text)
         except ValueError:
-            raise ParameterError(f"PENCHANT_{name.upper()} is a number, not {text!r}") from None
+            raise ParameterError(f"{PREFIX}{name.upper()} is a number, not {text!r}") from None
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(default, tuple) else text

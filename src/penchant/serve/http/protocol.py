@@ -20,6 +20,7 @@ class BoundedProtocol(HttpToolsProtocol):
     settings = Settings()
     _timer: asyncio.TimerHandle | None = None
     _in_head, _head = False, 0  # whether a head has begun, and its bytes so far
+    _half_closed = False  # whether the client sends no more and awaits answers
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Refuse one connection too many; wait for the first head."""
@@ -43,6 +44,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head += len(data)
             if self._head > self.settings.max_head:
                 self._refuse()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks whether to stay open
+        """The client sends no more (``shutdown(SHUT_WR)``): it still gets the answers to its complete requests."""
+        awaited = self.cycle is not None and not self.cycle.response_complete
+        self._half_closed = bool(self.pipeline) or (awaited and not self.cycle.more_body)
+        if self._half_closed:
+            self._arrived()  # what is missing of another request never comes
+        return self._half_closed
+
+    def on_response_complete(self) -> None:
+        """Close after the last answer to a client that sends no more."""
+        super().on_response_complete()
+        if self._half_closed and not self.pipeline and (self.cycle.response_complete or self.cycle.more_body):
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """A head begins."""
