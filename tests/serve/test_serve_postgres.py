@@ -21,7 +21,7 @@ from penchant.store.events import EventStore
 from penchant.store.importing import Imported
 from tests.serve.conftest import ITEMS, Client
 from tests.serve.postgres import Cluster
-from tests.store.test_importing import imported, table
+from tests.store.test_importing import imported, sent, table
 
 pytestmark = pytest.mark.slow  # make test-postgres
 
@@ -120,6 +120,10 @@ def test_a_log_goes_in_and_comes_out(cluster: Cluster, tmp_path: Path, monkeypat
         store.open()
         frame = table()
         assert imported(store, frame) == Imported(500, 500, 0, 0)
+        rows_sent = len(sent(store))
+        assert imported(store, log.store_log(cluster.url)) == Imported(500 + rows_sent, 0, 500 + rows_sent, 0)
+        with store.database.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM events WHERE id IS NULL OR substr(id, 1, 2) <> 'i.'")
         assert imported(store, frame) == Imported(500, 0, 500, 0)
         rows = [(user, None if user else session, *rest) for user, session, *rest in frame.rows()]
         stream = log.store_log(cluster.url)

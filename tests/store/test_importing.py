@@ -16,7 +16,8 @@ from penchant.data.reading.raw import read_raw
 from penchant.errors import DataError
 from penchant.store import importing
 from penchant.store.database import StoreError
-from penchant.store.events import AHEAD, EventStore
+from penchant.store.events import AHEAD, Batch, EventStore, NewEvent
+from penchant.store.exporting import export_log
 from penchant.store.importing import Imported, import_log
 from penchant.store.log import store_log
 from penchant.store.people import People
@@ -67,6 +68,48 @@ def test_every_row_arrives_as_it_is(store: EventStore) -> None:
     rows = [(user, None if user else session, *rest) for user, session, *rest in frame.rows()]
     assert sorted(stored(store), key=repr) == sorted(rows, key=repr)
     assert store.clock().events == 500
+
+
+def sent(store: EventStore) -> list[NewEvent]:
+    """Events as the service accepts them: some with an id of the sender, some twice."""
+    rows = [
+        NewEvent(f"{'us'[n % 2]}:p{n % 5}", f"i{n % 3}", kind, value, NOW - n % 4, None, name)
+        for n, (kind, value, name) in enumerate(
+            [(None, None, None), ("view", 0.1, None), ("view", 0.1, "mine"), (None, 1 / 3, None)] * 6
+        )
+    ]
+    rows = [row._replace(id=None if row.id is None else f"mine {n}") for n, row in enumerate(rows)]
+    store.writer.do_now(lambda connection: store.append_within(connection, [Batch(rows)]))
+    return rows
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl"])
+@pytest.mark.parametrize("people", [2, 500])
+def test_an_export_adds_nothing_to_its_store(
+    store: EventStore, tmp_path: Path, name: str, people: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "PEOPLE", people)
+    imported(store, table())
+    rows = sent(store)
+    export_log(store.database.url.render_as_string(), str(tmp_path / name))
+    for _ in range(2):
+        assert imported(store, tmp_path / name) == Imported(500 + len(rows), 0, 500 + len(rows), 0)
+    assert imported(store, table()) == Imported(500, 0, 500, 0)
+
+
+def test_rows_beyond_those_that_were_sent_are_imported_once(store: EventStore) -> None:
+    sent(store)
+    event = {"user": "p1", "session": None, "item": "i0", "kind": None, "value": None, "time": NOW - 100}
+    store.writer.do_now(
+        lambda connection: store.append_within(
+            connection, [Batch([NewEvent("u:p1", "i0", None, None, NOW - 100, None, None)] * 2)]
+        )
+    )
+    before = store.count()
+    for copies, added in ((1, 0), (2, 0), (4, 2), (4, 0), (3, 0), (5, 1)):
+        frame = pl.DataFrame([event] * copies, schema_overrides={"session": pl.String, "kind": pl.String})
+        assert imported(store, frame) == Imported(copies, added, copies - added, 0)
+    assert store.count() == before + 3
 
 
 @pytest.mark.parametrize("size", [7, 50_000])

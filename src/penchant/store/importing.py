@@ -6,18 +6,21 @@ import functools
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
+from sqlalchemy import bindparam, func, or_, select
 
 from penchant.core.histories import Bools, Longs
 from penchant.data.reading.raw import RawLog
 from penchant.store.database import StoreError, first_line, transaction
 from penchant.store.events import AHEAD, Batch, EventStore, NewEvent
+from penchant.store.tables import events
 
 AT_ONCE = 50_000  # events of one transaction, so that a service that runs does not wait long
 INTO_EMPTY = 250_000  # into a store without events: fewer transactions write fewer pages twice
@@ -25,6 +28,9 @@ ID_BYTES = 8  # for the person, and for the row
 PREFIX = "i."  # of the ids of imported events
 # KiB: indexes are written at random places. A crash may undo the last transactions, which the next import repeats.
 PRAGMAS = "PRAGMA cache_size=-524288", "PRAGMA synchronous=NORMAL"
+PEOPLE = 500  # whose events are looked up at once
+_Content = tuple[str, str, str | None, float | None, int]  # person, item, kind, value and time of a row
+_Row = tuple[str, str, str | None, float | None, int, int]  # and the number of equal rows before it
 Told = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 
@@ -35,7 +41,7 @@ class Imported:
 
     events: int  # rows that could be read
     imported: int
-    duplicates: int  # already in the store by an earlier import
+    duplicates: int  # already in the store
     erased: int  # of people who were erased after the time of the row
     left_out: dict[str, int] = field(default_factory=dict)  # reason: rows
 
@@ -84,9 +90,10 @@ def import_log(
     """Append the rows of a log to an open store, people by id, the events of each in order.
 
     The id of an event is a keyed hash of its person, item, kind, value and time, and of the number of equal rows before
-    it. So a second import adds nothing, and rows that the log repeats stay. Rows that the service would refuse are left
-    out: older than ``keep`` seconds, before 1970, or over a day in the future. Before anything is written, ``told``
-    gets a line about them, and about a log without times, whose events are dated now.
+    it. So a second import adds nothing, and rows that the log repeats stay. Equal events that the service accepted
+    count before them, so that an export of a store adds nothing to it. Rows that the service would refuse are left out:
+    older than ``keep`` seconds, before 1970, or over a day in the future. Before anything is written, ``told`` gets a
+    line about them, and about a log without times, whose events are dated now.
 
     ``known`` are the items of a catalogue, and others enter it; None: none does. Raises ``StoreError``; what was
     committed before stays, and the next import goes on.
@@ -103,7 +110,10 @@ def import_log(
     entered: dict[str, None] = {}
     with bulk(store, lambda: f"{accepted:,} events were imported") as connection:
         empty = not connection.execute("SELECT 1 FROM events LIMIT 1").fetchall()
-        for batch in rows.batches(INTO_EMPTY if empty else AT_ONCE):
+        for part in rows.parts(INTO_EMPTY if empty else AT_ONCE):
+            here = Counter() if empty or log.times is None else _accepted(store, connection, part)
+            batch = rows.batch(part, here)
+            duplicates, done = duplicates + len(part) - len(batch.rows), done + len(part)
             if known is not None:
                 fresh = dict.fromkeys(row.item for row in batch.rows if row.item not in known)
                 batch.new_items = [item for item in fresh if item not in entered]
@@ -111,7 +121,7 @@ def import_log(
             with transaction(connection, immediate=store.database.sqlite):
                 (outcome,) = store.append_within(connection, [batch])
             accepted, duplicates = accepted + outcome.accepted, duplicates + outcome.duplicates
-            refused, done = refused + len(outcome.refused), done + len(batch.rows)
+            refused += len(outcome.refused)
             if progress is not None:
                 progress("importing", done, len(rows))
     return Imported(len(log), accepted, duplicates, refused, left_out)
@@ -152,8 +162,8 @@ class _Rows:
         number = pl.int_range(pl.len(), dtype=pl.Int64).over(list(table))
         return pl.DataFrame(table).select(number).to_series().to_numpy()
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """The rows in parts, as they are appended."""
+    def parts(self, size: int) -> Iterator[list[_Row]]:
+        """The rows in parts."""
         log = self.log
         kinds: list[str | None] = [*(kind or None for kind in log.kind_names), None]  # -1 picks the last: none
         for start in range(0, len(self.order), size):
@@ -167,22 +177,47 @@ class _Rows:
                 [kinds[at] for _, at in zip(whose, codes, strict=False)],
                 [value for _, value in zip(whose, values, strict=False)],
                 self.times[part].tolist(),
+                self.numbers[start : start + size].tolist(),
             )
-            ids = self._ids(*columns, self.numbers[start : start + size].tolist())
-            ours = log.times is None
-            rows = (NewEvent._make([*row, None, one, 0, ours, None]) for *row, one in zip(*columns, ids, strict=True))
-            yield Batch(list(rows))
+            yield list(zip(*columns, strict=True))
 
-    def _ids(self, *columns: Sequence[Any]) -> Iterator[str]:
+    def batch(self, part: list[_Row], accepted: Counter[_Content]) -> Batch:
+        """The rows of a part as they are appended, without those that the service has accepted."""
+        if accepted:
+            later = [(*row[:-1], row[-1] - accepted[row[:-1]]) for row in part]
+            part = [row for row in later if row[-1] >= 0]
+        ours = self.log.times is None
+        rows = (
+            NewEvent._make([*row[:-1], None, one, 0, ours, None])
+            for row, one in zip(part, self._ids(part), strict=True)
+        )
+        return Batch(list(rows))
+
+    def _ids(self, part: list[_Row]) -> Iterator[str]:
         """A keyed hash of each row. That of its person comes first, so that the index of ids is written in runs."""
         hashed = functools.partial(hashlib.blake2b, digest_size=ID_BYTES, key=self.secret[:64])
         before, first = None, ""
-        for person, item, kind, value, when, number in zip(*columns, strict=True):
+        for person, item, kind, value, when, number in part:
             if person != before:
                 before, first = person, PREFIX + hashed(person.encode()).hexdigest()
             moment = "" if self.log.times is None else when
             content = f"{item}\0{kind or ''}\0{'' if value is None else repr(value)}\0{moment}\0{number}"
             yield first + hashed(content.encode()).hexdigest()
+
+
+def _accepted(store: EventStore, connection: Any, part: list[_Row]) -> Counter[_Content]:
+    """Events like those of a part that came to the store by another way than an import: how often each is there."""
+    e = events.c
+    names, low, high = [f"p{n}" for n in range(PEOPLE)], min(row[4] for row in part), max(row[4] for row in part)
+    other = or_(e.id.is_(None), func.substr(e.id, 1, len(PREFIX)) != PREFIX)
+    whose = e.person.in_([bindparam(name) for name in names])
+    wanted = select(e.person, e.item, e.kind, e.value, e.time).where(whose, e.time.between(low, high), other)
+    asked = store.database.compile(wanted)
+    people, found = list(dict.fromkeys(row[0] for row in part)), Counter[_Content]()
+    for start in range(0, len(people), PEOPLE):
+        given = itertools.zip_longest(names, people[start : start + PEOPLE], fillvalue=people[start])
+        found.update(connection.execute(asked.sql, asked.values(dict(given))).fetchall())
+    return found
 
 
 def _numbers_or_none(values: np.ndarray) -> list[float | None]:
