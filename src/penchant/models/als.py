@@ -16,7 +16,11 @@ from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.kinds.vector import VectorModel
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from penchant.core.split import Split
+
+    Crew = ThreadPoolExecutor | None  # threads for many short calls; None: the calling one alone
 
 ROWS = 256  # rows a block: large enough to start cheaply, small enough to share the work
 FEW = 8  # with at most so many events (more for many factors) the exact n × n system beats conjugate gradient
@@ -82,6 +86,8 @@ class ALS(SelfTuned, VectorModel):
     spectrum: Floats = learned()  # (factors,) the diagonal of item_vectors.T @ item_vectors
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
+        from penchant.kernels.threads import crew
+
         self.estimate(train, run)
         events = train.distinct()
         events = events[events.lengths > 0]
@@ -90,13 +96,14 @@ class ALS(SelfTuned, VectorModel):
         y *= np.float32(self.init / np.sqrt(self.factors))
         x = np.zeros((len(events), self.factors), dtype=np.float32)
         progress = run.report("als")
-        for epoch in range(self.epochs):
-            self._half(x, y, sides[0], sides[1].counts, run.threads)
-            self._half(y, x, sides[1], sides[0].counts, run.threads)
-            if progress is not None:
-                progress(epoch + 1, self.epochs)
-        self.spectrum, basis = _diagonalise(y, run.threads)
-        _rotate(y, np.arange(len(y)), basis, run.threads)
+        with crew(run.threads) as hands:
+            for epoch in range(self.epochs):
+                self._half(x, y, sides[0], sides[1].counts, hands)
+                self._half(y, x, sides[1], sides[0].counts, hands)
+                if progress is not None:
+                    progress(epoch + 1, self.epochs)
+            self.spectrum, basis = _diagonalise(y, hands)
+            _rotate(y, np.arange(len(y)), basis, hands)
         self.item_vectors = y
 
     def cost(self, log: LogShape) -> Cost:
@@ -129,12 +136,12 @@ class ALS(SelfTuned, VectorModel):
         by_one = [((n + settings["unobserved"] * others) ** self.reg_exponent).mean() for n, others in sides]
         return {**settings, "reg": settings["reg"] / float(np.sqrt(by_one[0] * by_one[1]))}
 
-    def _half(self, x: Floats, y: Floats, side: _Side, counts: Floats, threads: int) -> None:
+    def _half(self, x: Floats, y: Floats, side: _Side, counts: Floats, hands: Crew) -> None:
         """Solve for ``x`` in place; rotates both sides into the basis in which ``y`` has a diagonal Gram matrix."""
         from penchant.kernels.als import squares
         from penchant.kernels.threads import over_blocks
 
-        spectrum, basis = _diagonalise(y, threads)
+        spectrum, basis = _diagonalise(y, hands)
         exact = self.solver == "exact" or (self.solver == "auto" and self.factors <= SMALL)
         if exact:
             few, steps, size = self.factors, 0, self.factors
@@ -142,17 +149,18 @@ class ALS(SelfTuned, VectorModel):
             few, steps, size = 0, 0, self.block
         else:  # rows that are solved exactly need no rotation, which costs more the longer a vector is
             few, steps, size = FEW + self.factors // 32, self.cg_steps, 0
-        _rotate(y, np.arange(len(y)), basis, threads)
+        _rotate(y, np.arange(len(y)), basis, hands)
         if not exact:
-            _rotate(x, np.flatnonzero(side.counts > few), basis, threads)
+            _rotate(x, np.flatnonzero(side.counts > few), basis, hands)
 
         def of_block(lo: int, hi: int) -> Floats:
             out = np.zeros(self.factors, dtype=np.float32)
             squares(lo, hi, y, counts, out)
             return out
 
-        typical = np.sum(over_blocks(of_block, len(y), size=4096, threads=threads), axis=0) / counts.sum()
-        self._solve(x, y, side, spectrum, typical.astype(np.float32), few, steps, size, threads)
+        parts = over_blocks(of_block, len(y), size=4096, threads=0 if hands else 1, crew=hands)
+        typical = np.sum(parts, axis=0) / counts.sum()
+        self._solve(x, y, side, spectrum, typical.astype(np.float32), few, steps, size, hands)
 
     def _solve(
         self,
@@ -164,7 +172,7 @@ class ALS(SelfTuned, VectorModel):
         few: int,
         steps: int,
         size: int,
-        threads: int,
+        hands: Crew,
     ) -> None:
         from penchant.kernels.als import solve
         from penchant.kernels.threads import over_blocks
@@ -176,10 +184,12 @@ class ALS(SelfTuned, VectorModel):
         def work(lo: int, hi: int) -> None:
             solve(lo, hi, side.indptr, side.items, side.weights, y, shared, typical, reg, few, steps, size, x)
 
-        over_blocks(work, len(x), size=ROWS, threads=threads)
+        over_blocks(work, len(x), size=ROWS, threads=0 if hands else 1, crew=hands)
 
     def embed(self, given: Histories) -> Floats:
         """The ridge solutions of histories, ``(len(given), factors)``, up to rounding; zeros for an empty one."""
+        from penchant.kernels.threads import crew
+
         events = given.distinct()
         side = _Side.of(events.indptr, events.items, events.weights())
         x = np.zeros((len(events), self.factors), dtype=np.float32)
@@ -188,7 +198,8 @@ class ALS(SelfTuned, VectorModel):
         else:
             few, steps = FOLDED_FEW, TO_THE_END
         typical = self.spectrum / np.float32(self.n_items)
-        self._solve(x, self.item_vectors, side, self.spectrum, typical, few, steps, self.factors, 0)
+        with crew(0) as hands:
+            self._solve(x, self.item_vectors, side, self.spectrum, typical, few, steps, self.factors, hands)
         return x
 
     def _explain(self, given: Histories, items: Longs) -> list[Explanation]:
@@ -237,7 +248,7 @@ class _Side:
         return cls.of(indptr, rows, events.weights()[order])
 
 
-def _diagonalise(y: Floats, threads: int) -> tuple[Floats, Floats]:
+def _diagonalise(y: Floats, hands: Crew) -> tuple[Floats, Floats]:
     """Eigenvalues of ``y.T @ y``, and its eigenvectors as rows."""
     from penchant.kernels.als import gram
     from penchant.kernels.threads import one_blas_thread, over_blocks
@@ -248,16 +259,18 @@ def _diagonalise(y: Floats, threads: int) -> tuple[Floats, Floats]:
         return out
 
     lower = np.zeros((y.shape[1], y.shape[1]), dtype=np.float64)
-    for part in over_blocks(of_block, len(y), size=4096, threads=threads):
+    for part in over_blocks(of_block, len(y), size=4096, threads=0 if hands else 1, crew=hands):
         lower += part
     with one_blas_thread():
         values, vectors = np.linalg.eigh(lower, UPLO="L")
     return np.maximum(values, 0).astype(np.float32), np.ascontiguousarray(vectors.T, dtype=np.float32)
 
 
-def _rotate(rows: Floats, which: Longs, basis: Floats, threads: int) -> None:
+def _rotate(rows: Floats, which: Longs, basis: Floats, hands: Crew) -> None:
     """Rotate the rows ``which`` into the basis, in place."""
     from penchant.kernels.als import rotate
     from penchant.kernels.threads import over_blocks
 
-    over_blocks(lambda lo, hi: rotate(lo, hi, which, rows, basis), len(which), size=1024, threads=threads)
+    over_blocks(
+        lambda lo, hi: rotate(lo, hi, which, rows, basis), len(which), size=1024, threads=0 if hands else 1, crew=hands
+    )

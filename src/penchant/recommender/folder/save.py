@@ -54,7 +54,7 @@ def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited
 
 def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: list[str]) -> None:
     arrays = flatten(model)
-    tensors.write(folder / MODEL, arrays)
+    written = tensors.write(folder / MODEL, arrays)
     for name, content in model.assets.items():
         (folder / name).write_bytes(content)
     members = members_of(model)
@@ -68,6 +68,6 @@ def _write_model(model: Model, folder: Path, manifest: dict[str, Any], files: li
     if (facts := write_index(model, folder)) is not None:
         manifest["index"] = facts
         files = [*files, INDEX]
-    manifest["files"] = {name: measure(folder / name) for name in [MODEL, *model.assets, *files]}
+    manifest["files"] = {MODEL: written, **{name: measure(folder / name) for name in [*model.assets, *files]}}
     text = json.dumps({**manifest, SEAL: seal(manifest)}, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

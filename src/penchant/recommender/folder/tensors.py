@@ -52,8 +52,11 @@ def digest(arrays: Arrays) -> str:
     return sha.hexdigest()
 
 
-def write(path: Path, arrays: Arrays) -> None:
-    """Write arrays to a new file, the widest dtypes first so that every array is aligned."""
+def write(path: Path, arrays: Arrays) -> dict[str, Any]:
+    """Write arrays to a new file, the widest dtypes first so that every array is aligned.
+
+    Returns its size and SHA-256, as a manifest states them.
+    """
     order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
     header: dict[str, Any] = {}
     at = 0
@@ -63,12 +66,15 @@ def write(path: Path, arrays: Arrays) -> None:
         at += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    head = len(text).to_bytes(8, "little") + text
+    sha = hashlib.sha256(head)
     with path.open("xb") as file:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
+        file.write(head)
         for name in order:
             for chunk in _chunks(arrays[name]):
+                sha.update(chunk)
                 file.write(chunk)
+    return {"bytes": len(head) + at, "sha256": sha.hexdigest()}
 
 
 def describe(array: NDArray[Any]) -> str:
