@@ -29,6 +29,7 @@ GROUPS = {
     "recommend": ("recommend", "similar", "explain"),
     "neighbours": ("similar-users",),
     "evaluate": ("evaluate",),
+    "opinion": ("opinion",),
     "serve": ("serve", "keys"),
     "backup": ("backup", "restore"),
     "events": ("events",),

@@ -1,0 +1,1 @@
+"""Words: item texts as vectors, reviews as opinions, comments as moods."""
