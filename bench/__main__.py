@@ -16,8 +16,11 @@ python -m bench schemathesis [--minutes 10]
 python -m bench plan [--rows N ...] [--model M ...] [--plain] [--refit]
                                          what models take against what `penchant plan` says; --refit writes the
                                          coefficients of the plan from the measurements
-python -m bench index [--rows N ...]     lists from an index against exact ones, over so many items (1e5, 1e6;
-                                         1e7 needs 4.5 GB of memory)
+python -m bench index [--rows N ...] [--force]
+                                         lists from an index against exact ones, over so many items (1e6; 1e7 needs
+                                         5 GB of memory)
+python -m bench index-libraries [--rows N] [--force]
+                                         libraries for such an index, over so many items (1e6)
 python -m bench serve-train              answers while the service trains beside itself
 python -m bench serve-workers            one worker of the service against several: memory, answers a second
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
@@ -38,6 +41,7 @@ from bench import (
     duel,
     index,
     machine,
+    near_libraries,
     plan,
     plan_fit,
     plan_report,
@@ -107,7 +111,9 @@ def main() -> int:
             parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")
         blends.blend(options.what[1], options.model, seed=seeds[0], runs=options.runs, row=options.row or "blend")
     elif first == "index":
-        failed = index.work([int(float(rows)) for rows in options.rows])
+        failed = index.work([int(float(rows)) for rows in options.rows], force=options.force)
+    elif first == "index-libraries":
+        failed = near_libraries.work([int(float(rows)) for rows in options.rows], force=options.force)
     elif first == "serve-train":
         failed = serve_train.main(rounds=options.rounds, force=options.force)
     elif first == "serve-workers":

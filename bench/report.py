@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import plan_report, serve_report
+from bench import index_report, plan_report, serve_report
 from bench.accuracy import DONE
 from bench.duel import RESULTS
 from bench.machine import BUSY
@@ -64,6 +64,7 @@ def page() -> str:
         for file, section in SERVICE.items()
         if (RESULTS / "serve" / file).exists()
     ]
+    parts.append(index_report.section(table, _where, _goals))
     parts.append(plan_report.section(table, _where))
     parts.append(ACCURACY)
     used: list[str] = []

@@ -218,6 +218,15 @@ def test_long_lists_are_exact(indexed: Recommender, histories: Histories, monkey
     assert sum(both) >= 0.97 * near.items.size
 
 
+@pytest.mark.parametrize("n", [0, 7, 8, 61, 1_000])
+def test_the_items_of_a_mask(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for share in (0.0, 0.02, 0.5, 1.0):
+        mask = rng.random(2 * n) < share
+        for part in (mask[:n], mask[::2], mask[1 : n + 1]):
+            np.testing.assert_array_equal(nearest_items._set_in(part), np.flatnonzero(part))
+
+
 def test_threads_change_nothing(indexed: Recommender, histories: Histories) -> None:
     one, two = (rank(indexed.model, histories, 10, threads=threads) for threads in (1, 2))
     np.testing.assert_array_equal(one.items, two.items)

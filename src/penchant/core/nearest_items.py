@@ -24,13 +24,15 @@ from penchant.errors import DataError, MissingExtraError
 EXTRA = "index"
 RECALL = 0.98  # share of the exact best that lists from the index must contain
 K, LONGEST = 10, 100  # of lists of these lengths; longer ones stay exact
-FEW_ITEMS = 2**16  # a filter that leaves at most so many items is answered exactly
+FEW_ITEMS = 2**14  # a filter that leaves at most so many items is answered exactly
 SPARE = 40  # items found beyond the list and the excluded ones: rounding may change places
 FIRST_PROBES = 8
 HISTORIES = 1_000  # of which half choose the effort and half measure the recall
 SURE = 2.0  # standard errors by which the half that chooses must be above the recall
 _BLOCK = 2**16  # vectors made, or scored, at a time
-_TRAINING, _FEWEST = 64, 32  # vectors a cell that k-means sees, and has at least
+_CELLS = 1.5  # times √items: more make searches faster and the build slower
+_TRAINING, _FEWEST = 40, 32  # vectors a cell that k-means sees, and has at least
+_ROUNDS = 10  # of k-means
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ class NearestItems:
     held: Any = None  # a mapping of the same file, which keeps it locked; None where nobody locks it
 
     def among(self, allow: Bools | None = None) -> Search:
-        """Searches among the items that a mask allows; they read more cells, in proportion to what it leaves out."""
+        """Searches among the items that a mask allows.
+
+        They read √(items / allowed items) times the cells: in the same ones, fewer of the best would be found.
+        """
         return Search(self, allow)
 
 
@@ -79,7 +84,7 @@ class Search:
     def items(self) -> Ints:
         """The items that the mask allows."""
         assert self.allow is not None  # without a mask there is no need to list them
-        return np.flatnonzero(self.allow).astype(np.int32)
+        return _set_in(self.allow)
 
     @cached_property
     def _parameters(self) -> tuple[Any, Any]:
@@ -87,7 +92,7 @@ class Search:
         if self.allow is not None and self.passing < facts.items:
             bits = np.packbits(self.allow, bitorder="little")
             selector = faiss.IDSelectorBitmap(bits)
-        probes = min(facts.cells, math.ceil(facts.probes * facts.items / max(1, self.passing)))
+        probes = min(facts.cells, math.ceil(facts.probes * math.sqrt(facts.items / max(1, self.passing))))
         return faiss.SearchParametersIVF(nprobe=probes, sel=selector), bits  # faiss keeps only a pointer to the bits
 
     def __call__(self, vector: Floats, k: int) -> Ints:
@@ -96,6 +101,15 @@ class Search:
         query = _queries(vector[None], facts.width - self.index.of.shape[1] - 1, facts.radius)
         found = self.index.index.search(query, min(k, facts.items), params=self._parameters[0])[1][0]
         return np.asarray(found[found >= 0], dtype=np.int32)
+
+
+def _set_in(mask: Bools) -> Ints:
+    """``np.flatnonzero`` of a mask with few set, four times as fast: eight at a time are looked at first."""
+    mask = np.ascontiguousarray(mask)
+    whole = len(mask) // 8 * 8
+    words = np.flatnonzero(mask[:whole].view(np.uint64))
+    near = np.concatenate([(8 * words[:, None] + np.arange(8)).ravel(), np.arange(whole, len(mask))])
+    return np.asarray(near[mask[near]], dtype=np.int32)
 
 
 def installed() -> bool:
@@ -117,18 +131,20 @@ def build(
 
     One half of ``queries``, vectors of histories, chooses how many cells a search reads: so many that the recall of
     the 10 and of the 100 best is above ``recall`` by two standard errors. The other half measures it; should it be
-    below ``recall``, more are read. The index is None where reading a quarter of the cells is not enough. Memory:
-    factors + 8 bytes an item, and while building 256 · factors bytes for each of 4·√n_items cells, and 2¹⁸ bytes for
-    each query. Raises ``MissingExtraError`` without faiss and ``DataError`` with fewer than two queries or vectors.
+    below ``recall``, more are read. The index is None where reading a quarter of the cells is not enough.
+
+    Time: O(n_items^1.5 · factors). Memory: factors + 8 bytes an item, and while building 320 · factors bytes for each
+    of about 1.5·√n_items cells, and 2¹⁸ bytes for each query. Raises ``MissingExtraError`` without faiss and
+    ``DataError`` with fewer than two queries or vectors.
     """
     faiss = library()
     queries = np.ascontiguousarray(queries[(queries != 0).any(axis=1)][:HISTORIES], dtype=np.float32)
     if len(queries) < 2 or len(vectors) < 2:
         raise DataError("an index needs at least two items and two histories with an event that the model knows")
     n, width, radius = len(vectors), vectors.shape[1] + (bias is not None) + 1, _radius(vectors, bias)
-    cells = int(min(2 ** round(math.log2(4 * math.sqrt(n))), max(1, n // _FEWEST)))
+    cells = int(min(2 ** round(math.log2(_CELLS * math.sqrt(n))), max(1, n // _FEWEST)))
     index = faiss.index_factory(width, f"IVF{cells},SQ8", faiss.METRIC_L2)
-    index.cp.seed, index.cp.min_points_per_centroid = seed + 1, _FEWEST  # with fewer, faiss prints a warning
+    index.cp.niter, index.cp.seed, index.cp.min_points_per_centroid = _ROUNDS, seed + 1, _FEWEST
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads or before)
     try:
