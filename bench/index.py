@@ -57,7 +57,7 @@ def work(sizes: list[int], *, force: bool) -> int:
             [sys.executable, "-m", "bench.index", str(size)], env={**os.environ, "OMP_WAIT_POLICY": "passive"}
         )
         result = {
-            "command": f"python -m bench index --rows {size:.0e}", **found, "goals": goals(found), "busy_before": busy,
+            "command": f"python -m bench index --rows {size:_}", **found, "goals": goals(found), "busy_before": busy,
             "machine": machine.describe(), "versions": machine.versions("penchant", "numpy", "faiss-cpu"),
         }  # fmt: skip
         RESULTS.mkdir(parents=True, exist_ok=True)

@@ -57,8 +57,8 @@ def _libraries(result: dict[str, Any], table: Any, where: Any) -> str:
     return "\n".join([
         f"### Libraries for it, over {result['items']:,} items\n",
         f"{result['queries']} histories, one thread for everything. Every library finds 50 items, which are scored",
-        f"again exactly, with the least effort of 8, 16, 32 ... 256 that reaches {ASKED}; so it does for a filter that",
-        "passes 1 % of the items.",
+        f"again exactly, with the least effort of 8, 16, 32, 64 and 128 that reaches {ASKED}; so it does",
+        "with that effort for a filter that passes 1 % of the items.",
         f"On {where(result['machine'])}.{_busy(result)} Command: `{result['command']}`\n",
         table(head, rows),
     ])  # fmt: skip

@@ -28,7 +28,7 @@ RESULT = peers.ROOT / "bench" / "results" / "index" / "libraries.json"
 SIZE, QUERIES, K, FOUND, SHARE = 1_000_000, 400, 10, 50, 0.01
 ASKED = 0.98  # the recall at which libraries are compared
 M, CONSTRUCTION = 16, 128  # of every HNSW graph: edges a node, and effort of the build
-EFFORTS = (8, 16, 32, 64, 128, 256)  # cells read, or nodes kept while a graph is searched (at least ``FOUND``)
+EFFORTS = (8, 16, 32, 64, 128)  # cells read, or nodes kept while a graph is searched (at least ``FOUND``)
 
 
 class Built(NamedTuple):
@@ -67,29 +67,6 @@ def ivf(vectors: Floats) -> Built:
         return lambda query, effort: found[effort](query, FOUND).astype(np.int64)
 
     return Built(among(None), lambda path: faiss.write_index(made.index, str(path)), among)
-
-
-def faiss_graph(vectors: Floats) -> Built:
-    """A graph of full vectors."""
-    import faiss
-
-    faiss.omp_set_num_threads(1)
-    index = faiss.IndexHNSWFlat(vectors.shape[1], M, faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efConstruction = CONSTRUCTION
-    index.add(vectors)
-
-    def among(allow: NDArray[np.bool_] | None) -> Search:
-        bits = None if allow is None else np.packbits(allow, bitorder="little")
-        selector = None if bits is None else faiss.IDSelectorBitmap(bits)
-
-        def search(query: Floats, effort: int) -> Ints:
-            asked = faiss.SearchParametersHNSW(efSearch=max(effort, FOUND), sel=selector)
-            found = index.search(query[None], FOUND, params=asked)[1][0]
-            return np.asarray(found[found >= 0])
-
-        return search
-
-    return Built(among(None), lambda path: faiss.write_index(index, str(path)), among)
 
 
 def usearch(vectors: Floats) -> Built:
@@ -133,9 +110,6 @@ LIBRARIES = {
     "faiss-cpu 1.15.1, IVF SQ8": Library(
         ivf, None, "September 2026", "MIT", "one for every Python from 3.10", "inside the search"
     ),
-    "faiss-cpu 1.15.1, HNSW": Library(
-        faiss_graph, None, "September 2026", "MIT", "one for every Python from 3.10", "inside the search"
-    ),
     "usearch 2.26.6, HNSW": Library(
         usearch, "usearch", "October 2026", "Apache-2.0", "3.11 and newer", "none in Python"
     ),
@@ -151,18 +125,17 @@ def work(sizes: list[int], *, force: bool) -> int:
     prepare(size)
     busy = machine.require_quiet(force=force)
     alone = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    found = {}
-    for name, library in LIBRARIES.items():
-        command = [str(peers.python(library.environment)), "-m", "bench.near_libraries", name]
-        found[name] = child.run(command, env=alone)
-        print(json.dumps({name: found[name]}), file=sys.stderr)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    result = {
-        "command": "python -m bench index-libraries" + ("" if size == SIZE else f" --rows {size:.0e}"), "items": size,
-        "queries": QUERIES, "found": found, "busy_before": busy, "machine": machine.describe(),
+    result: dict[str, Any] = {
+        "command": f"python -m bench index-libraries --rows {size:_}", "items": size, "queries": QUERIES, "found": {},
+        "busy_before": busy, "machine": machine.describe(),
         "versions": machine.versions("penchant", "numpy", "faiss-cpu"),
     }  # fmt: skip
-    RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    for name, library in LIBRARIES.items():
+        command = [str(peers.python(library.environment)), "-m", "bench.near_libraries", name]
+        result["found"][name] = child.run(command, env=alone)
+        print(json.dumps({name: result["found"][name]}), file=sys.stderr)
+        RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -181,7 +154,7 @@ def prepare(size: int) -> None:
             scores = vectors @ query
             if mask is not None:
                 scores[~mask] = -np.inf
-            lists.append(np.argpartition(-scores, K)[:K])
+            lists.append(np.argpartition(-scores, K)[:K].copy())  # a view would keep all of them
         best[name] = np.stack(lists)
     WORK.mkdir(parents=True, exist_ok=True)
     np.save(WORK / "vectors.npy", vectors)

@@ -24,7 +24,7 @@ from penchant.errors import DataError, MissingExtraError
 EXTRA = "index"
 RECALL = 0.98  # share of the exact best that lists from the index must contain
 K, LONGEST = 10, 100  # of lists of these lengths; longer ones stay exact
-FEW_ITEMS = 2**14  # a filter that leaves at most so many items is answered exactly
+FEW_ITEMS = 2**13  # a filter that leaves at most so many items is answered exactly
 SPARE = 40  # items found beyond the list and the excluded ones: rounding may change places
 FIRST_PROBES = 8
 HISTORIES = 1_000  # of which half choose the effort and half measure the recall
@@ -144,7 +144,7 @@ def build(
     n, width, radius = len(vectors), vectors.shape[1] + (bias is not None) + 1, _radius(vectors, bias)
     cells = int(min(2 ** round(math.log2(_CELLS * math.sqrt(n))), max(1, n // _FEWEST)))
     index = faiss.index_factory(width, f"IVF{cells},SQ8", faiss.METRIC_L2)
-    index.cp.niter, index.cp.seed, index.cp.min_points_per_centroid = _ROUNDS, seed + 1, _FEWEST
+    index.cp.niter, index.cp.seed, index.cp.min_points_per_centroid = _ROUNDS, seed + 1, 1
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads or before)
     try:
