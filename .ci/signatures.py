@@ -1,7 +1,8 @@
 """Record the argument types that kernels are called with, in ``src/penchant/kernels/signatures.json``.
 
 Every model except neural ones is fitted on the bundled data, saved, loaded and asked everything that
-``bench/answers.py`` asks. What is found is added to the file; kernels that no longer exist are removed.
+``bench/answers.py`` asks, and a log is prepared. What is found is added to the file; kernels that no longer exist are
+removed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench import answers, equality  # noqa: E402  # after the path
+from penchant.data.prepared.prepare import prepare  # noqa: E402
 from penchant.kernels import Kernel, ready  # noqa: E402
 from penchant.kernels.ready import SIGNATURES  # noqa: E402
 from penchant.models.registry import MODELS  # noqa: E402
@@ -42,6 +44,8 @@ def main(models: list[str]) -> None:
             }  # fmt: skip
             answers.main(asked | {"load": None})
             answers.main(asked | {"load": asked["save"]})
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(ROOT / "tests/data/reading/exports/amounts.csv", Path(folder) / "log", rejected=False)
     SIGNATURES.write_text(json.dumps(sorted(filter(_exists, found)), indent=1) + "\n")
     print(f"{len(found)} combinations of argument types")
 

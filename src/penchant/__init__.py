@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from penchant.data.catalog import Catalog as Catalog
     from penchant.data.datasets import load_movielens_small as load_movielens_small
     from penchant.data.interactions import Interactions as Interactions
+    from penchant.data.prepared.prepare import prepare as prepare
     from penchant.data.read import read_interactions as read_interactions
     from penchant.data.reading.query import query as query
     from penchant.data.recipe import Recipe as Recipe
@@ -90,6 +91,7 @@ _PUBLIC = {
     "choose": "penchant.training.choose",
     "Choice": "penchant.training.choice",
     "plan": "penchant.planning.plan",
+    "prepare": "penchant.data.prepared.prepare",
     "save": "penchant.recommender.recommender",
     "load": "penchant.recommender.recommender",
     "verify": "penchant.recommender.folder.load",

@@ -22,6 +22,7 @@ GROUPS = {
     "inspect": ("inspect",),
     "models": ("models",),
     "plan": ("plan",),
+    "prepare": ("prepare",),
     "fit": ("fit",),
     "tune": ("tune",),
     "train": ("train",),

@@ -289,10 +289,14 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
 def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
     """As ``read_log``; with ``trace`` also the line of each event in its file."""
     require_start()
+    from penchant.data.prepared.opening import prepared_among
     from penchant.data.reading.assemble import read_traced
 
     if not options.logs:
         raise ParameterError("no log was given: name one or more files, or take it from --store or --sql")
+    folder = prepared_among(options.logs, **{**vars(options), "kinds": options.kind})
+    if folder is not None:
+        return _prepared(folder, options, trace=trace)
     if hasattr(signal, "siginterrupt"):  # with the handler of polars, waiting for a pipe would ignore Ctrl-C
         signal.siginterrupt(signal.SIGINT, True)
     with reading_progress() as progress:
@@ -318,10 +322,25 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             progress=progress,
             trace=trace,
         )
+    return log, found, _told(log, options)
+
+
+def _prepared(folder: Path, options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
+    from penchant.data.prepared.opening import open_prepared
+    from penchant.data.reading.cleaning import Cleaner
+    from penchant.data.reading.ordering import Trace
+
+    if trace:
+        raise ParameterError(f"{folder} is a prepared log: name the files that it was made from")
+    log = open_prepared(folder, items=options.item_table)
+    return log, Trace(Cleaner("user", None, None)), _told(log, options)
+
+
+def _told(log: Interactions, options: ReadOptions) -> Catalog | None:
+    """Print what reading found, and read the catalogue, if any."""
     for line in (*loud_lines(log.report), *rejection_lines(log.report)):
         print(f"penchant: {line}", file=sys.stderr)
-    catalog = None if options.item_table is None else Catalog.read(options.item_table, log.vocab)
-    return log, found, catalog
+    return None if options.item_table is None else Catalog.read(options.item_table, log.vocab)
 
 
 def read_rows(reading: ReadOptions) -> RawLog:
@@ -379,19 +398,28 @@ def rejection_lines(report: ReadReport, examples: int = 3) -> list[str]:
 
 
 @contextmanager
-def reading_progress() -> Iterator[Callable[[str, float], None] | None]:
-    """A progress bar on standard error while a log is read; None if it is not a terminal."""
+def reading_progress(*, left: bool = False) -> Iterator[Callable[[str, float], None] | None]:
+    """A progress bar on standard error while a log is read; None if it is not a terminal. ``left``: with the time that
+    is left."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
+        *([TimeRemainingColumn()] if left else []),
         console=Console(stderr=True),
         transient=True,
     ) as bar:

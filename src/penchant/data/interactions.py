@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -25,7 +26,7 @@ class Interactions:
     """
 
     vocab: Vocab
-    user_ids: list[str]
+    user_ids: Sequence[str]
     users: Ints  # (events,) never decreases
     items: Ints  # (events,)
     values: Floats | None = None  # (events,)

@@ -78,6 +78,15 @@ def read_interactions(
 
     first = source if isinstance(source, (list, tuple)) else [] if source is None else [source]
     sources = [*first, *more, *([] if sql is None else [query(sql, url)])]
+    from penchant.data.prepared.opening import open_prepared, prepared_among
+
+    folder = prepared_among(
+        sources, columns=columns, kinds=kinds, values=values, weight=weight, positive=positive, refund=refund, sep=sep,
+        encoding=encoding, time_format=time_format, time_zone=time_zone, day_first=day_first, by=by, strict=strict,
+        context=context,
+    )  # fmt: skip
+    if folder is not None:
+        return open_prepared(folder, items=items, ids=ids, max_history=max_history)
     with limited(memory):
         return read(
             sources,

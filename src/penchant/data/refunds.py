@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,6 +22,27 @@ class Netted:
     refunds: int  # events that take something back
     cancelled: int  # purchases that disappeared
     unmatched: int  # refunds that found no earlier purchase, or not enough of it
+
+
+@dataclass
+class Left:
+    """What refunds and kinds of weight 0 took away."""
+
+    refunds: int = 0  # events that take something back
+    cancelled: int = 0  # purchases that disappeared
+    unmatched: int = 0  # refunds that found no earlier purchase, or not enough of it
+    weightless: int = 0
+    afterwards: int = 0  # events that refunds left
+
+    @property
+    def fewer(self) -> bool:
+        """Whether anything was taken away."""
+        return bool(self.refunds or self.weightless)
+
+    def add(self, other: Left) -> None:
+        """Add what was taken from other people."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 def checked_refund(which: str) -> Refund:

@@ -65,13 +65,18 @@ def look(source: Interactions | Any, *, table: Any = None, **reading: Any) -> Lo
     Raises ``DataError`` for a source whose size does not show without reading it (a pipe, a database, a spreadsheet).
     """
     from penchant.data.interactions import Interactions
-    from penchant.data.reading.places import expand
+    from penchant.data.reading.places import expand, is_prepared
 
     if isinstance(source, Interactions):
         return Look(_shape_of(source), "log")
     reading = reading if table is None else {**reading, "items": table}
     many = isinstance(source, Sequence) and not isinstance(source, (str, bytes))
-    files = _files(expand(list(source) if many else [source]))
+    sources = expand(list(source) if many else [source])
+    if len(sources) == 1 and isinstance(sources[0], Path) and is_prepared(sources[0]):
+        from penchant.data.read import read_interactions
+
+        return Look(_shape_of(read_interactions(sources[0], **reading)), "log")
+    files = _files(sources)
     kinds = {_format(file) for file in files}
     if len(kinds) > 1:
         raise DataError("a plan is for files of one kind: text or Parquet", file=str(files[0]))
@@ -238,7 +243,7 @@ def _repeats(log: Interactions) -> bool:
     return len(histories.distinct().items) < len(histories.items)
 
 
-def _extend(halves: list[tuple[list[str], Longs]], rows: float, known: dict[str, float], role: str) -> Population:
+def _extend(halves: list[tuple[Sequence[str], Longs]], rows: float, known: dict[str, float], role: str) -> Population:
     """The population of the classes of two halves, which are counted by id."""
     codes: dict[str, int] = {}
     for ids, _ in halves:

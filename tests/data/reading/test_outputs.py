@@ -48,6 +48,8 @@ def commands(log, model, target):
         ("fit", "--curve"): [*fit, "-o", f"{model}-2", "--curve", target],
         ("fit", "--checkpoints"): [*fit, "-o", f"{model}-2", "--checkpoints", target],
         ("fit", "--lists"): [*fit, "-o", f"{model}-2", "--lists", target],
+        ("prepare", "--output"): ["prepare", log, "-o", target],
+        ("prepare", "--rejected"): ["prepare", log, "-o", f"{model}-2", "--rejected", target],
         ("tune", "--output"): [*tune, "-o", target],
         ("tune", "--rejected"): [*tune, "-o", f"{model}.json", "--rejected", target],
         ("plan", "--rejected"): ["plan", log, "-m", "popular", "--rejected", target],

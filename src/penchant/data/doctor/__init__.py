@@ -41,14 +41,15 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
     return sorted(dict.fromkeys(found), key=lambda finding: ORDER[finding.severity])
 
 
-def glance(log: Interactions, trace: Trace, items: Items | None) -> list[Finding]:
+def glance(log: Interactions, trace: Trace, items: Items | None, *, quick: bool = False) -> list[Finding]:
     """The findings that every command prints: faults that spoil all results and are cheap to detect.
 
-    These are errors, columns that may be swapped, and an item table that lacks many items.
+    These are errors, columns that may be swapped, and an item table that lacks many items; ``quick`` leaves out what
+    looks at the values of all events.
     """
     chart = Chart(log, trace)
     found = [*ids.wrong_separator(chart), *ids.swapped(chart)]
-    if log.values_are == "weight":
+    if log.values_are == "weight" and not quick:
         found += events.rating_scale(chart)
     if items is not None:
         found += catalog.overlap(chart, items)

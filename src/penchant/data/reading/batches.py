@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penchant.core.histories import Longs
+from penchant.core.histories import Bools, Longs
 from penchant.data.reading.report import Source
 
 if TYPE_CHECKING:
@@ -44,6 +44,24 @@ class Batch:
     def written(self) -> pl.Series | None:
         """Each row as written; None if the format has no text."""
         return self.raw if self.data is None else lines_of(self.data)
+
+    @property
+    def last(self) -> int:
+        """The line, or row, of the last row; 0 if there is none."""
+        return max(int(self.lines.max(initial=0)), max((row.line for row in self.bad), default=0))
+
+    def after(self, line: int) -> Batch | None:
+        """The rows behind a line; None if there is none."""
+        if self.last <= line:
+            return None
+        keep = self.lines > line
+        if keep.all():
+            return self
+        mask, raw = pl_mask(keep), self.written
+        return replace(
+            self, frame=self.frame.filter(mask), lines=self.lines[keep], raw=None if raw is None else raw.filter(mask),
+            bad=[row for row in self.bad if row.line > line], data=None,
+        )  # fmt: skip
 
     def raw_row(self, row: int) -> str:
         """The row as written, or as JSON if the format has no text."""
@@ -84,6 +102,13 @@ def lines_of(data: bytes) -> pl.Series:
     text = data.decode()
     lines = pl.Series([text.removesuffix("\n")], dtype=pl.String).str.split("\n").explode()
     return lines if text else lines.clear()
+
+
+def pl_mask(rows: Bools) -> pl.Series:
+    """A mask as polars takes it."""
+    import polars as pl
+
+    return pl.Series(rows)
 
 
 def numbered(first: int, rows: int) -> Longs:

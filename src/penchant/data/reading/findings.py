@@ -10,7 +10,7 @@ from penchant.data.reading.opening import AGAIN, CUT_OFF
 from penchant.data.reading.report import Finding, ReadReport, Severity, Source, many
 from penchant.data.reading.wording import option
 from penchant.data.recipe import UNLESS_NAMED, Recipe
-from penchant.data.refunds import Netted
+from penchant.data.refunds import Left
 from penchant.errors import DataError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def merged_finding(report: ReadReport, table: IdTable, role: str) -> Finding:
     )
 
 
-def refund_finding(netted: Netted, report: ReadReport, other: str) -> Finding:
+def refund_finding(netted: Left, report: ReadReport, other: str) -> Finding:
     """How many refunds there are and what became of them."""
     what = (
         f"{many(netted.refunds, 'refund', 'refunds')} cancelled {many(netted.cancelled, 'purchase', 'purchases')}, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,19 @@ import numpy as np
 
 from penchant.core.histories import ValuesAre
 from penchant.core.memory import Meter
+from penchant.data.reading.batches import BadRow
 from penchant.data.reading.cleaning import NOT_A_TIME, Cleaned, Cleaner
 from penchant.data.reading.columns import parse_columns
 from penchant.data.reading.dates import FORMS
 from penchant.data.reading.findings import damage_error, merged_finding
 from penchant.data.reading.nested import one_event_a_row
-from penchant.data.reading.places import expand, inputs
+from penchant.data.reading.places import expand, inputs, is_prepared
 from penchant.data.reading.rejects import RejectedRows
 from penchant.data.reading.report import ReadReport
 from penchant.data.reading.sources import Opened, open_log, row_roles, settle_dates
 from penchant.data.reading.times import checked_format, checked_zone
 from penchant.data.reading.wording import option
-from penchant.errors import DataError
+from penchant.errors import DataError, ParameterError
 
 Progress = Callable[[str, float], None]
 ASSEMBLING = 3.0  # times the size of the arrays: they are joined, then sorted
@@ -41,7 +42,7 @@ class Gathered:
 
     def column(self, role: str) -> str | None:
         """The name of the first column of a role; None if no source has one."""
-        return next((named for one in self.opened if (named := one.column(role))), None)
+        return named(self.opened, role)
 
     def take(self, name: str, missing: float, dtype: Any) -> Any:
         """One array of a column over all batches, None if no source has it; frees the batches on the way."""
@@ -60,7 +61,35 @@ class Gathered:
         return out
 
 
-def gather(
+def named(opened: Sequence[Opened], role: str) -> str | None:
+    """The name of the first column of a role; None if no source has one."""
+    return next((name for one in opened if (name := one.column(role))), None)
+
+
+@dataclass(eq=False)
+class Begun:
+    """The opened sources of one log, before a row is read."""
+
+    opened: list[Opened]
+    cleaner: Cleaner
+    report: ReadReport
+    refused: RejectedRows
+    values: ValuesAre | None
+    sources: list[Any]  # as expanded: a copy of a pipe lives as long as its place
+    table: Any = None  # the item table, not yet read
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The rows of one batch: the good ones cleaned, and the bad ones."""
+
+    cleaned: Cleaned
+    bad: list[BadRow]
+    share: float  # of the source that has been read
+    last: int  # the line, or row, of the last row so far
+
+
+def begin(
     sources: Sequence[Any],
     *,
     columns: Mapping[str, str] | str | None = None,
@@ -75,18 +104,19 @@ def gather(
     force: bool = False,
     items: Any = None,
     by: str | None = None,
-    progress: Progress | None = None,
     traced: bool = False,
     exact: bool = False,
     contexts: Sequence[str] = (),
-) -> Gathered:
-    """Read every row of the sources; ``traced`` keeps the lines of events, ``exact`` values in 64 bits. The other
-    options are those of ``read_interactions``."""
+) -> Begun:
+    """Open the sources and find their columns; the options are those of ``gather``."""
     given = parse_columns(columns)
     zone, form = checked_zone(time_zone), checked_format(time_format)
     report = ReadReport()
     opened: list[Opened] = []
     sources = expand(sources)
+    for source in sources:
+        if isinstance(source, Path) and is_prepared(source):
+            raise ParameterError(f"{source} is a prepared log: name the files that it was made from")
     table = None if items is None else expand([items])[0]
     target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
     report.inputs = inputs([*sources, table])
@@ -98,25 +128,33 @@ def gather(
         report.notes += [hint] if hint and hint not in report.notes else []
     by, guest = row_roles(opened, by)
     settle_dates(opened, day_first)
-    name = next((named for one in opened if (named := one.column("value"))), None)
+    name = named(opened, "value")
     unnamed = opened[0].table.source.header is False and values is None and "value" not in given
     # a log without header has no name to go by: the values alone decide
     wanted = None if values == "none" or name is None else "rating" if unnamed else name
     cleaner = Cleaner(
         by, wanted, values, guest, traced=traced, exact=exact, contexts={context: {} for context in contexts}
     )
+    return Begun(opened, cleaner, report, refused, values, sources, table)
+
+
+def gather(sources: Sequence[Any], *, progress: Progress | None = None, **options: Any) -> Gathered:
+    """Read every row of the sources; ``traced`` keeps the lines of events, ``exact`` values in 64 bits. The other
+    options are those of ``read_interactions``."""
+    begun = begin(sources, **options)
+    refused, cleaner, report = begun.refused, begun.cleaner, begun.report
     parts: list[list[Cleaned]] = []
     meter = Meter("reading this log", factor=ASSEMBLING)
     with refused:
-        for number, one in enumerate(opened):
-            parts.append(_clean(one, number, values, cleaner, refused, meter, progress))
-    report.sources = [one.table.source for one in opened]
-    if strict:
-        _refuse_merged(cleaner, report)
-    return Gathered(opened, parts, cleaner, report, table)
+        for number, one in enumerate(begun.opened):
+            parts.append(_clean(one, number, begun, meter, progress))
+    report.sources = [one.table.source for one in begun.opened]
+    if refused.strict:
+        refuse_merged(cleaner, report)
+    return Gathered(begun.opened, parts, cleaner, report, begun.table)
 
 
-def _refuse_merged(cleaner: Cleaner, report: ReadReport) -> None:
+def refuse_merged(cleaner: Cleaner, report: ReadReport) -> None:
     """Raises ``DataError`` for ids that may have been merged before they were read."""
     for table, role in ((cleaner.users, cleaner.by), (cleaner.items, "item"), (cleaner.guests, cleaner.guest or "")):
         if table.merged:
@@ -126,44 +164,56 @@ def _refuse_merged(cleaner: Cleaner, report: ReadReport) -> None:
             )
 
 
-def _clean(
-    one: Opened,
-    number: int,
-    values: ValuesAre | None,
-    cleaner: Cleaner,
-    refused: RejectedRows,
-    meter: Meter,
-    progress: Progress | None,
-) -> list[Cleaned]:
-    left_out = {"user", "session", "basket"} - {cleaner.by, cleaner.guest} | ({"value"} if values == "none" else set())
+def _clean(one: Opened, number: int, begun: Begun, meter: Meter, progress: Progress | None) -> list[Cleaned]:
+    source, cleaner, refused, out = one.table.source, begun.cleaner, begun.refused, list[Cleaned]()
+    before, known = refused.report.n_rejected, cleaner.n_ids
+    for piece in pieces(one, number, begun):
+        where = f" after {source.rows:,} rows of {source.name}"
+        meter.add(piece.cleaned.nbytes + ID_BYTES * (cleaner.n_ids - known), where)
+        known = cleaner.n_ids
+        refused.add(source.name, one.table.path, piece.bad)
+        if len(piece.cleaned.items):
+            out.append(piece.cleaned)
+        if progress is not None:
+            progress(f"reading {Path(source.name).name}", piece.share)
+    if not out:
+        raise nothing(one, refused, refused.report.n_rejected - before)
+    return out
+
+
+def pieces(one: Opened, number: int, begun: Begun, *, after: int = 0) -> Iterator[Piece]:
+    """The batches of one source, cleaned; rows up to line (or row) ``after`` were cleaned before and are left out.
+
+    Raises ``DataError`` for a damaged file if reading is strict.
+    """
+    cleaner, strict = begun.cleaner, begun.refused.strict
+    left_out = {"user", "session", "basket"} - {cleaner.by, cleaner.guest}
+    left_out |= {"value"} if begun.values == "none" else set()
     roles = [role for role in one.roles if role not in left_out]
-    source, before, out = one.table.source, refused.report.n_rejected, list[Cleaned]()
+    source = one.table.source
     numeric = {"value", "quantity", "position"}
     one.table.plain.whole = frozenset(one.roles[r] for r in ("user", "session", "basket", "item", "time") if r in roles)
     one.table.plain.decimal = frozenset(one.roles[role] for role in roles if role in numeric)
     batches = one.table.batches([one.roles[role] for role in roles])
-    for block in batches:
+    for whole in batches:
+        last = whole.last
+        block = whole if after == 0 else whole.after(after)
+        if block is None:
+            source.rows += whole.frame.height + len(whole.bad)
+            continue
+        source.rows += whole.frame.height + len(whole.bad) - (block.frame.height + len(block.bad))
         batch, ready = one_event_a_row(block, roles, source.columns, source.name)
         if len(ready) > len(roles):
             source.columns.setdefault("position", f"the place in {source.columns['item']}")
-        known = cleaner.n_ids
         cleaned, bad = cleaner.clean(batch, ready, one.clock, number)
-        meter.add(cleaned.nbytes + ID_BYTES * (cleaner.n_ids - known), f" after {source.rows:,} rows of {source.name}")
         source.rows += batch.frame.height + len(batch.bad)
-        if refused.strict and bad and source.compression:
+        if strict and bad and source.compression:
             # damage is the cause, and may show only at the end
             source.rows += sum(rest.frame.height + len(rest.bad) for rest in batches)
-        if refused.strict and source.damage:
+        if strict and source.damage:
             raise damage_error(source)
-        refused.add(source.name, one.table.path, bad)
-        if len(cleaned.items):
-            out.append(cleaned)
-        if progress is not None:
-            progress(f"reading {Path(source.name).name}", batch.share)
+        yield Piece(cleaned, bad, whole.share, last)
     source.time_unit = _time_words(one)
-    if not out:
-        raise _nothing(one, refused, refused.report.n_rejected - before)
-    return out
 
 
 def _time_words(one: Opened) -> str | None:
@@ -177,7 +227,7 @@ def _time_words(one: Opened) -> str | None:
     return ", ".join(words) or None
 
 
-def _nothing(one: Opened, refused: RejectedRows, lost: int) -> DataError:
+def nothing(one: Opened, refused: RejectedRows, lost: int) -> DataError:
     """The error for a source of which no row can be used."""
     source, report = one.table.source, refused.report
     if source.damage:

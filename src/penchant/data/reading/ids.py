@@ -61,6 +61,17 @@ def normalised(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     return table["id"], table["reason"]
 
 
+def spelled_texts(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """``normalised`` for texts of a log, among which JSON is refused."""
+    spelled, reasons = normalised(texts)
+    for sign, pattern, kind in (("{", JSON_OBJECT, "object"), ("[", JSON_LIST, "list")):
+        suspects = texts.str.strip_chars_start().str.starts_with(sign)
+        if suspects.any():
+            nested = suspects & texts.str.contains(pattern)
+            reasons = reasons.set(nested, f"the id is a JSON {kind}, not text or a number")
+    return spelled, reasons
+
+
 def _decoded(data: bytes) -> str:
     """Bytes as text; if they are not text, a control character, which is refused."""
     try:
@@ -110,12 +121,7 @@ class Spellings:
 
     def _learn(self, texts: pl.Series) -> None:
         """Note the id of each new text, in the order of their numbers."""
-        spelled, reasons = normalised(texts)
-        for sign, pattern, kind in (("{", JSON_OBJECT, "object"), ("[", JSON_LIST, "list")):
-            suspects = texts.str.strip_chars_start().str.starts_with(sign)
-            if suspects.any():
-                nested = suspects & texts.str.contains(pattern)
-                reasons = reasons.set(nested, f"the id is a JSON {kind}, not text or a number")
+        spelled, reasons = spelled_texts(texts)
         self.reasons += [one for one in reasons.drop_nulls().unique(maintain_order=True) if one not in self.reasons]
         known = {one: n for n, one in enumerate(self.reasons)}
         codes = np.array([-1 if one is None else known[one] for one in reasons], dtype=np.int16)
@@ -124,10 +130,10 @@ class Spellings:
         self.code = np.concatenate([self.code, np.full(len(texts), -1, dtype=np.int32)])
         changed = (spelled != texts).fill_null(value=False).to_numpy()
         self.respelled = np.concatenate([self.respelled, changed])
-        self.merged = np.concatenate([self.merged, _were_floats(texts).to_numpy()])
+        self.merged = np.concatenate([self.merged, were_floats(texts).to_numpy()])
 
 
-def _were_floats(distinct: pl.Series) -> pl.Series:
+def were_floats(distinct: pl.Series) -> pl.Series:
     """Which ids are floats beyond the whole numbers that floats hold exactly."""
     if distinct.dtype.is_float():
         limit = FLOAT32 if distinct.dtype == pl.Float32 else FLOAT64
@@ -202,7 +208,7 @@ class IdTable:
         first = raw.arg_unique()
         distinct = raw.gather(first)
         codes = self._codes(normalised(distinct)[0].to_list(), lines[first.to_numpy()], source)
-        floats, nothing = _were_floats(distinct), np.zeros(0, dtype=np.bool_)
+        floats, nothing = were_floats(distinct), np.zeros(0, dtype=np.bool_)
         merged = raw.is_in(distinct.filter(floats).implode()).to_numpy() if floats.any() else nothing
         self._note(nothing, merged, raw, lines, source)
         return raw.replace_strict(distinct, pl.Series(codes), return_dtype=pl.Int32).to_numpy()

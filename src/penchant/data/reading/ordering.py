@@ -28,15 +28,23 @@ class Trace:
 
 
 def event_order(
-    users: np.ndarray, times: np.ndarray | None, positions: np.ndarray | None, nanos: np.ndarray | None = None
+    users: np.ndarray,
+    times: np.ndarray | None,
+    positions: np.ndarray | None,
+    nanos: np.ndarray | None = None,
+    latest: int | None = None,
 ) -> np.ndarray | None:
-    """The order by user, time, position and row of the log; fills in missing times. None if they are sorted already."""
+    """The order by user, time, position and row of the log; fills in missing times. None if they are sorted already.
+
+    ``latest`` is the newest time of the log, if these are the events of some of its users.
+    """
     keys: list[np.ndarray] = []
-    if times is not None and (missing := times == MISSING).any() and not missing.all():
+    newest_of_all = MISSING if times is None else int(times.max()) if latest is None else latest
+    if times is not None and newest_of_all != MISSING and (missing := times == MISSING).any():
         # an event without a time follows the others of its user, at the newest known time
         newest = np.full(int(users.max()) + 1, MISSING, dtype=np.int64)
         np.maximum.at(newest, users, times)
-        newest[newest == MISSING] = times.max()
+        newest[newest == MISSING] = newest_of_all
         times[missing] = newest[users[missing]]
         keys = [missing, times]
     elif times is not None:

@@ -14,6 +14,7 @@ from penchant.data.reading.streams import Stream
 from penchant.errors import DataError
 
 REJECTED = ".rejected.csv"
+PREPARED = "prepared.json"  # in the folder of a prepared log
 PART = "#"  # shop.xlsx#Orders, shop.sqlite#orders
 
 
@@ -40,7 +41,7 @@ def expand(sources: Sequence[Any]) -> list[Any]:
     - A glob becomes the files that it matches, sorted by name, without files of rejected rows.
     - ``FILE#PART`` names a sheet or table, unless a file has this whole name.
     - ``-`` and pipes are copied to a temporary file.
-    - A folder must hold Parquet files.
+    - A folder must hold Parquet files, or a prepared log.
 
     Raises ``DataError`` for a pattern that matches nothing, a name that does not exist and any other folder.
     """
@@ -63,6 +64,8 @@ def _named(name: str) -> list[Any]:
             Place(Path(copy.name), called=called, beside=Path("stdin") if name == STANDARD_INPUT else path, held=copy)
         ]
     if path.is_dir():
+        if is_prepared(path):
+            return [path]
         if not any(parquet_files(path)):
             raise DataError("this is a folder", file=name, fix=f"Name its files: '{path / '*.csv'}'")
         return [path]
@@ -78,6 +81,11 @@ def _named(name: str) -> list[Any]:
     if not files:
         raise DataError("no file matches this pattern", file=name)
     return files
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether a path is the folder of a prepared log."""
+    return (path / PREPARED).is_file()
 
 
 def parquet_files(folder: Path) -> list[Path]:

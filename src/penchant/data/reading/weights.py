@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,26 +16,49 @@ SKEWED = 100  # times the median, above which the largest weight makes logarithm
 CAP = 0.999  # the quantile at which logarithms are capped
 
 
+class Sums:
+    """The sums of the positive weights of each person and item, for their order statistics."""
+
+    def __init__(self, sums: np.ndarray) -> None:
+        self.sums = sums
+
+    def kth(self, k: int) -> float:
+        """The k-th smallest, from 0."""
+        return float(np.partition(self.sums, k)[k])
+
+    def max(self) -> float:
+        """The largest."""
+        return self.kth(len(self.sums) - 1)
+
+    def median(self) -> float:
+        """The middle one, or the mean of the two in the middle."""
+        half, odd = divmod(len(self.sums), 2)
+        return self.kth(half) if odd else (self.kth(half - 1) + self.kth(half)) / 2
+
+    def cap(self) -> float:
+        """The 99.9th percentile, one of the sums."""
+        return self.kth(int(np.ceil((len(self.sums) - 1) * CAP)))
+
+
 def shape_weights(
-    recipe: Recipe, users: Ints, items: Ints, weights: Floats, asked: Shape | None, *, quantity: bool
+    recipe: Recipe, sums: Callable[[], Sums], asked: Shape | None, *, quantity: bool
 ) -> tuple[Recipe, str]:
     """The recipe with the curve of its weights, and words for the report.
 
     What counts is the sum of a person and item. Without ``asked``, quantities count as logarithms, and so does every
     weight whose largest sum is over 100 times the median; all others count as they are.
     """
-    shape = asked
-    sums = np.empty(0)
+    shape, found = asked, None
     if shape not in {"raw", "binary"}:
-        sums = positive_sums(users, items, weights)
-        skewed = len(sums) > 0 and sums.max() > SKEWED * np.median(sums)
+        found = sums()
+        skewed = len(found.sums) > 0 and found.max() > SKEWED * found.median()
         shape = shape or ("log" if quantity or skewed else "raw")
     if shape == "raw":
         return recipe, ""
     other = "" if asked else f" ({option('weight', 'raw')} takes them as they are)"
     if shape == "binary":
         return replace(recipe, weight="binary"), "; every weight counts one"
-    cap = float(np.quantile(sums, CAP, method="higher")) if len(sums) else None
+    cap = found.cap() if found is not None and len(found.sums) else None
     capped = "" if cap is None else f", capped at {cap:,.6g}, the 99.9th percentile"
     words = f"; the sum w of a person and item counts log(1 + w){capped}{other}"
     return replace(recipe, weight="log", cap=cap), words
