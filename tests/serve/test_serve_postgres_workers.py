@@ -20,7 +20,7 @@ from tests.serve.workers import SOON, Workers, kill_under_load, wait
 from tests.training.loop.conftest import planted
 
 pytestmark = pytest.mark.slow  # make test-postgres
-CONNECTIONS = 8  # of one worker to PostgreSQL, as docs/deploy.md says
+CONNECTIONS = 9  # of one worker to PostgreSQL at most, as docs/deploy.md says
 
 
 @pytest.fixture
@@ -142,3 +142,26 @@ def test_one_that_is_killed_loses_no_acknowledged_event_and_fails_only_its_own_r
     kept = {row[0] for row in store.database.mine.execute("SELECT id FROM events")}
     assert len(acknowledged) > 100
     assert acknowledged <= kept
+
+
+def test_workers_outlive_a_restart_of_postgresql(
+    cluster: Cluster, store: EventStore, models: Path, tmp_path: Path
+) -> None:
+    workers = Workers(models, cluster.url, settings={"model_copies": tmp_path, "store_seconds": 5})
+    try:
+        lines, pids = workers.lines_to_each(), workers.pids
+        event = {"events": [{"user": "ann", "item": "i00"}]}
+        assert [line.ask("POST", "/v1/events", event)[0] for line in lines] == [200, 200]
+        cluster.stop(signal.SIGQUIT)
+        for line in lines:
+            status, told = line.ask("GET", "/v1/users/ann/recommendations")
+            assert (status, "store" in told["degraded"]) == (200, True)
+        assert [line.ask("POST", "/v1/events", event)[0] for line in lines] == [503, 503]
+        cluster.start()
+        for line in lines:
+            wait(lambda line=line: line.ask("POST", "/v1/events", event)[0] == 200, 20)  # type: ignore[misc]
+            wait(lambda line=line: line.ask("GET", "/v1/users/ann/recommendations")[1]["degraded"] is None, 20)  # type: ignore[misc]
+        assert workers.pids == pids
+        assert workers.stop() == 0
+    finally:
+        workers.kill()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from penchant.errors import ParameterError
+from penchant.serve.common.again import FIRST, LONGEST, Again
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.trainer import SOON, Trainer, read_outcome, yield_to_others
@@ -21,6 +22,7 @@ from penchant.store.lease import Lease
 from penchant.store.trainings import ACTIVATED, ROLLED_BACK, Training, Trainings
 from tests.serve.conftest import Client, Make
 from tests.serve.serving import Process
+from tests.serve.workers import wait
 from tests.training.loop.conftest import planted
 
 
@@ -138,6 +140,41 @@ def test_a_model_that_was_rolled_back_is_marked_and_not_returned_to(make: Make, 
     refused = client.post("/v1/models/rollback")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:penchant:problem:no-model-before")
     assert client.post("/v1/models/second/activate").status_code == 200  # by hand it may be
+
+
+def test_a_model_that_comes_later_than_its_activation_becomes_active(make: Make, own: Path, models: Path) -> None:
+    client = make(folder=str(own))
+    for again in (False, True):  # the second time the service starts without it
+        shutil.rmtree(own / "second")
+        if again:
+            client = make(folder=str(own))
+        else:
+            note(client, "second")
+            asyncio.run(client.service.refresh())
+        assert client.service.models.active.name == "knn"
+        shutil.copytree(models / "second", own / "second")  # as from another machine
+        wait(lambda client=client: client.service.models.active.name == "second", 20)  # type: ignore[misc]
+
+
+def test_what_fails_is_tried_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    late = Again()
+    assert not late.due()
+    assert late.again("no such folder")
+    pauses = []
+    for _ in range(9):
+        began = now[0]
+        while not late.due():
+            now[0] += 0.5
+        pauses.append(now[0] - began)
+        assert not late.again("no such folder")
+    assert pauses == [FIRST, 2, 4, 8, 16, 32, LONGEST, LONGEST, LONGEST]
+    assert late.again("the disk is full")
+    now[0] += FIRST
+    assert late.due()
+    late.over()
+    assert not late.due()
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_active_one(make: Make, own: Path) -> None:

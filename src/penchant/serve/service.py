@@ -19,6 +19,7 @@ from penchant.serve.answers.ranking import Query
 from penchant.serve.answers.results import ShownResults
 from penchant.serve.answers.selected import Limits
 from penchant.serve.answers.shown import ShownLists
+from penchant.serve.common.again import Again
 from penchant.serve.common.caretaker import Caretaker
 from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
@@ -74,6 +75,7 @@ class Service(Activation):
         self._tasks: list[asyncio.Task[None]] = []
         self.trainer: Trainer | None = None  # trains beside the service
         self.sharing: SharedMetrics | None = None  # with the other workers
+        self._late = Again()  # the model that is to be active and could not be loaded
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -117,6 +119,8 @@ class Service(Activation):
                     self.active_model.note(self.models.active.name, self.models.active.version)
                 )
                 self._clock = self._clock._replace(models=ticked)
+        elif wanted[0] != self.models.active.name:
+            self._late.again("")
         self._announce()
         self.ready = True
 
@@ -186,16 +190,19 @@ class Service(Activation):
 
     async def refresh_model(self) -> None:
         """Activate the model that another process has activated since the last check."""
-        before, now = self._clock.models, (await self.read(self.store.clock)).models
-        if now == before:
+        now = (await self.read(self.store.clock)).models
+        if now == self._clock.models and not self._late.due():
             return
         wanted = await self.read(self.active_model.names)
-        if wanted and wanted[0] != self.models.active.name:
+        if not wanted or wanted[0] == self.models.active.name:
+            self._late.over()
+        else:
             try:
                 await self.activate(wanted[0], record=False)
             except Problem as wrong:
-                log.warning("a model could not be activated", extra={"data": {"reason": wrong.detail}})
-        self._clock = self._clock._replace(models=max(now, self._clock.models))
+                if self._late.again(wrong.detail):
+                    log.warning("a model could not be activated", extra={"data": {"reason": wrong.detail}})
+        self._clock = self._clock._replace(models=now)  # another activation meanwhile shows at the next check
 
     async def _keep_copies(self) -> None:
         while True:
