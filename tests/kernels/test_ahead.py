@@ -199,6 +199,23 @@ def test_no_other_process_needs_numba(built: Path) -> None:
     assert done.stdout.split() == ["True", "False"]
 
 
+def test_a_build_compiles_only_what_is_missing(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_more: object) -> None:
+        raise AssertionError("a compiler was started")
+
+    file = tmp_path / built.name
+    file.write_bytes(built.read_bytes())
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    assert ahead.build(LEVEL, file, names=NAMES) == len(NAMES)
+    (before, after) = (ready.opened(one) for one in (built, file))
+    assert before is not None and after is not None and after.entries == before.entries
+    with pytest.raises(AssertionError, match="a compiler"):
+        ahead.build(LEVEL, file, names=[*NAMES, "coarse.still(i4[1C],f4[1C],i8,f8)"])
+    monkeypatch.setattr(ready.MachineCode, "current", lambda code, module: module != "ragged")  # changed since
+    with pytest.raises(AssertionError, match="a compiler"):
+        ahead.build(LEVEL, file, names=NAMES)
+
+
 def test_every_kernel_that_others_call_is_listed() -> None:
     listed = {name.partition("(")[0] for name in json.loads(ready.SIGNATURES.read_text())}
     package = ready.HERE.parent

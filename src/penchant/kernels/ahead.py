@@ -28,7 +28,10 @@ from penchant.kernels.ready import (
     SIGNATURES,
     STRIDES,
     digest,
+    is_current,
     level,
+    module_of,
+    opened,
     places,
     symbol,
     system,
@@ -272,14 +275,19 @@ def _compile_some(names: list[str], out: Path) -> None:
 
 
 def build(name: str, file: Path, *, processes: int = 0, names: list[str] | None = None) -> int:
-    """Compile all kernels (or those named) for one level of processors and write them to ``file``; return how many."""
+    """Compile all kernels (or those named) for one level of processors and write them to ``file``; return how many.
+
+    What an incomplete file has of the present sources is kept.
+    """
     from safetensors import safe_open
     from safetensors.numpy import save_file
 
     from penchant.kernels.threads import available
 
     names = json.loads(SIGNATURES.read_text()) if names is None else names
-    workers = min(processes or available(), len(names))
+    returns, arrays = _kept(file, names)
+    missing = [name for name in names if name not in arrays]
+    workers = min(processes or available(), len(missing))
     sources = {path.stem: digest(path) for path in sorted(HERE.glob("*.py"))}
     cpu, further, _ = LEVELS[name]
     features = ",".join(f"+{one}" for one in further)
@@ -296,7 +304,7 @@ def build(name: str, file: Path, *, processes: int = 0, names: list[str] | None 
         try:
             for n, process in enumerate(running):
                 assert process.stdin is not None
-                process.stdin.write(json.dumps(names[n::workers]).encode())
+                process.stdin.write(json.dumps(missing[n::workers]).encode())
                 process.stdin.close()
             ended = [process.wait() for process in running]
         finally:
@@ -304,8 +312,6 @@ def build(name: str, file: Path, *, processes: int = 0, names: list[str] | None 
                 process.kill()  # where we were interrupted
         if any(ended):
             raise RuntimeError(f"the kernels could not be compiled for {name}")
-        arrays: dict[str, Any] = {}
-        returns: dict[str, str] = {}
         for part in parts:
             with safe_open(part, "np") as made:
                 returns |= json.loads(made.metadata()["returns"])
@@ -319,6 +325,21 @@ def build(name: str, file: Path, *, processes: int = 0, names: list[str] | None 
     fresh.chmod(0o644)
     fresh.replace(file)
     return len(arrays)
+
+
+def _kept(file: Path, names: list[str]) -> tuple[dict[str, str], dict[str, Any]]:
+    """What the named kernels return and their object files, as far as ``file`` has them of the present sources.
+
+    Nothing of a file that has all kernels: who builds it again wants it anew.
+    """
+    from safetensors import safe_open
+
+    found = opened(file)
+    if found is None or is_current(file):
+        return {}, {}
+    same = [name for name in names if name in found.entries and found.current(module_of(name))]
+    with safe_open(file, "np") as code:
+        return {name: found.entries[name] for name in same}, {name: code.get_tensor(name) for name in same}
 
 
 def warm() -> Path:
