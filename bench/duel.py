@@ -72,7 +72,10 @@ def question(name: str) -> Question:
 
 
 def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Goal]:
-    """Measure one comparison, write ``bench/results/NAME.json`` and return its goals with their values."""
+    """Measure one comparison and return its goals with their values.
+
+    ``bench/results/NAME.json`` is written after every round, so what was measured before an interruption is kept.
+    """
     module = name.replace("-", "_")
     asked = question(name)
     folder = WORK / name
@@ -89,11 +92,10 @@ def run(name: str, *, rounds: int | None = None, force: bool = False) -> list[Go
             numbers = child.contender(sides[who], module, who, folder, folder / f"{who}.npz")
             print(f"{name}: round {number + 1}, {who}: {json.dumps(numbers)}", file=sys.stderr)
             runs[who].append(numbers)
-    medians = {who: _medians(of) for who, of in runs.items()}
-    theirs = asked.peer or "ours"
-    mine, other = (Side(medians[who], _load(folder, who)) for who in ("ours", theirs))
-    goals = asked.judge(mine, other)
-    _write(name, asked, runs, medians, goals, {"busy_before": busy, "stolen_seconds": machine.stolen() - stolen})
+        medians = {who: _medians(of) for who, of in runs.items()}
+        mine, other = (Side(medians[who], _load(folder, who)) for who in ("ours", asked.peer or "ours"))
+        goals = asked.judge(mine, other)
+        _write(name, asked, runs, medians, goals, {"busy_before": busy, "stolen_seconds": machine.stolen() - stolen})
     return goals
 
 
