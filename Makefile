@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --co
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
 
-.PHONY: help architecture models demo demo-serve test test-slow test-postgres test-browser test-openapi test-loop test-bounds coverage mutants check format bench transcript screenshots constraints clean
+.PHONY: help architecture models demo demo-serve test test-slow test-postgres test-browser test-openapi test-durable test-loop test-bounds coverage mutants check format bench transcript screenshots constraints clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -34,6 +34,9 @@ test-browser: $(VENV)/.dev  ## test the pages in Chromium (apt-get install chrom
 
 test-openapi: $(VENV)/.dev  ## send a minute of requests made from the OpenAPI document to the service
 	$(BIN)/python -m pytest -m slow tests/serve/test_serve_openapi.py $(ARGS)
+
+test-durable: $(VENV)/.dev  ## kill the service fifty times while it writes
+	$(BIN)/python -m pytest -m slow tests/serve/test_serve_durable.py $(ARGS)
 
 test-loop: $(VENV)/.dev  ## run the whole loop of examples/loop: import, serve, train twice, activate, refuse, erase
 	$(BIN)/python -m pytest -m slow tests/test_loop.py $(ARGS)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,19 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self._ended()
+        until = time.monotonic() + 30
+        while self._children():  # on a busy machine they hold files and locks for a while
+            assert time.monotonic() < until, "a killed process does not end"
+            time.sleep(0.01)
+
+    def _children(self) -> list[str]:
+        """What is left of its process group."""
+        alive = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                state, _, group = path.read_text().rpartition(")")[2].split()[:3]
+                alive += [path.parent.name] if int(group) == self.process.pid and state != "Z" else []
+        return alive
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         """As an operator would; returns what it ended with."""

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.serve.serving import Process
 
 CALLS = "pwrite64,pwritev,write,writev,fsync,fdatasync,sendto,sendmsg,openat,close"
@@ -146,8 +148,9 @@ def kill_while_writing(folder: Path, store: Path, times: int, seed: int) -> None
     assert max(restarts) < 3, "a restart takes three seconds or more"
 
 
-def test_nothing_acknowledged_is_lost_to_kill_9_fifty_times(knn: Path, tmp_path: Path) -> None:
-    """Two stores side by side, 25 times each, to use the time in which a process starts."""
+@pytest.mark.parametrize("times", [5, pytest.param(25, marks=pytest.mark.slow)])  # make test-durable
+def test_nothing_acknowledged_is_lost_to_kill_9(knn: Path, tmp_path: Path, times: int) -> None:
+    """Two stores side by side, to use the time in which a process starts."""
     with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(kill_while_writing, knn, tmp_path / f"{n}.db", 25, n) for n in range(2)]:
+        for done in [pool.submit(kill_while_writing, knn, tmp_path / f"{n}.db", times, n) for n in range(2)]:
             done.result()
