@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import rejection_lines
 from penchant.cli.render import AsJson, example, note, print_json, progress, say
 from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
+from penchant.cli.told import rejection_lines
 
 
 def register(app: typer.Typer) -> None:

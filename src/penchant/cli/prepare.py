@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, loud_lines, reading_options, reading_progress, rejection_lines
+from penchant.cli.options import Logs, ReadOptions, reading_options
 from penchant.cli.outputs import check_inputs
 from penchant.cli.render import AsJson, example, note, print_json, say
+from penchant.cli.told import loud_lines, reading_progress, rejection_lines
 from penchant.errors import ParameterError
 
 EVERY = 15.0  # seconds between lines of progress where there is no terminal

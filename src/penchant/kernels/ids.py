@@ -72,7 +72,7 @@ def hashed(
 @kernel
 def home(low: Any, slots: int) -> int:
     """The place at which the search for a hash begins."""
-    return np.int64(((low >> np.uint64(32)) * np.uint64(slots)) >> np.uint64(32))  # type: ignore[return-value]
+    return np.int64(((low >> np.uint64(32)) * np.uint64(slots)) >> np.uint64(32))  # type: ignore[return-value]  # a number of NumPy
 
 
 @kernel

@@ -234,7 +234,7 @@ class IdTable:
         """Numbers of ids in the order of their first rows, at ``lines``."""
         assert None not in names  # they were not refused
         index, before = self.index, len(self.index)
-        codes = np.array([index.setdefault(name, len(index)) for name in names], dtype=np.int32)  # type: ignore[arg-type]
+        codes = np.array([index.setdefault(name, len(index)) for name in names], dtype=np.int32)  # type: ignore[arg-type]  # none is None
         new = np.flatnonzero(codes >= before)
         rows = new[np.unique(codes[new], return_index=True)[1]]
         self.first_line.extend(lines[rows].tolist())
