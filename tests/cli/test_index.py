@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 import penchant as pc
+from penchant.core import nearest_items
 from penchant.core.histories import Floats, Ints
 from penchant.core.nearest_items import Search
 from penchant.recommender import indexing
+from penchant.recommender.folder import index_file
 from penchant.recommender.folder.manifest import INDEX, MANIFEST
 from penchant.recommender.indexing import SLOW_MS
 
@@ -62,8 +64,26 @@ def test_lists_come_from_the_index_unless_exact(run, shop: Path, tmp_path: Path,
         assert lists[0] == lists[1]  # every cell of so few is read
 
 
-def test_a_model_without_products_is_refused_before_it_is_saved(run, shop: Path, tmp_path: Path) -> None:
-    said = run("fit", shop / "log.csv", "-m", "item-knn", "--index", "-o", tmp_path / "m")
+@pytest.mark.parametrize("model", [["-m", "item-knn"], ["-m", "neu-mf"], []])
+def test_what_can_have_no_index_is_refused_before_the_work(run, tmp_path: Path, model: list[str]) -> None:
+    said = run("fit", tmp_path / "no such log.csv", *model, "--index", "-o", tmp_path / "m")
     assert said.code == 2
-    assert "item-knn has no index" in said.err
-    assert not (tmp_path / "m").exists()
+    assert (f"{model[1]} has no index" if model else "--index needs a model") in said.err
+    assert "no such log" not in said.err
+
+
+def test_a_missing_extra_is_named_before_the_work(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest_items, "installed", lambda: False)
+    said = run("fit", tmp_path / "no such log.csv", "-m", "als", "--index", "-o", tmp_path / "m")
+    assert "penchant[index]" in said.err
+    assert "no such log" not in said.err
+
+
+def test_an_index_that_cannot_be_used_is_a_note(
+    run, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, searches: list[int]
+) -> None:
+    assert run("fit", shop / "log.csv", "-m", "als:factors=4", "--index", "-o", tmp_path / "m").code == 0
+    monkeypatch.setattr(index_file, "installed", lambda: False)
+    said = run("recommend", tmp_path / "m", "--history", "b1", "--json")
+    assert said.code == 0 and "it needs the extra 'index'" in said.err
+    assert json.loads(said.out)["items"]

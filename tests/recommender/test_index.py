@@ -23,7 +23,7 @@ from penchant.models.als import ALS
 from penchant.models.kinds import products
 from penchant.recommender import indexing
 from penchant.recommender.folder.copies import Copies
-from penchant.recommender.folder.manifest import INDEX, MANIFEST
+from penchant.recommender.folder.manifest import INDEX, MANIFEST, SEAL, seal
 from penchant.recommender.indexing import SLOW_MS
 from penchant.recommender.recommender import Recommender, load
 
@@ -129,6 +129,30 @@ def test_a_changed_file_is_refused(indexed: Recommender, tmp_path) -> None:
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(FormatError, match="changed since it was saved"):
+        load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"probes": 0}, "cannot read 0 of"),
+        ({"probes": 10**6}, "cannot read 1000000 of"),
+        ({"radius": "1"}, "'radius' is not a number"),
+        ({"radius": -1.0}, "'radius' is not a number"),
+        ({"items": 7}, "not an index over the items"),
+        ({"width": 7}, "another index than"),
+        ({"cells": 600}, "another index than"),
+    ],
+)
+def test_facts_of_another_index_are_refused(
+    indexed: Recommender, tmp_path, change: dict[str, object], said: str
+) -> None:
+    indexed.save(tmp_path / "m")
+    manifest = json.loads((tmp_path / "m" / MANIFEST).read_text())
+    manifest.pop(SEAL)
+    manifest["index"] |= change
+    (tmp_path / "m" / MANIFEST).write_text(json.dumps({**manifest, SEAL: seal(manifest)}))
+    with pytest.raises(FormatError, match=said):
         load(tmp_path / "m")
 
 

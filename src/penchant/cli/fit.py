@@ -98,6 +98,7 @@ def register(app: typer.Typer) -> None:
         from penchant.models.registry import parse
         from penchant.recommender.folder.atomic import awaits, refuse, settle
         from penchant.recommender.folder.manifest import MANIFEST
+        from penchant.recommender.indexing import check_can_have_index
         from penchant.training.choice import BUDGET, METRIC, Choice
         from penchant.training.fit import fit as fit_model
 
@@ -117,7 +118,11 @@ def register(app: typer.Typer) -> None:
             from penchant.evaluation.measure import parse_metric
 
             parse_metric(metric)
+        if model is None and index:
+            raise ParameterError("--index needs a model: name it with -m")
         named = None if model is None else parse(model)
+        if named is not None and index:
+            check_can_have_index(named)
         force = reading.force
         if lists is not None and awaits(Path(output), Path(lists)):  # the same command was stopped between the two
             force = True
@@ -154,7 +159,6 @@ def register(app: typer.Typer) -> None:
             if index:
                 histories = training_rows(log)[0].histories()
                 recommender.fitted_on["notes"].append(recommender.build_index(histories, threads=threads, seed=seed))
-
             if lists is None:
                 recommender.save(output, force=force)
             else:  # both are complete before either appears

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from penchant.core.histories import Histories, Ints
-from penchant.core.nearest_items import HISTORIES, RECALL, K, build
+from penchant.core.nearest_items import HISTORIES, RECALL, K, build, library
 from penchant.core.rank import rank
 from penchant.errors import DataError, ParameterError
 from penchant.models.kinds.base import Model
@@ -20,8 +20,17 @@ SLOW_MS = 5.0  # an exact list that takes no longer needs no index
 TIMED = 9  # lists, after one that is not
 
 
+def check_can_have_index(model: Model) -> ProductModel:
+    """The model, fitted or not. Raises ``ParameterError`` by name where its scores are not inner products, and
+    ``MissingExtraError`` without the extra ``index``."""
+    if not isinstance(model, ProductModel) or not model.has_products:
+        raise ParameterError(f"{model.name} has no index: its scores are not inner products with item vectors")
+    library()
+    return model
+
+
 def build_index(
-    model: Model,
+    fitted: Model,
     histories: Histories,
     popularity_rank: Ints,
     *,
@@ -31,8 +40,7 @@ def build_index(
     seed: int = 0,
 ) -> str:
     """Give a model an index, if it helps; returns a sentence that says so. See ``Recommender.build_index``."""
-    if not isinstance(model, ProductModel) or not model.has_products:
-        raise ParameterError(f"{model.name} has no index: its scores are not inner products with item vectors")
+    model = check_can_have_index(fitted)
     if not 0 < recall <= 1:
         raise ParameterError(f"recall must be > 0 and ≤ 1, got {recall!r}")
     if not slower_than >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ SHOWN = 20  # names that a message lists
 LOADED = 2  # the active and the previous model: page tokens stay valid, and a rollback is immediate
 WARM_ANSWERS, WARM_EVENTS = 5, 5  # answers, and events of the history of each
 UNREADABLE = (OSError, ValueError, RecursionError, FormatError)
+log = logging.getLogger("penchant.serve")
 
 
 def _read(path: Path) -> Any:
@@ -205,6 +207,8 @@ class Models:
                 verify(path, copies=self.copies)
             recommender = load(path, copies=self.copies)
             self._refuse_remembered(recommender)
+            for line in recommender.model.notes:
+                log.warning("a note on a model", extra={"data": {"model": name, "note": line}})
             ready = ServedModel(name, recommender, LiveCatalogue(recommender, changes))
             ready.warm()
         except PenchantError:
