@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP
     from penchant.planning.plan import plan as plan
+    from penchant.ranking.gbm_rating import GBMRating as GBMRating
+    from penchant.ranking.ranked import Ranked as Ranked
     from penchant.recommender.answer import Answer as Answer
     from penchant.recommender.answer import Item as Item
     from penchant.recommender.answer import Why as Why

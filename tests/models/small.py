@@ -17,5 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gru4rec": {"factors": 12, "window": 9, "rate": 0.02, "epochs": 16, "batch": 300},
     "sasrec": {"factors": 12, "layers": 1, "window": 9, "rate": 0.02, "epochs": 16, "batch": 300},
     "sparse-ease": {"neighbours": 6, "rank": 3},
+    "ranked": {"members": [{"model": "item-knn", "params": {}}, {"model": "transitions", "params": {}}], "trees": 30},
+    "gbm-rating": {"folds": 2},
     "slim": {"tolerance": 1e-6},
 }

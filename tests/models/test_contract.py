@@ -403,7 +403,8 @@ def test_explains_itself(model: Model, part: Planted) -> None:
     assert told.parts.shape == given.items.shape
     assert told.score == pytest.approx(float(model.score(given)[0, item]), rel=1e-4, abs=1e-6)
     if told.method == "exact":
-        assert told.base + told.parts.sum() == pytest.approx(told.score, rel=1e-4, abs=1e-6)
+        said = sum(one.contribution for one in told.features)
+        assert told.base + told.parts.sum() + said == pytest.approx(told.score, rel=1e-4, abs=1e-6)
     assert model.explain(part.given[:1].newest(1).where(np.zeros(1, bool)), item).parts.shape == (0,)
 
 

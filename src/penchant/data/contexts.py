@@ -84,6 +84,15 @@ def encode(known: Catalogue, rows: Sequence[Mapping[str, Any] | None]) -> tuple[
     return codes, list(strange)
 
 
+def in_words(known: Catalogue, asked: Ints | None) -> list[str]:
+    """Each context of one request in words: ``mood = sad``, or ``no mood``."""
+    found = []
+    for at, (name, values) in enumerate(known.items()):
+        code = -1 if asked is None or at >= asked.shape[1] else int(asked[0, at])
+        found.append(f"{name} = {values[code]}" if 0 <= code < len(values) else f"no {name}")
+    return found
+
+
 def parse_names(text: str | Sequence[str] | None) -> list[str]:
     """The names of ``--context mood,weather``; raises ``ParameterError`` for a name given twice."""
     if text is None:

@@ -210,10 +210,14 @@ def _refuse_copies(
     """
     if repeat and log.times is None:
         return
+    if log.context is not None and not repeat:
+        return  # every held-out row is a case, and a pair that is given in the same context is no question
     held = held & positive_events(log)
     columns = [log.rows, log.items.astype(np.int64)]
     if log.times is not None:
         columns.append(log.times)
+    if log.context is not None:
+        columns += list(log.context.T.astype(np.int64))
     if log.values is not None:
         columns.append(log.values.view(np.int32).astype(np.int64))
     order = np.lexsort((~given, *columns[::-1]))

@@ -68,8 +68,8 @@ class Blend(Composite):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.members = [_member(one) for one in _separate("members", self.members)]
-        self.weights = [_weight(one) for one in _separate("weights", self.weights)]
+        self.members = registry.members("blend", self.members)
+        self.weights = [_weight(one) for one in registry.separate("blend", "weights", self.weights)]
         if not self.members:
             raise ParameterError("blend: name its members, such as blend:members=als+item-knn")
         if self.weights and len(self.weights) != len(self.members):
@@ -255,28 +255,6 @@ def normalised(scores: Floats, how: str, popularity_rank: Ints) -> Floats:
                 out[r] = 0
     out[~able] = -np.inf
     return out
-
-
-def _separate(name: str, value: Any) -> list[Any]:
-    """The parts of a parameter that holds several values; text as on the command line is separated by ``+``."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split("+") if part.strip()]
-    if name == "weights" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return [value]
-    if not isinstance(value, (list, tuple)):
-        raise ParameterError(f"blend: {name} must be a list, or text separated by +, got {value!r}")
-    return list(value)
-
-
-def _member(given: Any) -> Model:
-    """A model from itself, its description, or its name, specification or file."""
-    if isinstance(given, Model):
-        return given
-    if isinstance(given, str):
-        return registry.parse(given)
-    if isinstance(given, dict):
-        return registry.from_json(given)
-    raise ParameterError(f"blend: a member is a model, its name or its description, got {given!r}")
 
 
 def _weight(given: Any) -> float:

@@ -123,6 +123,18 @@ MODELS: dict[str, Registered] = {
         "penchant.models.neural.auto_rec", "AutoRec", "predicts ratings by an autoencoder", "neural"
     ),
     "blend": Registered("penchant.models.blend", "Blend", "a weighted sum of other models"),
+    "ranked": Registered(
+        "penchant.ranking.ranked",
+        "Ranked",
+        "orders the candidates of other models by boosted trees over all that is known: history, item, context",
+        "rank",
+    ),
+    "gbm-rating": Registered(
+        "penchant.ranking.gbm_rating",
+        "GBMRating",
+        "predicts ratings by boosted trees over the errors of another model: attributes, context, mood",
+        "rank",
+    ),
 }
 CLASS_NAMES: dict[str, str] = {entry.cls: name for name, entry in MODELS.items()}
 
@@ -230,6 +242,35 @@ def _to_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_to_value(part) for part in value]
     return value.item() if hasattr(value, "item") and not isinstance(value, (bool, int, float, str)) else value
+
+
+def members(owner: str, given: Any) -> list[Model]:
+    """The members of model ``owner`` from models, descriptions, names, specifications or files."""
+    return [_member(owner, one) for one in separate(owner, "members", given)]
+
+
+def separate(owner: str, name: str, value: Any) -> list[Any]:
+    """The parts of a parameter that holds several values; text as on the command line is separated by ``+``."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split("+") if part.strip()]
+    if name == "weights" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return [value]
+    if not isinstance(value, (list, tuple)):
+        raise ParameterError(f"{owner}: {name} must be a list, or text separated by +, got {value!r}")
+    return list(value)
+
+
+def _member(owner: str, given: Any) -> Model:
+    """A model from itself, its description, or its name, specification or file."""
+    from penchant.models.kinds.base import Model
+
+    if isinstance(given, Model):
+        return given
+    if isinstance(given, str):
+        return parse(given)
+    if isinstance(given, dict):
+        return from_json(given)
+    raise ParameterError(f"{owner}: a member is a model, its name or its description, got {given!r}")
 
 
 def literal(text: str) -> Any:

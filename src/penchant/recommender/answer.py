@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 import numpy as np
 
 from penchant.core.histories import Histories
+from penchant.data.contexts import Catalogue, in_words
 from penchant.models.kinds.base import Explanation
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ NO_REASON = "nothing in the history"
 BAR = 24  # characters of the longest bar
 WIDTH = 100  # characters of a printed line
 NOTHING_LEFT = "Nothing is left to recommend: every item is in the history, excluded or unavailable."
+NO_CONTEXTS: Catalogue = {}
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -47,43 +49,66 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """What something else than an event adds to a score: an attribute, the context, another model."""
+
+    name: str
+    words: str
+    contribution: float
+
+    @property
+    def label(self) -> str:
+        """The words."""
+        return self.words
+
+
+@dataclass(frozen=True)
 class Why:
     """Why an item has its score: the contributions of the events, largest first. Events that contribute nothing are
-    left out.
+    left out. ``reasons`` are what models that look at more than events add, the largest first.
 
-    - ``exact``: score = base + Σ contributions.
+    - ``exact``: score = base + Σ contributions, of events and of reasons.
     - ``leave-one-out``: each contribution is the score minus the score without that event.
     """
 
     method: Literal["exact", "leave-one-out"]
     base: float
     parts: list[Part]
+    reasons: list[Reason] = field(default_factory=list)
 
     @classmethod
-    def of(cls, explanation: Explanation, given: Histories, names: Names) -> Why:
-        """An explanation of a model for the one history ``given``, with ids and titles."""
-        (why,) = cls.each([explanation], given, names)
+    def of(cls, explanation: Explanation, given: Histories, names: Names, contexts: Catalogue = NO_CONTEXTS) -> Why:
+        """An explanation of a model for the one history ``given``, with ids, titles and the words of contexts."""
+        (why,) = cls.each([explanation], given, names, contexts)
         return why
 
     @classmethod
-    def each(cls, explanations: Sequence[Explanation], given: Histories, names: Names) -> Iterator[Why]:
+    def each(
+        cls, explanations: Sequence[Explanation], given: Histories, names: Names, contexts: Catalogue = NO_CONTEXTS
+    ) -> Iterator[Why]:
         """Explanations of several items for the one history ``given``; its ids and titles are read once."""
         items = given.items.tolist()
         named = {item: (names.item_id(item), names.title(item)) for item in set(items)} if explanations else {}
         events = [named[item] for item in items] if explanations else []
-        return (cls._of(explanation, events) for explanation in explanations)
+        stated = in_words(contexts, given.asked)
+        return (cls._of(explanation, events, stated) for explanation in explanations)
 
     @classmethod
-    def _of(cls, explanation: Explanation, events: Sequence[tuple[str | int, str | None]]) -> Why:
+    def _of(
+        cls, explanation: Explanation, events: Sequence[tuple[str | int, str | None]], stated: Sequence[str]
+    ) -> Why:
         given = np.flatnonzero(explanation.parts)
         given = given[np.argsort(-explanation.parts[given], kind="stable")]
         gave = zip(given.tolist(), explanation.parts[given].tolist(), strict=True)
-        return cls(explanation.method, float(explanation.base), [Part(*events[at], part) for at, part in gave])
+        parts = [Part(*events[at], part) for at, part in gave]
+        reasons = [Reason(one.name, one.words.format(*stated), one.contribution) for one in explanation.features]
+        return cls(explanation.method, float(explanation.base), parts, reasons)
 
     def to_json(self) -> dict[str, Any]:
         """As in every JSON answer; ids are strings."""
         parts = [{"item": str(p.item), "title": p.title, "contribution": p.contribution} for p in self.parts]
-        return {"method": self.method, "base": self.base, "parts": parts}
+        reasons = [{"name": r.name, "words": r.words, "contribution": r.contribution} for r in self.reasons]
+        return {"method": self.method, "base": self.base, "parts": parts, **({"reasons": reasons} if reasons else {})}
 
 
 @dataclass(frozen=True)
@@ -135,13 +160,14 @@ class Item:
         grid.add_column("because of", overflow="fold")
         grid.add_column("contributes", justify="right")
         grid.add_column("", no_wrap=True)
-        longest = max((abs(part.contribution) for part in self.why.parts), default=0.0)
-        for part in self.why.parts:
+        shown: list[Part | Reason] = [*self.why.parts, *self.why.reasons]
+        longest = max((abs(part.contribution) for part in shown), default=0.0)
+        for part in shown:
             drawn = Text(bar(abs(part.contribution) / longest), style="cyan" if part.contribution > 0 else "red")
             grid.add_row(Text(part.label), f"{part.contribution:+.4g}", drawn)
         if self.why.base:
             grid.add_row(Text("any history", style="dim"), f"{self.why.base:+.4g}", "")
-        if not self.why.parts:
+        if not shown:
             below.append("Nothing in this history counts for or against it.")
         elif self.why.method == "leave-one-out":
             below.append("Each line is the score minus the score without that event.")
@@ -313,8 +339,10 @@ def reasons(why: Why | None) -> str:
     """
     if why is None:
         return ""
-    gained = sum(part.contribution for part in why.parts if part.contribution > 0)
+    every: list[Part | Reason] = [*why.parts, *why.reasons]
+    gains = [one for one in every if one.contribution > 0]
+    gained = sum(one.contribution for one in gains)
     if gained == 0:
         return NO_REASON
-    shown = [part for part in why.parts if part.contribution > 0][:REASONS_SHOWN]
+    shown = sorted(gains, key=lambda one: -one.contribution)[:REASONS_SHOWN]
     return ", ".join(f"{part.label} {part.contribution / gained:.0%}" for part in shown)

@@ -9,6 +9,7 @@ import numpy as np
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.rank import Ranked, Ranker, rank, top_in_blocks
 from penchant.errors import ScoreError
+from penchant.models.kinds.base import Model
 from penchant.models.kinds.linear import LinearModel
 
 
@@ -82,6 +83,8 @@ def rank_or_popular(
     a linear model still lowers the items that resemble them.
     """
     fallback = needs_fallback(given)
+    if given.asked is not None and isinstance(model, Model) and model.uses_context:
+        fallback &= (given.asked < 0).all(axis=1)  # a context is something to recommend from
     plain = fallback
     if isinstance(model, LinearModel) and given.has_dislikes:
         plain = fallback & (given.negatives().lengths == 0)  # it scores nothing but dislikes: popularity, less these

@@ -132,7 +132,9 @@ class Recommender:
         given, _ = self.histories(history, now=now, context=context)
         index = self._known(item)
         (explanation,) = self.model.explain_items(given, [index])
-        (explained,) = Item.listed([index], [explanation.score], self, [Why.of(explanation, given, self)])
+        (explained,) = Item.listed(
+            [index], [explanation.score], self, [Why.of(explanation, given, self, self.recipe.contexts)]
+        )
         return explained
 
     def similar(
@@ -370,7 +372,7 @@ class Recommender:
         return Answer(items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version)
 
     def _whys(self, given: Histories, items: Sequence[int]) -> list[Why]:
-        return list(Why.each(self.model.explain_items(given, items), given, self))
+        return list(Why.each(self.model.explain_items(given, items), given, self, self.recipe.contexts))
 
 
 def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Recommender:

@@ -64,7 +64,7 @@ def fit(
     used, left_out = training_rows(log)
     if len(used) == 0:
         raise DataError("the log holds no training rows")
-    features = features if chosen.needs_features else None
+    features = features if chosen.uses_features else None
     start, histories = time.perf_counter(), used.histories()
     check_memory(chosen, histories, run)
     if isinstance(chosen, Updatable):

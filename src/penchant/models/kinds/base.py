@@ -87,6 +87,7 @@ class Model(ABC):
     remembers_users: ClassVar[bool] = False  # True: keeps anonymous training rows
     uses_negatives: ClassVar[bool] = False  # True: sees every event, not only the positives
     uses_device: ClassVar[bool] = False  # True: trained on ``run.device``
+    uses_context: ClassVar[bool] = False  # True: the context of a request changes the answer
     assets_needed: ClassVar[tuple[str, ...]] = ()  # files that are saved beside its arrays
 
     notes: list[str] = field(init=False, default_factory=list, repr=False, compare=False)  # what fit reports
@@ -121,6 +122,11 @@ class Model(ABC):
     def needs_features(self) -> bool:
         """Whether this model, with its parameters, learns from item features, which ``fit`` must then be given."""
         return False
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether this model learns from item features where there are any."""
+        return self.needs_features
 
     @property
     def n_items(self) -> int:
@@ -263,6 +269,9 @@ class Model(ABC):
         self._check_given(given)
         return self._explain(given, np.asarray(items, dtype=np.int64))
 
+    def check_loaded(self) -> None:  # noqa: B027  # most models have nothing to check
+        """Raise ``FormatError`` unless what was read from a folder fits together."""
+
     # -- checks ---------------------------------------------------------------------------------------------------
 
     def _check_fitted(self) -> None:
@@ -275,14 +284,24 @@ class Model(ABC):
             raise DataError(f"{self.name} knows {len(self.item_counts)} items, the histories are over {given.n_items}")
 
 
+@dataclass(frozen=True)
+class Contribution:
+    """What one feature adds to a score, in words; ``{0}`` in them is the first context of the request, and so on."""
+
+    name: str
+    words: str
+    contribution: float
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The score of one item and the contribution of each event; ``exact``: score = base + sum of parts."""
+    """The score of one item and the contribution of each event; ``exact``: score = base + sum of parts and features."""
 
     method: Literal["exact", "leave-one-out"]
     score: float
     base: float
     parts: Floats  # (events,)
+    features: tuple[Contribution, ...] = ()  # of what else the model looks at
 
 
 def events_used(given: Histories, used: Histories) -> Longs:

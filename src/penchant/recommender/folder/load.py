@@ -13,8 +13,9 @@ from penchant.errors import DataError, FormatError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import Composite, members_of
 from penchant.models.registry import from_saved, model_class
-from penchant.recommender.folder import onnx, tensors
+from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics
+from penchant.recommender.folder.assets import check_asset
 from penchant.recommender.folder.atomic import recover
 from penchant.recommender.folder.contents import Contents
 from penchant.recommender.folder.copies import Copies
@@ -150,7 +151,7 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies:
     for name in type(model).assets_needed:
         with open_regular(folder / name) as file:
             model.assets[name] = file.read()
-        onnx.check(name, model.assets[name])
+        check_asset(name, model.assets[name])
     count, stated_members = manifest["members"], members_of(model)
     if type(count) is not int or not 0 <= count <= MOST_MEMBERS or (stated_members and len(stated_members) != count):
         raise FormatError(f"{MANIFEST} says {count!r} members, the model {spec['model']!r} has {len(stated_members)}")
@@ -168,4 +169,5 @@ def _read_model(folder: Path, manifest: Mapping[str, Any], n_items: int, copies:
         if not isinstance(model, Composite):
             raise FormatError(f"{MANIFEST} says {count} members, the model {spec['model']!r} takes none")
         model.members = members
+    model.check_loaded()
     return model

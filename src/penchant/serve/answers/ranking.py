@@ -221,7 +221,8 @@ def reasons(served: ServedModel, given: Histories, positions: Sequence[int]) -> 
     expect_reasons(served, len(given.items), len(known))
     whys: list[Why] = []
     breathe()
-    for why in Why.each(served.recommender.model.explain_items(given, known), given, served.catalogue) if known else ():
+    said = served.recommender.model.explain_items(given, known) if known else []
+    for why in Why.each(said, given, served.catalogue, served.recommender.recipe.contexts):
         whys.append(why)
         breathe()
     explained = dict(zip(known, whys, strict=True))

@@ -102,12 +102,21 @@ class Part(Response):
     contribution: float
 
 
+class Reason(Response):
+    """What something else than an event adds to a score: an attribute, the context, another model."""
+
+    name: str
+    words: str
+    contribution: float
+
+
 class Why(Response):
     """Reasons. ``exact``: score = base + Σ contributions. ``leave-one-out``: score minus that without the event."""
 
     method: Literal["exact", "leave-one-out"]
     base: float
     parts: list[Part]
+    reasons: list[Reason] = Field(default_factory=list, description="of models that look at more than events")
 
 
 class RecommendedItem(Response):

@@ -1,0 +1,1 @@
+"""The second stage: candidates, their features, and the order that is learned from them."""
