@@ -27,6 +27,7 @@ from penchant.serve.service import Service
 from penchant.store.database import StoreError
 
 ROUTERS = (
+    answers.light,
     events.router,
     answers.router,
     items.router,

@@ -13,16 +13,18 @@ from penchant.serve.answers.personal import SentEvent
 from penchant.serve.catalogue.filters import parse
 from penchant.serve.common.problems import invalid
 from penchant.serve.http.responses import ready
+from penchant.serve.http.routes.light import LightRoute
 from penchant.serve.http.routes.queries import asked, documented
 from penchant.serve.http.schemas.answers import Ask, AskAnonymous, AskByQuery, AskPersonal, Recommended
 from penchant.serve.http.schemas.fields import PathId
 from penchant.serve.http.scopes import READ, problems, service_of
 
 router = APIRouter(tags=["recommendations"], dependencies=[READ])
+light = APIRouter(tags=["recommendations"], dependencies=[READ], route_class=LightRoute)
 QUERY = documented(AskByQuery)
 
 
-@router.get("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410), openapi_extra=QUERY)
+@light.get("/v1/users/{id}/recommendations", response_model=Recommended, responses=problems(410), openapi_extra=QUERY)
 async def for_user(request: Request, id: PathId) -> Response:
     """Recommend for a user. Every acknowledged event counts."""
     return ready(await service_of(request).recommend("u:" + id, _by_query(request)))
@@ -34,7 +36,7 @@ async def ask_for_user(request: Request, id: PathId, ask: AskPersonal) -> Respon
     return ready(await service_of(request).recommend("u:" + id, _query(ask)))
 
 
-@router.get(
+@light.get(
     "/v1/sessions/{id}/recommendations", response_model=Recommended, responses=problems(410), openapi_extra=QUERY
 )
 async def for_session(request: Request, id: PathId) -> Response:
