@@ -11,7 +11,9 @@ import pytest
 import penchant as pc
 from penchant.data.catalog import Catalog
 from penchant.errors import DataError, FormatError, ParameterError
+from penchant.recommender import indexing
 from penchant.recommender.folder.listing import evaluation_of, saved_in
+from penchant.recommender.indexing import SLOW_MS
 from penchant.store.active_model import ActiveModel
 from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.store.trainings import Trainings
@@ -50,6 +52,19 @@ def test_a_first_model_that_does_not_beat_popularity_is_popularity(go: Go) -> No
     outcome = go(models=("random",))
     assert outcome.document["name"].endswith("-popular")
     assert outcome.outcome == "activated"
+
+
+@pytest.mark.parametrize(("model", "said"), [("als:factors=8,epochs=3", "index over 60"), ("item-knn", "has no index")])
+def test_what_is_trained_has_an_index_where_it_can(
+    go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, said: str
+) -> None:
+    pytest.importorskip("faiss")
+    times = iter([SLOW_MS + 1, 1.0])
+    monkeypatch.setattr(indexing, "_milliseconds", lambda work, rows: next(times))
+    outcome = go(models=(model,), index=True)
+    saved = pc.load(tmp_path / "models" / outcome.document["name"])
+    assert any(said in note for note in saved.fitted_on["notes"])
+    assert (getattr(saved.model, "index", None) is not None) is model.startswith("als")
 
 
 def test_nothing_new_is_not_trained_again(go: Go, store: EventStore, tmp_path: Path) -> None:

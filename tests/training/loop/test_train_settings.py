@@ -92,6 +92,6 @@ def test_the_page_names_every_setting_with_its_default() -> None:
     for cls in (TrainSettings, Gate):
         for one in fields(cls):
             if "help" in one.metadata:
-                shown = {"": "", "()": ""}.get(str(one.default), str(one.default))
+                shown = {"": "", "()": "", "False": "false"}.get(str(one.default), str(one.default))  # as in TOML
                 shown = shown.removeprefix("('").removesuffix("',)")
                 assert f"| `{one.name}` | {f'`{shown}`' if shown else ''} |".replace("|  |", "| |") in page, one.name

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from penchant.core.memory import parse_size
+from penchant.core.nearest_items import library
 from penchant.core.settings import check_settings, parse_span, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
 
@@ -72,6 +73,7 @@ class TrainSettings:
     holdout: str = setting("10%", "what models are judged on: the newest share of the events, or a span such as 7d")
     metric: str = setting("ndcg@10", "what decides")
     keep: int = setting(5, "how many trained models stay on disk; the active and the previous one always do", low=1)
+    index: bool = setting(False, "build an index over very many items, as --index of penchant fit")
     seed: int = setting(0, "the seed of models, intervals and samples", low=0, high=2**32 - 1)
     threads: int = setting(0, "threads to use; 0: one per core", low=0, high=1024)
     memory: str = setting("", "what the training may take, such as 4GiB; default: half of what is free at its start")
@@ -140,7 +142,10 @@ class TrainSettings:
         return given
 
     def check(self) -> None:
-        """Check the names of models and of the metric, which loads the registry. Raises ``ParameterError``."""
+        """Check the names of models and of the metric, which loads the registry, and the extra of an index.
+
+        Raises ``ParameterError``, and ``MissingExtraError`` where the extra is missing.
+        """
         from penchant.evaluation.measure import parse_metric
         from penchant.models.registry import parse
 
@@ -149,6 +154,8 @@ class TrainSettings:
         for name in self.models:
             if name != AUTO:
                 parse(name)
+        if self.index:
+            library()
         if not self.sources:
             raise DataError("no log is named", fix='Set sources = ["store"] or ["events.csv"] in [train].')
 

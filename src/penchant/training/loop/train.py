@@ -20,6 +20,7 @@ from penchant.core.memory import budget, limited
 from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.measure import Metric, parse_metric
+from penchant.evaluation.protocols import training_rows
 from penchant.evaluation.report import Evaluation
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.updatable import Updatable
@@ -280,7 +281,16 @@ class _Training:
                 self.tell(f"{chosen.label}: fitted on everything before")
                 return folder
         self.tell(f"{chosen.label}: fitting on everything")
-        fit(self.data.log, replace(chosen.model), catalog=self.data.catalog, run=self.run).save(stages.refitted)
+        fresh = fit(self.data.log, replace(chosen.model), catalog=self.data.catalog, run=self.run)
+        if self.settings.index:
+            try:
+                histories = training_rows(self.data.log)[0].histories()
+                said = fresh.build_index(histories, threads=self.run.threads, seed=self.run.seed)
+            except ParameterError as wrong:  # of a model that can have none
+                said = str(wrong)
+            self.tell(said)
+            fresh.fitted_on["notes"].append(said)
+        fresh.save(stages.refitted)
         verify(stages.refitted)
         return stages.refitted
 
