@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.blocks import counted, row_blocks
 from penchant.core.curve import Curve
 from penchant.errors import DataError
 
@@ -176,10 +177,14 @@ class Histories:
 
     def where(self, keep: Bools) -> Histories:
         """The events where ``keep`` (events,) is true. All rows remain; some may become empty."""
-        passed = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+        indptr = np.zeros_like(self.indptr)
+        for lo, hi in row_blocks(self.indptr):
+            start, stop = self.indptr[lo], self.indptr[hi]
+            passed = np.concatenate([[0], np.cumsum(keep[start:stop], dtype=np.int64)])
+            indptr[lo + 1 : hi + 1] = indptr[lo] + passed[self.indptr[lo + 1 : hi + 1] - start]
         some = replace(
             self,
-            indptr=passed[self.indptr],
+            indptr=indptr,
             items=self.items[keep],
             values=None if self.values is None else self.values[keep],
             times=None if self.times is None else self.times[keep],
@@ -189,6 +194,10 @@ class Histories:
             context=None if self.context is None else self.context[keep],
         )
         return self._as_distinct(some)
+
+    def timeless(self) -> Histories:
+        """The same events without their times, and without the moments of requests, for what needs neither."""
+        return self._as_distinct(replace(self, times=None, now=None))
 
     def without_events(self) -> Histories:
         """The same number of rows, all empty, with the same moments."""
@@ -231,7 +240,10 @@ class Histories:
         """The last ``window`` events of every row; None keeps all."""
         if window is None or (self.lengths <= window).all():
             return self
-        return self.where(self.ages() < window)
+        keep = np.empty(len(self.items), dtype=np.bool_)
+        for lo, hi in row_blocks(self.indptr):
+            keep[self.indptr[lo] : self.indptr[hi]] = self[lo:hi].ages() < window
+        return self.where(keep)
 
     def _as_distinct(self, some: Histories) -> Histories:
         """Some of the events; if no row of all events is known to repeat an item, none of these does."""
@@ -253,26 +265,21 @@ class Histories:
     @cached_property
     def _counts(self) -> Longs:
         """The number of rows that contain each item; computed once."""
-        return np.bincount(self.distinct().items, minlength=self.n_items).astype(np.int64, copy=False)
+        return counted(self.distinct().items, self.n_items)
 
     def distinct(self) -> Histories:
         """Each item once per row, at the position of its last event. Weights add up; of ratings the last counts."""
         if not self._repeats:
             return self
-        key = self.rows * np.int64(self.n_items) + self.items
-        order = np.argsort(key, kind="stable")
-        ordered = key[order]
-        is_last = np.ones(len(key), dtype=np.bool_)
-        is_last[:-1] = ordered[1:] != ordered[:-1]
-        keep = np.zeros(len(key), dtype=np.bool_)
-        keep[order[is_last]] = True
+        keep = np.zeros(len(self.items), dtype=np.bool_)
+        weighed = self.values is not None and self.values_are == "weight"
+        sums = [np.empty(0, dtype=np.float32)]
+        for lo, hi in row_blocks(self.indptr):
+            here = slice(int(self.indptr[lo]), int(self.indptr[hi]))
+            keep[here], of_kept = _last_of_each(self[lo:hi], weighed=weighed)
+            sums.append(of_kept)
         merged = self.where(keep)
-        if self.values is None or self.values_are != "weight":
-            return merged
-        starts = np.concatenate([[0], np.flatnonzero(is_last)[:-1] + 1])
-        sums = np.zeros(len(key), dtype=np.float32)
-        sums[order[is_last]] = np.add.reduceat(self.values[order].astype(np.float64), starts)
-        return replace(merged, values=sums[keep])
+        return replace(merged, values=np.concatenate(sums)) if weighed else merged
 
     def ages(self) -> Longs:
         """The number of newer events in the same row, shape ``(events,)``; the newest event has age 0."""
@@ -320,3 +327,21 @@ class Histories:
         with np.errstate(invalid="ignore"):
             scale = np.where(sums == 0, 0.0, self.curve.of(sums) / sums)
         return (self.values * scale[pair]).astype(np.float32)
+
+
+def _last_of_each(block: Histories, *, weighed: bool) -> tuple[Bools, Floats]:
+    """Which events are the last of their item in their row, and the sums of the weights that these stand for."""
+    key = block.rows * np.int64(block.n_items) + block.items
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    is_last = np.ones(len(key), dtype=np.bool_)
+    is_last[:-1] = ordered[1:] != ordered[:-1]
+    keep = np.zeros(len(key), dtype=np.bool_)
+    keep[order[is_last]] = True
+    if not weighed or not len(key):
+        return keep, np.empty(0, dtype=np.float32)
+    assert block.values is not None  # it has weights
+    starts = np.concatenate([[0], np.flatnonzero(is_last)[:-1] + 1])
+    sums = np.zeros(len(key), dtype=np.float32)
+    sums[order[is_last]] = np.add.reduceat(block.values[order].astype(np.float64), starts)
+    return keep, sums[keep]

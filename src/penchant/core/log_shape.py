@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.blocks import counted
 from penchant.core.histories import Histories
 from penchant.errors import ParameterError
 
@@ -51,7 +52,7 @@ class LogShape:
         """The shape of histories; at most 20,000 of them are looked at."""
         rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).astype(np.int64))
         sampled = train[rows].distinct().lengths if len(rows) else np.zeros(1)
-        sizes, shares = grouped(np.bincount(train.items, minlength=train.n_items))
+        sizes, shares = grouped(counted(train.items, train.n_items))
         return cls(
             len(train.items), len(train), train.n_items, typical(sampled), sizes, shares,
             train.values_are == "rating", train.ordered if ordered is None else ordered, sessions, described,

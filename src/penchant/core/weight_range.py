@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from penchant.core.blocks import row_blocks
 from penchant.core.histories import Histories
 
 BLOCK = 2**20  # events whose sums are in memory at once
@@ -53,9 +54,5 @@ def within(given: Histories, low: float, high: float) -> Histories:
 
 def _blocks(histories: Histories) -> Iterator[Histories]:
     """The histories, in order, about ``BLOCK`` events at a time."""
-    lo = 0
-    while lo < len(histories):
-        hi = int(np.searchsorted(histories.indptr, histories.indptr[lo] + BLOCK, side="right")) - 1
-        hi = max(hi, lo + 1)
+    for lo, hi in row_blocks(histories.indptr, BLOCK):
         yield histories[lo:hi]
-        lo = hi

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.blocks import EVENTS
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
 from penchant.core.shown import Shown
 from penchant.data.reading.report import ReadReport
@@ -52,10 +53,16 @@ class Interactions:
             raise DataError(f"interactions: context has shape {self.context.shape}, expected {expected}")
         if self.guests is not None and self.guests.shape != (len(self.user_ids),):
             raise DataError(f"interactions: guests has shape {self.guests.shape}, expected ({len(self.user_ids)},)")
-        if events and (self.users[1:] < self.users[:-1]).any():
+        if events and any((block[1:] < block[:-1]).any() for block in self._overlapping(self.users)):
             raise DataError("interactions: events must be sorted by user")
         if events and (self.users[0] < 0 or self.users[-1] >= len(self.user_ids)):
             raise DataError(f"interactions: users must lie in [0, {len(self.user_ids)})")
+
+    @staticmethod
+    def _overlapping(column: Ints) -> Iterator[Ints]:
+        """Blocks of a column, each with the first value of the next."""
+        for lo in range(0, len(column), EVENTS):
+            yield column[lo : lo + EVENTS + 1]
 
     def __len__(self) -> int:
         return len(self.items)

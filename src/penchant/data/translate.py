@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,27 @@ class Events:
         )
 
 
+class NothingUnknown(Sequence[list[str]]):
+    """No unknown ids in any of so many histories, without a list for each."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    @overload
+    def __getitem__(self, index: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> NothingUnknown: ...
+    def __getitem__(self, index: int | slice) -> list[str] | NothingUnknown:
+        if isinstance(index, slice):
+            return NothingUnknown(len(range(*index.indices(self.size))))
+        if not -self.size <= index < self.size:
+            raise IndexError(f"there are {self.size} histories, not {index}")
+        return []
+
+
 @dataclass(frozen=True)
 class Translation:
     """How events become a history of the items that a model knows, the first ``n_items`` of the vocabulary.
@@ -145,11 +166,11 @@ class Translation:
         )
         return self.recipe.bounded(given), list(dict.fromkeys(unknown))
 
-    def of_log(self, log: Interactions) -> tuple[Histories, list[list[str]]]:
+    def of_log(self, log: Interactions) -> tuple[Histories, Sequence[list[str]]]:
         """The histories of all users of a log, and for each the ids that are not known."""
         given = replace(log.histories(), curve=self.recipe.curve)
         if log.vocab.ids == self.vocab.ids[: self.n_items]:
-            return self.recipe.bounded(given), [[] for _ in range(len(given))]
+            return self.recipe.bounded(given), NothingUnknown(len(given))
         return self._of_log(given, log.vocab)
 
     def of_user(self, log: Interactions, user: object, *, guest: bool = False) -> tuple[Histories, list[str]]:

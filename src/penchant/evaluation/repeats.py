@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penchant.core.blocks import row_blocks
+
 if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
 
@@ -26,21 +28,23 @@ def repeat_warnings(log: Interactions) -> list[str]:
     histories = log.histories()
     if len(histories.distinct().items) == len(histories.items):
         return []
-    out = []
-    if log.times is not None or rated:
+    out, names, copies, repeated = [], list[str](), 0, 0
+    for lo, hi in row_blocks(histories.indptr):
+        here = slice(int(histories.indptr[lo]), int(histories.indptr[hi]))
         compared = {"value": log.values, "time": log.times, "item": log.items, who: log.users}
-        keys = {name: key for name, key in compared.items() if key is not None}
-        order = np.lexsort(list(keys.values()))
-        same = np.ones(len(order) - 1, dtype=np.bool_)
-        for key in keys.values():
-            same &= key[order[1:]] == key[order[:-1]]
-        if same.any():
-            out.append(
-                f"{int(same.sum()):,} rows repeat another one (the same {', '.join(reversed(keys))}): remove them if "
-                "they are copies"
-            )
+        keys = {name: key[here] for name, key in compared.items() if key is not None}
+        if log.times is not None or rated:
+            names = list(reversed(keys))
+            order = np.lexsort(list(keys.values()))
+            same = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
+            for key in keys.values():
+                same &= key[order[1:]] == key[order[:-1]]
+            copies += int(same.sum())
+        if rated:
+            pairs = np.sort(log.users[here].astype(np.int64) * log.n_items + log.items[here])
+            repeated += len(np.unique(pairs[1:][pairs[1:] == pairs[:-1]]))
+    if copies:
+        out.append(f"{copies:,} rows repeat another one (the same {', '.join(names)}): remove them if they are copies")
     if rated:
-        pairs = np.sort(log.users.astype(np.int64) * log.n_items + log.items)
-        repeated = len(np.unique(pairs[1:][pairs[1:] == pairs[:-1]]))
         out.append(f"{repeated:,} pairs of {who} and item are rated more than once: the last rating counts")
     return out

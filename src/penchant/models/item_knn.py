@@ -99,7 +99,7 @@ class ItemKNN(PairModel, RatingModel):
     rated: Weights | None = learned()  # the nearest of each item by deviations from the baseline, best first
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        liked = self.bounded(train.positives().distinct(), self.max_history)
+        liked = self.bounded(train.timeless().positives().distinct(), self.max_history)
         if len(liked.items) == 0:
             raise DataError(f"{self.name}: nothing to learn from: the training histories hold no positive event")
         self.weights = self._operator(liked, run)

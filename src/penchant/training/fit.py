@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.core.blocks import counted
 from penchant.core.run import Run
 from penchant.core.weight_range import weight_range
 from penchant.errors import DataError, ParameterError
@@ -99,7 +100,7 @@ def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: fl
         "items": int((model.item_counts > 0).sum()),  # those of positives
         "positives": len(positives.items),
         "histories_with_positives": int((positives.lengths > 0).sum()),
-        "items_in_log": int(np.count_nonzero(np.bincount(used.items))),
+        "items_in_log": int(np.count_nonzero(counted(used.items, used.n_items))),
         "test_rows_left_out": left_out,
         "sessions": used.sessions,
         "from": _day(used.times, np.min),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.blocks import counted
 from penchant.core.histories import Floats, Ints, Longs
 
 PRODUCTS = ("cosine", "asymmetric-cosine", "tf-idf", "bm25", "conditional", "lift", "jaccard", "dice")
@@ -95,7 +96,7 @@ class Keys:
 
     @classmethod
     def of(cls, points: Vectors, n_keys: int) -> Keys:
-        counts = np.bincount(points.keys, minlength=n_keys).astype(np.int64)
+        counts = counted(points.keys, n_keys)
         alike = bool((points.values == 1).all())
         sums = counts if alike else np.bincount(points.keys, weights=points.values, minlength=n_keys)
         means = (sums / np.maximum(counts, 1)).astype(np.float32)
