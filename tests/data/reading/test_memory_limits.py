@@ -99,6 +99,29 @@ def test_parquet_of_wide_rows_is_read_in_smaller_batches_of_the_columns_that_cou
     assert (len(log), sizes) == (20_000, [20_000])
 
 
+@pytest.mark.parametrize("compression", ["uncompressed", "zstd"])
+def test_an_arrow_file_is_read_a_batch_at_a_time(tmp_path, monkeypatch, compression):
+    rows = 20_000
+    log = pl.DataFrame({"user": pl.int_range(rows, eager=True) % 99, "item": pl.int_range(rows, eager=True) % 7})
+    log = log.with_columns(text=pl.lit("x" * 5_000))
+    path = tmp_path / "a*[b].arrow"
+    log.write_ipc(path, compression=compression, record_batch_size=500)
+    assert read_interactions(path).n_items == 7
+    monkeypatch.setattr(base, "ROWS", 1_000)
+    before = pl.LazyFrame.collect
+    sizes = []
+
+    def collect(self, **options):
+        frame = before(self, **options)
+        sizes.append(frame.estimated_size())
+        return frame
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", collect)
+    monkeypatch.setattr(type(path), "read_bytes", lambda _: pytest.fail("the whole file was read"))
+    assert len(read_interactions(path)) == rows
+    assert max(sizes) < 200 * 5_100  # the sample has all columns, of some rows
+
+
 @pytest.mark.parametrize("size", [0, 1, 4, 20])
 def test_a_footer_that_is_damaged_has_no_row_groups(tmp_path, size):
     pl.DataFrame({"user": ["u"], "item": ["i"]}).write_parquet(tmp_path / "log.parquet")

@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+import polars as pl
 import pytest
 import typer
 
@@ -14,6 +15,7 @@ from penchant import Popular, fit, read_interactions
 from penchant.cli.main import main, make_app
 from penchant.core.outputs import refuse_inputs, replacing_file
 from penchant.core.spreadsheets import harmless
+from penchant.data.reading import rejects
 from penchant.data.reading.rejects import HEADER
 from penchant.errors import DataError, ParameterError
 
@@ -302,3 +304,26 @@ def test_lists_in_csv_neutralise_titles_and_ids_only_for_a_spreadsheet(tmp_path)
         assert {row["item"] for row in found} == {"i0", f"{mark}=evil1", f"{mark}=evil2"}
         assert f"{mark}+u9" in {row["user"] for row in found}
     assert main([*command[:-3], "-o", str(tmp_path / "lists.jsonl"), "--spreadsheet"]) == 2
+
+
+@pytest.mark.parametrize("target", [None, "all.csv"])
+def test_of_rejected_rows_far_larger_than_the_log_a_part_is_written_and_the_rest_counted(tmp_path, monkeypatch, target):
+    rows = 3_000
+    items = pl.Series(["i", *[None] * rows], dtype=pl.String)
+    table = pl.DataFrame({"user": ["0"] * (rows + 1), "item": items}).with_columns(text=pl.lit("x" * 100))
+    table.write_parquet(tmp_path / "log.parquet", compression="zstd")
+    size = (tmp_path / "log.parquet").stat().st_size
+    assert size < 3_000
+    monkeypatch.setattr(rejects, "LEAST", 10_000)
+    monkeypatch.setattr(rejects, "TIMES", 2)
+    written = tmp_path / (target or "log.parquet.rejected.csv")
+    report = read_interactions(tmp_path / "log.parquet", rejected=target and written).report
+    assert (report.kept, report.n_rejected, report.reasons.total()) == (1, rows, rows)
+    assert 10_000 <= written.stat().st_size < 10_000 + 2 * size + 500
+    there = len(written.read_text().splitlines()) - 1
+    (note,) = [note for note in report.notes if "counted, and not written" in note]
+    assert f"log.parquet: {rows - there:,} further rejected rows counted" in note
+    monkeypatch.setattr(rejects, "LEAST", 10_000_000)
+    report = read_interactions(tmp_path / "log.parquet", rejected=target and written).report
+    assert len(written.read_text().splitlines()) - 1 == rows
+    assert not [note for note in report.notes if "counted" in note]

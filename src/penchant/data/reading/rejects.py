@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from penchant.data.reading.report import KEPT_EXAMPLES, ReadReport, Rejected, ma
 from penchant.data.reading.wording import option
 from penchant.errors import DataError, ParameterError, PenchantError
 
+LEAST, TIMES = 1 << 24, 32  # characters of rejected rows that are written of a log, and for each of its bytes
 HEADER = ("file", "line", "column", "value", "reason", "row")
 
 
@@ -33,6 +35,9 @@ def _marked_read_only(folder: Path) -> bool:
 class RejectedRows:
     """Collects bad rows in the report and in files; with ``strict`` the first one is an error. Use it in ``with``.
 
+    A few bytes of Parquet or gzip may stand for very many rows: of each log, 16 MiB and 32 characters for each of its
+    bytes are written, and a note counts the rest.
+
     ``target`` is a path for all of them, True for a file beside each log (LOG.rejected.csv; in the working folder if
     the folder of the log cannot be written), or False for none.
     """
@@ -45,6 +50,8 @@ class RejectedRows:
     _files: dict[Path, Any] = field(default_factory=dict)
     _beside: dict[Path, Path] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+    _room: dict[Path, int] = field(default_factory=dict)  # characters that may still be written of a log
+    _unwritten: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         if isinstance(self.target, Path):  # refused before anything is read
@@ -75,8 +82,21 @@ class RejectedRows:
         writer = self._writer(path)
         if writer is not None:
             # these texts come from strangers, and a spreadsheet would run some of them
-            texts = ([r.column, r.value, r.reason, r.raw] for r in rows)
-            writer.writerows((name, r.line, *map(harmless, cells)) for r, cells in zip(rows, texts, strict=True))
+            for done, row in enumerate(rows):
+                if path is not None and not self._has_room(path):
+                    self._unwritten[name] += len(rows) - done
+                    break
+                written = writer.writerow(
+                    (name, row.line, *map(harmless, (row.column, row.value, row.reason, row.raw)))
+                )
+                if path is not None:
+                    self._room[path] -= written
+
+    def _has_room(self, path: Path) -> bool:
+        if path not in self._room:
+            files = path.rglob("*") if path.is_dir() else (path,)
+            self._room[path] = LEAST + TIMES * sum(file.stat().st_size for file in files if file.is_file())
+        return self._room[path] > 0
 
     def _writer(self, path: Path | None) -> Any:
         if self.target is False or (self.target is True and path is None):
@@ -136,6 +156,9 @@ class RejectedRows:
     ) -> None:
         """Finish the files; after an interruption, discard them."""
         finished = kind is None or issubclass(kind, PenchantError)
+        for name, count in self._unwritten.items():
+            more = many(count, "further rejected row", "further rejected rows")
+            self.report.notes.append(f"{name}: {more} counted, and not written: they have far more text than the log")
         if finished:
             self._stack.close()
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+
 import polars as pl
 
 from penchant.data.reading.batches import Table
@@ -22,8 +24,9 @@ class Arrow(Format):
         return peek.head.startswith(MAGIC)
 
     def open(self, peek: Peek) -> Table:
-        """The table; the whole file is read, because polars would take stars in its name for a pattern."""
-        return open_columnar(self, peek, magic=MAGIC, scan=lambda path: pl.read_ipc(path.read_bytes()).lazy())
+        """The table; a batch is read when it is asked for."""
+        # polars would take stars and brackets in a name for a pattern
+        return open_columnar(self, peek, magic=MAGIC, scan=lambda path: pl.scan_ipc(glob.escape(str(path))))
 
 
 FORMAT = Arrow()
