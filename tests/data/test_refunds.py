@@ -121,3 +121,22 @@ def test_netting_matches_a_ledger_kept_by_hand(events, which):
     assert np.flatnonzero(found.keep).tolist() == sorted(kept)
     assert [found.amounts[at] for at in sorted(kept)] == [kept[at] for at in sorted(kept)]
     assert found.unmatched == lost
+
+
+@pytest.mark.parametrize("kind", ["refund", "Return", " CANCELLED ", "Chargeback", "storno"])
+def test_a_kind_that_takes_back_by_its_name_cancels_unless_it_is_named(kind):
+    rows = [("u", "a", "buy"), ("u", "b", "buy"), ("u", "a", kind), ("v", "a", kind), ("v", "b", "view")]
+    frame = pl.DataFrame(rows, schema=["user", "item", "kind"], orient="row")
+    found, declared = read_interactions(frame), read_interactions(frame, kinds={kind: "1:cancels"})
+    name = kind.strip().lower()
+    assert found.recipe.cancels == declared.recipe.cancels == (name,)
+    assert [found.vocab.ids[item] for item in found.items] == [declared.vocab.ids[item] for item in declared.items]
+    assert [found.vocab.ids[item] for item in found.items] == ["b", "b"]
+    (note,) = [note for note in found.report.notes if "back" in note]
+    assert f"events of kind {name} take earlier ones back" in note
+    assert f'kinds={{"{name}": 1}} counts them like others' in note
+    assert not [note for note in declared.report.notes if "back" in note]
+    assert not [one for one in found.report.findings if name in one.fix and one.check == "kinds"]
+    assert len(read_interactions(frame, kinds={kind: 1})) == 5
+    model = fit(found, Popular())
+    assert model.recipe.cancels == (name,)  # the service does the same

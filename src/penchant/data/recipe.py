@@ -20,6 +20,18 @@ from penchant.errors import DataError, ParameterError
 _POSITIVE = re.compile(r"^\s*value\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$")
 DISLIKE = "dislike"
 IMPRESSION = "impression"  # an item was seen in a list
+# kinds that take an earlier event back unless they are named
+TAKING_BACK = {
+    "cancel",
+    "canceled",
+    "cancelled",
+    "cancellation",
+    "chargeback",
+    "refund",
+    "refunded",
+    "return",
+    "storno",
+}
 UNLESS_NAMED = {DISLIKE: -1.0, IMPRESSION: 0.0}  # weights of kinds that a recipe need not name
 _COMPARE: dict[str, Callable[[Floats, np.float32], Bools]] = {
     ">=": operator.ge,

@@ -28,7 +28,7 @@ from penchant.data.reading.settling import Columns, note_what_is_left, settle
 from penchant.data.reading.sources import Opened
 from penchant.data.reading.weights import Sums, positive_sums, shape_weights
 from penchant.data.reading.wording import option
-from penchant.data.recipe import UNLESS_NAMED, Recipe
+from penchant.data.recipe import TAKING_BACK, UNLESS_NAMED, Recipe
 from penchant.data.refunds import checked_refund
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError
@@ -135,7 +135,14 @@ def understood(
         values_are, report.values_why = values or "weight", "events count the weight of their kind"
     if quantity is not None and cleaner.value_name is None and values is None:
         report.values_why += f"; {quantity!r} counts only if asked for: {option('values', 'weight')}"
-    return replace(plan, values_are=values_are, quantities=values_are == "weight" and is_quantity(name))
+    back = tuple(kind for kind in sorted(cleaner.kinds) if kind in TAKING_BACK and kind not in plan.kinds)
+    if back:
+        report.notes.append(
+            f"events of kind {' and '.join(back)} take earlier ones back; {option('kinds', {back[0]: 1})} counts them "
+            "like others"
+        )
+    quantities = values_are == "weight" and is_quantity(name)
+    return replace(plan, values_are=values_are, quantities=quantities, cancels=(*plan.cancels, *back))
 
 
 def _assemble(

@@ -169,7 +169,7 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
                 **at(report, Seen(table.respelled, table.respelled_example), role),
             )
     if cleaner.kinds and not recipe.kinds:
-        names = [name for name in cleaner.kinds if name and name not in UNLESS_NAMED][:6]
+        names = [name for name in cleaner.kinds if name and name not in {*UNLESS_NAMED, *recipe.cancels}][:6]
         if len(names) > 1:
             add(
                 "kinds",
