@@ -23,6 +23,12 @@ python -m bench index-libraries [--rows N] [--force]
                                          libraries for such an index, over so many items (1e6)
 python -m bench serve-train              answers while the service trains beside itself
 python -m bench serve-workers            one worker of the service against several: memory, answers a second
+python -m bench loop                     the whole loop of examples/loop on a year of groceries
+python -m bench simulated-year [--events N] [--days N]
+                                         a year of the service in accelerated time, with a training every day
+python -m bench store-import [--events N]
+                                         a log of 5 million events into a SQLite store
+python -m bench store-fit [--events N]   a fit from that store against one from Parquet
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -40,6 +46,7 @@ from bench import (
     defaults_report,
     duel,
     index,
+    loop,
     machine,
     near_libraries,
     plan,
@@ -50,6 +57,8 @@ from bench import (
     serve_schemathesis,
     serve_train,
     serve_workers,
+    simulated_year,
+    store_speed,
     tune,
 )
 from bench.sets import SETS
@@ -95,10 +104,12 @@ def main() -> int:
     parser.add_argument("--rows", action="append", default=[], help="plan: logs of so many rows (1e5 and 1e6)")
     parser.add_argument("--plain", action="store_true", help="plan: logs without ratings and repeats")
     parser.add_argument("--refit", action="store_true", help="plan: fit the coefficients to the measurements")
+    parser.add_argument("--events", type=float, help="events of store-import, store-fit and simulated-year")
+    parser.add_argument("--days", type=int, help="days of simulated-year")
     parser.add_argument("--runs", action="store_true", help="blend: hold out events that stand together")
     options = parser.parse_args()
     failed, first = 0, options.what[0]
-    seeds = options.seed or [0]
+    seeds, events = options.seed or [0], None if options.events is None else int(options.events)
     if first == "list":
         show()
     elif first == "tune":
@@ -118,6 +129,14 @@ def main() -> int:
         failed = serve_train.main(rounds=options.rounds, force=options.force)
     elif first == "serve-workers":
         failed = serve_workers.main(rounds=options.rounds, force=options.force)
+    elif first == "loop":
+        failed = loop.main()
+    elif first == "simulated-year":
+        failed = simulated_year.main(events=events, days=options.days)
+    elif first == "store-import":
+        failed = store_speed.store_import(events=events, force=options.force)
+    elif first == "store-fit":
+        failed = store_speed.store_fit(events=events, rounds=options.rounds, force=options.force)
     elif first == "defaults":
         defaults.work(options.set, options.model)
         print(defaults_report.write().relative_to(report.ROOT))

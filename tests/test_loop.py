@@ -18,8 +18,9 @@ def test_the_whole_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert told["live"] == first["name"] == second["compared_with"]
     assert "metric of the active recipe" in second["why"]
     assert told["sent"] == told["stored"] == told["trained_on"] == 100_004  # every rating of the films
-    assert 0 < told["followed"]
     assert told["lists"] > 200
+    assert told["results"]["lists"] == told["lists"]
+    assert told["results"]["clicked"] >= told["followed"] > 0
     assert told["left"] == told["next_training"] == told["stored"] - told["erased"]
     assert told["erased"] > 0
     assert told["left_of_person"] == told["kept_of_person"] == 0

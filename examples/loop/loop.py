@@ -1,16 +1,18 @@
 """The whole loop in two minutes, on the bundled films: history in, lists shown, the next model trained and judged.
 
-python examples/loop/loop.py [FOLDER]
+python examples/loop/loop.py [--browser] [FOLDER]
 
 Ten weeks of ratings are laid out up to today. Seven weeks are imported; the rest is live traffic in accelerated time:
 people ask for a list, and rate what they really rated next, by the list if the film was on it. The service trains twice
 by itself. The first model is better than popularity and goes live. Then a broken feed sends a day with mixed-up item
 ids: nothing finds what people did next, and the second model is refused. At the end one person is erased, and the
-numbers of events sent, stored, exported and trained on are compared.
+numbers of events sent, stored, exported and trained on are compared. With ``--browser`` the page Results opens before
+that, and the script waits for Enter.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import random
@@ -19,8 +21,10 @@ import sys
 import tempfile
 import threading
 import time
+import webbrowser
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,10 +33,10 @@ import polars as pl
 
 from penchant.data.datasets import load_movielens_small
 
-DAY, DAYS, IMPORTED = 86_400, 71, 49  # the last day is the broken one
+DAY, DAYS, IMPORTED = 86_400, 71, 49
 ASKED = 12  # people of each day who ask for a list before they rate
 EVERY = 60  # seconds between trainings, more than the replay takes
-PATIENCE = 240.0
+PATIENCE = 300.0
 RUN = [sys.executable, "-c", "from penchant.cli.main import run; run()"]
 CONFIG = """
 folder = "{folder}/models"
@@ -46,12 +50,42 @@ train_priority = "same"
 
 [train]
 sources = ["store"]
-models = ["item-knn"]
-holdout = "1d"
+models = {models}
+holdout = "{holdout}"
 
 [train.gate]
 min_cases = 100
+min_coverage = {coverage}
 """
+
+
+@dataclass(frozen=True)
+class World:
+    """A log to replay step by step: what people really did, and a broken feed in the last step.
+
+    ``log`` has the columns user, item, value, timestamp and step; a value may be null. ``items`` has item and title.
+    """
+
+    log: pl.DataFrame
+    items: pl.DataFrame
+    imported: int  # steps before the service starts
+    holdout: str  # as long as a step
+    first: str  # the model that the service begins with
+    models: tuple[str, ...]
+    reading: tuple[str, ...] = ()  # options of fit
+    repeat: bool = False  # whether lists hold what people had before
+    min_coverage: float = 0.5  # of the gate
+
+    @property
+    def steps(self) -> int:
+        """How many there are; the last one is broken."""
+        return int(self.log["step"].max()) + 1  # type: ignore[arg-type]  # a whole number
+
+
+def films() -> World:
+    """Ten weeks of ratings in steps of a day."""
+    catalogue = load_movielens_small()[1].frame().select("item", "title")
+    return World(ratings(), catalogue, IMPORTED, "1d", "popular", ("item-knn",), ("--positive", "value>=3.5"))
 
 
 def ratings(seed: int = 0) -> pl.DataFrame:
@@ -72,7 +106,7 @@ def ratings(seed: int = 0) -> pl.DataFrame:
                 shown = dice.choice(films)
             seen.add(shown)
             rows.append((user, shown, stars, start + int(day * DAY), int(day)))
-    return pl.DataFrame(rows, ["user", "item", "rating", "timestamp", "day"], orient="row").sort("timestamp")
+    return pl.DataFrame(rows, ["user", "item", "value", "timestamp", "step"], orient="row").sort("timestamp")
 
 
 def penchant(*arguments: object) -> str:
@@ -93,8 +127,8 @@ class Service:
         self.reader.start()
         if not self.listening.wait(60):
             raise RuntimeError(f"the service did not start: {self.lines}")
-        port = next(line["port"] for line in self.lines if line["message"] == "listening")
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.port = next(int(line["port"]) for line in self.lines if line["message"] == "listening")
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -137,16 +171,17 @@ class Service:
         self.reader.join()
 
 
-def visit(service: Service, day: pl.DataFrame, dice: random.Random) -> dict[str, int]:
-    """A day of traffic: some people ask for a list first, then everybody rates; returns what was counted."""
+def visit(service: Service, step: pl.DataFrame, dice: random.Random, *, repeat: bool) -> dict[str, int]:
+    """A step of traffic: some people ask for a list first, then everybody acts; returns what was counted."""
     events = [
-        {"user": user, "item": item, "value": stars, "time": when, "id": f"{user} {item} {when}"}
-        for user, item, stars, when, _ in day.iter_rows()
+        {"user": user, "item": item, "value": value, "time": when, "id": f"{n} {user} {item} {when}"}
+        for n, (user, item, value, when, _) in enumerate(step.iter_rows())
     ]
     shown: dict[str, Any] = {}
-    people = day["user"].unique(maintain_order=True).to_list()
+    people = step["user"].unique(maintain_order=True).to_list()
     for user in dice.sample(people, min(ASKED, len(people))):
-        shown[user] = service.ask("GET", f"/v1/users/{quote(user, safe='')}/recommendations?k=50")
+        path = f"/v1/users/{quote(user, safe='')}/recommendations?k=50"
+        shown[user] = service.ask("GET", f"{path}&repeat=true" if repeat else path)
     followed = 0
     for event in events:
         answer = shown.get(event["user"])
@@ -159,32 +194,38 @@ def visit(service: Service, day: pl.DataFrame, dice: random.Random) -> dict[str,
     return {"sent": sent, "lists": len(shown), "followed": followed}
 
 
-def main(folder: Path) -> dict[str, Any]:
+def main(folder: Path, world: World | None = None, *, every: int = EVERY, browser: bool = False) -> dict[str, Any]:
     """Run the loop in a folder; returns what was counted."""
-    log, dice = ratings(), random.Random(1)
-    past = log.filter(pl.col("day") < IMPORTED)
-    past.drop("day").write_csv(folder / "past.csv")
-    load_movielens_small()[1].frame().select("item", "title").write_csv(folder / "films.csv")
+    world, dice = world or films(), random.Random(1)
+    log, last = world.log, world.steps - 1
+    past = log.filter(pl.col("step") < world.imported).drop("step")
+    (past if past["value"].count() else past.drop("value")).write_csv(folder / "past.csv")
+    world.items.write_csv(folder / "items.csv")
     config = folder / "penchant.toml"
-    config.write_text(CONFIG.format(folder=folder, every=EVERY), encoding="utf-8")
-    reading = ("--items", folder / "films.csv", "--positive", "value>=3.5")
-    penchant("fit", folder / "past.csv", *reading, "-m", "popular", "-o", folder / "models" / "first")
+    filled = {"models": json.dumps(world.models), "holdout": world.holdout, "coverage": world.min_coverage}
+    config.write_text(CONFIG.format(folder=folder, every=every, **filled), encoding="utf-8")
+    reading = ("--items", folder / "items.csv", *world.reading)
+    penchant("fit", folder / "past.csv", *reading, "-m", world.first, "-o", folder / "models" / "first")
     imported = json.loads(penchant("events", "import", folder / "past.csv", "--config", config, "--json"))["imported"]
-    print(f"{imported:,} ratings of seven weeks were imported; the service begins with popular films")
+    print(f"{imported:,} events were imported; the service begins with the model {world.first}")
     counted = {"sent": imported, "lists": 0, "followed": 0}
     service = Service(config)
     try:
-        for number in range(IMPORTED, DAYS - 1):
-            found = visit(service, log.filter(pl.col("day") == number), dice)
+        for number in range(world.imported, last):
+            found = visit(service, log.filter(pl.col("step") == number), dice, repeat=world.repeat)
             counted = {name: counted[name] + found[name] for name in counted}
         (first, *_) = service.trainings(1)
         print(f"first training: {first['outcome']}: {first['why']}")
-        found = visit(service, log.filter(pl.col("day") == DAYS - 1), dice)
+        found = visit(service, log.filter(pl.col("step") == last), dice, repeat=world.repeat)
         counted = {name: counted[name] + found[name] for name in counted}
-        print(f"live: {counted['lists']} lists were shown, {counted['followed']} ratings followed from them")
-        print("a broken feed sent a day with other item ids")
+        print(f"live: {counted['lists']} lists were shown, {counted['followed']} events followed from them")
+        print("a broken feed sent its last step with other item ids")
         second = service.trainings(2)[1]
         print(f"second training: {second['outcome']}: {second['why']}")
+        results = service.ask("GET", "/v1/results")["total"]
+        if browser:
+            webbrowser.open(f"http://127.0.0.1:{service.port}/ui/results")
+            input("Results is open in the browser; press Enter to go on")
         models = {one["name"]: one for one in service.ask("GET", "/v1/models")["models"]}
         trained = models[second["name"]]["evaluation"]["training"]["data"]["events"]
         live = next(name for name, one in models.items() if one["active"])
@@ -198,8 +239,9 @@ def main(folder: Path) -> dict[str, Any]:
     finally:
         service.stop()
     told = {
-        **counted, "stored": stored.height, "trained_on": trained, "live": live, "first": first, "second": second,
-        "erased": theirs, "left": left.height, "left_of_person": left.filter(pl.col("user") == person).height,
+        **counted, "results": results, "stored": stored.height, "trained_on": trained, "live": live, "first": first,
+        "second": second, "erased": theirs, "left": left.height,
+        "left_of_person": left.filter(pl.col("user") == person).height,
         "kept_of_person": len(kept["events"]), "next_training": planned,
     }  # fmt: skip
     print(f"events sent {told['sent']:,}, stored and exported {told['stored']:,}, trained on {told['trained_on']:,}")
@@ -216,8 +258,13 @@ def _export(config: Path, file: Path) -> Path:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="The whole loop in two minutes, on the bundled films.")
+    parser.add_argument("folder", nargs="?", type=Path, help="an empty folder; otherwise a temporary one")
+    parser.add_argument("--browser", action="store_true", help="open the page Results, and wait for Enter")
+    options = parser.parse_args()
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        main(options.folder, browser=options.browser)
     else:
         with tempfile.TemporaryDirectory(prefix="penchant-loop-") as made:
-            main(Path(made))
+            main(Path(made), browser=options.browser)
