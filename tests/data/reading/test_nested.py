@@ -246,3 +246,22 @@ def test_json_documents_that_hold_no_log(tmp_path):
         path.write_text(text)
         with pytest.raises(DataError, match=words):
             read_interactions(path)
+
+
+def test_a_list_of_dicts_is_a_table_of_rows():
+    rows = [{"user": "u", "item": 1, "time": 5}, {"user": "v", "item": 2}, {"user": "v", "item": 1, "time": 3}]
+    table = pl.DataFrame(rows)
+    for given in ([rows], rows, [tuple(rows)]):
+        log, expected = read_interactions(*given), read_interactions(table)
+        assert (log.user_ids, log.vocab.ids) == (expected.user_ids, expected.vocab.ids)
+        assert log.items.tolist() == expected.items.tolist()
+        assert log.times.tolist() == expected.times.tolist()
+    mixed = read_interactions([{"user": "u", "item": 7}, {"user": "u", "item": "x"}, {"user": "w"}])
+    assert (mixed.vocab.ids, mixed.report.n_rejected) == (["7", "x"], 1)
+    nested = read_interactions([{"session": "s", "item": ["b", "a"]}, {"session": "t", "item": ["a"]}])
+    assert [nested.vocab.ids[item] for item in nested.items] == ["b", "a", "a"]
+    described = read_interactions(rows, items=[{"item": "1", "title": "One"}, {"item": "3", "title": "Three"}])
+    assert described.vocab.ids == ["1", "2", "3"]
+    for refused in ({"user": ["u"], "item": ["i"]}, [{"user": ["u"], "item": ["i"]}]):
+        with pytest.raises(DataError, match=r"cannot be read from a dict.*one a row"):
+            read_interactions(refused)

@@ -42,18 +42,53 @@ def expand(sources: Sequence[Any]) -> list[Any]:
     - ``FILE#PART`` names a sheet or table, unless a file has this whole name.
     - ``-`` and pipes are copied to a temporary file.
     - A folder must hold Parquet files, or a prepared log.
+    - Dictionaries, one a row, become one table.
 
     Raises ``DataError`` for a pattern that matches nothing, a name that does not exist and any other folder.
     """
     out: list[Any] = []
+    if are_rows(sources):
+        sources = [sources]
     for source in sources:
         if isinstance(source, (str, Path)):
             out += _named(str(source))
+        elif are_rows(source):
+            out.append(_table(source))
         else:
             out.append(source)
     if not out:
         raise DataError("no log was given: name one or more files")
     return out
+
+
+def are_rows(source: Any) -> bool:
+    """Whether this is a list of dictionaries, one a row. One whose values are all lists is a table of columns."""
+    return (
+        isinstance(source, (list, tuple))
+        and len(source) > 0
+        and all(isinstance(row, dict) and not all(map(_is_column, row.values())) for row in source)
+    )
+
+
+def _is_column(value: object) -> bool:
+    return not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Any:
+    import polars as pl
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pl.DataFrame([_column(str(name), [row.get(name) for row in rows]) for name in names])
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    """Cells of one type as they are; cells of several, such as ids that are partly numbers, as text."""
+    import polars as pl
+
+    try:
+        return pl.Series(name, values, strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
 
 
 def _named(name: str) -> list[Any]:

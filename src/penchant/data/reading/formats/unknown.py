@@ -44,7 +44,8 @@ def refusal(peek: Peek, names: Sequence[str]) -> DataError:
 
 def _not_a_table(peek: Peek) -> DataError:
     if isinstance(peek.source, dict):
-        return DataError("a log cannot be read from a dict", fix="Make a table of it: polars.DataFrame(table)")
+        fix = "Make a table of it, polars.DataFrame(table), or give a list of dicts, one a row"
+        return DataError("a log cannot be read from a dict", fix=fix)
     if isinstance(peek.source, (tuple, list)):
         table = 'polars.DataFrame(rows, schema=["user", "item"], orient="row")'
         return DataError("a log cannot be read from a list of rows", fix=f"Make a table of it: {table}")
