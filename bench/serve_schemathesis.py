@@ -35,7 +35,11 @@ PHASES: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("coverage", ("GET", "DELETE"), 0.5), ("coverage", ("POST", "PUT", "PATCH"), 0.5), ("fuzzing", (), 0.5),
     ("stateful", (), 0.5),
 )  # fmt: skip
-SETTINGS = {"PENCHANT_WRONG_KEYS": "100000", "PENCHANT_CLEAN_AFTER": "0"}  # wrong keys are part of the requests
+SETTINGS = {
+    "PENCHANT_WRONG_KEYS": "100000",
+    "PENCHANT_CLEAN_AFTER": "0",
+    "PENCHANT_GORSE_API": "true",
+}  # wrong keys are part of the requests
 
 
 def world(folder: Path) -> Path:

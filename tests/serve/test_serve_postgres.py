@@ -21,13 +21,14 @@ from penchant.store.events import EventStore
 from penchant.store.importing import Imported
 from tests.serve.conftest import ITEMS, Client
 from tests.serve.postgres import Cluster
+from tests.serve.test_serve_gorse import CALLS, FEEDBACK
 from tests.store.test_importing import imported, sent, table
 
 pytestmark = pytest.mark.slow  # make test-postgres
 
 
-def started(folder: Path, url: str) -> tuple[Any, Service]:
-    service = Service(Settings(folder=str(folder), store=url, min_support=1))
+def started(folder: Path, url: str, **settings: Any) -> tuple[Any, Service]:
+    service = Service(Settings(folder=str(folder), store=url, min_support=1, **settings))
     service.open()
     client = Client(make_app(service), base_url="http://localhost")
     client.service = service
@@ -68,6 +69,24 @@ def test_everything_works_and_two_workers_agree(cluster: Cluster, knn: Path) -> 
         assert "penchant_store_bytes" in one.get("/metrics").text
         page = one.get("/v1/users/x/recommendations?k=3").json()["next"]
         assert other.get("/v1/users/x/recommendations", params={"k": 3, "page": page}).status_code == 200
+
+
+def test_every_call_of_gorses_clients_is_answered(cluster: Cluster, knn: Path) -> None:
+    client, _ = started(knn, cluster.url, gorse_api=True)
+    with client:
+        for method, path, parts in CALLS:
+            asked = path.format(**parts.get("path_parameters", {}))
+            body = {"json": parts["body"]} if "body" in parts else {}
+            answer = client.request(method, asked, params=parts.get("query"), headers=parts.get("headers"), **body)
+            assert answer.status_code == 200, (method, path, answer.text)
+        row = {**FEEDBACK, "UserId": "bob", "Value": 1.5}
+        added = [client.post("/api/feedback", json=[row]).json() for _ in range(2)]
+        assert added == [{"RowAffected": 1}] * 2
+        assert [one["Value"] for one in client.get("/api/user/bob/feedback").json()] == [3.0]
+        assert client.put("/api/feedback", json=[row]).status_code == 200
+        assert [one["Value"] for one in client.get("/api/feedback/bob/i10").json()] == [1.5]
+        assert client.delete("/api/feedback/bob/i10").json() == {"RowAffected": 1}
+        assert client.get("/api/user/bob/feedback").json() == []
 
 
 def test_what_is_left_of_the_erased_refuses_their_late_events(cluster: Cluster, knn: Path) -> None:
