@@ -24,11 +24,15 @@ from penchant.cli.render import progress
 from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
-    "backup", "demo", "evaluate", "events", "explain", "fit", "import-gorse", "inspect", "keys", "models", "plan",
-    "recommend", "restore", "serve", "similar", "similar-users", "train", "tune", "verify", "warm",
+    "backup", "demo", "evaluate", "events", "explain", "fit", "import-gorse", "inspect", "keys", "models", "opinion",
+    "plan", "prepare", "recommend", "restore", "search", "serve", "similar", "similar-users", "train", "tune",
+    "verify", "warm",
 }  # fmt: skip
-PARTS = {"keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export"}
-WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "serve"})
+PARTS = {
+    "keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export", "opinion learn",
+    "opinion score",
+}  # fmt: skip
+WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "opinion", "serve"})
 
 
 def penchant(*arguments: object) -> list[str]:

@@ -69,6 +69,14 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option("--index", help="Build an approximate index for fast lists over very many items."),
         ] = False,
+        item_text: Annotated[
+            str | None,
+            typer.Option(
+                "--item-text",
+                metavar="WAY",
+                help="Turn the texts of items into vectors: learned, static, or choose on held-out items.",
+            ),
+        ] = None,
         seed: Seed = 0,
         threads: Threads = 0,
         device: Annotated[
@@ -101,6 +109,7 @@ def register(app: typer.Typer) -> None:
         from penchant.recommender.indexing import check_can_have_index
         from penchant.training.choice import BUDGET, METRIC, Choice
         from penchant.training.fit import fit as fit_model
+        from penchant.training.item_text import with_text
 
         if resume and checkpoints is None:
             raise ParameterError("--resume continues from a checkpoint: name its folder with --checkpoints")
@@ -142,6 +151,9 @@ def register(app: typer.Typer) -> None:
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log, ignore_plan=ignore_plan)
             chosen: Model | Choice
+            encoder = None
+            if item_text is not None:
+                catalog, encoder = with_text(catalog, training_rows(log)[0], item_text, seed=seed)
             if named is not None:
                 chosen = named
             else:
@@ -156,6 +168,7 @@ def register(app: typer.Typer) -> None:
                     run=run,
                 )
             recommender = fit_model(log, chosen, catalog=catalog, run=run)
+            recommender.text = encoder
             if index:
                 histories = training_rows(log)[0].histories()
                 recommender.fitted_on["notes"].append(recommender.build_index(histories, threads=threads, seed=seed))

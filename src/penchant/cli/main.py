@@ -27,7 +27,7 @@ GROUPS = {
     "tune": ("tune",),
     "train": ("train",),
     "verify": ("verify",),
-    "recommend": ("recommend", "similar", "explain"),
+    "recommend": ("recommend", "similar", "explain", "search"),
     "neighbours": ("similar-users",),
     "evaluate": ("evaluate",),
     "opinion": ("opinion",),

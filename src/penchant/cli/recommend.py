@@ -1,4 +1,4 @@
-"""``penchant recommend``, ``similar`` and ``explain``: answers from a saved recommender."""
+"""``penchant recommend``, ``similar``, ``explain`` and ``search``: answers from a saved recommender."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
         )
     )(reading_options(recommend))
     app.command(epilog=example("penchant similar model/ Dune"))(similar)
+    app.command(epilog=example("penchant search model/ 'a quiet thriller'"))(search)
     app.command(epilog=example("penchant explain model/ --history Dune --history Hyperion --item Foundation"))(explain)
 
 
@@ -206,6 +207,26 @@ def similar(folder: Folder, item: Annotated[str, typer.Argument()], k: K = 10, a
         show(answer.table(f"Similar to {title}"))
     if not answer:
         note(f"no item is similar to {title}")
+
+
+def search(
+    folder: Folder,
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="What is wanted, in words.")],
+    history: Items = None,
+    k: K = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Search the items by words and, where their texts have vectors, by meaning; with a history, by taste too."""
+    from penchant.recommender.recommender import load
+
+    recommender = load(folder)
+    answer = recommender.search(words, k, history=resolve(recommender, history) if history else None)
+    if as_json:
+        print_json(answer.to_json())
+    elif answer:
+        show(answer.table(f"Found for {words}"))
+    if not answer:
+        note(f"nothing was found for {words}")
 
 
 def explain(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 _BEHIND = re.compile(r"(\s*\([^()]*\))+\s*$")  # a year, an alternative title
+
+
+MOST_TEXT = 2000  # characters of one value that say what an item is about
+
+
+def text_of(title: str | None, values: Iterable[Any]) -> str:
+    """An item in words: its title, then the values that are text, one a line."""
+    said = [title or ""]
+    for value in values:
+        parts = value if isinstance(value, (list, tuple, set)) else (value,)
+        said += [part[:MOST_TEXT] for part in parts if isinstance(part, str)]
+    return "\n".join(said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +93,14 @@ class Catalog:
     def features(self) -> ItemFeatures:
         """Attributes and vectors as the plain arrays that ``Model.fit`` takes, without titles and availability."""
         return ItemFeatures.from_columns(len(self), self.attributes, self.vectors)
+
+    def texts(self) -> list[str]:
+        """What the table says about each item in words: title, then the values of text attributes; ``(n_items,)``."""
+        return [text_of(self.titles[at], [c[at] for c in self.attributes.values()]) for at in range(len(self))]
+
+    def with_vectors(self, vectors: Floats) -> Catalog:
+        """The same catalogue with other vectors, ``(n_items, size)``."""
+        return replace(self, vectors=vectors)
 
     # -- finding --------------------------------------------------------------------------------------------------
 

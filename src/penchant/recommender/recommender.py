@@ -22,12 +22,14 @@ from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
-from penchant.models.kinds.extendable import Extendable
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
+from penchant.recommender.extending import extended
 from penchant.recommender.fallback import Lists, rank_or_popular
 from penchant.recommender.folder.contents import Contents, content_hash
 from penchant.recommender.indexing import SLOW_MS, build_index
+from penchant.recommender.search import search
+from penchant.text.encoder import TextEncoder
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -51,6 +53,7 @@ class Recommender:
     recipe: Recipe = field(default_factory=Recipe)
     catalog: Catalog | None = None
     fitted_on: dict[str, Any] = field(default_factory=dict)  # training data: events, histories, items, from, to
+    text: TextEncoder | None = None  # what turned the texts of the items into the vectors of the catalogue
     _ranked_by: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -161,6 +164,17 @@ class Recommender:
         ranked.items[ranked.scores <= 0] = -1
         return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))
 
+    def search(self, text: str, k: int = 10, *, history: History | None = None) -> Answer:
+        """The k items that answer a question best, by the words of their titles and, where the texts of the items have
+        vectors, by meaning; with a ``history``, by taste too.
+
+        Items that match neither are left out. Raises ``ParameterError`` for k below 1 or a question that is no text.
+        """
+        check_k(k)
+        given, unknown = (None, []) if history is None else self.histories(history)
+        items, scores = search(self, text, k, given)
+        return Answer(Item.listed(items, scores, self), False, unknown, type(self.model).name, self.version)
+
     # -- a whole log ----------------------------------------------------------------------------------------------
 
     def recommend_all(
@@ -231,23 +245,7 @@ class Recommender:
         Returns the new ids. Raises ``ParameterError`` for a model that learns from behaviour alone, and ``DataError``
         for a table without items that the previous one described.
         """
-        from penchant.data.catalog import Catalog
-        from penchant.data.reading.items import item_ids, read_items
-
-        if not isinstance(self.model, Extendable):
-            raise ParameterError(f"{self.model.name} learns from behaviour alone: fit it again to add items")
-        vocab = Vocab(self.vocab.ids, integers=self.vocab.integers)
-        fresh = item_ids(read_items(items, **reading))
-        vocab.integers = vocab.integers and all(item_id.isdecimal() for item_id in fresh)
-        vocab.extend(fresh)
-        catalog = Catalog.read(items, vocab, **reading)
-        lost = set() if self.catalog is None else self.catalog.described() - {*fresh}
-        if lost:
-            raise DataError(
-                f"the item table lacks {len(lost):,} known items, {min(lost)!r} among them",
-                fix="Give the complete table: the known items and the new ones.",
-            )
-        self.model.extend(catalog.features())
+        vocab, catalog = extended(self, items, reading)
         before, self.vocab, self.catalog = len(self.vocab), vocab, catalog
         vars(self).pop("version", None)  # it changed
         return [self.item_id(index) for index in range(before, len(vocab))]
@@ -286,7 +284,7 @@ class Recommender:
         """
         from penchant.recommender.folder.save import save as write
 
-        contents = Contents(self.vocab, self.model, self.recipe, self.catalog, self.version, self.fitted_on)
+        contents = Contents(self.vocab, self.model, self.recipe, self.catalog, self.version, self.fitted_on, self.text)
         write(contents, folder, force=force, awaited=awaited)
 
     # -- ids and indexes ------------------------------------------------------------------------------------------
@@ -375,17 +373,24 @@ class Recommender:
         return list(Why.each(self.model.explain_items(given, items), given, self, self.recipe.contexts))
 
 
-def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Recommender:
+def load(
+    folder: str | Path,
+    *,
+    statistics: bool = False,
+    copies: Copies | None = None,
+    encoder: Callable[[list[str]], Any] | None = None,
+) -> Recommender:
     """The recommender of a saved folder, its arrays mapped into memory.
 
-    ``statistics`` also loads what an updatable model is updated from; ``copies`` maps copies instead of the files of
-    the folder. Raises ``DataError`` where there is no such folder, and ``FormatError`` where the content is not what
-    was saved or the requested statistics are missing.
+    ``statistics`` also loads what an updatable model is updated from; ``copies`` maps copies instead of its files, and
+    ``encoder`` is the operator's function that turned texts into vectors. Raises ``DataError`` where there is no such
+    folder, and ``FormatError`` where the content is not what was saved or the requested statistics are missing.
     """
     from penchant.recommender.folder.load import load as read
 
-    contents = read(folder, statistics=statistics, copies=copies)
-    recommender = Recommender(contents.vocab, contents.model, contents.recipe, contents.catalog, contents.fitted_on)
+    contents = read(folder, statistics=statistics, copies=copies, encoder=encoder)
+    kept = contents.vocab, contents.model, contents.recipe, contents.catalog, contents.fitted_on, contents.text
+    recommender = Recommender(*kept)
     recommender.version = contents.version
     return recommender
 

@@ -22,6 +22,7 @@ from penchant.models.registry import parse
 from penchant.planning.check import check_memory
 from penchant.recommender.recommender import Recommender
 from penchant.training.choice import BUDGET, Choice
+from penchant.training.item_text import Way, with_text
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -37,6 +38,7 @@ def fit(
     updatable: bool = False,
     budget: float | None = None,
     repeat: bool | None = None,
+    text: Way | None = None,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return a recommender.
 
@@ -45,12 +47,17 @@ def fit(
     items as answers.
 
     Rows marked ``test`` are left out; ``fitted_on`` holds their number and other facts about the training data. The
-    catalogue adds titles and item features. With ``updatable`` the model keeps statistics from which
+    catalogue adds titles and item features; ``text`` turns the texts of its items into vectors (``"learned"``,
+    ``"static"``, ``"choose"``, an encoder or a function), which the folder keeps with what made them.
+    With ``updatable`` the model keeps statistics from which
     ``recommender.model.update`` adds and removes histories exactly. Raises ``DataError`` where no row is left to learn
     from, or none is a positive, and ``ParameterError`` for a model that has no exact update, and for ``budget`` or
     ``repeat`` with a model.
     """
     _check(log, model)
+    encoder = None
+    if text is not None:
+        catalog, encoder = with_text(catalog, log, text)
     features = features_of(catalog, log)
     if model is None:
         from penchant.training.choose import choose
@@ -79,7 +86,7 @@ def fit(
     if choice is not None:
         seen["choice"] = choice.to_json()
     recipe = replace(log.recipe, weight_range=weight_range(histories))
-    return Recommender(log.vocab, chosen, recipe, catalog, seen)
+    return Recommender(log.vocab, chosen, recipe, catalog, seen, encoder)
 
 
 def _check(log: object, model: object) -> None:

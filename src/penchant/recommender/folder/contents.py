@@ -14,6 +14,7 @@ from penchant.models.kinds.composite import with_members
 from penchant.models.registry import to_json
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten
+from penchant.text.encoder import TextEncoder
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -29,6 +30,7 @@ class Contents:
     catalog: Catalog | None
     version: str
     fitted_on: dict[str, Any] = field(default_factory=dict)
+    text: TextEncoder | None = None  # what turned the texts of the items into vectors
 
 
 def content_hash(vocab: Vocab, recipe: Recipe, model: Model) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from penchant.recommender.folder.copies import Copies
 from penchant.recommender.folder.index_file import read_index
 from penchant.recommender.folder.manifest import (
     FORMAT,
-    INDEX,
     ITEMS,
     KEYS,
     MANIFEST,
     MEMBER_KEYS,
     MODEL,
     STATISTICS,
+    TEXT,
+    added_files,
     check_files,
     check_unchanged,
     naming,
@@ -39,16 +40,21 @@ from penchant.recommender.folder.manifest import (
     refuse_link,
     text_of,
 )
+from penchant.text.encoder import TextEncoder, load_encoder
 
+Function = Callable[[list[str]], Any]
 COUNT_BYTES = 8  # of an item in the learned ``item_counts``
 MOST_MEMBERS, MOST_DEPTH = 1000, 32
 
 
-def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None = None) -> Contents:
+def load(
+    folder: str | Path, *, statistics: bool = False, copies: Copies | None = None, encoder: Function | None = None
+) -> Contents:
     """What a saved folder holds, with the arrays mapped into memory.
 
     ``statistics`` also loads what an updatable model is updated from; ``copies`` maps copies instead of the files of
-    the folder. Raises ``DataError`` where there is no such folder, and ``FormatError`` where the content is not what
+    the folder, and ``encoder`` is the operator's function that turned texts into vectors, if one did. Raises
+    ``DataError`` where there is no such folder, and ``FormatError`` where the content is not what
     was saved or the requested statistics are missing.
     """
     from penchant.recommender.folder.items import read_items
@@ -76,7 +82,17 @@ def load(folder: str | Path, *, statistics: bool = False, copies: Copies | None 
             if STATISTICS not in manifest["files"]:
                 raise FormatError("it holds no statistics: fit the model with updatable=True")
             fill_statistics(model, tensors.read(root / STATISTICS, finite=True), len(vocab))
-        return Contents(vocab, model, recipe, catalog, text_of(manifest, "version"), object_of(manifest, "fitted_on"))
+        text = _read_text(root, manifest, encoder)
+        version, fitted_on = text_of(manifest, "version"), object_of(manifest, "fitted_on")
+        return Contents(vocab, model, recipe, catalog, version, fitted_on, text)
+
+
+def _read_text(root: Path, manifest: Mapping[str, Any], encoder: Function | None) -> TextEncoder | None:
+    """What turned the texts of the items into vectors."""
+    if "text" not in manifest:
+        return None
+    check_unchanged(root, TEXT, object_of(manifest, "files")[TEXT])  # one of its kinds is parsed by another library
+    return load_encoder(object_of(manifest, "text"), tensors.read(root / TEXT, finite=True), encoder)
 
 
 def verify(folder: str | Path, *, copies: Copies | None = None) -> dict[str, Any]:
@@ -106,7 +122,7 @@ def _verify_files(folder: Path, known: set[str], prefix: str = "") -> Iterator[t
     for name, stated in manifest["files"].items():
         check_unchanged(folder, name, stated, prefix)
         yield prefix + name, stated["bytes"]
-    known = known | ({INDEX} if "index" in manifest else set())
+    known = known | added_files(manifest)
     belong = {MANIFEST, MODEL, *_assets_of(manifest), *known} | ({"models"} if manifest["members"] else set())
     for path in folder.iterdir():
         if path.name not in belong and not path.name.startswith("."):

@@ -22,10 +22,12 @@ MANIFEST, ITEMS, MODEL = "manifest.json", "items.parquet", "model.safetensors"
 INDEX = (
     "items.faiss"  # beside ``MODEL``, of models with an index over their items; the manifest then has the key "index"
 )
+TEXT = "text.safetensors"  # what turned texts into vectors; the manifest then has the key "text"
 STATISTICS = "statistics.safetensors"  # beside ``MODEL``, of models that were fitted updatable
 KEYS = frozenset(
     {"format", "penchant", "created", "version", "model", "members", "input", "fitted_on", "vocab", "arrays", "files"}
 )
+OPTIONAL = frozenset({"index", "text"})
 MEMBER_KEYS = frozenset({"format", "model", "members", "arrays", "files"})
 SEAL = "sha256"  # hash of the rest of the manifest; the first folders have none
 MOST_BYTES = 16 * 2**20
@@ -81,8 +83,8 @@ def read_manifest(folder: Path, keys: frozenset[str]) -> dict[str, Any]:
     stated = manifest.pop(SEAL, None)
     if stated is not None and stated != seal(manifest):
         raise FormatError(f"{MANIFEST} has changed since it was saved: it is not what its {SEAL} says")
-    if set(manifest) - {"index"} != keys:
-        odd = min((set(manifest) - {"index"}) ^ keys)
+    if set(manifest) - OPTIONAL != keys:
+        odd = min((set(manifest) - OPTIONAL) ^ keys)
         raise FormatError(f"{MANIFEST} {'has the unknown key' if odd in manifest else 'lacks'} {odd!r}")
     return dict(manifest)
 
@@ -121,10 +123,10 @@ def text_of(manifest: Mapping[str, Any], key: str) -> str:
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> None:
-    """Check that the listed files are exactly ``names``, plus the statistics and the index if there are any, that they
-    are regular files of the folder, and that their sizes match."""
+    """Check that the listed files are exactly ``names``, plus the statistics, the index and what makes vectors of texts
+    if there are any, that they are regular files of the folder, and that their sizes match."""
     files = object_of(manifest, "files")
-    names = names | ({STATISTICS} & set(files)) | ({INDEX} if "index" in manifest else set())
+    names = names | ({STATISTICS} & set(files)) | added_files(manifest)
     if set(files) != names:
         raise FormatError(f"{MANIFEST} lists the files {sorted(files)}, a folder of this format has {sorted(names)}")
     for name in sorted(names):
@@ -139,6 +141,11 @@ def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> N
             raise FormatError(
                 f"{name} has {size} bytes, {MANIFEST} says {stated['bytes']}: it was truncated or changed"
             )
+
+
+def added_files(manifest: Mapping[str, Any]) -> set[str]:
+    """The files that stand beside the model because of an optional key."""
+    return {name for key, name in (("index", INDEX), ("text", TEXT)) if key in manifest}
 
 
 def measure(path: Path) -> dict[str, Any]:

@@ -15,7 +15,18 @@ from penchant.recommender.folder.arrays import flatten, flatten_statistics
 from penchant.recommender.folder.atomic import await_file, replacing
 from penchant.recommender.folder.contents import Contents
 from penchant.recommender.folder.index_file import write_index
-from penchant.recommender.folder.manifest import FORMAT, INDEX, ITEMS, MANIFEST, MODEL, SEAL, STATISTICS, measure, seal
+from penchant.recommender.folder.manifest import (
+    FORMAT,
+    INDEX,
+    ITEMS,
+    MANIFEST,
+    MODEL,
+    SEAL,
+    STATISTICS,
+    TEXT,
+    measure,
+    seal,
+)
 
 
 def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited: Path | None = None) -> None:
@@ -47,6 +58,10 @@ def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited
         if statistics := flatten_statistics(contents.model):
             tensors.write(fresh / STATISTICS, statistics)
             files.append(STATISTICS)
+        if contents.text is not None:
+            tensors.write(fresh / TEXT, contents.text.arrays())
+            manifest["text"] = contents.text.to_json()
+            files.append(TEXT)
         _write_model(contents.model, fresh, manifest, files)
         if awaited is not None:
             await_file(fresh, awaited)

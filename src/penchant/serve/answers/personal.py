@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from penchant.core.histories import Ints
+from penchant.core.histories import Floats, Ints
 from penchant.data.contexts import encode
 from penchant.recommender.answer import Answer
 from penchant.serve.answers.history import PersonHistory, history_of, marks_of
@@ -118,6 +118,18 @@ class Personal:
         found = select(served, limits.where, disliked=disliked, seen=seen, exclude=limits.exclude)
         found.degraded.extend(degraded)
         return found
+
+    def taste(self, served: ServedModel, person: str) -> Floats | None:
+        """The scores of all items for a person, ``(n_items,)``; None for one without a history that the model knows."""
+        try:
+            rows = self._until(self.store.history(person))
+        except StoreError:
+            return None
+        history = self._history(served, rows, int(time.time()), Query())
+        if not len(history.given.items):
+            return None
+        scores: Floats = served.recommender.model.score(history.given)[0]
+        return scores
 
     def _until(self, rows: list[StoredEvent], page: Page | None = None) -> list[StoredEvent]:
         """The events that count at the moment of a list: with ``gorse_api``, feedback counts from its time on."""

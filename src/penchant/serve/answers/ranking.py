@@ -16,6 +16,7 @@ from penchant.recommender.fallback import rank_or_popular
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.history import PersonHistory
 from penchant.serve.answers.models import ServedModel
+from penchant.serve.answers.new_items import Listed, with_new
 from penchant.serve.answers.selected import select
 from penchant.serve.catalogue.filters import Where, text
 from penchant.serve.common.problems import Problem, invalid
@@ -160,17 +161,7 @@ def ranking(
     return Ranking(chosen, ranked.scores[start:stop], ranked.fallback, removed, degraded, more, whys)
 
 
-@dataclass(eq=False)
-class _List:
-    """Positions and scores, best first."""
-
-    items: list[int]
-    scores: list[float]
-    fallback: bool
-    failed: bool = False
-
-
-def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, order: Ints | None) -> _List:
+def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, order: Ints | None) -> Listed:
     """The list of the model, then items that it does not know: the most similar by content first, then the latest."""
     found = _by_segment(served, mask, wanted, order) if order is not None else _by_model(served, history, mask, wanted)
     missing, n_model = wanted - len(found.items), served.catalogue.n_model
@@ -180,10 +171,10 @@ def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: in
         new.sort(key=lambda at: (-like.get(at, 0.0), -int(served.catalogue.added[at]), at))
         found.items += new[:missing]
         found.scores += [0.0] * len(new[:missing])
-    return found
+    return found if order is not None else with_new(served, history, mask, found, wanted)
 
 
-def _by_model(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int) -> _List:
+def _by_model(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int) -> Listed:
     allow = mask[: served.catalogue.n_model]
     try:
         ranked = rank_or_popular(
@@ -191,21 +182,21 @@ def _by_model(served: ServedModel, history: PersonHistory, mask: Bools, wanted: 
             popularity_rank=served.popularity_rank, threads=1,
         )  # fmt: skip
         found = ranked.items[0] >= 0
-        return _List(ranked.items[0][found].tolist(), ranked.scores[0][found].tolist(), bool(ranked.fallback[0]))
+        return Listed(ranked.items[0][found].tolist(), ranked.scores[0][found].tolist(), bool(ranked.fallback[0]))
     except Exception:
         log.exception("the model failed")
         by_popularity = popular(served)
         items = by_popularity[allow[by_popularity]][:wanted].tolist()
-        return _List(items, [0.0] * len(items), fallback=True, failed=True)
+        return Listed(items, [0.0] * len(items), fallback=True, failed=True)
 
 
-def _by_segment(served: ServedModel, mask: Bools, wanted: int, order: Ints) -> _List:
+def _by_segment(served: ServedModel, mask: Bools, wanted: int, order: Ints) -> Listed:
     """The items of a segment, then the popular ones."""
     chosen = order[mask[order]][:wanted].tolist()
     by_popularity, listed = popular(served), set(chosen)
     rest = by_popularity[mask[by_popularity]][:wanted].tolist()
     items = [*chosen, *(at for at in rest if at not in listed)][:wanted]
-    return _List(items, [0.0] * len(items), fallback=True)
+    return Listed(items, [0.0] * len(items), fallback=True)
 
 
 def popular(served: ServedModel) -> Ints:

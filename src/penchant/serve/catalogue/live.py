@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.histories import Floats
+from penchant.data.catalog import text_of
 from penchant.recommender.recommender import Recommender
 from penchant.serve.catalogue.columns import Column
 from penchant.serve.catalogue.filters import (
@@ -27,6 +29,7 @@ from penchant.serve.catalogue.filters import (
     text,
     walk,
 )
+from penchant.serve.catalogue.meanings import Meanings
 from penchant.store.items import ItemChange
 
 Bools = NDArray[np.bool_]
@@ -70,6 +73,7 @@ class LiveCatalogue:
         self._counts = np.atleast_1d(recommender.item_counts)
         self._derived: dict[str, tuple[int, Any]] = {}
         self.version = 0
+        self.meanings = Meanings(recommender)  # vectors of texts
         self.lock = threading.RLock()  # a slow model answers in a thread while items change
         self._kept: OrderedDict[str, Selection] = OrderedDict()
         self._kept_from, self._kept_until = 0.0, 0.0
@@ -99,6 +103,7 @@ class LiveCatalogue:
             if name not in self.attributes:
                 self.attributes[name] = Column([None] * len(self.ids))
             self.attributes[name].set(at, value)
+        self.meanings.changed(at)
         self.version += 1
         self._kept.clear()
 
@@ -169,6 +174,24 @@ class LiveCatalogue:
             "attributes": {name: value for name, value in values.items() if value is not None},
             "known_to_model": at < self.n_model,
         }
+
+    def meaning(self, vector: Floats) -> Floats | None:
+        """The cosine of the text of each item with a vector, ``(len(self),)``; None where texts have no vectors."""
+        with self.lock:
+            return self.meanings.near(vector, len(self), self.text)
+
+    def near_to(self, positions: list[int]) -> Floats | None:
+        """The cosine of the text of each item with the mean of those of some; None where texts have no vectors."""
+        with self.lock:
+            vectors = self.meanings.of(positions, len(self), self.text)
+            if vectors is None:
+                return None
+            mean = vectors.mean(axis=0)
+            return self.meanings.near(mean / max(float(np.linalg.norm(mean)), 1e-9), len(self), self.text)
+
+    def text(self, at: int) -> str:
+        """An item in words: its title and the values of its attributes that are text."""
+        return text_of(self.titles[at], (column.values[at] for column in self.attributes.values()))
 
     def count(self, at: int) -> int:
         """How many training histories hold an item."""

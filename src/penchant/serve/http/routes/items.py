@@ -37,16 +37,21 @@ Days = Annotated[float, Query(gt=0, le=3650, allow_inf_nan=False, description="l
 Exclude = Annotated[list[Id], Query(max_length=1000, description="items to leave out; repeatable")]
 Of = Annotated[Id | None, Query(description="leave out what this user, or session, has seen or dislikes")]
 By = Annotated[Name | None, Query(description="the attribute with the date of an item; default: when it was added")]
+Person = Annotated[Id | None, Query(description="order what matches by the taste of this user, or session")]
 Words = Annotated[str, Query(alias="q", max_length=200, description="part of a title, or an id")]
 
 
 @router.get("/v1/items", dependencies=[READ], response_model=ItemsFound, responses=problems())
-async def find(request: Request, words: Words = "", k: K = 20) -> Response:
-    """Search the catalogue: items whose title contains every word, or whose id is given. Without words: the most
-    popular items."""
+async def find(request: Request, words: Words = "", k: K = 20, user: Person = None, session: Person = None) -> Response:
+    """Search the catalogue: items whose title contains every word, or whose id is given, then the nearest by meaning
+    where texts have vectors. A user or a session orders what matches by taste. Without words: the most popular
+    items."""
     service = service_of(request)
-    catalogue = service.models.active.catalogue
-    found = await service.thread(search, catalogue, words, k)
+    person = person_of(user, session)
+    served = service.models.active
+    catalogue = served.catalogue
+    taste = None if person is None else await service.run(service.personal.taste, served, person)
+    found = await service.thread(search, catalogue, words, k, taste)
     return ready({"items": [catalogue.describe(at) for at in found]})
 
 
@@ -119,10 +124,14 @@ def _described(service: Service, item: str) -> Response:
 
 def limits(where: WhereText = None, exclude: Exclude = [], user: Of = None, session: Of = None) -> Limits:  # noqa: B006  # never changed
     """The parameters that limit a list. Raises ``Problem`` 422."""
+    return Limits(parse(where), exclude, person_of(user, session))
+
+
+def person_of(user: str | None, session: str | None) -> str | None:
+    """The person of a request, as the store names them. Raises ``Problem`` 422 where both are given."""
     if user is not None and session is not None:
         raise invalid("session", "give either user or session")
-    person = f"u:{user}" if user is not None else f"s:{session}" if session is not None else None
-    return Limits(parse(where), exclude, person)
+    return f"u:{user}" if user is not None else f"s:{session}" if session is not None else None
 
 
 Limited = Annotated[Limits, Depends(limits)]

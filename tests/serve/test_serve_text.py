@@ -1,0 +1,82 @@
+"""Words in the service: search by meaning and taste, and new items that have only a title."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from penchant.data.catalog import Catalog
+from penchant.data.read import read_interactions
+from penchant.models.item_knn import ItemKNN
+from penchant.training.fit import fit
+from tests.serve.conftest import GENRES, ITEMS, Client, Make, rows
+
+WORDS = {
+    "drama": ["tragic love story", "family drama", "a broken heart", "love and loss", "family secrets"],
+    "comedy": ["funny holiday", "crazy wedding comedy", "laughing friends", "a funny mistake", "comedy night"],
+    "noir": ["murder detective", "dark city crime", "the detective returns", "crime and murder", "dark alley"],
+}
+
+
+@pytest.fixture(scope="module")
+def worded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved recommender of the planted world whose titles tell the genre."""
+    folder = tmp_path_factory.mktemp("worded") / "knn"
+    titles = [f"{WORDS[GENRES[n // 10]][n % 5]} {'I' * (1 + n % 10 // 5)}" for n in range(30)]
+    log = read_interactions(rows(), kinds={"view": 1.0, "dislike": -1.0}, values="weight")
+    catalog = Catalog.read(pl.DataFrame({"item": ITEMS, "title": titles}), log.vocab)
+    fit(log, ItemKNN(), catalog=catalog, text="learned").save(folder)
+    return folder
+
+
+@pytest.fixture
+def worded_client(make: Make, worded: Path) -> Client:
+    return make(folder=str(worded), active="")
+
+
+def test_words_come_first_and_then_the_meaning(worded_client: Client) -> None:
+    assert {*worded_client.ids("/v1/items", q="wedding crazy", k=2)} == {"i11", "i16"}
+    found = worded_client.ids("/v1/items", q="one funny night", k=4)  # no title has every word
+    assert len(found) == 4 and {*found} <= {*ITEMS[10:20]}
+    assert worded_client.ids("/v1/items", q="wedding comedies")[0] in ITEMS[10:20]
+    assert worded_client.ids("/v1/items", q="9999") == []
+
+
+def test_a_person_orders_what_matches(worded_client: Client) -> None:
+    worded_client.events(*({"user": "a", "item": item} for item in ("i20", "i21", "i22")))
+    everybody = worded_client.ids("/v1/items", q="i", k=30)
+    mine = worded_client.ids("/v1/items", q="i", k=30, user="a")
+    assert sorted(mine) == sorted(everybody) and mine != everybody
+    assert {*mine[:5]} <= {*ITEMS[20:]}
+    assert worded_client.ids("/v1/items", q="i", k=30, user="nobody") == everybody
+    assert worded_client.get("/v1/items", params={"q": "i", "user": "a", "session": "b"}).status_code == 422
+
+
+def test_a_new_item_with_only_a_title_reaches_the_right_people_at_once(worded_client: Client) -> None:
+    worded_client.events(*({"user": "d", "item": item} for item in ("i00", "i01", "i03")))
+    worded_client.events(*({"user": "n", "item": item} for item in ("i20", "i21", "i23")))
+    assert worded_client.put("/v1/items/new", json={"title": "murder of the dark detective"}).status_code == 200
+    noir = worded_client.ids("/v1/users/n/recommendations", k=5)
+    drama = worded_client.ids("/v1/users/d/recommendations", k=5)
+    assert "new" in noir and "new" not in drama
+    assert worded_client.ids("/v1/items", q="detective", k=20).count("new") == 1
+    assert worded_client.patch("/v1/items/new", json={"title": "a tragic family love"}).status_code == 200
+    assert "new" in worded_client.ids("/v1/users/d/recommendations", k=5)
+    assert "new" not in worded_client.ids("/v1/users/n/recommendations", k=5)
+
+
+def test_pages_of_a_list_with_new_items_hold_each_item_once(worded_client: Client) -> None:
+    worded_client.events(*({"user": "n", "item": item} for item in ("i20", "i21", "i23")))
+    for n in range(4):
+        worded_client.put(f"/v1/items/new{n}", json={"title": f"dark detective murder {n}"})
+    page, shown = None, []
+    for _ in range(20):
+        params = {"k": 4} | ({} if page is None else {"page": page})
+        answer = worded_client.get("/v1/users/n/recommendations", params=params).json()
+        shown += [item["item"] for item in answer["items"]]
+        page = answer.get("next_page") or answer.get("next")
+        if page is None:
+            break
+    assert len(shown) == len(set(shown)) == 31  # all but those seen
