@@ -16,6 +16,9 @@ python -m bench schemathesis [--minutes 10]
 python -m bench plan [--rows N ...] [--model M ...] [--plain] [--refit]
                                          what models take against what `penchant plan` says; --refit writes the
                                          coefficients of the plan from the measurements
+python -m bench growth [--rows N ...] [--minutes 10] [--force]
+                                         logs larger than memory: time and memory of preparing and fitting against
+                                         rows (1e6, 1e7, 1e8: 30 GB of disk); --minutes: the most a step may take
 python -m bench index [--rows N ...] [--force]
                                          lists from an index against exact ones, over so many items (1e6; 1e7 needs
                                          5 GB of memory)
@@ -46,6 +49,8 @@ from bench import (
     defaults_report,
     duel,
     index,
+    larger,
+    larger_report,
     loop,
     machine,
     near_libraries,
@@ -121,6 +126,10 @@ def main() -> int:
         if len(options.what) != 2 or options.what[1] not in SETS:
             parser.error(f"blend takes a set; the sets are {', '.join(SETS)}")
         blends.blend(options.what[1], options.model, seed=seeds[0], runs=options.runs, row=options.row or "blend")
+    elif first == "growth":
+        limit = options.minutes and options.minutes * 60
+        failed = larger.work([int(float(rows)) for rows in options.rows], force=options.force, limit=limit)
+        print(larger_report.write().relative_to(report.ROOT))
     elif first == "index":
         failed = index.work([int(float(rows)) for rows in options.rows], force=options.force)
     elif first == "index-libraries":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from inspect import Parameter, Signature, signature
@@ -17,9 +20,9 @@ from penchant.cli.told import loud_lines, reading_progress, rejection_lines
 from penchant.core.memory import limited, require_start
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
-from penchant.data.reading.places import expand, inputs
+from penchant.data.reading.places import Place, expand, inputs
 from penchant.data.reading.query import Query, query
-from penchant.errors import MissingExtraError, ParameterError
+from penchant.errors import MemoryLimitError, MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from penchant.data.reading.ordering import Trace
@@ -281,8 +284,39 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
 
     The vocabulary has the items of the log, then those that only the item table has.
     """
-    log, _, catalog = read_log_traced(options, trace=False)
-    return log, catalog
+    try:
+        log, _, catalog = read_log_traced(options, trace=False)
+    except MemoryLimitError as error:
+        if options.context or options.known_contexts or not all(isinstance(one, (Path, Place)) for one in options.logs):
+            raise
+        why = str(error)
+    else:
+        return log, catalog
+    return _read_on_disk(options, why)
+
+
+def _read_on_disk(options: ReadOptions, why: str) -> tuple[Interactions, Catalog | None]:
+    """Prepare a log that does not fit into the memory in a temporary folder, which lasts as long as the log."""
+    from penchant.data.prepared.opening import open_prepared
+    from penchant.data.prepared.prepare import prepare
+
+    place = Path(tempfile.mkdtemp(prefix="penchant-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    print(f"penchant: {why.partition(': ')[0]}: it is prepared in {place}, as by penchant prepare", file=sys.stderr)
+    with reading_progress(left=True) as progress:
+        prepare(options.logs, place / "log", **reading_arguments(options), progress=progress)
+    log = open_prepared(place / "log", items=options.item_table)
+    log.report.inputs += inputs(options.logs)
+    return log, _told(log, options)
+
+
+def reading_arguments(options: ReadOptions) -> dict[str, Any]:
+    """The options that decide how rows are read, as reading and preparing take them."""
+    names = (
+        "columns", "values", "weight", "positive", "refund", "sep", "encoding", "time_format", "time_zone", "day_first",
+        "by", "strict", "rejected", "force",
+    )  # fmt: skip
+    return {"kinds": options.kind} | {name: getattr(options, name) for name in names}
 
 
 def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
@@ -301,21 +335,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
     with reading_progress() as progress:
         log, found = read_traced(
             options.logs,
-            columns=options.columns,
-            kinds=options.kind,
-            values=options.values,  # type: ignore[arg-type]  # checked there
-            weight=options.weight,  # type: ignore[arg-type]  # checked there
-            positive=options.positive,
-            refund=options.refund,
-            sep=options.sep,
-            encoding=options.encoding,
-            time_format=options.time_format,
-            time_zone=options.time_zone,
-            day_first=options.day_first,
-            by=options.by,
-            strict=options.strict,
-            rejected=options.rejected,
-            force=options.force,
+            **reading_arguments(options),
             items=options.item_table,
             context=options.context if options.known_contexts is None else options.known_contexts,
             progress=progress,

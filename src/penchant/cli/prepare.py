@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, reading_options
+from penchant.cli.options import Logs, ReadOptions, reading_arguments, reading_options
 from penchant.cli.outputs import check_inputs
 from penchant.cli.render import AsJson, example, note, print_json, say
 from penchant.cli.told import loud_lines, reading_progress, rejection_lines
@@ -47,26 +47,7 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("no log was given: name one or more files")
         check_inputs([output], reading)
         with reading_progress(left=True) as bar, _lines(bar) as progress:
-            log = write(
-                reading.logs,
-                output,
-                columns=reading.columns,
-                kinds=reading.kind,
-                values=reading.values,  # type: ignore[arg-type]  # checked there
-                weight=reading.weight,  # type: ignore[arg-type]  # checked there
-                positive=reading.positive,
-                refund=reading.refund,  # type: ignore[arg-type]  # checked there
-                sep=reading.sep,
-                encoding=reading.encoding,
-                time_format=reading.time_format,
-                time_zone=reading.time_zone,
-                day_first=reading.day_first,
-                by=reading.by,
-                strict=reading.strict,
-                rejected=reading.rejected,
-                force=reading.force,
-                progress=progress,
-            )
+            log = write(reading.logs, output, **reading_arguments(reading), progress=progress)
         for line in (*loud_lines(log.report), *rejection_lines(log.report)):
             note(line)
         if as_json:

@@ -196,3 +196,24 @@ def test_the_command_prepares_and_the_others_take_the_folder(tmp_path, capsys):
     assert main(["inspect", log]) == 2
     assert "name the files that it was made from" in capsys.readouterr().err
     assert main(["prepare", str(tmp_path / "a.csv"), "-o", log, "--items", "x"]) == 2
+
+
+def test_a_command_prepares_a_log_that_does_not_fit_into_the_memory(tmp_path, capsys, monkeypatch):
+    shop(900).write_csv(tmp_path / "a.csv")
+    model = str(tmp_path / "model")
+    assert main(["fit", str(tmp_path / "a.csv"), "-m", "item-knn", "-o", model, "--lists", f"{model}.csv"]) == 0
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("penchant.data.reading.gathering.ASSEMBLING", 1e9)
+    capsys.readouterr()
+    command = ["fit", str(tmp_path / "a.csv"), "-m", "item-knn", "-o", model, "--lists", f"{model}.csv", "--force"]
+    before = (tmp_path / "model.csv").read_bytes()
+    (tmp_path / "model.csv").unlink()
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert "reading this log needs more than the" in said
+    assert "it is prepared in" in said
+    assert (tmp_path / "model.csv").read_bytes() == before
+    assert main([*command[:-2], str(tmp_path / "a.csv"), "--force"]) == 2
+    assert "is an input" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from io import BytesIO
 from pathlib import Path
@@ -65,3 +66,12 @@ def mapped(path: Path, dtype: DTypeLike, length: int) -> NDArray[Any]:
     if found.dtype != np.dtype(dtype) or found.shape != (length,):
         raise FormatError(f"{path} holds {found.shape} of {found.dtype}, not {length:,} of {np.dtype(dtype)}")
     return found.view(np.ndarray)
+
+
+def let_go(array: NDArray[Any]) -> None:
+    """Drop the pages of a mapped column from the memory of this process; they are read again on use."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)

@@ -12,7 +12,7 @@ import numpy as np
 from penchant.core.histories import Longs
 from penchant.core.shown import Shown
 from penchant.data.interactions import Interactions
-from penchant.data.prepared.columns import mapped
+from penchant.data.prepared.columns import let_go, mapped
 from penchant.data.prepared.layout import Manifest, report_from_json
 from penchant.data.prepared.texts import Texts
 from penchant.data.reading.items import item_ids, read_items
@@ -86,4 +86,5 @@ def open_prepared(folder: Path, *, items: Any = None, ids: str = "text", max_his
         shown=None if not shown else Shown(of_people("shown_indptr"), shown["shown_items"], shown.get("shown_times")),
     )
     vars(log)["indptr"] = of_people("indptr")
+    let_go(log.users)  # they were checked, and are rarely needed
     return log
