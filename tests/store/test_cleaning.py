@@ -8,33 +8,18 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bench.serve_backup import append
 
 from penchant.store.cleaning import PENDING, Cleaning
 from penchant.store.database import Database
-from penchant.store.events import Batch, EventStore, NewEvent
+from penchant.store.events import EventStore, NewEvent
 from penchant.store.people import People
 
 VICTIMS, EVENTS = 5, 100  # people who are erased, and the events of each
 OTHERS = 12_000
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EventStore]:
-    opened = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
-    opened.open()
-    yield opened
-    opened.close()
-
-
-def append(store: EventStore, rows: list[NewEvent]) -> None:
-    async def ask() -> None:
-        await store.writer.append(Batch(rows), len(rows))
-
-    asyncio.run(ask())
 
 
 def event(dice: random.Random, person: str, name: str) -> NewEvent:

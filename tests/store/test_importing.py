@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,6 @@ from penchant.store.log import store_log
 from penchant.store.people import People
 
 NOW = int(time.time())
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EventStore]:
-    opened = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def table(count: int = 500) -> pl.DataFrame:

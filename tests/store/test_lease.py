@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -27,14 +25,6 @@ with Lease(store, "train"):
     print("held", flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EventStore]:
-    opened = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def held(store: EventStore) -> list[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +14,6 @@ from penchant.store.results import DAY, Counts, results, wilson
 START = 1_790_035_200  # midnight
 RECIPE = Recipe({"view": 1.0, "Purchase": 3.0, "nothing": 0.0})
 HOUR = 3600
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EventStore]:
-    opened = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def filled(store: EventStore, shown: list[Exposure], happened: list[NewEvent]) -> None:

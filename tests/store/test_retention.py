@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,14 +12,6 @@ from penchant.store.retention import FEW, Retention, RetentionError
 
 DAY = 86_400
 KEEP = 100 * DAY
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EventStore]:
-    opened = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def append(store: EventStore, count: int, days_ago: float) -> None:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from penchant.data.recipe import Recipe
 from penchant.store.events import Batch, EventStore, NewEvent
@@ -16,14 +12,6 @@ from penchant.store.trends import Trends, kinds_of
 
 NOW = int(time.time())
 PLAIN, WEIGHTED = kinds_of(Recipe()), kinds_of(Recipe(kinds={"cart": 3.0, "hate": -2.0, "ignored": 0.0}))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EventStore]:
-    opened = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def append(store: EventStore, *events: tuple[str, str, str | None]) -> None:

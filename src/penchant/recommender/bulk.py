@@ -184,12 +184,19 @@ def _parquet(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, targe
                 keep()
         if frames:
             keep()
-        if len(parts) == 1:
-            parts[0].replace(target)
-        else:
-            pl.scan_parquet(parts, glob=False).sink_parquet(target, compression="zstd")
+        join_parts(parts, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def join_parts(parts: list[Path], target: Path) -> None:
+    """Make one Parquet file of several, in a fixed amount of memory; one alone takes the new name."""
+    import polars as pl
+
+    if len(parts) == 1:
+        parts[0].replace(target)
+    else:
+        pl.scan_parquet(parts, glob=False).sink_parquet(target, compression="zstd")
 
 
 def _or_empty(made: Iterator[Block]) -> Iterator[Block]:

@@ -13,6 +13,7 @@ import polars as pl
 
 from penchant.core.outputs import beside, replacing_file
 from penchant.errors import DataError, ParameterError
+from penchant.recommender.bulk import join_parts
 from penchant.store.log import EVER, Span, store_log
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
@@ -104,9 +105,6 @@ def _parquet(frames: Iterator[pl.DataFrame], target: Path) -> None:
             part = scratch / f"{len(parts)}.parquet"
             frame.write_parquet(part, compression="zstd")
             parts.append(part)
-        if len(parts) == 1:
-            parts[0].replace(target)
-        else:
-            pl.scan_parquet(parts, glob=False).sink_parquet(target, compression="zstd")
+        join_parts(parts, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -108,46 +108,31 @@ def from_reading(report: ReadReport, cleaner: Cleaner, recipe: Recipe, trace: Tr
             count,
             **where,
         )
-    if cleaner.early.count:
-        add(
-            "impossible times",
-            "warning",
-            many(cleaner.early.count, "time is before 1970", "times are before 1970"),
+    times: tuple[tuple[str, Severity, Seen, str, str, str, str], ...] = (
+        (
+            "impossible times", "warning", cleaner.early, "time is before 1970", "times are before 1970",
             "Negative times are rarely intended; the events are kept as the oldest",
             "Check the unit and the column of the times",
-            cleaner.early.count,
-            **at(report, cleaner.early, "time"),
-        )
-    if cleaner.late.count:
-        add(
-            "impossible times",
-            "warning",
-            many(cleaner.late.count, "time is after 2100", "times are after 2100"),
+        ),
+        (
+            "impossible times", "warning", cleaner.late, "time is after 2100", "times are after 2100",
             "A time in the future moves the time split and makes all other events old",
             "Check the unit: seconds, milli-, micro- and nanoseconds are distinguished by the median",
-            cleaner.late.count,
-            **at(report, cleaner.late, "time"),
-        )
-    if cleaner.timeless.count:
-        add(
-            "missing times",
-            "note",
-            many(cleaner.timeless.count, "event has no time", "events have no time"),
+        ),
+        (
+            "missing times", "note", cleaner.timeless, "event has no time", "events have no time",
             "They follow the other events of their user, at the newest known time",
             "Fill in the times",
-            cleaner.timeless.count,
-            **at(report, cleaner.timeless, "time"),
-        )
-    if cleaner.blurred.count:
-        add(
-            "merged times",
-            "warning",
-            many(cleaner.blurred.count, "time is a float of 32 bits", "times are floats of 32 bits"),
+        ),
+        (
+            "merged times", "warning", cleaner.blurred, "time is a float of 32 bits", "times are floats of 32 bits",
             "Such a float holds a moment of today to within two minutes at best, so the order of events is lost",
             "Write times as 64-bit whole numbers, or as dates",
-            cleaner.blurred.count,
-            **at(report, cleaner.blurred, "time"),
-        )
+        ),
+    )  # fmt: skip
+    for check, severity, seen, one, several, why, fix in times:
+        if seen.count:
+            add(check, severity, many(seen.count, one, several), why, fix, seen.count, **at(report, seen, "time"))
     for table in (cleaner.users, cleaner.items, cleaner.guests):
         role = {"user": cleaner.by, "guest": cleaner.guest or "session"}.get(table.role, table.role)
         if table.merged:
