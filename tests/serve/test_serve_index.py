@@ -32,18 +32,29 @@ def indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "indexed"
 
 
-def test_lists_come_from_a_copy_of_the_index(
-    make: Make, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[int] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many items each search of an index was asked for."""
+    numbers: list[int] = []
     search = Search.__call__
 
     def told(self: Search, vector: Floats, k: int) -> Ints:
-        asked.append(k)
+        numbers.append(k)
         return search(self, vector, k)
 
     monkeypatch.setattr(Search, "__call__", told)
     monkeypatch.setattr(products, "FEW_ITEMS", 0)  # all thirty would be scored without it
+    return numbers
+
+
+def test_exact_lists_are_a_setting(make: Make, indexed: Path, asked: list[int]) -> None:
+    client = make(folder=str(indexed), exact=True)
+    client.events({"user": "u", "item": "i00", "kind": "view"})
+    assert len(client.ids("/v1/users/u/recommendations", k=7)) == 7
+    assert asked == []
+
+
+def test_lists_come_from_a_copy_of_the_index(make: Make, indexed: Path, tmp_path: Path, asked: list[int]) -> None:
     client = make(folder=str(indexed))
     (copy,) = (tmp_path / "store.db.models").glob("*.faiss")
     assert copy.read_bytes() == (indexed / INDEX).read_bytes()

@@ -76,6 +76,9 @@ def serve(
     allow_remembered: Annotated[
         bool | None, typer.Option("--allow-remembered", help="Allow models that store training histories.")
     ] = None,
+    exact: Annotated[
+        bool | None, typer.Option("--exact", help="Look at every item although the model has an index.")
+    ] = None,
     train_every: Annotated[
         str | None, typer.Option(help="How often to train by itself, such as 24h, as the table train of --config says.")
     ] = None,

@@ -22,6 +22,7 @@ from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
+from penchant.models.kinds.products import ProductModel
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.extending import extended
@@ -272,6 +273,11 @@ class Recommender:
             self.model, histories, self._popularity_rank, recall=recall, slower_than=slower_than, threads=threads,
             seed=seed,
         )  # fmt: skip
+
+    def drop_index(self) -> None:
+        """Rank exactly from now on; a folder that is saved then has no index."""
+        if isinstance(self.model, ProductModel):
+            self.model.index = None
 
     # -- keeping --------------------------------------------------------------------------------------------------
 

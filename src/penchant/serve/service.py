@@ -65,7 +65,9 @@ class Service(Activation):
             settings.store, secret=settings.secret or None, most=settings.keep_per_user, seconds=settings.store_seconds
         )
         self.copies = Copies(settings.copies_folder)
-        self.models = Models(settings.folder, self.copies, allow_remembered=settings.allow_remembered)
+        self.models = Models(
+            settings.folder, self.copies, allow_remembered=settings.allow_remembered, exact=settings.exact
+        )
         self.keys = Keyring(self.store.database)
         self.buckets, self.metrics = Buckets(settings.workers), Metrics()
         self.ready = False

@@ -126,8 +126,11 @@ class Models:
     changes by one assignment: a running answer keeps its model. Arrays are mapped from ``copies``.
     """
 
-    def __init__(self, root: str | Path, copies: Copies, *, allow_remembered: bool = False) -> None:
+    def __init__(
+        self, root: str | Path, copies: Copies, *, allow_remembered: bool = False, exact: bool = False
+    ) -> None:
         self.root, self.copies, self.allow_remembered = Path(root).absolute(), copies, allow_remembered
+        self.exact = exact  # whether lists look at every item although a model has an index
         if not self.root.exists():
             raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
         self.loaded: list[ServedModel] = []  # the active one first
@@ -207,6 +210,8 @@ class Models:
                 verify(path, copies=self.copies)
             recommender = load(path, copies=self.copies)
             self._refuse_remembered(recommender)
+            if self.exact:
+                recommender.drop_index()
             for line in recommender.model.notes:
                 log.warning("a note on a model", extra={"data": {"model": name, "note": line}})
             ready = ServedModel(name, recommender, LiveCatalogue(recommender, changes))

@@ -37,6 +37,7 @@ class Settings:
     workers: int = setting(1, "processes that answer, over one store and one copy of the models", low=1, high=256)
     secret: str = setting("", "signs page tokens and cookies; default: made once and kept in the store", secret=True)
     allow_remembered: bool = setting(False, "serve models that keep training histories")
+    exact: bool = setting(False, "look at every item although the model has an index")
     keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
     keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
     retention_gap: float = setting(
