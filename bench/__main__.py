@@ -32,6 +32,8 @@ python -m bench simulated-year [--events N] [--days N]
 python -m bench store-import [--events N]
                                          a log of 5 million events into a SQLite store
 python -m bench store-fit [--events N]   a fit from that store against one from Parquet
+python -m bench text [PART ...]          opinions of reviews and vectors of item texts (zh, giftcards, vectors,
+                                         zh-domains)
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -64,6 +66,7 @@ from bench import (
     serve_workers,
     simulated_year,
     store_speed,
+    text,
     tune,
 )
 from bench.sets import SETS
@@ -134,6 +137,8 @@ def main() -> int:
         failed = index.work([int(float(rows)) for rows in options.rows], force=options.force)
     elif first == "index-libraries":
         failed = near_libraries.work([int(float(rows)) for rows in options.rows], force=options.force)
+    elif first == "text":
+        failed = text.work(options.what[1:])
     elif first == "serve-train":
         failed = serve_train.main(rounds=options.rounds, force=options.force)
     elif first == "serve-workers":

@@ -80,3 +80,41 @@ def test_pages_of_a_list_with_new_items_hold_each_item_once(worded_client: Clien
         if page is None:
             break
     assert len(shown) == len(set(shown)) == 31  # all but those seen
+
+
+def test_a_comment_changes_the_very_next_answer(client: Client, tmp_path: Path) -> None:
+    client.events({"user": "c", "item": "i01"}, {"user": "c", "item": "i11"})
+    before = client.ids("/v1/users/c/recommendations", k=30)
+    said = "Terrible, much too sentimental: zanzibar"
+    assert client.events({"user": "c", "item": "i02", "text": said}).json()["accepted"] == 1
+    after = client.ids("/v1/users/c/recommendations", k=30)
+    drama = [item for item in before if item < "i10" and item != "i02"]
+    assert "i02" not in after
+    assert sum(map(after.index, drama)) > sum(map(before.index, drama))  # similar items moved down
+    praised = client.events({"user": "p", "item": "i02", "text": "Wonderful, I love it"})
+    assert praised.status_code == 200
+    assert {*client.ids("/v1/users/p/recommendations", k=4)} <= {*ITEMS[:10]}
+
+
+def test_of_a_text_only_the_opinion_and_its_words_are_kept(client: Client, tmp_path: Path) -> None:
+    client.events({"user": "c", "item": "i02", "text": "不好吃，太甜了 zanzibar", "context": {"device": "tv"}})
+    (event,) = client.get("/v1/users/c/export").json()["events"]
+    assert event["kind"] == "dislike"
+    assert event["context"]["device"] == "tv" and event["context"]["comment"]["opinion"] < -0.25
+    assert event["context"]["comment"]["words"][0] == "不好吃"
+    files = [file for file in tmp_path.glob("store.db*") if file.is_file()]
+    assert files and not any(b"zanzibar" in file.read_bytes() for file in files)
+    client.events({"user": "k", "item": "i02", "kind": "buy", "text": "awful"})
+    (bought,) = client.get("/v1/users/k/export").json()["events"]
+    assert bought["kind"] == "buy" and bought["context"]["comment"]["opinion"] < 0
+
+
+@pytest.mark.parametrize("text", ["x" * 4096, "\x00\x01", "😡😡", "<b>bad</b>", "bad 很差 плохо", " "])
+def test_any_text_is_taken(client: Client, text: str) -> None:
+    assert client.events({"user": "c", "item": "i02", "text": text}).json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("text", ["x" * 4097, "很" * 1366, 3])
+def test_a_text_that_is_too_long_is_refused_alone(client: Client, text: object) -> None:
+    done = client.events({"user": "c", "item": "i02", "text": text}, {"user": "c", "item": "i03"}).json()
+    assert done["accepted"] == 1 and done["errors"][0]["index"] == 0 and done["errors"][0]["field"] == "text"

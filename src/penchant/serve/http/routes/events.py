@@ -16,6 +16,7 @@ from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.events import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
 from penchant.store.events import NewEvent
+from penchant.text.comment import hear
 
 router = APIRouter(tags=["events"])
 BATCH, ONE = TypeAdapter(list[Event]), TypeAdapter(Event)
@@ -84,10 +85,14 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent],
         else:
             errors.append({"index": n, "field": "user", "detail": "an event needs a user or a session"})
             continue
-        context = None if event.context is None else json.dumps(event.context, ensure_ascii=False)
+        kind, told = event.kind, event.context
+        if event.text:
+            heard = hear(event.text, kind)
+            kind, told = heard.kind, {**(told or {}), "comment": heard.kept}
+        context = None if told is None else json.dumps(told, ensure_ascii=False)
         when, ms = divmod(now if event.time is None else event.time, 1000)
         ours = event.time is None
-        said = person, event.item, event.kind, event.value, when, context, event.id
+        said = person, event.item, kind, event.value, when, context, event.id
         rows.append(NewEvent(*said, ms, ours, event.recommendation))
         places.append(n)
     return rows, places

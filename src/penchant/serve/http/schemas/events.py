@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictStr
 
 from penchant.serve.common.values import named
 from penchant.serve.http.schemas.fields import Finite, Id, Kind, Moment, Request, Response, needs
+from penchant.text.comment import MOST_BYTES
 
 CONTEXT_BYTES = 4096
 
@@ -35,6 +36,13 @@ def checked_context(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
+def checked_text(value: str) -> str:
+    """The text of an event; raises ``ValueError`` for one that is too long."""
+    if len(value.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        raise ValueError(f"a text has at most {MOST_BYTES} bytes")
+    return value
+
+
 class Event(Request):
     """A person did something with an item."""
 
@@ -47,6 +55,9 @@ class Event(Request):
     value: Finite | None = Field(default=None, description="a rating or a weight")
     time: Moment | None = Field(default=None, description="unix seconds or ISO-8601; default: now")
     context: Annotated[dict[str, Any], AfterValidator(checked_context)] | None = None
+    text: Annotated[StrictStr, AfterValidator(checked_text)] | None = Field(
+        default=None, description="a comment, of at most 4 KiB; its opinion is kept and the text is dropped"
+    )
     recommendation: Annotated[StrictStr, Field(pattern=r"^r_[A-Za-z0-9_-]{1,30}$")] | None = Field(
         default=None, description="the id of the list that the person followed"
     )

@@ -1,0 +1,34 @@
+"""What an event's text does: a comment becomes an opinion, and the text is forgotten."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from penchant.text.lexicon import LexiconOpiner
+
+MOST_BYTES = 4096
+AGAINST = -0.25  # opinion down to which a comment is no dislike yet
+COMMENT, DISLIKE = "comment", "dislike"
+
+
+class Heard(NamedTuple):
+    """The kind of a commented event, and what is kept of the text: its opinion and the words that decided it."""
+
+    kind: str
+    kept: dict[str, Any]
+
+
+@cache
+def _opiner() -> LexiconOpiner:
+    return LexiconOpiner()
+
+
+def hear(text: str, kind: str | None) -> Heard:
+    """What a comment says. An event of another kind than ``comment`` stays what it is; a comment that speaks against
+    its item is a dislike."""
+    found = _opiner().score([text])
+    opinion = round(float(found.opinion[0]), 3)
+    own = kind if kind is not None and kind.strip().lower() != COMMENT else None
+    said = own or (DISLIKE if opinion <= AGAINST else COMMENT)
+    return Heard(said, {"opinion": opinion, "words": found.words[0]})
