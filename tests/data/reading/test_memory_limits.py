@@ -10,6 +10,8 @@ import subprocess
 import sys
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -78,6 +80,40 @@ def test_parquet_that_expands_is_refused_by_its_footer(tmp_path, monkeypatch, ki
     with pytest.raises(MemoryLimitError, match=r"decoding .* needs more than the 50 MiB .*--memory"):
         read_interactions(path if kind == "file" else path.parent)
     assert len(decoded) == 1, "only the number of rows was asked for"
+
+
+def varint(number, length=0):
+    """A whole number as Thrift writes it, in at least so many bytes."""
+    number, out = number << 1, []
+    while number >= 128 or len(out) + 1 < length:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def test_a_footer_that_understates_its_pages_is_not_believed(tmp_path, monkeypatch):
+    texts = [chr(97 + n) * MIB for n in range(20)]
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": texts, "item": ["i"] * 20}).write_parquet(path, compression="zstd", statistics=False)
+    whole = path.read_bytes()
+    (group,) = parquet_footer.row_groups(path)
+    stated = varint(group.chunks[0].size)
+    assert group.chunks[0].size > 20 * MIB
+    assert whole.count(stated) == 2  # of the column and of the row group
+    path.write_bytes(whole.replace(stated, varint(9, len(stated))))
+    assert parquet_footer.row_groups(path) == [group]
+    monkeypatch.setattr(memory, "free_bytes", lambda: 24 * MIB)
+    with pytest.raises(MemoryLimitError, match=r"decoding .* needs more than the 12 MiB"):
+        read_interactions(path)
+
+
+def test_heads_of_pages_may_be_long(tmp_path):
+    texts = [chr(97 + n) * 9_000 for n in range(20)]
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"user": texts, "item": texts}), path, use_dictionary=False)
+    (group,) = parquet_footer.row_groups(path)
+    assert [chunk.values for chunk in group.chunks] == [20, 20]
+    assert all(180_000 < chunk.size < 250_000 for chunk in group.chunks)
 
 
 def test_parquet_of_wide_rows_is_read_in_smaller_batches_of_the_columns_that_count(tmp_path, monkeypatch):

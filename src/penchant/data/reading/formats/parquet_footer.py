@@ -1,15 +1,17 @@
-"""The sizes in the footer of a Parquet file, read before any of its data is decoded."""
+"""The sizes in the footer of a Parquet file and the heads of its pages, read before any of its data is decoded."""
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 VIEW = 16  # bytes of a decoded value, without its text
 MOST = 1 << 30  # bytes of a footer
+HEADS = 1 << 12, 1 << 24  # bytes of the head of a page; one with long texts as least and most value is long
 FALSE = 2
 VARIABLE, BINARY, SEQUENCES, MAP, STRUCT = (4, 5, 6), 8, (9, 10), 11, 12  # types of Thrift's compact form
 FIXED = {3: 1, 7: 8}  # a byte, and a double: their bytes
@@ -26,7 +28,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """What a row group says about itself; a file that understates it is not caught here."""
+    """What a row group and its pages say about themselves, the larger of both."""
 
     rows: int
     chunks: list[Chunk]
@@ -55,18 +57,32 @@ def row_groups(path: Path) -> list[RowGroup]:
                 return []
             file.seek(end - size)
             footer = _Compact(file.read(size)).struct()
-        return [
-            RowGroup(
-                int(group[3]),
-                [
-                    Chunk(part[3][3][0].decode("utf-8", "replace"), int(part[3][5]), int(part[3][6]))
-                    for part in group[1]
-                ],
-            )
-            for group in footer[4]
-        ]
+            return [RowGroup(int(group[3]), [_chunk(file, part[3]) for part in group[1]]) for group in footer[4]]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error):
         return []
+
+
+def _chunk(file: IO[bytes], stated: dict[int, Any]) -> Chunk:
+    """A column of a row group. The reader believes the pages, so a footer that understates them does not count."""
+    values = size = 0
+    at = min(int(stated[9]), int(stated.get(11) or stated[9]))  # data pages, and the dictionary before them
+    end = at + int(stated[7])
+    while at < end:
+        page, long = _page(file, at)
+        size += long + int(page[2])
+        values += int((page.get(5) or page.get(8) or {1: 0})[1])
+        at += long + max(0, int(page[3]))
+    return Chunk(stated[3][0].decode("utf-8", "replace"), max(values, int(stated[5])), max(size, int(stated[6])))
+
+
+def _page(file: IO[bytes], at: int) -> tuple[dict[int, Any], int]:
+    """The head of a page, and its bytes."""
+    for most in HEADS:
+        file.seek(at)
+        head = _Compact(file.read(most))
+        with contextlib.suppress(ValueError, IndexError):
+            return head.struct(), head.at
+    raise ValueError("the head of a page cannot be read")
 
 
 class _Compact:
