@@ -226,6 +226,7 @@ def test_a_disk_that_fills_up_stops_it_and_it_goes_on(tmp_path):
 def test_ids_that_do_not_fit_into_the_memory_are_refused_with_the_numbers(tmp_path, monkeypatch):
     pl.DataFrame({"user": range(50_000), "item": [1] * 50_000}).write_parquet(tmp_path / "a.parquet")
     monkeypatch.setattr("penchant.core.memory._used", lambda _: 0)
+    monkeypatch.setattr(passing, "LEAST", 0)
     with limited("1MiB"), pytest.raises(MemoryLimitError, match="the ids of this log needs more than the 1 MiB"):
         prepare(tmp_path / "a.parquet", tmp_path / "log")
 
@@ -253,3 +254,66 @@ def test_no_more_than_a_fixed_memory_whatever_the_rows(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         used.append(int(done.stderr.partition("PEAK ")[2]) / 1024)
     assert used[1] - used[0] < 80  # in memory the events alone are 48 MiB more, and sorting doubles them
+
+
+def test_less_memory_makes_smaller_parts_and_too_little_is_refused(tmp_path, monkeypatch):
+    rows = 300_000
+    pl.DataFrame({"user": range(rows), "item": [1] * rows}).write_csv(tmp_path / "a.csv")
+    monkeypatch.setattr("penchant.core.memory._used", lambda _: 0)
+    with pytest.raises(MemoryLimitError, match=r"preparing a log needs 256 MiB, 100 MiB are free .* then goes on"):
+        prepare(tmp_path / "a.csv", tmp_path / "log", memory="100MiB")
+    monkeypatch.setattr(passing, "LEAST", 0)
+    written = []
+    real = passing._frame
+    monkeypatch.setattr(passing, "_frame", lambda cleaned: written.append(1) or real(cleaned))
+    monkeypatch.setattr(lines, "BLOCK", 1 << 18)
+    assert len(prepare(tmp_path / "a.csv", tmp_path / "log", memory="64MiB", force=True)) == rows
+    assert len(written) in {2, 3}
+    written.clear()
+    assert len(prepare(tmp_path / "a.csv", tmp_path / "log", memory="1GiB", force=True)) == rows
+    assert len(written) == 1
+
+
+def test_running_out_of_memory_is_an_error_with_the_numbers(tmp_path, monkeypatch):
+    shop(200).write_csv(tmp_path / "a.csv")
+
+    def fail(*_):
+        raise MemoryError("Unable to allocate 9.00 GiB")
+
+    monkeypatch.setattr(passing, "_frame", fail)
+    with pytest.raises(
+        MemoryLimitError, match=r"ran out of memory \(Unable to allocate 9.00 GiB\), and [\d,]+ MiB are left"
+    ):
+        prepare(tmp_path / "a.csv", tmp_path / "log", rejected=False)
+    monkeypatch.undo()
+    assert len(prepare(tmp_path / "a.csv", tmp_path / "log", rejected=False))
+
+
+def test_little_address_space_is_named_with_the_numbers(tmp_path):
+    """Under ``ulimit -v`` the command works or says what it lacks; the system aborts nothing."""
+    rng, rows = np.random.default_rng(0), 2_000_000
+    pl.DataFrame({"user": rng.integers(0, 10**6, rows), "item": rng.integers(0, 1000, rows)}).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    code = "from penchant.cli.main import run; run()"
+    for mib in (700, 1200, 1800, 6000):
+
+        def limit(most=mib * MIB):
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+        command = [
+            sys.executable,
+            "-c",
+            code,
+            "prepare",
+            str(tmp_path / "a.parquet"),
+            "-o",
+            str(tmp_path / f"log{mib}"),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)
+        assert done.returncode in {0, 1}, (mib, done)
+        assert "Traceback" not in done.stderr, (mib, done)
+        assert (tmp_path / f"log{mib}").exists() == (done.returncode == 0)
+        if done.returncode:
+            assert re.search(r"needs [\d,]+ MiB|ran out of memory|needs more than the", done.stderr), (mib, done)
+    assert (tmp_path / "log6000").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from io import BytesIO
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
-from penchant.errors import FormatError
+from penchant.core.memory import MIB, free_bytes
+from penchant.errors import FormatError, MemoryLimitError
 
 HEADER = 128  # bytes: NumPy leaves room in it for a length of any size
 
@@ -57,11 +59,18 @@ class Growing:
 def mapped(path: Path, dtype: DTypeLike, length: int) -> NDArray[Any]:
     """A column, mapped into memory: pages are read on use, and changes stay private.
 
-    Raises ``FormatError`` for a file that is missing or has another type or length.
+    Raises ``FormatError`` for a file that is missing or has another type or length, and ``MemoryLimitError`` where
+    ``ulimit -v`` leaves too little address space.
     """
     try:
         found = np.load(path, mmap_mode="c", allow_pickle=False) if length else np.empty(0, dtype)
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            needed, free = length * np.dtype(dtype).itemsize, free_bytes() or 0
+            raise MemoryLimitError(
+                f"mapping {path} needs {needed / MIB:,.0f} MiB of address space, and {free / MIB:,.0f} MiB are left: "
+                "raise ulimit -v"
+            ) from None
         raise FormatError(f"{path} cannot be read ({error})") from None
     if found.dtype != np.dtype(dtype) or found.shape != (length,):
         raise FormatError(f"{path} holds {found.shape} of {found.dtype}, not {length:,} of {np.dtype(dtype)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from penchant.core.memory import Meter
+from penchant.core.memory import MIB, Meter, budget, require
 from penchant.core.outputs import replacing_file
 from penchant.data.prepared.ids import IdsOnDisk
 from penchant.data.prepared.working import Working
@@ -24,7 +24,10 @@ from penchant.data.reading.settling import FILLS
 if TYPE_CHECKING:
     from penchant.data.reading.sources import Opened
 
-ROWS = 1 << 22  # of a part
+ROWS = 1 << 22  # of a part at most
+ROW_MEMORY = 320  # bytes that a row of a part takes until it is written
+FEWEST = 1 << 16
+LEAST = 256 * MIB  # of memory without which no batch is read
 ID_BYTES = 27  # of memory for an id
 ROW_BYTES = 2.5  # times the width of a row on disk at most: in parts, sorted, and the file that is being written
 TEXT_BYTES = 48  # of an id on disk
@@ -51,16 +54,16 @@ def read_parts(work: Working, begun: Begun, progress: Progress | None) -> None:
             continue
         if done["after"]:
             one.clock.unit = done["unit"]
-        held: list[Piece] = []
+        held, rows = list[Piece](), _rows()
         for piece in pieces(one, number, begun, after=done["after"]):
             begun.refused.add(one.name, one.table.path, piece.bad)
             held.append(piece)
             meter.add(ID_BYTES * (cleaner.n_ids - known))
             known = cleaner.n_ids
-            if sum(each.cleaned.rows for each in held) >= ROWS:
+            if sum(each.cleaned.rows for each in held) >= rows:
                 _save(work, begun, one, number, held)
                 _need_disk(work, cleaner, piece.share, number, len(begun.opened))
-                held = []
+                held, rows = [], _rows()
             if progress is not None:
                 progress(f"reading {Path(one.name).name}", (number + piece.share) / len(begun.opened))
         _save(work, begun, one, number, held)
@@ -69,6 +72,13 @@ def read_parts(work: Working, begun: Begun, progress: Progress | None) -> None:
         done["finished"].append(asdict(one.table.source))
         done.update(after=0, unit=None, kept=0)
         work.save()
+
+
+def _rows() -> int:
+    """How many rows of a part the memory allows; raises ``MemoryLimitError`` where it allows none."""
+    require(LEAST, "preparing a log", "allow more (--memory, memory=..., ulimit -v); the same command then goes on")
+    limit = budget()
+    return ROWS if limit is None else max(min(FEWEST, ROWS), min(ROWS, limit // ROW_MEMORY))
 
 
 def bad_rows(work: Working) -> Iterator[tuple[int, list[BadRow]]]:

@@ -16,7 +16,7 @@ import polars as pl
 
 from penchant.core.curve import Shape
 from penchant.core.histories import ValuesAre
-from penchant.core.memory import limited, require_start
+from penchant.core.memory import MIB, free_bytes, limited, require_start
 from penchant.core.outputs import flush, refuse_inputs
 from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
@@ -41,7 +41,7 @@ from penchant.data.reading.weights import shape_weights
 from penchant.data.reading.wording import option
 from penchant.data.recipe import Recipe
 from penchant.data.refunds import Left, Refund
-from penchant.errors import ParameterError
+from penchant.errors import MemoryLimitError, ParameterError
 
 QUICK = 20_000_000  # events up to which their values are examined
 
@@ -98,7 +98,14 @@ def prepare(
         )  # fmt: skip
         refuse_inputs(target, begun.report.inputs)
         work.start(options, sources, force=force)
-        _passes(work, begun, plan, weight, progress)
+        try:
+            _passes(work, begun, plan, weight, progress)
+        except MemoryError as error:
+            left = (free_bytes() or 0) / MIB
+            raise MemoryLimitError(
+                f"preparing this log ran out of memory ({str(error) or 'out of memory'}), and {left:,.0f} MiB are "
+                "left: allow more (ulimit -v), or less at a time (--memory); the same command then goes on"
+            ) from error
     return open_prepared(target)
 
 
