@@ -15,16 +15,17 @@ import uvicorn
 
 from penchant.errors import ParameterError, PenchantError
 from penchant.serve.app import make_app
+from penchant.serve.common.connection_counts import ConnectionCounts
 from penchant.serve.common.logs import configure, tell_settings
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import SharedMetrics
 from penchant.serve.common.signals import endings
 from penchant.serve.common.trainer import Trainer
+from penchant.serve.http.listening import BACKLOG, Listener
 from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 
 GIVEN_UP, DRAINED = 0.7, 0.8  # shares of ``drain`` after which requests get a 503, and nobody waits for clients
-BACKLOG = 2048  # connections that wait to be accepted
 SWITCH = 0.0005  # seconds: the thread of the writer gets its turn soon while the event loop is busy
 
 
@@ -92,7 +93,7 @@ def serve(
         server_header=False,
         date_header=True,
         timeout_keep_alive=65,
-        backlog=BACKLOG if worker is None else 1,  # how many asyncio takes at once: others want some, too
+        backlog=BACKLOG,
         ws="none",
         lifespan="on",
     )
@@ -100,7 +101,7 @@ def serve(
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are lines that any stranger can write
     logging.getLogger("uvicorn.error").propagate = False
     try:
-        _Server(served, service, started).run(sockets=sockets)
+        _Server(served, service, started, worker).run(sockets=sockets)
     except SystemExit as ended:  # uvicorn's way to report it
         raise PenchantError(f"cannot listen on {settings.host}, port {settings.port}; the log says why") from ended
 
@@ -108,16 +109,24 @@ def serve(
 class _Server(uvicorn.Server):
     """Logs its address once it listens, and ends quietly on a signal."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, notify: Callable[[int], None] | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        notify: Callable[[int], None] | None,
+        worker: tuple[int, Path] | None,
+    ) -> None:
         super().__init__(config)
-        self.service, self.notify = service, notify
+        self.service, self.notify, self.worker = service, notify, worker
         # a share is left for the last steps
         config.timeout_graceful_shutdown = DRAINED * service.settings.drain  # type: ignore[assignment]  # float works
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listening in sockets or ():
-            listening.listen(BACKLOG)
+        await super().startup(sockets if self.worker is None else [])
+        if self.worker is not None:
+            number, folder = self.worker
+            counts, connections = ConnectionCounts(folder, own=number), self.server_state.connections
+            self.servers = [Listener(one, self._protocol, connections, counts, number) for one in sockets or ()]  # type: ignore[misc]  # uvicorn uses what it has
         if self.started:
             ports = [s.getsockname()[1] for server in self.servers for s in server.sockets]
             where = {"host": self.config.host, "port": ports[0] if ports else None}
@@ -125,6 +134,13 @@ class _Server(uvicorn.Server):
             logging.getLogger("penchant.serve").info(message, extra={"data": where})
             if self.notify is not None and ports:
                 self.notify(ports[0])
+
+    def _protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes one."""
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.service.turn_away()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penchant.errors import ParameterError, PenchantError
+from penchant.serve.common.connection_counts import GONE, ConnectionCounts
 from penchant.serve.common.logs import configure, tell_settings
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import file_of
@@ -79,6 +80,7 @@ class Workers:
         tell_settings(log, self.settings)
         self._sockets = bind(self.settings.host, self.settings.port)
         self._folder = Path(tempfile.mkdtemp(prefix="penchant-workers-"))
+        self._counts = ConnectionCounts.make(self._folder, self.settings.workers)
         here, there = socket.socketpair()
         there.setblocking(False)
         before = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
@@ -180,6 +182,7 @@ class Workers:
         worker.channel.close()
         code = worker.process.wait()
         del self.running[worker.number]
+        self._counts.set(worker.number, GONE)
         file_of(self._folder, worker.number).unlink(missing_ok=True)
         if self._ending:
             return
