@@ -47,6 +47,17 @@ def test_search_follows_taste_only_with_a_history(rec: Recommender) -> None:
     assert rec.search("黑", 2, history=["g1"]).ids[0] == "g0"
 
 
+def test_two_needs_of_one_history_are_two_lists(rec: Recommender) -> None:
+    history = ["g1", "g5"]
+    milk, bread = rec.recommend(history, 3, need="喝牛奶"), rec.recommend(history, 3, need="吃面包")
+    assert {*milk.ids} == {"g4", "g6", "g7"} and {*bread.ids} <= {"g8", "g9", "g10", "g11"}
+    assert "g5" in rec.recommend(history, 4, need="牛奶", repeat=True).ids
+    assert "g4" not in rec.recommend(history, 3, need="牛奶", exclude=["g4"]).ids
+    assert rec.recommend(["g1", "g2"], 2, need="9999").ids == rec.recommend(["g1", "g2"], 2).ids  # it says nothing
+    with pytest.raises(ParameterError, match="a need is a text"):
+        rec.recommend(history, need=3)  # type: ignore[arg-type]
+
+
 def test_a_saved_folder_gives_a_new_title_its_vector(rec: Recommender, tmp_path: Path) -> None:
     rec.save(tmp_path / "model")
     assert pc.verify(tmp_path / "model")["files"]["text.safetensors"] > 0

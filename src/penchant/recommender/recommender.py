@@ -29,7 +29,8 @@ from penchant.recommender.extending import extended
 from penchant.recommender.fallback import Lists, rank_or_popular
 from penchant.recommender.folder.contents import Contents, content_hash
 from penchant.recommender.indexing import SLOW_MS, build_index
-from penchant.recommender.search import search
+from penchant.recommender.masks import mask_of
+from penchant.recommender.search import rank_by_need, search
 from penchant.text.encoder import TextEncoder
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Recommender:
         exact: bool = False,
         context: Mapping[str, Any] | None = None,
         most_impressions: int = 0,
+        need: str | None = None,
     ) -> Answer:
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
@@ -112,6 +114,8 @@ class Recommender:
           of it counts as missing, and the answer lists it as ``strange``.
         - ``most_impressions`` leaves out items with so many events of kind ``impression`` since their last other event;
           0: no limit. With ``repeat`` it has no effect.
+        - ``need`` says in words what is wanted now, "a quiet thriller": words and meaning of the items' texts decide
+          seven parts of ten, the history the rest. ``why`` then gives no reasons.
 
         The list is shorter than k if there are not enough items. A history without a known positive event gets the
         popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1 and ``DataError`` for events that
@@ -119,7 +123,9 @@ class Recommender:
         """
         check_k(k)
         given, unknown = self.histories(history, now=now, context=context)
-        mask = self._mask(allow, exclude)
+        mask = mask_of(self, allow, exclude)
+        if need is not None:
+            return self._answer(rank_by_need(self, given, need, k, allow=mask, repeat=repeat), 0, unknown=unknown)
         ranked = rank_or_popular(
             self.model, given, k, exclude=None if repeat else without_tired(given, check_most(most_impressions)),
             repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1, exact=exact,
@@ -155,7 +161,7 @@ class Recommender:
         """
         check_k(k)
         index = self._known(item)
-        return self._answer(self.rank_similar(index, k, allow=self._mask(allow, exclude)), 0)
+        return self._answer(self.rank_similar(index, k, allow=mask_of(self, allow, exclude)), 0)
 
     def rank_similar(self, index: int, k: int, *, allow: Bools | None = None) -> Lists:
         """``similar`` for an item index: one list of item indexes, shorter than k where similarity ends."""
@@ -335,36 +341,10 @@ class Recommender:
             raise UnknownItemError(f"the item {str(item_id)[:80]!r} is not known to this recommender")
         return index
 
-    def _mask(self, allow: Iterable[object] | Bools | None, exclude: Iterable[object]) -> Bools | None:
-        n_items = self.model.n_items
-        mask: Bools | None = None
-        if isinstance(allow, np.ndarray) and allow.dtype == np.bool_:
-            if allow.shape != (n_items,):
-                raise ParameterError(f"allow is a mask over {n_items} items, not of shape {allow.shape}")
-            mask = allow
-        elif allow is not None:
-            mask = np.zeros(n_items, dtype=np.bool_)
-            mask[self._indexes(allow, "allow")] = True
-        available, banned = self.available(), self._indexes(exclude, "exclude")
-        if available is not None:
-            mask = available if mask is None else mask & available
-        if banned:
-            mask = np.ones(n_items, dtype=np.bool_) if mask is None else mask.copy()
-            mask[banned] = False
-        return mask
-
     def available(self) -> Bools | None:
         """A mask of the available items, ``(n_items,)``; None if all are available."""
         known = None if self.catalog is None else self.catalog.available
         return None if known is None else known[: self.model.n_items]
-
-    def _indexes(self, ids: Iterable[object], what: str) -> list[int]:
-        if isinstance(ids, (str, bytes)):
-            raise ParameterError(f"{what} is a list of ids, not the text {str(ids)[:80]!r}")
-        if isinstance(ids, np.ndarray) and (ids.ndim != 1 or len(np.unique(ids)) < len(ids)):
-            raise ParameterError(f"{what} is a list of ids, each once: a mask over the items is an array of booleans")
-        found = (self.index(item_id) for item_id in ids)
-        return [index for index in found if index >= 0]
 
     # -- answers --------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penchant.core.histories import Floats, Histories
-from penchant.core.rank import rank_by_popularity
+from penchant.core.histories import Bools, Floats, Histories
+from penchant.core.rank import Scored, rank, rank_by_popularity
 from penchant.errors import ParameterError
+from penchant.recommender.fallback import Lists
 from penchant.text.search import folded, personalised, relevance
 
 if TYPE_CHECKING:
     from penchant.recommender.recommender import Recommender
+
+NEED = 0.7  # of a stated need against taste
 
 
 def search(recommender: Recommender, text: str, k: int, given: Histories | None) -> tuple[list[int], list[float]]:
@@ -28,6 +31,27 @@ def search(recommender: Recommender, text: str, k: int, given: Histories | None)
     order = np.lexsort((rank_by_popularity(recommender.item_counts), -found))[:k]
     chosen = order[found[order] > 0].tolist()
     return chosen, found[chosen].tolist()
+
+
+def rank_by_need(
+    recommender: Recommender, given: Histories, need: str, k: int, *, allow: Bools | None, repeat: bool
+) -> Lists:
+    """The list for a stated need and a history: ``NEED`` relevance + (1 - ``NEED``) taste, each from 0 to 1.
+
+    Taste is the rank of an item in the scores of the model. Raises ``ParameterError`` for a need that is no text.
+    """
+    if not isinstance(need, str):
+        raise ParameterError(f"a need is a text, not {type(need).__name__}")
+    n = recommender.model.n_items
+    names = [folded(recommender.title(at) or recommender.vocab.ids[at]) for at in range(n)]
+    found = relevance(need, names, meaning(recommender, need))
+    scores = recommender.model.score(given)[0]
+    taste = np.argsort(np.lexsort((-rank_by_popularity(recommender.item_counts), scores))) / max(n - 1, 1)
+    wanted = np.where(np.isfinite(scores), NEED * found / max(float(found.max()), 1e-9) + (1 - NEED) * taste, -np.inf)
+    scored = Scored(wanted.astype(np.float32)[None, :], recommender.item_counts, recommender.model.name)
+    nothing = Histories.from_lists([[]], n)
+    ranked = rank(scored, given, k, exclude=nothing if repeat else given, allow=allow, threads=1)
+    return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))
 
 
 def meaning(recommender: Recommender, text: str) -> Floats | None:
