@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,7 @@ from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, Task, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
+from penchant.models.parts.ragged import turned
 from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class Transitions(PairModel):
     )  # fmt: skip
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        self.weights = followers(self, self.bounded(train, self.max_history), run)
+        self.weights = followers(self, self.bounded(train.timeless(), self.max_history), run)
 
     def cost(self, log: LogShape) -> Cost:
         """As in ``Model``."""
@@ -122,11 +124,10 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
     of_history = (mass**-model.history_exponent).astype(np.float32)
     of_candidate = (mass**-model.candidate_exponent).astype(np.float32)
     per_history = np.repeat(np.maximum(lengths, 1.0) ** -model.user_exponent, lengths).astype(np.float32)
-    events = np.argsort(log.items, kind="stable").astype(np.int64)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(log.items, minlength=n))]).astype(np.int64)
-    row = log.rows[events]
-    starts, ends = log.indptr[row], log.indptr[row + 1]
-    popularity_rank = rank_by_popularity(np.bincount(log.items, minlength=n))
+    indptr, row, events = turned(log.indptr, log.items, n)
+    starts, ends = log.indptr[row], log.indptr[1:][row]
+    del row
+    popularity_rank = rank_by_popularity(np.diff(indptr))
     forward, backward = decay * np.float32(model.forward), decay * np.float32(model.backward)
     # small blocks: popular items have most of the pairs
     size = max(1, min(512, int(n * PAIRS_A_BLOCK / max(1, 2 * reach * len(log.items)))))
@@ -143,9 +144,16 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
         return sizes, found[:used].copy(), scores[:used].copy()
 
     parts = over_blocks(work, n, size=size, threads=run.threads, progress=run.report("transitions"))
-    sizes = np.concatenate([part[0] for part in parts])
-    return Weights(
-        indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        indices=np.concatenate([part[1] for part in parts]),
-        data=np.concatenate([part[2] for part in parts]),
-    )
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate([part[0] for part in parts]))]).astype(np.int64)
+    indices, data = np.empty(int(indptr[-1]), np.int32), np.empty(int(indptr[-1]), np.float32)
+    at = 0
+    for _, found, scores in _taken(parts):  # each part is freed once it is copied
+        indices[at : at + len(found)], data[at : at + len(found)] = found, scores
+        at += len(found)
+    return Weights(indptr=indptr, indices=indices, data=data)
+
+
+def _taken(parts: list[tuple[Longs, Ints, Floats]]) -> Iterator[tuple[Longs, Ints, Floats]]:
+    parts.reverse()
+    while parts:
+        yield parts.pop()
