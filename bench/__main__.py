@@ -13,7 +13,7 @@ python -m bench serve-hostile [--rate 200] [--force]
                                          light answers of the service beside callers that would starve them
 python -m bench schemathesis [--minutes 10]
                                          requests made from the OpenAPI document of a running service
-python -m bench plan [--rows N ...] [--model M ...] [--plain] [--refit]
+python -m bench plan [--rows N ...] [--set S ...] [--model M ...] [--plain] [--dense] [--refit]
                                          what models take against what `penchant plan` says; --refit writes the
                                          coefficients of the plan from the measurements
 python -m bench growth [--rows N ...] [--minutes 10] [--force]
@@ -111,6 +111,7 @@ def main() -> int:
     )
     parser.add_argument("--rows", action="append", default=[], help="plan: logs of so many rows (1e5 and 1e6)")
     parser.add_argument("--plain", action="store_true", help="plan: logs without ratings and repeats")
+    parser.add_argument("--dense", action="store_true", help="plan: logs of few people with long histories")
     parser.add_argument("--refit", action="store_true", help="plan: fit the coefficients to the measurements")
     parser.add_argument("--events", type=float, help="events of store-import, store-fit and simulated-year")
     parser.add_argument("--days", type=int, help="days of simulated-year")
@@ -159,11 +160,18 @@ def main() -> int:
     elif first == "schemathesis":
         failed = serve_schemathesis.main(options.minutes or 10)
     elif first == "plan":
-        failed = plan.work([int(float(rows)) for rows in options.rows], options.model, plain=options.plain)
+        failed = plan.work(
+            [int(float(rows)) for rows in options.rows],
+            options.model,
+            plain=options.plain,
+            dense=options.dense,
+            sets=options.set,
+        )
         if options.refit:
             plan_fit.refit()
         for line in plan_report.lines():
-            print(f"{line.model:20} {line.rows:>11,} time {line.time_ratio:5.2f} memory {line.memory_ratio:5.2f}")
+            log = line.source or f"{line.rows:,}"
+            print(f"{line.model:20} {log:>12} time {line.time_ratio:5.2f} memory {line.memory_ratio:5.2f}")
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

@@ -3,7 +3,8 @@
 Logs come from ``bench.zipf``. Measurements are kept in ``bench/results/plan/ROWS-MODEL.json``, and what decides the
 costs of a log in ``bench/results/plan/shape-ROWS.json``; those that are there are not measured again. Times are
 processor seconds on one thread, which other programs disturb little, beside those of the clock. Networks are trained
-for one pass without early stopping: what grows with the passes is known.
+for one pass without early stopping: what grows with the passes is known. ``--set NAME`` measures on the training part
+of a real set; the coefficients are never fitted to those.
 
 ``python -m bench plan --refit`` fits the seconds of each kind of work to the measurements of this machine and writes
 ``src/penchant/planning/coefficients.json``. ``python -m bench.plan ROWS MODEL`` is one measurement.
@@ -46,6 +47,7 @@ READING = "read-text"  # not a model: the same log as CSV
 PLAIN = ("popular", "item-knn", "user-knn", "session-knn", "transitions", "rp3beta", "als")  # of plain logs
 VARIANTS = ("als:factors=32", "als:solver=blocks")  # that do other kinds of work than by default
 NEEDED = ("content-knn", "history-classifier", "two-tower")  # that need an item table
+A_PERSON = 160  # events of a dense log, as in MovieLens; two items for every three people
 ANSWERED = 1_000  # histories
 COMPILED = 0.3  # seconds of compiling in a measured fit beyond which it is repeated
 LIMIT = 6 * 3600.0
@@ -54,33 +56,47 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 @dataclass(frozen=True)
 class Log:
-    """A generated log; a plain one has no ratings, and nobody has an item twice."""
+    """A generated log; a plain one has no ratings, and nobody has an item twice. Or the training part of a real set."""
 
     rows: int
     plain: bool = False
+    dense: bool = False  # few people and items, so that the same two items meet in many histories
+    source: str = ""  # the set
 
     @property
     def name(self) -> str:
-        return f"{self.rows}{'-plain' if self.plain else ''}"
+        return self.source or f"{self.rows}{'-dense' if self.dense else ''}{'-plain' if self.plain else ''}"
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The log of that name."""
+        rows, *kinds = name.split("-")
+        return cls(int(rows), "plain" in kinds, "dense" in kinds) if rows.isdecimal() else cls(0, source=name)
 
 
-def wanted(rows: Sequence[int], models: Sequence[str], *, plain: bool = False) -> list[tuple[Log, str]]:
-    """The measurements to make: every model at the two small sizes, fewer at the large ones."""
+def wanted(
+    rows: Sequence[int], models: Sequence[str], *, plain: bool = False, dense: bool = False, sets: Sequence[str] = ()
+) -> list[tuple[Log, str]]:
+    """The measurements to make: every model at the two small sizes, fewer at the large ones and of real sets."""
     from penchant.planning.plan import everything
 
+    if sets:
+        return [(Log(0, source=name), model) for name in sets for model in (models or PLAIN)]
     out = []
     for size in rows or ROWS:
         of_size = everything() if size <= max(ROWS) else KERNELS if size <= 10_000_000 else LARGEST
         small = [*of_size, *VARIANTS] if size <= max(ROWS) else of_size
-        chosen = models or (PLAIN if plain else [READING, *small])
-        out += [(Log(size, plain), model) for model in chosen]
+        chosen = models or (PLAIN if plain or dense else [READING, *small])
+        out += [(Log(size, plain, dense), model) for model in chosen]
     return out
 
 
-def work(rows: Sequence[int], models: Sequence[str], *, plain: bool = False) -> int:
+def work(
+    rows: Sequence[int], models: Sequence[str], *, plain: bool = False, dense: bool = False, sets: Sequence[str] = ()
+) -> int:
     """Make the measurements that are missing; return how many failed."""
     failed = 0
-    for log, model in wanted(rows, models, plain=plain):
+    for log, model in wanted(rows, models, plain=plain, dense=dense, sets=sets):
         file = RESULTS / f"{log.name}-{re.sub('[:=,]', '-', model)}.json"
         if file.exists():
             continue
@@ -91,8 +107,10 @@ def work(rows: Sequence[int], models: Sequence[str], *, plain: bool = False) -> 
             print(f"plan: {log.name} {model}: {error}", file=sys.stderr)
             failed += 1
             continue
+        of = f"--set {log.source}" if log.source else f"--rows {log.rows}"
+        kinds = f"{' --plain' if log.plain else ''}{' --dense' if log.dense else ''}"
         about = {
-            "command": f"python -m bench plan --rows {log.rows} --model {model}{' --plain' if log.plain else ''}",
+            "command": f"python -m bench plan {of} --model {model}{kinds}",
             "machine": machine.describe(),
         }
         RESULTS.mkdir(parents=True, exist_ok=True)
@@ -115,7 +133,15 @@ def log_of(log: Log, suffix: str = ".parquet") -> Path:
     if not path.exists():
         WORK.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"fresh-{path.name}")
-        zipf.write(fresh, log.rows, plain=log.plain)
+        if log.source:
+            from bench.sets import table
+
+            rows = table(log.source)
+            rows = rows.filter(rows["split"].cast(str) == "train").drop("split") if "split" in rows.columns else rows
+            rows.write_parquet(fresh)
+        else:
+            few = {"users": log.rows // A_PERSON, "items": 2 * log.rows // A_PERSON // 3} if log.dense else {}
+            zipf.write(fresh, log.rows, plain=log.plain, **few)
         fresh.rename(path)
     return path
 
@@ -206,8 +232,8 @@ def measure(which: Log, model: str) -> dict[str, Any]:
             _answer(bulk, fitted.model, asked)
     size = {"events": len(log), "users": log.n_users, "items": log.n_items}
     return {
-        "rows": which.rows, "plain": which.plain, "model": model.partition(":")[0], "spec": spec(model),
-        "log": size, "steps": steps, "answered": len(asked),
+        "rows": which.rows or len(log), "plain": which.plain, "dense": which.dense, "set": which.source,
+        "model": model.partition(":")[0], "spec": spec(model), "log": size, "steps": steps, "answered": len(asked),
         "saved_bytes": saved, "versions": machine.versions("penchant", "numpy", "scipy", "numba", "polars", "torch"),
     }  # fmt: skip
 
@@ -244,8 +270,7 @@ def _catalog(log: Interactions) -> Catalog:
 
 
 if __name__ == "__main__":
-    size, _, kind = sys.argv[1].partition("-")
-    asked = Log(int(size), plain=bool(kind))
+    asked = Log.named(sys.argv[1])
     if len(sys.argv) == 2:
         keep_shape(asked)
         print("{}")

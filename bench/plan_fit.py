@@ -16,9 +16,9 @@ MIB = 2**20
 NEURAL = "neural"
 
 
-def results() -> list[dict[str, Any]]:
-    """All measurements, small logs first."""
-    found = [json.loads(file.read_text()) for file in RESULTS.glob("[0-9]*-*.json")]
+def results(which: str = "[0-9]*-*.json") -> list[dict[str, Any]]:
+    """The measurements on generated logs, small ones first, or those in files of other names."""
+    found = [json.loads(file.read_text()) for file in RESULTS.glob(which) if not file.name.startswith("shape-")]
     return sorted(found, key=lambda one: (one["rows"], one["model"]))
 
 
@@ -30,7 +30,7 @@ def refit() -> None:
 
     done = [one for one in results() if one["model"] in MODELS]
     kernels = [one for one in done if MODELS[one["model"]].extra != NEURAL]
-    least = [one for one in done if one["model"] == "popular" and not one.get("plain")]
+    least = [one for one in done if one["model"] == "popular" and log_of(one).name.isdecimal()]
     steps = {one["rows"]: one["steps"] for one in least}
     small, large = least[0], least[-1]
     between = {key: large["log"][key] - small["log"][key] for key in ("events", "users", "items")}
@@ -109,12 +109,12 @@ def coefficients(work: Sequence[Mapping[str, float]], took: Sequence[float]) -> 
 
 def log_of(one: dict[str, Any]) -> Log:
     """The log of a measurement."""
-    return Log(one["rows"], plain=one.get("plain", False))
+    return Log(one["rows"], one.get("plain", False), one.get("dense", False), one.get("set", ""))
 
 
 def _merging(done: Sequence[dict[str, Any]]) -> float:
     """Seconds an event of merging repeats: what ``popular`` takes longer where people repeat items."""
-    of = {(one["rows"], one.get("plain", False)): one for one in done if one["model"] == "popular"}
+    of = {(one["rows"], log_of(one).plain): one for one in done if one["model"] == "popular" and not log_of(one).dense}
     rows = max(rows for rows, plain in of if plain)
     with_repeats, without = of[rows, False], of[rows, True]
     each = [_cpu(one, "fit") / one["log"]["events"] for one in (with_repeats, without)]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bench.blends import held_runs
 from bench.contenders._cosine import compare
+from bench.plan import Log
 from bench.serve_load import Traffic, World
 from bench.sets import SETS
 
@@ -96,6 +97,28 @@ def test_a_comparison_takes_turns_and_medians(tmp_path: Path, monkeypatch: pytes
     assert "| peer | 9 | 10 |" in page
 
 
+def test_the_rounds_before_an_interruption_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    calls: list[str] = []
+
+    def contender(python: Path, module: str, who: str, folder: Path, arrays: Path) -> dict[str, float]:
+        calls.append(who)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        np.savez(arrays, items=np.arange(3))
+        return {"seconds": float(len(calls)), "peak_mib": 10.0}
+
+    asked = duel.Question("a title", "a way", lambda folder: None, lambda mine, theirs: [], peer="peer", rounds=3)
+    monkeypatch.setattr(duel, "question", lambda name: asked)
+    monkeypatch.setattr(duel, "WORK", tmp_path / "work")
+    monkeypatch.setattr(duel, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(child, "contender", contender)
+    monkeypatch.setattr(machine, "busy", lambda: 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        duel.run("a-name")
+    written = json.loads((tmp_path / "results" / "a-name.json").read_text())
+    assert (written["rounds"], written["seconds"]) == (2, {"ours": [1.0, 4.0], "peer": [2.0, 3.0]})
+
+
 def arrays(rows: list[dict[int, float]]) -> duel.Arrays:
     indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     items = np.array([item for row in rows for item in row])
@@ -142,6 +165,18 @@ def test_a_model_with_two_parameter_files_has_two_rows():
     page = report._set("retailrocket", [result, {**result, "row": "sknn"}], [])
     assert "**session-knn** |" in page and "`retailrocket-session-knn.json`" in page
     assert "**sknn** (session-knn) |" in page and "`retailrocket-sknn.json`" in page
+
+
+def test_the_logs_of_plans_are_known_by_their_names():
+    logs = [
+        Log(100_000),
+        Log(100_000, plain=True),
+        Log(100_000, dense=True),
+        Log(9, True, True),
+        Log(0, source="ml-1m"),
+    ]
+    assert [Log.named(log.name) for log in logs] == logs
+    assert len({log.name for log in logs}) == len(logs)
 
 
 def test_every_set_names_metrics_that_there_are():

@@ -131,12 +131,19 @@ class LogShape:
         Histories of the same length contain items independently of each other, popular ones more often. People have
         tastes, so that real items meet fewer others: an upper bound, and mostly a close one.
         """
-        weights, held = self._held(most)
-        pairs = (weights[:, None] * held).T @ held
-        if reach is not None:
-            pairs *= min(1.0, self.within(reach, most) / max(self.pairs(most) - self.newest(most), 1.0))
-        met = -np.expm1(-pairs) @ self.sizes
+        met = self._neighbours(reach, most)
         return float((self.sizes * np.minimum(met, np.inf if neighbours is None else neighbours)).sum())
+
+    def _neighbours(self, reach: int | None, most: int | None) -> Doubles:
+        """Other items that an item meets in some history, by group of items."""
+        known: dict[tuple[int | None, int | None], Doubles] = vars(self).setdefault("_met", {})
+        if (reach, most) not in known:
+            weights, held = self._held(most)
+            pairs = (weights[:, None] * held).T @ held
+            if reach is not None:
+                pairs *= min(1.0, self.within(reach, most) / max(self.pairs(most) - self.newest(most), 1.0))
+            known[reach, most] = -np.expm1(-pairs) @ self.sizes
+        return known[reach, most]
 
     @cached_property
     def met(self) -> float:

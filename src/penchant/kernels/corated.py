@@ -1,7 +1,7 @@
 """Similarities from the values that two vectors have for their common keys: Pearson correlation and related measures.
 
-Queries, keys and points are those of ``kernels.nearest``. The sums of a pair are one row of 64 bytes (8 where two sums
-are enough), so every common key touches one cache line.
+Queries, keys and points are those of ``kernels.nearest``. The sums of a pair are one row of 64 bytes, so
+every common key touches one cache line; where two sums are enough, they are two arrays.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+U32 = NDArray[np.uint32]
 
 
 @kernel
@@ -38,39 +39,47 @@ def _similarity(form: int, sums: F64) -> float:
 
 @kernel
 def _by_products(
-    start: int, stop: int, q_keys: I32, q_values: F32, k_indptr: I64, k_points: I32, k_values: F32, left: float,
-    right: F32, shrink: float, min_overlap: int, myself: int, two: F32, reached: I32, out_points: I32, out_scores: F32,
-    at: int,
+    start: int, stop: int, q_keys: I32, q_values: F32, k_indptr: I64, points: U32, k_values: F32, left: float,
+    right: F32, shrink: float, min_overlap: int, myself: int, common: F32, dots: F32, reached: U32, out_points: I32,
+    out_scores: F32, at: int,
 ) -> int:  # fmt: skip
     """Form 4 of ``corated_scores`` for one query: Σxy · left · right, a cosine if these are the inverse norms."""
-    n_points, found, pairs = two.shape[0], 0, 0
+    n_points, found, pairs = common.shape[0], 0, 0
     for e in range(start, stop):
         pairs += k_indptr[q_keys[e] + 1] - k_indptr[q_keys[e]]
     many = pairs > n_points  # most points are reached: scanning all is cheaper than listing them
     for e in range(start, stop):
         x = q_values[e]
-        for f in range(k_indptr[q_keys[e]], k_indptr[q_keys[e] + 1]):
-            point = k_points[f]
-            if not many:
-                reached[found] = point
-                found += two[point, 0] == 0
-            two[point, 0] += np.float32(1)
-            two[point, 1] += x * k_values[f]
-    if many:
-        found = n_points
-        for point in range(n_points):
-            reached[point] = point
+        some = points[k_indptr[q_keys[e]] : k_indptr[q_keys[e] + 1]]
+        values = k_values[k_indptr[q_keys[e]] : k_indptr[q_keys[e] + 1]]
+        if many:
+            for f in range(some.shape[0]):
+                common[some[f]] += np.float32(1)
+                dots[some[f]] += x * values[f]
+            continue
+        for f in range(some.shape[0]):
+            reached[found] = some[f]
+            found += common[some[f]] == 0
+            common[some[f]] += np.float32(1)
+            dots[some[f]] += x * values[f]
     if myself >= 0:
-        two[myself, 0] = 0
+        common[myself] = 0
+    for point in range(n_points if many else 0):
+        reached[found] = point
+        found += dots[point] > 0
     for n in range(found):
         point = reached[n]
-        common, xy = np.float64(two[point, 0]), np.float64(two[point, 1])
-        two[point, 0], two[point, 1] = 0, 0
-        if common >= min_overlap and common > 0:
-            score = xy * left * right[point] * (common / (common + shrink))
+        times, xy = np.float64(common[point]), np.float64(dots[point])
+        if not many:
+            common[point], dots[point] = 0, 0
+        if times >= min_overlap and times > 0:
+            score = xy * left * right[point] * (times / (times + shrink))
             out_points[at] = point
             out_scores[at] = score
             at += int(np.float32(score) > 0)
+    if many:
+        common[:] = 0
+        dots[:] = 0
     return at
 
 
@@ -99,15 +108,17 @@ def corated_scores(
     n_points = right.shape[0]
     # n, Σxy, Σx, Σy, Σxx, Σyy and two unused, to fill the cache line
     sums = np.zeros((n_points if form < 4 else 0, 8), dtype=np.float64)
-    two = np.zeros((n_points if form == 4 else 0, 2), dtype=np.float32)  # n, Σxy
-    reached = np.empty(n_points + 1, dtype=np.int32)
+    counted = n_points if form == 4 else 0
+    times, dots = np.zeros(counted, dtype=np.float32), np.zeros(counted, dtype=np.float32)  # n, Σxy
+    points = k_points.view(np.uint32)  # an unsigned index needs no sign check
+    reached = np.empty(n_points + 1, dtype=np.uint32)  # one spare slot
     at = 0
     for query in range(lo, hi):
         if form == 4:
             start = at
             at = _by_products(
-                q_starts[query], q_stops[query], q_keys, q_values, k_indptr, k_points, k_values, left[query], right,
-                shrink, min_overlap, myself[query] if myself.shape[0] > 0 else -1, two, reached, out_points,
+                q_starts[query], q_stops[query], q_keys, q_values, k_indptr, points, k_values, left[query], right,
+                shrink, min_overlap, myself[query] if myself.shape[0] > 0 else -1, times, dots, reached, out_points,
                 out_scores, at,
             )  # fmt: skip
             out_sizes[query - lo] = at - start
@@ -117,7 +128,7 @@ def corated_scores(
             key = q_keys[e]
             x = np.float64(q_values[e])
             for f in range(k_indptr[key], k_indptr[key + 1]):
-                point = k_points[f]
+                point = points[f]
                 y = np.float64(k_values[f])
                 s = sums[point]
                 reached[found] = point

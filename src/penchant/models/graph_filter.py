@@ -115,6 +115,7 @@ class GraphFilter(PairModel):
         fit = {
             "events": log.distinct,
             "pairs": log.pairs(self.max_history),
+            "met": log.kept(None, most=self.max_history),
             "products": rank * log.distinct,
             "bases": rank**2 * log.items,
         }

@@ -111,10 +111,11 @@ class ItemKNN(PairModel, RatingModel):
     def cost(self, log: LogShape) -> Cost:
         """As in ``Model``."""
         kept = log.kept(self.neighbours, most=self.max_history)
-        fit = {"events": log.distinct, "pairs": log.pairs(self.max_history)}
+        pairs, met = log.pairs(self.max_history), log.kept(None, most=self.max_history)
+        fit = {"events": log.distinct, "pairs": pairs, "met": met}
         if log.ratings:
             rated = log.kept(REACH * self.rating_neighbours, most=self.max_history)
-            fit |= {"rated pairs": log.pairs(self.max_history)}
+            fit |= {"rated pairs": pairs, "rated met": met}
             kept += rated
         return Cost(fit, 8 * kept, 64 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
 

@@ -72,7 +72,8 @@ class RP3beta(PairModel):
     def cost(self, log: LogShape) -> Cost:
         """As in ``Model``."""
         kept = log.kept(self.neighbours, most=self.max_history)
-        fit = {"events": log.distinct, "pairs": log.pairs(self.max_history)}
+        met = log.kept(None, most=self.max_history)
+        fit = {"events": log.distinct, "pairs": log.pairs(self.max_history), "met": met}
         return Cost(fit, 8 * kept, 80 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
 
     def _terms(self, log: Histories) -> PairTerms:

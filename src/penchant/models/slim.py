@@ -59,7 +59,9 @@ class SLIM(LinearModel):
         dense = mostly_full(log.pairs(), n)
         met = log.kept(None)
         matrix = 4.0 * n * n if dense else 8 * met
+        # the more items and the more they share, the more of them a column weighs, and the more passes that takes
         fit = {"pairs": log.pairs(), "entries": float(n) ** 2 if dense else met, "columns": n}
+        fit["passes"] = n * log.pairs()
         kept = min(met, 200.0 * n)
         working = 60 * log.events + (1 if dense else 2) * matrix + 2 * 8.0 * COLUMNS * n
         return Cost(fit, 8 * kept, working, self.answer_work(log, log.length * kept / n))

@@ -86,7 +86,7 @@ class Transitions(PairModel):
         """As in ``Model``."""
         pairs = log.within(self.reach, self.max_history)
         kept = log.kept(self.neighbours, reach=self.reach, most=self.max_history)
-        fit = {"events": log.events, "pairs": pairs}
+        fit = {"events": log.events, "pairs": pairs, "met": log.kept(None, reach=self.reach, most=self.max_history)}
         return Cost(fit, 8 * kept, 72 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
 
     def _terms(self, log: Histories) -> PairTerms:
