@@ -222,3 +222,16 @@ def test_an_item_that_is_inserted_again_keeps_nothing(gorse: Client) -> None:
     gorse.post("/api/item", json={"ItemId": "i00", "Comment": "only"})
     empty = {"IsHidden": False, "Categories": [], "Timestamp": "0001-01-01T00:00:00Z", "Labels": None}
     assert gorse.get("/api/item/i00").json() == {"ItemId": "i00", **empty, "Comment": "only"}
+
+
+def test_feedback_on_an_item_is_found_by_an_index(make: Make) -> None:
+    def plan(client: Client) -> str:
+        feedback = client.service.feedback
+        rows = client.service.store.database.connect().execute(
+            "EXPLAIN QUERY PLAN " + feedback._of_item.sql, feedback._of_item.values({"item": "i10"})
+        )
+        return " ".join(str(row[3]) for row in rows.fetchall())
+
+    assert "SCAN events" in plan(make())
+    assert "events_item (item=?)" in plan(make(gorse_api=True))
+    assert "events_item (item=?)" in plan(make(gorse_api=True))  # it is there already

@@ -77,6 +77,15 @@ def estimates(sums: Doubles, counts: Doubles, means: Doubles, *, roots: Sequence
     return out
 
 
+def ends(difference: Doubles) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of paired differences that can be told; zeros where none can."""
+    told = difference[~np.isnan(difference)]
+    if not len(told):
+        return 0.0, 0.0
+    low, high = np.percentile(told, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def not_worse(means: Doubles, best: Doubles, *, lower_is_better: bool = False) -> bool:
     """Whether the 95 % interval of the paired difference to the best includes 0, or lies above it."""
     difference = (best - means) if not lower_is_better else (means - best)

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from penchant.core.log_shape import LogShape
 from penchant.core.memory import fits
 from penchant.core.metrics import Doubles
+from penchant.evaluation.bootstrap import ends
 from penchant.evaluation.result import Result
 from penchant.models.registry import MODELS, create, model_class
 from penchant.planning.estimate import estimate
@@ -255,9 +254,7 @@ def judge(
 
 
 def _difference(label: str, mean: float, drawn: Doubles) -> Difference:
-    drawn = drawn[~np.isnan(drawn)]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (0.0, 0.0)
-    return Difference(label, float(mean), float(low), float(high))
+    return Difference(label, float(mean), *ends(drawn))
 
 
 def ease_in_reach(n_items: int) -> bool:

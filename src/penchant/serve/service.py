@@ -95,6 +95,9 @@ class Service(Activation):
         self.shown = ShownLists(Exposures(self.store), self.store.secret, self.metrics)
         self.people, self.items = People(self.store, keep=self.settings.keep_seconds), Items(self.store)
         self.feedback = Feedback(self.store)
+        if self.settings.gorse_api:
+            with contextlib.suppress(StoreError):  # a store that cannot be written is read all the same
+                self.feedback.index()
         self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
         shown = self.shown if self.settings.exposures else None
         self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics, shown)

@@ -29,7 +29,7 @@ def export_log(
 
     With ``key``, ids of people become HMAC-SHA256 under it, cut to 128 bits: the same person under the same key has the
     same pseudonym. Contexts, in which anything may stand, are left out then. The file appears when it is complete.
-    Memory: two parts of half a million events. Raises as ``store_log``, and ``ParameterError`` for another ending.
+    Memory: two parts of a million events. Raises as ``store_log``, and ``ParameterError`` for another ending.
     """
     target = checked_ending(file)
     stream = store_log(url, span, context=key is None)

@@ -16,15 +16,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from penchant.data.reading.ids import starts
 from penchant.data.reading.streams import Stream
 from penchant.errors import DataError, ParameterError
 from penchant.store.database import BUSY_SECONDS, HEAD, PRAGMAS, Database, StoreError, first_line, without_password
 
-PAGE = 1 << 19  # rows of a part
+PAGE = 1 << 20  # rows of a part
 PIECE = 1 << 24  # bytes of a part from PostgreSQL
 DTYPES: dict[str, Any] = {"kind": pl.String, "value": pl.Float64, "context": pl.String}
+PEOPLE = "user", "session"
 INSIDE = "context."  # before the name of a context
 LOOKED_AT = 10_000  # contexts whose names are listed
 BEFORE_USERS = "t"  # sorts after every "s:…" and before every "u:…"
@@ -55,7 +58,7 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
 
     The columns are ``user``, ``session``, ``item``, ``kind``, ``value`` and ``time`` (unix seconds), without those that
     no event has; ``context`` adds the contexts as JSON, ``inside`` a column ``context.NAME`` for each that they state.
-    Memory: two parts of half a million rows. Raises ``DataError`` if the store does not exist or has no such events,
+    Memory: two parts of a million rows. Raises ``DataError`` if the store does not exist or has no such events,
     ``ParameterError`` for a store of a newer Penchant and ``StoreError`` if it cannot be read.
     """
     database = Database(url)
@@ -70,7 +73,7 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
         raw = list(dict.fromkeys(_raw(one) for one in wanted))
         with reading(database) as connection, ahead(_pages(database, connection, raw, span)) as pages:
             for frame, share in pages:
-                yield frame.select([_column(one) for one in wanted]), share
+                yield frame.select([_of_runs(frame, one) if one in PEOPLE else _column(one) for one in wanted]), share
 
     def sample(rows: int) -> pl.DataFrame:
         raw = list(dict.fromkeys(["person", *map(_raw, names)]))
@@ -186,18 +189,25 @@ def _keys(connection: Any, span: Span) -> list[str]:
 
 def _raw(name: str) -> str:
     """The column of the store that a column of the log is made from."""
-    return "person" if name in ("user", "session") else "context" if name.startswith(INSIDE) else name
+    return "person" if name in PEOPLE else "context" if name.startswith(INSIDE) else name
 
 
 def _column(name: str) -> pl.Expr:
     """A column of the log, from the columns of the store."""
     if name.startswith(INSIDE):
         return pl.col("context").str.json_path_match(f"$['{name.removeprefix(INSIDE)}']").alias(name)
-    if name not in ("user", "session"):
+    if name not in PEOPLE:
         return pl.col(name)
     person = pl.col("person")
     mine = person.str.starts_with("u:" if name == "user" else "s:")
     return pl.when(mine).then(person.str.slice(2)).otherwise(None).alias(name)
+
+
+def _of_runs(frame: pl.DataFrame, name: str) -> pl.Series:
+    """``_column`` for people, whose rows are adjacent: made once for each."""
+    at = starts(frame["person"])
+    runs = frame.select("person")[at].select(_column(name)).to_series()
+    return runs.gather(np.repeat(np.arange(len(at)), np.diff(at, append=frame.height)))
 
 
 def _pages(

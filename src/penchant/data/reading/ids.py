@@ -19,6 +19,7 @@ _BLANK = " \t\r\n"
 NO_ID = "the id is missing"
 _FLOAT = r"^\s*-?\d+(?:\.0+|(?:\.\d+)?[eE]\+\d+)\s*$"  # whole numbers as floats are written
 FLOAT64, FLOAT32 = float(2**53), float(2**24)  # from here on, floats skip whole numbers
+RUN = 3  # equal rows that follow each other, on average, from which on one is looked up for all
 WIDE = 1 << 24  # whole numbers from 0 up to here have a table of their codes, of 64 MiB at most
 MISSING_WORDS = ("nan", "null", "none", "n/a", "na", "nil", "\\n", "undefined", "#n/a")
 
@@ -72,6 +73,15 @@ def spelled_texts(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     return spelled, reasons
 
 
+def starts(column: pl.Series) -> Longs:
+    """The rows that differ from the row before, the first among them."""
+    changed = column.ne_missing(column.shift(1)).to_numpy()
+    if len(changed):
+        changed = changed.copy()
+        changed[0] = True
+    return np.flatnonzero(changed)
+
+
 def _decoded(data: bytes) -> str:
     """Bytes as text; if they are not text, a control character, which is refused."""
     try:
@@ -105,9 +115,22 @@ class Spellings:
     code: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int32))  # the number of the id, -1: none yet
     respelled: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     merged: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    last: tuple[pl.Series, Longs] | None = None  # the column that was numbered last, which is asked for twice
 
     def number(self, raw: pl.Series) -> Longs:
         """The number of the text of each row, ``(rows,)``; -1 for a missing one."""
+        if self.last is None or self.last[0] is not raw:
+            self.last = raw, self._numbers(raw)
+        return self.last[1]
+
+    def _numbers(self, raw: pl.Series) -> Longs:
+        """As ``number``; of equal rows that follow each other, as in a log by person, one is looked up."""
+        at = starts(raw)
+        if len(at) > len(raw) // RUN:
+            return self._look_up(raw)
+        return np.repeat(self._look_up(raw.gather(at)), np.diff(at, append=len(raw)))
+
+    def _look_up(self, raw: pl.Series) -> Longs:
         column = raw.cast(pl.Categorical(self.categories))
         self.held = column.head(0) if self.held is None else self.held
         coded = column.to_physical()

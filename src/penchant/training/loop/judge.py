@@ -12,7 +12,7 @@ import numpy as np
 
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
-from penchant.evaluation.bootstrap import Estimate, by_group, estimates, not_worse, resample
+from penchant.evaluation.bootstrap import Estimate, by_group, ends, estimates, not_worse, resample
 from penchant.evaluation.described import features_of
 from penchant.evaluation.measure import Metric
 from penchant.evaluation.protocols import is_ordered
@@ -166,11 +166,9 @@ def judge(
             standings.append(Standing(one, Estimate(None), Estimate(None), error=attempt.error))
             continue
         at = there.index(n)
-        apart = sign * (drawn[:, at] - drawn[:, 0])
-        apart = apart[~np.isnan(apart)]
         mean, base = values[at].mean, values[0].mean
-        low, high = np.percentile(apart, [2.5, 97.5]) if len(apart) else (0.0, 0.0)
-        difference = Estimate(None if mean is None or base is None else sign * (mean - base), float(low), float(high))
+        mean = None if mean is None or base is None else sign * (mean - base)
+        difference = Estimate(mean, *ends(sign * (drawn[:, at] - drawn[:, 0])))
         standings.append(Standing(one, values[at], difference, attempt.fit_seconds, attempt.answer_ms))
     winner = _winner([standings[n] for n in there], drawn, metric, settings.gate.margin)
     return _passes(settings.gate, data, standings, winner, metric)

@@ -130,14 +130,14 @@ async def of_user_and_type(request: Request, user: PathId, type: Type) -> Respon
 @router.get("/item/{item}/feedback/", dependencies=[READ], include_in_schema=False)
 @router.get("/item/{item}/feedback", dependencies=[READ], response_model=ROWS, responses=problems())
 async def of_item(request: Request, item: PathId) -> Response:
-    """The feedback on an item, the latest first; reads all events."""
+    """The feedback on an item, the latest first."""
     service = service_of(request)
     return ready(_documents(await service.heavy(service.feedback.of_item, item)))
 
 
 @router.get("/item/{item}/feedback/{type}", dependencies=[READ], response_model=ROWS, responses=problems())
 async def of_item_and_type(request: Request, item: PathId, type: Type) -> Response:
-    """The feedback of a type on an item, the latest first; reads all events."""
+    """The feedback of a type on an item, the latest first."""
     service = service_of(request)
     return ready(_documents(await service.heavy(service.feedback.of_item, item), type))
 
