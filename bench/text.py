@@ -54,8 +54,8 @@ def work(parts: list[str]) -> int:
         busy = machine.busy()
         found, goals = PARTS[name]()
         rows = [
-            {"text": text, "value": round(value, 4), "limit": limit, "at_least": least,
-             "met": value >= limit if least else value <= limit}
+            {"text": text, "value": round(float(value), 4), "limit": limit, "at_least": least,
+             "met": bool(value >= limit if least else value <= limit)}
             for text, value, limit, least in goals
         ]  # fmt: skip
         result = {
