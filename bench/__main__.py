@@ -34,6 +34,7 @@ python -m bench store-import [--events N]
 python -m bench store-fit [--events N]   a fit from that store against one from Parquet
 python -m bench text [PART ...]          opinions of reviews and vectors of item texts (zh, giftcards, vectors,
                                          zh-domains)
+python -m bench contexts [--set S ...]   models that use contexts against the best that do not
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -47,6 +48,7 @@ from bench import (
     accuracy,
     blends,
     choosing_report,
+    contexts,
     defaults,
     defaults_report,
     duel,
@@ -172,6 +174,8 @@ def main() -> int:
         for line in plan_report.lines():
             log = line.source or f"{line.rows:,}"
             print(f"{line.model:20} {log:>12} time {line.time_ratio:5.2f} memory {line.memory_ratio:5.2f}")
+    elif first == "contexts":
+        contexts.work(options.set, options.model)
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

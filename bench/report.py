@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import index_report, plan_report, serve_report
+from bench import contexts, index_report, plan_report, serve_report
 from bench.accuracy import DONE
 from bench.duel import RESULTS
 from bench.machine import BUSY
@@ -66,6 +66,7 @@ def page() -> str:
     ]
     parts.append(index_report.section(table, _where, _goals))
     parts.append(plan_report.section(table, _where))
+    parts.append(contexts.section(table, _where))
     parts.append(ACCURACY)
     used: list[str] = []
     for name in SETS:

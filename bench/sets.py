@@ -49,7 +49,9 @@ class BenchSet:
     columns: dict[str, str] = field(default_factory=dict)  # columns to read: our name: their name
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     negatives: str | None = None  # the table of candidates, if the protocol provides them
-    attributes: str | None = None  # the column of the item table with the item attributes
+    attributes: str | tuple[str, ...] | None = None  # columns of the item table with the item attributes
+    contexts: tuple[str, ...] = ()  # columns of what held at the moment of an event
+    repeat: bool | None = None  # whether seen items are answers; None: as the protocol says
 
     @property
     def k(self) -> int:
@@ -65,7 +67,9 @@ class BenchSet:
         rows = table(self.folder)
         if self.prepare is not None:
             rows = self.prepare(rows)
-        return read_interactions(rows.select(**{ours: pl.col(theirs) for ours, theirs in self.columns.items()}))
+        columns = self.columns | {name: name for name in self.contexts}
+        chosen = rows.select(**{ours: pl.col(theirs) for ours, theirs in columns.items()})
+        return read_interactions(chosen, context=self.contexts or None)
 
     def load(self, *, seed: int = 0) -> tuple[list[Split], Catalog | None]:
         """The splits of the protocol, one or one per fold, and the item catalogue, None if there is none."""
@@ -73,7 +77,7 @@ class BenchSet:
 
         log = self.read()
         candidates = self._candidates(log)
-        splits = make_splits(log, self.split, seed=seed, candidates=candidates)
+        splits = make_splits(log, self.split, repeat=self.repeat, seed=seed, candidates=candidates)
         if candidates is not None:
             splits = [replace(split, valid=_same_question(self.split, split.train, candidates)) for split in splits]
         return splits, self._catalog(log)
@@ -82,9 +86,15 @@ class BenchSet:
         """The attributes of every item in the log."""
         if self.attributes is None:
             return None
+        import polars as pl
+
         from penchant.data.catalog import Catalog
 
-        return Catalog.read(table(self.folder, "items").select("item", self.attributes), log.vocab)
+        names = (self.attributes,) if isinstance(self.attributes, str) else self.attributes
+        kept = table(self.folder, "items").select("item", *names)
+        if isinstance(self.attributes, tuple):  # several columns of codes, which are no numbers
+            kept = kept.with_columns(pl.col(*names).cast(pl.String))
+        return Catalog.read(kept, log.vocab)
 
     def _candidates(self, log: Interactions) -> Histories | None:
         """The candidates of the protocol, one row per user of the log; None if it provides none."""
@@ -126,6 +136,20 @@ _SESSIONS = {"session": "session", "item": "item", "position": "position", "spli
 _RATED = {**_EVENTS, "rating": "rating"}
 _S3 = "S3-Rec sequences; all items ranked"
 
+_TRAVEL = (
+    "distance", "timeAvailable", "temperature", "crowdedness", "knowledgeOfSurroundings", "season", "budget", "daytime",
+    "weather", "companion", "mood", "weekday", "travelGoal", "transport",
+)  # fmt: skip
+_TRAVELLER = (
+    "gender", "birth_year", "opennessToExperience", "conscientiousness", "extraversion", "agreeableness",
+    "emotionalStability",
+)  # fmt: skip
+PEOPLE = _TRAVELLER  # what a person is, rather than what holds now
+_DRIVE = (
+    "DrivingStyle", "landscape", "mood", "naturalphenomena", "RoadType", "sleepiness", "trafficConditions", "weather",
+)  # fmt: skip
+_PHONE = ("daytime", "weekday", "isweekend", "homework", "weather", "country", "city", "cost")
+
 SETS: dict[str, BenchSet] = {
     "amazon-beauty": BenchSet("amazon-beauty", "leave-last", _LAST, _S3, _ORDERED, attributes="attributes"),
     "amazon-sports": BenchSet("amazon-sports", "leave-last", _LAST, _S3, _ORDERED, attributes="attributes"),
@@ -157,6 +181,23 @@ SETS: dict[str, BenchSet] = {
     "ml-100k": BenchSet("ml-100k", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
     "ml-1m": BenchSet("ml-1m", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
     "filmtrust": BenchSet("filmtrust", "random:5", _RATINGS, "random 5-fold cross-validation", _RATED),
+    "sts-travel": BenchSet(
+        "sts-travel", "column", _RATINGS,
+        "ratings of places under up to 14 stated conditions; five folds, a pair rated in another context stays in the "
+        "question",
+        {**_RATED, "split": "fold"}, attributes=("category1", "category2", "category3"), contexts=_TRAVEL + _TRAVELLER,
+    ),
+    "incar-music": BenchSet(
+        "incar-music", "column", _RATINGS,
+        "ratings of music by drivers, each under at most one stated condition; five folds, a pair rated in another "
+        "context stays in the question",
+        {**_RATED, "split": "fold"}, attributes=("category", "artist"), contexts=_DRIVE,
+    ),
+    "frappe": BenchSet(
+        "frappe-cfm", "column", ("ndcg@10", "hit@10", "mrr@10"),
+        "apps used in a context, the split of CFM; a case for every test row, all apps ranked, used ones too",
+        _PARTED, contexts=_PHONE, repeat=True,
+    ),
     "douban-monti": BenchSet(
         "douban-monti", "column", _RATINGS, "the split of Monti et al.", {**_RATED, "split": "split"}
     ),

@@ -17,9 +17,9 @@ NEW = 20  # items that nobody chose, by their attributes
 OWN = 100  # items of the history, where it may repeat
 
 
-def blocks(given: Histories, members: int) -> Iterator[slice]:
+def blocks(given: Histories, members: int, attributes: int = 0) -> Iterator[slice]:
     """Rows whose dense scores fit into bounded memory."""
-    size = max(1, int(BLOCK_BYTES // (8 * max(1, given.n_items) * (members + 2))))
+    size = max(1, int(BLOCK_BYTES // (8 * max(1, given.n_items, attributes) * (members + 2))))
     return (slice(lo, min(lo + size, len(given))) for lo in range(0, len(given), size))
 
 
@@ -82,12 +82,10 @@ def _add_new(statistics: Statistics, given: Histories, chosen: Bools) -> None:
         return
     import scipy.sparse as sp
 
-    shape = (statistics.n_items, int(statistics.column_starts[-1]))
     rarity = np.log1p(1 / np.maximum(statistics.usual, 1e-6)).astype(np.float32)
-    whole = sp.csr_array((statistics.data, statistics.indices, statistics.indptr), shape=shape)
-    taken = sp.csr_array(
-        (np.ones(len(given.items), np.float32), given.items, given.indptr), shape=(len(given), shape[0])
-    )
+    whole = statistics.attributes
+    ones = np.ones(len(given.items), dtype=np.float32)
+    taken = sp.csr_array((ones, given.items, given.indptr), shape=(len(given), statistics.n_items))
     like = ((taken @ whole) @ (whole[new] * rarity[None, :]).T).toarray()
     width = min(NEW, len(new))
     best = np.argsort(-like, axis=1, kind="stable")[:, :width]

@@ -78,6 +78,8 @@ WORDS = {
     "rating.item": "how it is rated",
     "rating.history": "how this history rates",
     "rating.spread": "how far the ratings of this history differ",
+    "rating.before": "how it was rated before by this history",
+    "rating.alike": "how it was rated before in such a context",
 }
 
 
@@ -106,7 +108,7 @@ def declared(statistics: Statistics, members: int, names: Names, *, ranked: bool
         whats += ["item", "own", *(("level", "rating", "mine", "kind") if statistics.rated else ())]
         found += [f"context.{number}.{what}" for what in whats]
     found += ["context.match"] if len(statistics.sizes) else []
-    found += ["rating.item", "rating.history", "rating.spread"] if statistics.rated else []
+    found += [name for name in WORDS if name.startswith("rating.")] if statistics.rated else []
     return [Feature(name) for name in _apart(found)]
 
 
@@ -158,7 +160,7 @@ def compute(statistics: Statistics, asked: Asked) -> Floats:
     columns += _attributes(statistics, given, rows, items)
     columns += _context(statistics, history, given, rows, items)
     if statistics.rated:
-        columns += _ratings(statistics, given, rows, items)
+        columns += _ratings(statistics, history, rows, items)
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(rows), 0), np.float32)
 
 
@@ -193,6 +195,12 @@ class _Lookup:
             rhythm = np.where((times > 1) & (gap > 0), np.log1p(since / np.where(gap > 0, gap, 1)), np.nan)
         return [np.log1p(given.lengths[rows]), np.log1p(times), ago, days, rhythm]
 
+    def sums(self, rows: Longs, items: Ints, of_events: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The sum over the events of each pair."""
+        running = np.concatenate([[0.0], np.cumsum(of_events[self.order])])
+        lo, hi = self.span(rows, items)
+        return np.where(hi > lo, running[hi] - running[lo], 0.0)
+
     def agreeing(self, rows: Longs, items: Ints, stated: Ints, of_events: Ints) -> tuple[Longs, Longs]:
         """For each pair how many of its events have the code of the request; then the number of pairs' events.
 
@@ -219,19 +227,26 @@ def _attributes(statistics: Statistics, given: Histories, rows: Longs, items: In
     if statistics.n_columns or len(statistics.numbers) or statistics.vectors is not None:
         shape = (len(given), statistics.n_items)
         always = np.ones(len(given.items), dtype=np.float32)
-        taken = [sp.csr_matrix((w, given.items, given.indptr), shape=shape) for w in (always, _weights(given))]
-        total = [np.maximum(np.asarray(one.sum(axis=1)).ravel(), 1e-9) for one in taken]
+        taken = [sp.csr_array((w, given.items, given.indptr), shape=shape) for w in (always, _weights(given))]
         empty = (given.lengths == 0)[rows]
-    for number in range(statistics.n_columns):
-        of_items = statistics.attributes_of(number)
-        width = np.maximum(np.diff(of_items.indptr), 1)[items]
-        usual = np.asarray(of_items @ statistics.usual_of(number)).ravel()[items]
-        unknown = np.diff(of_items.indptr)[items] == 0
-        for one, sums in zip(taken, total, strict=True):
-            profile = (one @ of_items).tocsr()
-            profile = sp.diags_array(1 / sums) @ profile
-            share = np.asarray(profile[rows].multiply(of_items[items]).sum(axis=1)).ravel()
-            found.append(np.where(unknown | empty, np.nan, (share - usual) / width))
+    if statistics.n_columns:
+        # one pass over the attributes of the candidates, for all columns
+        width = np.diff(statistics.indptr)[items]
+        pair = np.repeat(np.arange(len(items)), width)
+        at = np.repeat(statistics.indptr[items] - np.cumsum(width) + width, width) + np.arange(len(pair))
+        kind = statistics.indices[at]
+        cell = pair * statistics.n_columns + statistics.column_of[kind]
+        size = len(items) * statistics.n_columns
+        many = np.bincount(cell, minlength=size).reshape(len(items), -1)
+        usual = np.bincount(cell, statistics.usual[kind], size).reshape(len(items), -1)
+        unknown = (many == 0) | empty[:, None]
+        both = []
+        for one in taken:
+            total = np.maximum(np.asarray(one.sum(axis=1)).ravel(), 1e-9)
+            profile = (one @ statistics.attributes).toarray()
+            share = np.bincount(cell, profile[rows[pair], kind] / total[rows[pair]], size).reshape(len(items), -1)
+            both.append(np.where(unknown, np.nan, (share - usual) / np.maximum(many, 1)))
+        found += [column for pairs in zip(both[0].T, both[1].T, strict=True) for column in pairs]
     for number in range(len(statistics.numbers)):
         value = statistics.numbers[number]
         known = np.isfinite(value)
@@ -283,10 +298,22 @@ def _context(
     return found
 
 
-def _ratings(statistics: Statistics, given: Histories, rows: Longs, items: Ints) -> list[NDArray[np.floating]]:
+def _ratings(statistics: Statistics, history: _Lookup, rows: Longs, items: Ints) -> list[NDArray[np.floating]]:
+    given = history.given
     residual = statistics.residuals(given)
     count = np.bincount(given.rows, minlength=len(given))
     mean = np.bincount(given.rows, weights=residual, minlength=len(given)) / (count + FIRM)
     square = np.bincount(given.rows, weights=residual**2, minlength=len(given)) / np.maximum(count, 1)
-    assert statistics.item_rating is not None
-    return [statistics.item_rating[items], mean[rows], np.sqrt(square)[rows]]
+    assert statistics.item_rating is not None and statistics.scale is not None  # there are ratings
+    value = np.zeros(len(given.items)) if given.values is None else given.values - statistics.scale[0]
+    every = np.ones(len(given.items))
+    stated, of_events = codes_of(given, statistics)
+    agree = ((of_events == stated[given.rows]) & (of_events >= 0)).sum(axis=1) / max(1, stated.shape[1])
+    before = history.sums(rows, items, value) / np.maximum(history.sums(rows, items, every), 1)
+    weight = history.sums(rows, items, agree)
+    alike = history.sums(rows, items, agree * value) / np.where(weight > 0, weight, 1)
+    had = history.sums(rows, items, every) > 0
+    return [
+        statistics.item_rating[items], mean[rows], np.sqrt(square)[rows], np.where(had, before, np.nan),
+        np.where(weight > 0, alike, np.nan),
+    ]  # fmt: skip

@@ -90,7 +90,7 @@ class Ranked(Boosted):
         chosen = np.sort(chosen[: max(1, int(MOST_ROWS / width * len(one.answers) / max(1, total)))])
         given, answers, again = one.given[chosen], one.answers[chosen], one.repeated[chosen]
         out, found = [], 0
-        for rows in blocks(given, len(members)):
+        for rows in blocks(given, len(members), len(statistics.usual)):
             asked, _ = candidates(
                 members, statistics, given[rows], depth=self.depth, repeats=bool(self.repeats), popularity_rank=rank
             )
@@ -110,7 +110,7 @@ class Ranked(Boosted):
     def _score(self, given: Histories) -> Floats:
         out = np.empty((len(given), given.n_items), dtype=np.float32)
         rank = rank_by_popularity(self.item_counts)
-        for rows in blocks(given, len(self.members)):
+        for rows in blocks(given, len(self.members), len(self.statistics.usual)):
             asked, rest = self._asked(given[rows], rank)
             out[rows] = self._combined(asked, rest, self.forest.predict(compute(self.statistics, asked)))
         return out

@@ -197,16 +197,17 @@ class Statistics:
 
     # -- what features ask ----------------------------------------------------------------------------------------
 
-    def attributes_of(self, column: int) -> sp.csr_array:
-        """Items by the values of one column of attributes."""
+    @property
+    def attributes(self) -> sp.csr_array:
+        """Items by the values of all attributes."""
         import scipy.sparse as sp
 
-        whole = sp.csr_array((self.data, self.indices, self.indptr), shape=(self.n_items, int(self.column_starts[-1])))
-        return whole[:, self.column_starts[column] : self.column_starts[column + 1]]
+        return sp.csr_array((self.data, self.indices, self.indptr), shape=(self.n_items, int(self.column_starts[-1])))
 
-    def usual_of(self, column: int) -> Floats:
-        """The share of all events with each value of a column."""
-        return self.usual[self.column_starts[column] : self.column_starts[column + 1]]
+    @property
+    def column_of(self) -> Longs:
+        """The column of each value of an attribute."""
+        return np.repeat(np.arange(self.n_columns), np.diff(self.column_starts))
 
     def residuals(self, given: Histories) -> Doubles:
         """Ratings of events less mean, item and history; zeros where the histories hold no ratings."""
