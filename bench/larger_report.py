@@ -60,8 +60,9 @@ def write() -> Path:
 
 
 def billion(done: dict[str, Any], names: list[str]) -> list[str]:
-    """An estimate on paper: from the largest size measured, by the exponent, which counts as at least 1 for time."""
-    out = ["On paper: the largest size measured, carried on by its exponent (for time, by at least 1).", ""]
+    """An estimate on paper: time by its exponent, at least 1; memory by the line through the two largest sizes."""
+    out = ["On paper: time carried on from the largest size measured by its exponent, at least 1; memory by the line"]
+    out += ["through the two largest sizes; disk in proportion.", ""]
     out += ["| step | from rows | CPU hours | peak, GiB | disk, GiB |", "|---|---:|---:|---:|---:|"]
     for name in names:
         time, peak = points(done, name, "cpu_seconds"), points(done, name, "peak_mib")
@@ -69,7 +70,8 @@ def billion(done: dict[str, Any], names: list[str]) -> list[str]:
             continue
         rows, factor = time[-1][0], BILLION / time[-1][0]
         hours = time[-1][1] * factor ** max(1.0, exponent(time) or 1.0) / 3600
-        memory = peak[-1][1] * factor ** (exponent(peak) or 1.0) / 1024
+        (low, before), (high, after) = peak[-2:]
+        memory = (after + (after - before) / (high - low) * (BILLION - high)) / 1024
         disk = done["steps"][f"{name}, {rows}"].get("disk_mib")
         room = "" if disk is None else f"{disk * factor / 1024:,.0f}"
         out.append(f"| {name} | {rows:,} | {hours:,.1f} | {memory:,.1f} | {room} |")
@@ -111,5 +113,5 @@ def picture(done: dict[str, Any], names: list[str]) -> str:
 
 def _machine(done: dict[str, Any]) -> str:
     on = done["machine"]
-    busy = " while other work ran on it: seconds are longer than on a quiet machine" if done.get("busy") else ""
+    busy = "\nwhile other work ran on it: seconds are longer than on a quiet machine" if done.get("busy") else ""
     return f"Measured on {on['cores']} cores of {on['processor']} with {on['memory_gib']} GiB{busy}."
