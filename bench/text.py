@@ -24,7 +24,7 @@ from bench.peers import ROOT
 from penchant.core.histories import Bools
 from penchant.data.catalog import Catalog
 from penchant.data.read import read_interactions
-from penchant.text.encoder import make_encoder
+from penchant.text.encoders import make_encoder
 from penchant.text.learned_opinion import LearnedOpiner, auc
 from penchant.text.lexicon import LexiconOpiner
 from penchant.text.ngrams import Ngrams

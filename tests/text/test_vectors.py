@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from penchant.errors import DataError, FormatError, MissingExtraError, ParameterError
-from penchant.text.encoder import load_encoder, make_encoder
+from penchant.text.encoders import load_encoder, make_encoder
 from penchant.text.learned_vectors import LearnedVectors
 from penchant.text.ngrams import Ngrams
 from penchant.text.outside_vectors import OutsideVectors

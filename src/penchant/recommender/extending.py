@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError
 from penchant.models.kinds.extendable import Extendable
+from penchant.recommender.held import Held
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
-    from penchant.recommender.recommender import Recommender
 
 
-def extended(recommender: Recommender, items: Any, reading: Mapping[str, Any]) -> tuple[Vocab, Catalog]:
+def extended(recommender: Held, items: Any, reading: Mapping[str, Any]) -> tuple[Vocab, Catalog]:
     """Extend the model of a recommender by an item table; returns the vocabulary and the catalogue with the new items.
 
     Raises as ``Recommender.extend`` does.

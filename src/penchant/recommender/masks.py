@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from penchant.core.histories import Bools
 from penchant.errors import ParameterError
-
-if TYPE_CHECKING:
-    from penchant.recommender.recommender import Recommender
+from penchant.recommender.held import Held
 
 
-def mask_of(
-    recommender: Recommender, allow: Iterable[object] | Bools | None, exclude: Iterable[object]
-) -> Bools | None:
+def mask_of(recommender: Held, allow: Iterable[object] | Bools | None, exclude: Iterable[object]) -> Bools | None:
     """A mask of the items that are available, allowed and not excluded, ``(n_items,)``; None if all are.
 
     Raises ``ParameterError`` for a mask of another shape and for anything but a list of ids.
@@ -39,7 +34,7 @@ def mask_of(
     return mask
 
 
-def _indexes(recommender: Recommender, ids: Iterable[object], what: str) -> list[int]:
+def _indexes(recommender: Held, ids: Iterable[object], what: str) -> list[int]:
     if isinstance(ids, (str, bytes)):
         raise ParameterError(f"{what} is a list of ids, not the text {str(ids)[:80]!r}")
     if isinstance(ids, np.ndarray) and (ids.ndim != 1 or len(np.unique(ids)) < len(ids)):

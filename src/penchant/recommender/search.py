@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories
 from penchant.core.rank import Scored, rank, rank_by_popularity
 from penchant.errors import ParameterError
 from penchant.recommender.fallback import Lists
+from penchant.recommender.held import Held
 from penchant.text.search import folded, personalised, relevance
-
-if TYPE_CHECKING:
-    from penchant.recommender.recommender import Recommender
 
 NEED = 0.7  # of a stated need against taste
 
 
-def search(recommender: Recommender, text: str, k: int, given: Histories | None) -> tuple[list[int], list[float]]:
+def search(recommender: Held, text: str, k: int, given: Histories | None) -> tuple[list[int], list[float]]:
     """The items that answer a question best, and their relevance; raises ``ParameterError`` for one that is no text."""
     if not isinstance(text, str):
         raise ParameterError(f"a question is a text, not {type(text).__name__}")
@@ -33,9 +29,7 @@ def search(recommender: Recommender, text: str, k: int, given: Histories | None)
     return chosen, found[chosen].tolist()
 
 
-def rank_by_need(
-    recommender: Recommender, given: Histories, need: str, k: int, *, allow: Bools | None, repeat: bool
-) -> Lists:
+def rank_by_need(recommender: Held, given: Histories, need: str, k: int, *, allow: Bools | None, repeat: bool) -> Lists:
     """The list for a stated need and a history: ``NEED`` relevance + (1 - ``NEED``) taste, each from 0 to 1.
 
     Taste is the rank of an item in the scores of the model. Raises ``ParameterError`` for a need that is no text.
@@ -54,7 +48,7 @@ def rank_by_need(
     return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))
 
 
-def meaning(recommender: Recommender, text: str) -> Floats | None:
+def meaning(recommender: Held, text: str) -> Floats | None:
     """The cosine of each item's text with another, ``(n_items,)``; None where the items have no such vectors."""
     vectors = None if recommender.catalog is None else recommender.catalog.vectors
     if recommender.text is None or vectors is None:

@@ -1,18 +1,16 @@
-"""What turns texts into vectors: the interface, and the ways that can be named."""
+"""What turns texts into vectors: the interface."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats
-from penchant.errors import FormatError, ParameterError
 
 Arrays = Mapping[str, NDArray[Any]]
-WAYS = ("learned", "static")  # that need nothing from the operator
 
 
 class TextEncoder(Protocol):
@@ -39,48 +37,6 @@ class TextEncoder(Protocol):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What it has learned."""
         ...
-
-
-def make_encoder(way: str | TextEncoder | Callable[[list[str]], Any], texts: Sequence[object]) -> TextEncoder:
-    """The encoder of a name (``WAYS``), fitted to texts if it learns; a function of the operator is wrapped.
-
-    Raises ``ParameterError`` for another name, ``DataError`` where there is nothing to learn from and
-    ``MissingExtraError`` without what the static embeddings need.
-    """
-    from penchant.text.learned_vectors import LearnedVectors
-    from penchant.text.outside_vectors import OutsideVectors
-    from penchant.text.static_vectors import StaticVectors
-
-    if way == "learned":
-        return LearnedVectors.fit(texts)
-    if way == "static":
-        return StaticVectors.installed()
-    if isinstance(way, str):
-        raise ParameterError(f"texts become vectors in one of the ways {', '.join(WAYS)}, not {way[:40]!r}")
-    if hasattr(way, "encode") and hasattr(way, "to_json"):
-        return cast("TextEncoder", way)
-    if callable(way):
-        return OutsideVectors.of_function(way)
-    raise ParameterError(f"an encoder is a name or a function from texts to vectors, not {type(way).__name__}")
-
-
-def load_encoder(
-    data: Mapping[str, Any], arrays: Arrays, outside: Callable[[list[str]], Any] | None = None
-) -> TextEncoder:
-    """The encoder that was saved. ``outside`` is the operator's function, where one had made the vectors; without it
-    such an encoder knows no new texts. Raises ``FormatError`` for another content."""
-    from penchant.text.learned_vectors import LearnedVectors
-    from penchant.text.outside_vectors import OutsideVectors
-    from penchant.text.static_vectors import StaticVectors
-
-    ways: dict[str, Any] = {"learned": LearnedVectors, "static": StaticVectors}
-    name = data.get("name")
-    if name == OutsideVectors.name:
-        return OutsideVectors.of(data, outside)
-    if name not in ways:
-        raise FormatError(f"texts were made vectors in a way that is unknown here: {str(name)[:40]!r}")
-    made: TextEncoder = ways[name].of(data, arrays)
-    return made
 
 
 def unit(vectors: NDArray[Any]) -> Floats:

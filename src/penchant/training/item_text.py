@@ -10,7 +10,8 @@ import numpy as np
 
 from penchant.core.histories import Floats
 from penchant.errors import DataError, MissingExtraError, ParameterError
-from penchant.text.encoder import WAYS, TextEncoder, make_encoder
+from penchant.text.encoder import TextEncoder
+from penchant.text.encoders import WAYS, make_encoder
 
 if TYPE_CHECKING:
     from penchant.core.histories import Bools

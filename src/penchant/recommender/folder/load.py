@@ -40,7 +40,8 @@ from penchant.recommender.folder.manifest import (
     refuse_link,
     text_of,
 )
-from penchant.text.encoder import TextEncoder, load_encoder
+from penchant.text.encoder import TextEncoder
+from penchant.text.encoders import load_encoder
 
 Function = Callable[[list[str]], Any]
 COUNT_BYTES = 8  # of an item in the learned ``item_counts``
