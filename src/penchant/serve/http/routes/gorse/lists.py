@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import AfterValidator
 from pydantic_core import from_json
 
@@ -37,6 +37,27 @@ Of = Annotated[Id | None, Query(alias="user-id", description="leave out what thi
 Back = Annotated[Kind | None, Query(alias="write-back-type", description="store the list as feedback of this type")]
 Delay = Annotated[str, Query(alias="write-back-delay", max_length=40, description="when it counts, such as 10m")]
 Version = Annotated[str, Header(alias="X-API-Version", description="2: with scores")]
+
+
+class Part(NamedTuple):
+    """Which part of a list to answer, and for whom."""
+
+    n: int
+    offset: int
+    user: str | None
+
+    @property
+    def upto(self) -> int:
+        """The items of the list down to the end of the part."""
+        return self.n + self.offset
+
+
+def part(n: N = 10, offset: Offset = 0, user: Of = None) -> Part:
+    """The parameters of every list that is the same for everybody."""
+    return Part(n, offset, user)
+
+
+Wanted = Annotated[Part, Depends(part)]
 SPANS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _SPAN = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:h|ms|m|us|µs|ns|s))+", re.ASCII)
 _PART = re.compile(r"([\d.]+)(h|ms|m|us|µs|ns|s)", re.ASCII)
@@ -159,96 +180,79 @@ async def _session(
 async def neighbours(
     request: Request,
     id: PathId,
-    n: N = 10,
-    offset: Offset = 0,
+    wanted: Wanted,
     category: Within = [],  # noqa: B006  # never changed
-    user: Of = None,
 ) -> Response:
     """The items most similar to one."""
-    return await _listed(request, lists.similar, offset, category, user, id, n + offset)
+    return await _listed(request, lists.similar, wanted, category, id, wanted.upto)
 
 
 @router.get("/item/{id}/neighbors/{category}", response_model=SCORES, responses=problems(404))
-async def neighbours_within(
-    request: Request, id: PathId, category: Named, n: N = 10, offset: Offset = 0, user: Of = None
-) -> Response:
+async def neighbours_within(request: Request, id: PathId, category: Named, wanted: Wanted) -> Response:
     """The items of a category most similar to one."""
-    return await _listed(request, lists.similar, offset, [category], user, id, n + offset)
+    return await _listed(request, lists.similar, wanted, [category], id, wanted.upto)
 
 
 @router.get("/popular", response_model=SCORES, responses=problems())
 async def popular(
     request: Request,
-    n: N = 10,
-    offset: Offset = 0,
+    wanted: Wanted,
     category: Within = [],  # noqa: B006  # never changed
-    user: Of = None,
 ) -> Response:
     """The most popular items."""
-    return await _leaders(request, "popular", n, offset, category, user)
+    return await _leaders(request, "popular", wanted, category)
 
 
 @router.get("/popular/{category}", response_model=SCORES, responses=problems())
-async def popular_within(request: Request, category: Named, n: N = 10, offset: Offset = 0, user: Of = None) -> Response:
+async def popular_within(request: Request, category: Named, wanted: Wanted) -> Response:
     """The most popular items of a category."""
-    return await _leaders(request, "popular", n, offset, [category], user)
+    return await _leaders(request, "popular", wanted, [category])
 
 
 @router.get("/non-personalized/{name}", response_model=SCORES, responses=problems(404))
 async def leaders(
     request: Request,
     name: Named,
-    n: N = 10,
-    offset: Offset = 0,
+    wanted: Wanted,
     category: Within = [],  # noqa: B006  # never changed
-    user: Of = None,
 ) -> Response:
     """A list by name: `popular` or `trending`."""
-    return await _leaders(request, name, n, offset, category, user)
+    return await _leaders(request, name, wanted, category)
 
 
-async def _leaders(
-    request: Request, name: str, n: int, offset: int, categories: list[str], user: str | None
-) -> Response:
+async def _leaders(request: Request, name: str, wanted: Part, categories: list[str]) -> Response:
     trends = service_of(request).trends
     if name == "popular":
-        return await _listed(request, lists.popular, offset, categories, user, trends, n + offset, None)
+        return await _listed(request, lists.popular, wanted, categories, trends, wanted.upto, None)
     if name == "trending":
-        return await _listed(request, lists.trending, offset, categories, user, trends, n + offset, TRENDING_DAYS)
+        return await _listed(request, lists.trending, wanted, categories, trends, wanted.upto, TRENDING_DAYS)
     raise not_found("name", "there are the lists popular and trending")
 
 
 @router.get("/latest", response_model=SCORES, responses=problems())
 async def latest(
     request: Request,
-    n: N = 10,
-    offset: Offset = 0,
+    wanted: Wanted,
     category: Within = [],  # noqa: B006  # never changed
-    user: Of = None,
 ) -> Response:
     """The latest items by `Timestamp`; where no item has one, those that were added last."""
-    return await _latest(request, n, offset, category, user)
+    return await _latest(request, wanted, category)
 
 
 @router.get("/latest/{category}", response_model=SCORES, responses=problems())
-async def latest_within(request: Request, category: Named, n: N = 10, offset: Offset = 0, user: Of = None) -> Response:
+async def latest_within(request: Request, category: Named, wanted: Wanted) -> Response:
     """The latest items of a category."""
-    return await _latest(request, n, offset, [category], user)
+    return await _latest(request, wanted, [category])
 
 
-async def _latest(request: Request, n: int, offset: int, categories: list[str], user: str | None) -> Response:
+async def _latest(request: Request, wanted: Part, categories: list[str]) -> Response:
     by = TIMESTAMP if TIMESTAMP in service_of(request).models.active.catalogue.attributes else None
-    return await _listed(request, lists.latest, offset, categories, user, n + offset, by)
+    return await _listed(request, lists.latest, wanted, categories, wanted.upto, by)
 
 
 async def _listed(
-    request: Request,
-    make: Callable[..., dict[str, Any]],
-    offset: int,
-    categories: list[str],
-    user: str | None,
-    *about: Any,
+    request: Request, make: Callable[..., dict[str, Any]], wanted: Part, categories: list[str], *about: Any
 ) -> Response:
     service = service_of(request)
-    limits = Limits(_where(categories), (), None if user is None else "u:" + user)
-    return ready(_scores(await service.thread(service.listed, make, limits, *about), offset))
+    limits = Limits(_where(categories), (), None if wanted.user is None else "u:" + wanted.user)
+    return ready(_scores(await service.thread(service.listed, make, limits, *about), wanted.offset))
