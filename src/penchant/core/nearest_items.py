@@ -25,7 +25,7 @@ EXTRA = "index"
 RECALL = 0.98  # share of the exact best that lists from the index must contain
 K, LONGEST = 10, 100  # of lists of these lengths; longer ones stay exact
 FEW_ITEMS = 2**13  # a filter that leaves at most so many items is answered exactly
-SPARE = 40  # items found beyond the list and the excluded ones: rounding may change places
+SPARE = 40  # items found beyond twice the list and the excluded ones: rounding may change places
 FIRST_PROBES = 8
 HISTORIES = 1_000  # of which half choose the effort and half measure the recall
 SURE = 2.0  # standard errors by which the half that chooses must be above the recall
@@ -222,7 +222,7 @@ def _shares(made: NearestItems, queries: Floats, least: Floats, bias: Floats | N
     shares = np.empty((len(queries), 2), dtype=np.float32)
     for row, query in enumerate(queries):
         for at, k in enumerate(ks):
-            items = search(query, k + SPARE)
+            items = search(query, 2 * k + SPARE)
             scores = made.of[items] @ query
             scores = scores if bias is None else scores + bias[items]
             bound = least[row, at]

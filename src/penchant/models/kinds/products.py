@@ -72,7 +72,7 @@ class ProductModel(Model):
             for row in range(lo, hi):
                 only, vector = slice(row, row + 1), sides.vectors[row]
                 banned = np.unique(exclude[only].items)
-                near = search(vector, k + len(banned) + SPARE) if allowed is None else allowed
+                near = search(vector, 2 * k + len(banned) + SPARE) if allowed is None else allowed
                 near = near[~np.isin(near, banned)]
                 if not vector.any() or (allowed is None and len(near) < k):
                     best = self.top(
