@@ -83,14 +83,13 @@ def _zh() -> tuple[dict[str, Any], Goals]:
     start = time.process_time()
     found = opiner.score(texts, words=0)
     speed = len(texts) / (time.process_time() - start)
-    p, inside = found.probability, (found.low <= positive) & (positive <= found.high)
+    p = found.probability
     listed = LexiconOpiner().score(texts, words=0).opinion
     balanced = 0.5 * float((listed[positive] > 0).mean() + (listed[~positive] <= 0).mean())
     facts = {
         "accuracy": float(((p > 0.5) == positive).mean()), "auc": auc(p, positive), "ece": ece(p, positive),
         "learning_seconds": learning, "texts_a_second": speed, "peak_mib": machine.peak_mib(),
         "lexicon_balanced_accuracy": balanced, "lexicon_auc": auc(listed, positive), "facts": opiner.facts,
-        "labels_inside_intervals": float(inside.mean()),
         "peer": _peer("snownlp", texts[:PEER_ROWS], positive[:PEER_ROWS], 0.5),
     }  # fmt: skip
     return facts, [
