@@ -84,6 +84,8 @@ def test_reasons_add_up_and_name_the_mood(recommender: Recommender) -> None:
     assert "mood = sad" in str(answer)
     document = json.loads(json.dumps(answer.to_json()))
     assert {"name", "words", "contribution"} == set(document["items"][0]["why"]["reasons"][0])
+    words = [reason.words for one in answer for reason in one.why.reasons]  # type: ignore[union-attr]
+    assert any("item-knn" in said for said in words) or any("popular scores it" in said for said in words)
     unsaid = recommender.explain(["i01", "i20", "i07"], "i16")
     assert all("mood =" not in reason.words for reason in unsaid.why.reasons)
 

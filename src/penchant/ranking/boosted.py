@@ -109,7 +109,7 @@ class Boosted(Composite, ABC):
         """What the features of each row of a table contribute, the largest first."""
         forest = self.forest
         stated = self._stated(given)
-        words = [Feature(name).words(stated) for name in forest.names]
+        words = [Feature(name).words(stated, [member.name for member in self.members]) for name in forest.names]
         out = []
         for row in forest.contributions(table):
             order = np.argsort(-np.abs(row), kind="stable")

@@ -40,11 +40,14 @@ class Feature:
         which, _, what = rest.rpartition(".")
         return f"{group}.{what}" if which and group in {"attribute", "number"} else self.name
 
-    def words(self, stated: Sequence[str | None]) -> str:
-        """What a reason says of it; ``stated`` is each context of the request, such as ``mood = sad``."""
+    def words(self, stated: Sequence[str | None], members: Sequence[str]) -> str:
+        """What a reason says of it; ``stated`` is each context of the request, such as ``mood = sad``, and ``members``
+        are the names of the members."""
         group, _, rest = self.name.partition(".")
         which, _, what = rest.rpartition(".")
         text = WORDS[f"{group}.{what}" if which else self.name]
+        if group == "member":
+            return text.format(members[int(which)])
         if group == "context" and which:
             number = int(which)
             return text.format(stated[number] or "what is not stated" if number < len(stated) else "what is not stated")
@@ -52,8 +55,8 @@ class Feature:
 
 
 WORDS = {
-    "member.score": "how highly model {} scores it",
-    "member.rank": "its place among the candidates by model {}",
+    "member.score": "how highly {} scores it",
+    "member.rank": "its place among the candidates by {}",
     "history.events": "how long the history is",
     "history.times": "how often it was chosen before",
     "history.ago": "how many events ago it was chosen last",
