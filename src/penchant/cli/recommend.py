@@ -256,10 +256,15 @@ def resolve(recommender: Recommender, texts: Sequence[str]) -> list[str]:
 
 
 def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
-    """Reading options whose defaults are those of the training log."""
+    """Reading options whose defaults are those of the training log; a prepared log has settled its own."""
     from dataclasses import replace
+    from pathlib import Path
 
     from penchant.data.reading.columns import CANCELS
+    from penchant.data.reading.places import is_prepared
+
+    if any(isinstance(one, Path) and is_prepared(one) for one in reading.logs):
+        return reading
 
     recipe = recommender.recipe
     kinds = ",".join(

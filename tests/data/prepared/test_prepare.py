@@ -190,6 +190,9 @@ def test_the_command_prepares_and_the_others_take_the_folder(tmp_path, capsys):
         == 0
     )
     assert (tmp_path / "lists.csv").read_bytes() == (tmp_path / "lists.csv2.csv").read_bytes()
+    assert main(["recommend", model, "--all", "--log", log, "-o", f"{lists}3.csv"]) == 0
+    assert (tmp_path / "lists.csv3.csv").read_bytes() == (tmp_path / "lists.csv").read_bytes()
+    assert main(["recommend", model, "--user", "u1", "--log", log]) == 0
     assert main(["evaluate", log, "-m", "popular"]) == 0
     assert main(["plan", log, "-m", "popular"]) == 0
     capsys.readouterr()
