@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import FormatError
 from penchant.models import registry
@@ -77,6 +79,26 @@ class Boosted(Composite, ABC):
             member.fit(train, run=run, features=self.features)
             self.notes += [f"{member.name}: {note}" for note in member.notes] if tell else []
         return found
+
+    def looked_at(self, log: LogShape) -> tuple[float, float]:
+        """Rows of features that are learned from, and those of one answer."""
+        raise NotImplementedError
+
+    def cost(self, log: LogShape) -> Cost | None:
+        """As in ``Model``; the members are counted by themselves, once."""
+        members = self.members or registry.members(self.name, list(self.usual))
+        known = [part for part in (member.cost(log) for member in members) if part is not None]
+        if len(known) < len(members):
+            return None
+        rows, answered = self.looked_at(log)
+        columns = 2.0 * len(members) + 30
+        return Cost(
+            {"rows": rows, "splits": rows * self.trees},
+            sum(part.held for part in known) + 64 * log.items + 2048 * self.trees,
+            max(part.working for part in known) + 12 * columns * rows,
+            {"rows": answered, "items": len(members) * log.items},
+            sum(part.answering for part in known),
+        )
 
     def settings(self) -> dict[str, Any]:
         """The parameters of the trees, as ``boost`` takes them."""

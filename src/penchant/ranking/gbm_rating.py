@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import DataError
 from penchant.models.kinds.base import Explanation, Model, Task, hyper
@@ -78,6 +79,10 @@ class GBMRating(Boosted, RatingModel):
             return
         table, error = np.concatenate(tables), np.concatenate(errors)
         self.keep(boost(table, error, columns, objective="regression", run=run, **self.settings()))
+
+    def looked_at(self, log: LogShape) -> tuple[float, float]:
+        """As in ``Boosted``."""
+        return float(log.events), float(log.items)
 
     def _pairs(
         self, members: list[Model], statistics: Statistics, given: Histories, items: Histories

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Longs
+from penchant.core.log_shape import LogShape
 from penchant.core.rank import BLOCK_BYTES, rank_by_popularity
 from penchant.core.run import Run
 from penchant.models.kinds.base import Explanation, Space, hyper, learned
@@ -79,6 +80,11 @@ class Ranked(Boosted):
         target = np.concatenate([labels for _, _, labels in tables])
         del tables, positive
         self.keep(boost(table, target, columns, objective="lambdarank", group=group, run=run, **self.settings()))
+
+    def looked_at(self, log: LogShape) -> tuple[float, float]:
+        """As in ``Boosted``."""
+        one = min(float(log.items), self.depth * (len(self.members) or len(self.usual)) + 40.0)
+        return min(float(MOST_ROWS), one * min(log.users * self.each, log.events)), one
 
     def _learn(self, one: Questions, total: int, run: Run) -> tuple[list[tuple[Floats, Longs, Floats]], int]:
         """The features of the candidates of some questions, and how many of the answers are candidates."""
