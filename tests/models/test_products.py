@@ -21,7 +21,8 @@ from tests.models.fitting import data, fitted, usable
 pytest.importorskip("faiss")
 WITHOUT = {
     "popular", "random", "bias", "item-knn", "user-knn", "content-knn", "transitions", "session-knn", "ease",
-    "sparse-ease", "slim", "rp3beta", "graph-filter", "slope-one", "neu-mf", "blend",
+    "sparse-ease", "slim", "rp3beta", "graph-filter", "slope-one", "neu-mf", "blend", "ranked",
+    "gbm-rating",
 }  # fmt: skip
 
 

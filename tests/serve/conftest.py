@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,14 @@ from tests.serve.postgres import Cluster
 GENRES = ("drama", "comedy", "noir")
 ITEMS = [f"i{n:02d}" for n in range(30)]  # ten of each genre, those of one genre are liked by the same people
 NOW = 1_790_000_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hang_up() -> Iterator[None]:
+    """Services under test hear SIGHUP, even where the tests were started by nohup: what is ignored is inherited."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def rows(seed: int = 0, users: int = 120) -> pl.DataFrame:

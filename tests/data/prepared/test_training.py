@@ -62,7 +62,12 @@ def test_the_model_and_its_lists_are_the_same(logs, tmp_path, monkeypatch, model
     assert digest(flatten(one.model)) == digest(flatten(other.model))
     one.write_all(in_memory, tmp_path / "a.csv", 5)
     other.write_all(on_disk, tmp_path / "b.csv", 5)
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    if model.startswith(("sasrec", "mult-vae")):  # the last bit of a matrix product depends on where its arrays lie
+        lists = [pl.read_csv(tmp_path / file) for file in ("a.csv", "b.csv")]
+        assert lists[0].drop("score").equals(lists[1].drop("score"))
+        np.testing.assert_allclose(lists[0]["score"], lists[1]["score"], rtol=1e-5)
+    else:
+        assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
 def test_an_evaluation_is_the_same(logs):
