@@ -37,6 +37,7 @@ DAY, DAYS, IMPORTED = 86_400, 71, 49
 ASKED = 12  # people of each day who ask for a list before they rate
 EVERY = 60  # seconds between trainings, more than the replay takes
 PATIENCE = 300.0
+MOST_DAYS = 366  # that the service counts at once
 RUN = [sys.executable, "-c", "from penchant.cli.main import run; run()"]
 CONFIG = """
 folder = "{folder}/models"
@@ -222,7 +223,9 @@ def main(folder: Path, world: World | None = None, *, every: int = EVERY, browse
         print("a broken feed sent its last step with other item ids")
         second = service.trainings(2)[1]
         print(f"second training: {second['outcome']}: {second['why']}")
-        results = service.ask("GET", "/v1/results")["total"]
+        oldest = log.filter(pl.col("step") >= world.imported)["timestamp"].min()
+        days = 2 + int(time.time() - int(oldest)) // DAY  # type: ignore[arg-type]  # an event counts on the day of its time
+        results = service.ask("GET", f"/v1/results?days={min(days, MOST_DAYS)}")["total"]
         if browser:
             webbrowser.open(f"http://127.0.0.1:{service.port}/ui/results")
             input("Results is open in the browser; press Enter to go on")
