@@ -122,7 +122,12 @@ class Process:
         return self._ended()
 
     def _ended(self) -> int:
-        code = self.process.wait(30)
+        try:
+            code = self.process.wait(30)
+        except subprocess.TimeoutExpired:  # the test fails, and leaves nothing behind
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(30)
+            raise
         assert self.process.stderr is not None
         self.process.stderr.close()
         return code
