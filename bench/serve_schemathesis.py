@@ -123,7 +123,7 @@ def phase(
     ]  # fmt: skip
     most = 10 * seconds + 600  # an operation that has begun is not interrupted
     ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, timeout=most)
-    if not report.exists():
+    if not report.exists() or not report.stat().st_size:
         raise RuntimeError(f"schemathesis did not run: {(ended.stdout + ended.stderr)[-2000:]}")
     told = json.loads(report.read_text())
     return {
