@@ -19,4 +19,5 @@ class Cost:
     working: float = 0.0  # bytes that fit takes at most, besides the log and the fitted model
     answer: Mapping[str, float] = field(default_factory=dict)
     answering: float = 0.0  # bytes that answering takes, besides the log and the fitted model
+    mapped: float = 0.0  # bytes of the fitted model that stay in files, mapped, and not in memory
     at_most: bool = False  # training may stop by itself before

@@ -116,6 +116,7 @@ class Blend(Composite):
             max(part.working for part in known),
             {"items": len(known) * log.items},
             sum(part.answering for part in known),
+            sum(part.mapped for part in known),
             any(part.at_most for part in known),
         )
 

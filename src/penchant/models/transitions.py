@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from penchant.core.blocks import counted, row_blocks
 from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
@@ -16,12 +17,14 @@ from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, Task, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.parts.ragged import turned
+from penchant.models.parts.spilled import IN_MEMORY, SpilledRows
 from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:
     from penchant.core.split import Split
 
 PAIRS_A_BLOCK = 2**21
+EVENTS_AT_ONCE = 2**23  # whose places in the log are held
 
 
 @dataclass(kw_only=True)
@@ -37,8 +40,9 @@ class Transitions(PairModel):
     rules (Ludewig and Jannach, "Evaluation of session-based recommendation algorithms", 2018) are the case backward
     0 and distance exponent 1. Repeated items count: an item may follow itself.
 
-    Cost: one addition a pair within reach, divided among the threads; memory is what is kept, 8 bytes per pair of items
-    that ever occurred together. An empty history scores zero everywhere.
+    Cost: one addition a pair within reach, divided among the threads. What is kept takes 8 bytes per pair of items that
+    ever occurred together; beyond 512 MiB it goes to files in the folder for temporary files, mapped into memory.
+    Besides, a fit holds 8 bytes an event and 350 MiB. An empty history scores zero everywhere.
     """
 
     name: ClassVar[str] = "transitions"
@@ -87,7 +91,9 @@ class Transitions(PairModel):
         pairs = log.within(self.reach, self.max_history)
         kept = log.kept(self.neighbours, reach=self.reach, most=self.max_history)
         fit = {"events": log.events, "pairs": pairs, "met": log.kept(None, reach=self.reach, most=self.max_history)}
-        return Cost(fit, 8 * kept, 72 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
+        mapped = 8 * kept if 8 * kept > IN_MEMORY else 0
+        working = 8 * log.events + 64 * min(log.events, EVENTS_AT_ONCE) + (IN_MEMORY if mapped else 0)
+        return Cost(fit, 8 * kept, working, self.answer_work(log, log.length * kept / log.items), mapped=mapped)
 
     def _terms(self, log: Histories) -> PairTerms:
         events = log.newest(self.max_history)
@@ -109,7 +115,7 @@ class Transitions(PairModel):
 
 def followers(model: Transitions, log: Histories, run: Run) -> Weights:
     """The sparse item → item operator of a log."""
-    from penchant.kernels.threads import over_blocks
+    from penchant.kernels.threads import iter_blocks
     from penchant.kernels.transitions import count_pairs, transition_rows
 
     n, lengths = log.n_items, log.lengths
@@ -119,41 +125,63 @@ def followers(model: Transitions, log: Histories, run: Run) -> Weights:
     distance[0] = 1  # not used
     decay = (distance**-model.distance_exponent).astype(np.float32)
     x = log.weights()
-    mass = np.bincount(log.items, weights=x, minlength=n)
+    counts = counted(log.items, n)
+    weighed = log.values_are == "weight"
+    mass = np.bincount(log.items, weights=x, minlength=n) if weighed else counts.astype(np.float64)
     mass[mass == 0] = 1
     of_history = (mass**-model.history_exponent).astype(np.float32)
     of_candidate = (mass**-model.candidate_exponent).astype(np.float32)
-    per_history = np.repeat(np.maximum(lengths, 1.0) ** -model.user_exponent, lengths).astype(np.float32)
-    indptr, row, events = turned(log.indptr, log.items, n)
-    starts, ends = log.indptr[row], log.indptr[1:][row]
-    del row
-    popularity_rank = rank_by_popularity(np.diff(indptr))
+    per_history = np.repeat((np.maximum(lengths, 1.0) ** -model.user_exponent).astype(np.float32), lengths)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    popularity_rank = rank_by_popularity(counts)
     forward, backward = decay * np.float32(model.forward), decay * np.float32(model.backward)
     # small blocks: popular items have most of the pairs
     size = max(1, min(512, int(n * PAIRS_A_BLOCK / max(1, 2 * reach * len(log.items)))))
+    report = run.report("transitions")
 
-    def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:
-        pairs = count_pairs(lo, hi, indptr, events, starts, ends, reach)
-        room = min(pairs, (hi - lo) * min(n, model.neighbours or n))
-        sizes = np.zeros(hi - lo, dtype=np.int64)
-        found, scores = np.empty(room + 1, dtype=np.int32), np.empty(room + 1, dtype=np.float32)
-        used = transition_rows(
-            lo, hi, indptr, events, starts, ends, log.items, x, per_history, forward, backward, of_history,
-            of_candidate, model.shrink, popularity_rank, model.neighbours or 0, sizes, found, scores,
-        )  # fmt: skip
-        return sizes, found[:used].copy(), scores[:used].copy()
+    def between(first: int, last: int) -> Iterator[tuple[Longs, Ints, Floats]]:
+        here, events, starts, ends = _events_of(log, first, last, indptr)
 
-    parts = over_blocks(work, n, size=size, threads=run.threads, progress=run.report("transitions"))
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate([part[0] for part in parts]))]).astype(np.int64)
-    indices, data = np.empty(int(indptr[-1]), np.int32), np.empty(int(indptr[-1]), np.float32)
-    at = 0
-    for _, found, scores in _taken(parts):  # each part is freed once it is copied
-        indices[at : at + len(found)], data[at : at + len(found)] = found, scores
-        at += len(found)
-    return Weights(indptr=indptr, indices=indices, data=data)
+        def work(lo: int, hi: int) -> tuple[Longs, Ints, Floats]:
+            lo, hi = first + lo, first + hi
+            pairs = count_pairs(lo, hi, here, events, starts, ends, reach)
+            room = min(pairs, (hi - lo) * min(n, model.neighbours or n))
+            sizes = np.zeros(hi - lo, dtype=np.int64)
+            found, scores = np.empty(room + 1, dtype=np.int32), np.empty(room + 1, dtype=np.float32)
+            used = transition_rows(
+                lo, hi, here, events, starts, ends, log.items, x, per_history, forward, backward, of_history,
+                of_candidate, model.shrink, popularity_rank, model.neighbours or 0, sizes, found, scores,
+            )  # fmt: skip
+            return sizes, found[:used].copy(), scores[:used].copy()
+
+        progress = None if report is None else lambda done, _: report(first + done, n)
+        return iter_blocks(work, last - first, size=size, threads=run.threads, progress=progress)
+
+    sizes = [np.zeros(1, np.int64)]
+    with SpilledRows() as rows:
+        for first, last in row_blocks(indptr, EVENTS_AT_ONCE):
+            for of_rows, found, scores in between(first, last):
+                sizes.append(of_rows)
+                rows.append(found, scores)
+        indices, data = rows.arrays()
+    return Weights(np.cumsum(np.concatenate(sizes)), indices, data)
 
 
-def _taken(parts: list[tuple[Longs, Ints, Floats]]) -> Iterator[tuple[Longs, Ints, Floats]]:
-    parts.reverse()
-    while parts:
-        yield parts.pop()
+def _events_of(log: Histories, first: int, last: int, indptr: Longs) -> tuple[Longs, Longs, Longs, Longs]:
+    """The events of the items ``[first, last)``, item by item: where those of each item begin, their places in the log,
+    and where their histories begin and end."""
+    if last - first == log.n_items:
+        _, row, events = turned(log.indptr, log.items, log.n_items)
+        return indptr, events, log.indptr[row], log.indptr[1:][row]
+    size = int(indptr[last] - indptr[first])
+    places, owners, at = np.empty(size, np.int64), np.empty(size, np.int32), 0
+    for lo, hi in row_blocks(log.indptr):
+        start, stop = int(log.indptr[lo]), int(log.indptr[hi])
+        near = np.flatnonzero((log.items[start:stop] >= first) & (log.items[start:stop] < last))
+        these = slice(at, at + len(near))
+        places[these] = start + near
+        owners[these] = np.searchsorted(log.indptr[lo : hi + 1], places[these], side="right") + (lo - 1)
+        at += len(near)
+    _, _, order = turned(np.array([0, size]), log.items[places] - np.int32(first), last - first)
+    owners = owners[order]
+    return indptr - indptr[first], places[order], log.indptr[owners], log.indptr[1:][owners]

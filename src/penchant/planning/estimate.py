@@ -24,7 +24,8 @@ class Estimate:
 
     fit_seconds: float
     answer_seconds: float
-    held: float  # bytes of the model
+    held: float  # bytes of the model in memory
+    saved: float  # bytes of the model in a folder
     working: float  # bytes that fit takes besides the log, the model among them
     answering: float  # bytes that answering takes besides the log and the model
     at_most: bool
@@ -45,8 +46,9 @@ def estimate(model: Model, log: LogShape, machine: Machine) -> Estimate | None:
     return Estimate(
         slow * (seconds(cost.fit, of.fit) + merging(log)) + sum(part.fit_seconds for part in members),
         slow * seconds(cost.answer, of.answer) + sum(part.answer_seconds for part in members),
+        cost.held - cost.mapped,
         cost.held,
-        cost.working + cost.held,
+        cost.working + cost.held - cost.mapped,
         cost.answering + scores,
         cost.at_most,
         min([of.measured, *(part.measured for part in members)]),
@@ -71,7 +73,7 @@ def by_products(name: str) -> bool:
 def fit_bytes(model: Model, log: LogShape) -> float | None:
     """The bytes that fitting takes besides the log, the model among them; None where the model states no cost."""
     cost: Cost | None = model.cost(log)
-    return None if cost is None else cost.working + cost.held
+    return None if cost is None else cost.working + cost.held - cost.mapped
 
 
 def _of(name: str) -> OfModel | None:

@@ -80,7 +80,7 @@ def of_model(model: Model | str, found: Look, machine: Machine) -> ModelPlan:
     if took.at_most:
         notes.append("at most: training may stop by itself before")
     return ModelPlan(
-        label, built.name, steps, fits, took.at_most, extrapolated, round(took.held),
+        label, built.name, steps, fits, took.at_most, extrapolated, round(took.saved),
         () if fits else instead(built, found.shape, machine, base_bytes(built, found)), notes,
     )  # fmt: skip
 
@@ -93,7 +93,7 @@ def steps_of(model: Model, took: Estimate, found: Look, machine: Machine) -> lis
     general = known.log["fit event"] * shape.merged
     start = known.start["seconds"] + (known.start["neural seconds"] if is_neural(model) else 0.0)
     read = found.seconds(known) * slow
-    save = known.save["seconds"] + known.save["byte"] * took.held + known.save["item"] * shape.items
+    save = known.save["seconds"] + known.save["byte"] * took.saved + known.save["item"] * shape.items
     everybody = took.answer_seconds * shape.users
     return [
         Step("read", machine.wall(read, READING) + start * slow, round(found.bytes(known))),
