@@ -44,7 +44,17 @@ class Boosted(SecondStage, ABC):
         table = np.concatenate([one.seen.table for one in lessons])
         target = np.concatenate([one.target for one in lessons])
         group = np.concatenate([one.sizes for one in lessons]) if self.objective == "lambdarank" else None
-        self.keep(boost(table, target, columns, objective=self.objective, group=group, run=run, **self.settings()))
+        places = None
+        if group is not None and any(one.places is not None for one in lessons):
+            zeros = (np.zeros(len(one.target), np.int32) for one in lessons)
+            places = np.concatenate(
+                [nothing if one.places is None else one.places for one, nothing in zip(lessons, zeros, strict=True)]
+            )
+        self.keep(
+            boost(
+                table, target, columns, objective=self.objective, group=group, places=places, run=run, **self.settings()
+            )
+        )
 
     def judge(self, seen: Seen) -> NDArray[np.float64]:
         """The sum of the trees."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.core.histories import Floats, Longs
+from penchant.core.histories import Floats, Ints, Longs
 from penchant.core.run import Run
 from penchant.errors import MissingExtraError
 from penchant.ranking.trees import trimmed
@@ -29,11 +29,14 @@ def boost(
     run: Run,
     group: Longs | None = None,
     start: Floats | None = None,
+    places: Ints | None = None,
 ) -> bytes:
     """The text of trees that predict ``target`` from ``table`` ``(rows, features)``.
 
-    ``group`` are the sizes of the lists that ``lambdarank`` orders, ``start`` what is known before the first tree. The
-    result does not depend on the number of threads. Raises ``MissingExtraError`` without LightGBM.
+    ``group`` are the sizes of the lists that ``lambdarank`` orders, ``start`` what is known before the first tree.
+    ``places`` are those at which each row was shown, 0 where it was not: what a place is worth by itself is learned
+    apart, and left out of the trees (Hu et al., "Unbiased LambdaMART", WWW 2019, in LightGBM's form). The result does
+    not depend on the number of threads. Raises ``MissingExtraError`` without LightGBM.
     """
     try:
         import lightgbm
@@ -62,6 +65,7 @@ def boost(
         target,
         group=group,
         init_score=start,
+        position=places,
         feature_name=names,
         params=params,
         free_raw_data=True,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from penchant.core.histories import Bools, Floats, Histories, Ints
+from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
 from penchant.core.rank import BLOCK_BYTES, top_dense
 from penchant.models.kinds.base import Model
 from penchant.ranking.features import Asked
@@ -29,6 +29,12 @@ def scaled(scores: Floats) -> Floats:
     out = np.where(able, scores, np.nan).astype(np.float32)
     best = np.abs(np.where(able, scores, 0)).max(axis=1, keepdims=True, initial=0)
     return np.asarray(out / np.where(best > 0, best, 1).astype(np.float32))
+
+
+def asked_of(members: Sequence[Model], given: Histories, rows: Longs, items: Ints) -> Asked:
+    """Pairs that are not for us to choose, with what the members say of them."""
+    scores = [scaled(member.score(given))[rows, items] for member in members]
+    return Asked(given, rows, items, np.stack(scores) if scores else np.empty((0, len(rows)), np.float32))
 
 
 def candidates(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.ranking.beyond import STEADY, encoded, seen_before
 from penchant.ranking.statistics import CLOCK, Names, Statistics, codes_of
 
 HALF_LIFE = 5.0  # events within which the weight of an event in the recent taste halves
@@ -30,7 +31,7 @@ class Feature:
 
     @property
     def source(self) -> str:
-        """What it is made from: member, history, item, attribute, number, vector, context or rating."""
+        """What it is made from: member, history, item, age, shown, attribute, number, vector, context or rating."""
         return self.name.partition(".")[0]
 
     @property
@@ -65,8 +66,13 @@ WORDS = {
     "item.popularity": "how many people chose it",
     "item.trend": "whether it is chosen more lately than before",
     "item.days": "how many days ago it first appeared",
+    "age.off": "how its age differs from that of what the history took",
+    "shown.times": "how often it was shown since it was chosen last",
+    "shown.item": "how often it was shown to anybody",
+    "shown.share": "how often it was chosen when it was shown",
     "attribute.always": "how far its {} fits the whole history",
     "attribute.lately": "how far its {} fits the latest events",
+    "attribute.chosen": "how often other items with its {} are chosen",
     "number.value": "its {}",
     "number.off": "its {} against what is usual in the history",
     "vector.similarity": "how similar its content is to the history",
@@ -103,7 +109,11 @@ def declared(statistics: Statistics, members: int, names: Names, *, ranked: bool
         f"member.{number}.{what}" for number in range(members) for what in (("score", "rank") if ranked else ("score",))
     ]
     found += [name for name in WORDS if name.startswith(("history.", "item."))]
+    more = statistics.more is not None
+    found += ["age.off"] if more else []
+    found += [name for name in WORDS if name.startswith("shown.")] if statistics.shown is not None else []
     found += [f"attribute.{plain(column)}.{what}" for column in names.columns for what in ("always", "lately")]
+    found += [f"attribute.{plain(column)}.chosen" for column in names.columns] if more else []
     found += [f"number.{plain(column)}.{what}" for column in names.numbers for what in ("value", "off")]
     found += ["vector.similarity"] if statistics.vectors is not None else []
     for number, values in enumerate(statistics.sizes.tolist()):
@@ -160,11 +170,32 @@ def compute(statistics: Statistics, asked: Asked) -> Floats:
         age = np.where(first > 0, (moments[rows] - first) / 86_400, np.nan)
         age = np.log1p(np.maximum(age, 0))
     columns.append(age)
+    if statistics.more is not None:
+        columns.append(_age_off(statistics, given, rows, items, moments))
+    if statistics.shown is not None and statistics.taken is not None:
+        of, share = statistics.shown[items], float(statistics.taken.sum() / max(1.0, float(statistics.shown.sum())))
+        columns += [seen_before(given, rows, items), np.log1p(of)]
+        columns.append(np.log((statistics.taken[items] + STEADY * share + 1e-3) / (of * share + STEADY * share + 1e-3)))
     columns += _attributes(statistics, given, rows, items)
     columns += _context(statistics, history, given, rows, items)
     if statistics.rated:
         columns += _ratings(statistics, history, rows, items)
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(rows), 0), np.float32)
+
+
+def _age_off(
+    statistics: Statistics, given: Histories, rows: Longs, items: Ints, moments: Longs | None
+) -> NDArray[np.floating]:
+    """log(1 + days) since the first event of a candidate, less the mean of that of the history when it was chosen."""
+    if moments is None or given.times is None or statistics.first is None:
+        return np.full(len(rows), np.nan)
+    first = statistics.first
+    known = first[given.items] > 0
+    taken = np.log1p(np.maximum(given.times - first[given.items], 0) / 86_400) * known
+    count = np.bincount(given.rows, known, len(given))
+    mean = np.bincount(given.rows, taken, len(given)) / np.maximum(count, 1)
+    own = np.log1p(np.maximum(moments[rows] - first[items], 0) / 86_400)
+    return np.where((first[items] > 0) & (count > 0)[rows], own - mean[rows], np.nan)
 
 
 class _Lookup:
@@ -250,6 +281,7 @@ def _attributes(statistics: Statistics, given: Histories, rows: Longs, items: In
             share = np.bincount(cell, profile[rows[pair], kind] / total[rows[pair]], size).reshape(len(items), -1)
             both.append(np.where(unknown, np.nan, (share - usual) / np.maximum(many, 1)))
         found += [column for pairs in zip(both[0].T, both[1].T, strict=True) for column in pairs]
+        found += list(encoded(statistics, items)) if statistics.more is not None else []
     for number in range(len(statistics.numbers)):
         value = statistics.numbers[number]
         known = np.isfinite(value)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from penchant.core.histories import Bools, Histories, Ints, Longs
+from penchant.core.shown import Shown
+from penchant.ranking.lists import lists_of, shown_before
+
+if TYPE_CHECKING:
+    from penchant.core.split import Split
 
 LATE = 0.8  # the share of the events of a log with times before the first question
 FEWEST = 50  # questions of a cut in time, below which the last event of each history is asked
@@ -21,8 +27,10 @@ class Questions:
     past: Histories
     given: Histories  # (questions,) what came before, in the context and at the moment of the event asked
     answers: Ints  # (questions,)
-    events: Longs  # (questions,) which event of the histories is asked
+    events: Longs  # (questions,) which event of the histories is asked; of cases, which of their answers
     repeated: Bools  # (questions,) whether the answer is among what is given
+    lists: Shown | None = None  # the list that each answer was chosen from, empty where there is none; None: no lists
+    also: Histories | None = None  # (questions,) further answers of the same case, which are no wrong ones
 
 
 def questions(train: Histories, *, folds: int, each: int, rng: np.random.Generator) -> Iterator[Questions]:
@@ -51,6 +59,16 @@ def questions(train: Histories, *, folds: int, each: int, rng: np.random.Generat
     yield _held(train, np.arange(len(train.items)) < first[train.rows], asked, in_order=True)
 
 
+def cases(train: Histories, valid: Split) -> Questions:
+    """The questions of held-out cases: one for every true item. ``train`` holds none of them."""
+    rows = valid.truth.rows
+    given = replace(valid.given, shown=None)[rows]
+    answers = valid.truth.items
+    several = bool((valid.truth.lengths > 1).any())
+    also = Histories(valid.truth.indptr, valid.truth.items, valid.truth.n_items)[rows] if several else None
+    return Questions(train, given, answers, np.arange(len(answers)), _repeated(given, answers), None, also)
+
+
 def positive_events(train: Histories) -> Bools:
     """Which events are positives, ``(events,)``: the rule of ``Histories.positives``."""
     if train.liked is not None:
@@ -76,12 +94,21 @@ def _newest(train: Histories, asked: Bools, each: int) -> Longs:
 def _held(train: Histories, past: Bools, asked: Longs, *, in_order: bool) -> Questions:
     given = before(train, asked) if in_order else _without(train, past, asked)
     answers = train.items[asked]
-    keys = np.sort(given.rows * np.int64(train.n_items) + given.items)
-    wanted = np.arange(len(asked)) * np.int64(train.n_items) + answers
-    at = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
-    repeated = keys[at] == wanted if len(keys) else np.zeros(len(asked), dtype=np.bool_)
-    kept = replace(train.where(past), now=None)
-    return Questions(kept[kept.lengths > 0], given, answers, asked, np.asarray(repeated))
+    kept = replace(train.where(past), now=None, shown=_shown_in(train, past))
+    lists = lists_of(train, asked)[0] if in_order else None
+    return Questions(kept[kept.lengths > 0], given, answers, asked, _repeated(given, answers), lists)
+
+
+def _repeated(given: Histories, answers: Ints) -> Bools:
+    """Which answers are among what is given."""
+    return held(np.arange(len(answers)), answers, given)
+
+
+def _shown_in(train: Histories, past: Bools) -> Shown | None:
+    """The impressions of the past: those no later than its newest event; none where they have no times."""
+    if train.shown is None or train.shown.times is None or train.times is None or not past.any():
+        return None
+    return train.shown.where(train.shown.times <= train.times[past].max())
 
 
 def before(train: Histories, asked: Longs) -> Histories:
@@ -100,10 +127,19 @@ def before(train: Histories, asked: Longs) -> Histories:
         now=None if train.times is None else train.times[asked],
         context=None if train.context is None else train.context[events],
         asked=None if train.context is None else train.context[asked],
+        shown=shown_before(train, train.rows[asked], lists_of(train, asked)[1]),
     )
 
 
 def _without(train: Histories, past: Bools, asked: Longs) -> Histories:
     """For each event the events of its history that are not held out, asked in its context."""
-    kept = replace(train.where(past), now=None)[train.rows[asked]]
+    kept = replace(train.where(past), now=None, shown=None)[train.rows[asked]]
     return replace(kept, asked=None if train.context is None else train.context[asked])
+
+
+def held(rows: Longs, items: Ints, by: Histories) -> Bools:
+    """Which pairs of a row and an item are among the events of that row."""
+    n = np.int64(by.n_items)
+    keys, wanted = np.sort(by.rows * n + by.items), rows * n + items
+    at = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
+    return np.asarray(keys[at] == wanted if len(keys) else np.zeros(len(wanted), dtype=np.bool_))

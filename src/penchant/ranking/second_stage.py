@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.cost import Cost
-from penchant.core.histories import Floats, Histories, Longs
+from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import FormatError
@@ -48,6 +48,7 @@ class Lesson:
     seen: Seen
     target: Floats  # (pairs,) 1 for an answer, or the error of a rating
     sizes: Longs  # pairs of each request
+    places: Ints | None = None  # (pairs,) where each was shown, from 1; 0 or None: it was not
 
 
 @dataclass(kw_only=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import FormatError
+from penchant.ranking.lists import impressions
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -65,6 +66,10 @@ class Statistics:
     value_residual: Floats | None  # (all values,) summed
     kind_residual: Floats | None  # (values of attributes, all values of contexts) summed
     kind_count: Floats | None
+    # later additions; None in folders of before
+    shown: Floats | None = None  # (n_items,) impressions; None: none are known
+    taken: Floats | None = None  # (n_items,) events of items that were chosen from a list
+    more: Longs | None = None  # () that features of the values of attributes and of the usual age are computed
 
     @property
     def n_items(self) -> int:
@@ -107,6 +112,9 @@ class Statistics:
         if train.values_are == "rating":
             out._rate(train)
         out._place(train)
+        out.more = np.array(1)
+        if (found := impressions(train, _positive(train))) is not None:
+            out.shown, out.taken = found
         return out, names
 
     def _rate(self, train: Histories) -> None:
@@ -185,6 +193,9 @@ class Statistics:
         good &= self.numbers.shape[1] == n and len(self.trend) == n and (self.first is None or len(self.first) == n)
         good &= self.clock in (0, 1) and len(self.sizes) >= CLOCK * int(self.clock)
         good &= self.vectors is None or len(self.vectors) == n
+        good &= (self.shown is None) == (self.taken is None) and all(
+            one is None or one.shape == (n,) for one in (self.shown, self.taken)
+        )
         if self.rated:
             rated = (self.item_rating, n), (self.key_residual, len(self.keys)), (self.value_residual, values)
             good &= all(one is not None and len(one) == size for one, size in rated) and (
