@@ -32,8 +32,8 @@ python -m bench simulated-year [--events N] [--days N]
 python -m bench store-import [--events N]
                                          a log of 5 million events into a SQLite store
 python -m bench store-fit [--events N]   a fit from that store against one from Parquet
-python -m bench text [PART ...]          opinions of reviews and vectors of item texts (zh, giftcards, vectors,
-                                         zh-domains)
+python -m bench text [PART ...]          opinions of reviews and vectors of item texts (zh, giftcards, vectors, help,
+                                         cost, zh-domains)
 python -m bench contexts [--set S ...]   models that use contexts against the best that do not
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report

@@ -1,7 +1,8 @@
 """``python -m bench text``: opinions of Chinese and English reviews, and item texts as vectors for cold items.
 
 Each part writes ``bench/results/text/PART.json``: ``zh`` (its split), ``zh-domains`` (each domain in turn is left out),
-``giftcards`` (folds grouped by text; 33 negative reviews, so with an interval) and ``vectors`` (two catalogues).
+``giftcards`` (folds grouped by text; 33 negative reviews, so with an interval), ``vectors`` (two catalogues), ``help``
+(whether opinions help models) and ``cost`` (memory, speed and milliseconds of texts).
 VADER and SnowNLP are asked in the same run where the Python of ``PENCHANT_TEXT_PEERS`` has them. Times are processor
 times of one core.
 """
@@ -21,6 +22,7 @@ import scipy.sparse as sp
 
 from bench import machine
 from bench.peers import ROOT
+from bench.text_help import hearing, helping, scored_apart
 from penchant.core.histories import Bools
 from penchant.data.catalog import Catalog
 from penchant.data.read import read_interactions
@@ -80,25 +82,46 @@ def _zh() -> tuple[dict[str, Any], Goals]:
     opiner, _ = LearnedOpiner.learn(train["text"].to_list(), train["label"].to_numpy())
     learning = time.process_time() - start
     texts, positive = test["text"].to_list(), test["label"].to_numpy() > 0
-    start = time.process_time()
-    found = opiner.score(texts, words=0)
-    speed = len(texts) / (time.process_time() - start)
-    p = found.probability
+    p = opiner.score(texts, words=0).probability
     listed = LexiconOpiner().score(texts, words=0).opinion
     balanced = 0.5 * float((listed[positive] > 0).mean() + (listed[~positive] <= 0).mean())
     facts = {
         "accuracy": float(((p > 0.5) == positive).mean()), "auc": auc(p, positive), "ece": ece(p, positive),
-        "learning_seconds": learning, "texts_a_second": speed, "peak_mib": machine.peak_mib(),
+        "learning_seconds": learning, "learning_peak_mib": machine.peak_mib(),
         "lexicon_balanced_accuracy": balanced, "lexicon_auc": auc(listed, positive), "facts": opiner.facts,
-        "peer": _peer("snownlp", texts[:PEER_ROWS], positive[:PEER_ROWS], 0.5),
     }  # fmt: skip
     return facts, [
         ("accuracy on test rows", facts["accuracy"], 0.93, True),
         ("AUC on test rows", facts["auc"], 0.975, True),
         ("ECE of 15 bins of equal count", facts["ece"], 0.03, False),
-        ("texts a second, one core", speed, 20_000, True),
         ("balanced accuracy of the word list", balanced, 0.80, True),
     ]
+
+
+def _cost() -> tuple[dict[str, Any], Goals]:
+    frame = _reviews()
+    train, test = frame.filter(pl.col.split == "train"), frame.filter(pl.col.split == "test")
+    opiner, _ = LearnedOpiner.learn(train["text"].to_list(), train["label"].to_numpy())
+    texts, positive = test["text"].to_list(), test["label"].to_numpy() > 0
+    apart = scored_apart(opiner, DATA / "zh-reviews" / "reviews.parquet")
+    drawn = np.random.default_rng(0).permutation(len(texts))[:PEER_ROWS]
+    p = opiner.score([texts[at] for at in drawn], words=0).probability
+    ours = {"accuracy": round(float(((p > 0.5) == positive[drawn]).mean()), 4), **_interval(p, positive[drawn])}
+    heard = {"lexicon": hearing(texts, None), "learned": hearing(texts, opiner)}
+    facts = {
+        "scoring": apart, "same_texts": ours, "milliseconds_of_a_comment": heard,
+        "peer": _peer("snownlp", [texts[at] for at in drawn], positive[drawn], 0.5),
+    }  # fmt: skip
+    return facts, [
+        ("texts a second, one core", apart["texts_a_second"], 20_000, True),
+        ("peak MiB of scoring", apart["peak_mib"], 200, False),
+        ("ms of a comment, 99th percentile", max(one["p99"] for one in heard.values()), 3, False),
+        ("ms of a comment of 4 KiB", max(one["longest"] for one in heard.values()), 3, False),
+    ]
+
+
+def _help() -> tuple[dict[str, Any], Goals]:
+    return helping(pl.read_parquet(DATA / "amazon-giftcards-reviews" / "interactions.parquet")), []
 
 
 def _zh_domains() -> tuple[dict[str, Any], Goals]:
@@ -159,7 +182,9 @@ def _vectors() -> tuple[dict[str, Any], Goals]:
     return {"recall@20": sets}, goals
 
 
-PARTS = {"zh": _zh, "giftcards": _giftcards, "vectors": _vectors, "zh-domains": _zh_domains}
+PARTS = {
+    "zh": _zh, "giftcards": _giftcards, "vectors": _vectors, "help": _help, "cost": _cost, "zh-domains": _zh_domains,
+}  # fmt: skip
 
 
 def tf_idf(texts: list[str]) -> sp.csr_matrix:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import penchant as pc
 from penchant.core.histories import Histories
+from penchant.data.events import Events, read_events
 from penchant.data.recipe import Recipe
-from penchant.data.translate import Events, read_events
 from penchant.data.vocab import Vocab
 from penchant.recommender.recommender import Recommender
 from penchant.store.events import StoredEvent

@@ -109,6 +109,17 @@ def test_of_a_text_only_the_opinion_and_its_words_are_kept(client: Client, tmp_p
     assert bought["kind"] == "buy" and bought["context"]["comment"]["opinion"] < 0
 
 
+def test_opinions_that_were_learned_read_comments_in_the_service(make: Make, tmp_path: Path) -> None:
+    said = ["blim"] * 30 + ["grok"] * 30
+    told = rows().head(60).with_columns(review=pl.Series(said), rating=pl.Series([5.0] * 30 + [1.0] * 30))
+    log = read_interactions(told, text="review", opinion="weight", opiner="learn", values="rating")
+    fit(log, ItemKNN()).save(tmp_path / "model")
+    client = make(folder=str(tmp_path / "model"), active="")
+    client.events({"user": "c", "item": "i02", "text": "grok grok"}, {"user": "c", "item": "i03", "text": "blim"})
+    against, liked = client.get("/v1/users/c/export").json()["events"]
+    assert against["kind"] == "dislike" and liked["kind"] == "comment"
+
+
 @pytest.mark.parametrize("text", ["x" * 4096, "\x00\x01", "😡😡", "<b>bad</b>", "bad 很差 плохо", " "])
 def test_any_text_is_taken(client: Client, text: str) -> None:
     assert client.events({"user": "c", "item": "i02", "text": text}).json()["accepted"] == 1

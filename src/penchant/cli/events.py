@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, need_store, read_rows, reading_options
+from penchant.cli.options import Logs, ReadOptions, read_rows, reading_options
 from penchant.cli.outputs import check_file, check_inputs
 from penchant.cli.render import AsJson, example, note, print_json, progress, say
 from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
+from penchant.cli.stores import need_store
 from penchant.errors import ParameterError
 
 Moment = Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import shutil
 import signal
 import sys
@@ -16,22 +15,22 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from penchant.cli.stores import open_store
 from penchant.cli.told import loud_lines, reading_progress, rejection_lines
 from penchant.core.memory import limited, require_start
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
 from penchant.data.reading.places import Place, expand, inputs
 from penchant.data.reading.query import Query, query
-from penchant.errors import MemoryLimitError, MissingExtraError, ParameterError
+from penchant.errors import MemoryLimitError, ParameterError
 
 if TYPE_CHECKING:
     from penchant.data.reading.ordering import Trace
     from penchant.data.reading.raw import RawLog
-    from penchant.data.reading.streams import Stream
 
 R = TypeVar("R")
 PANEL = "Reading"
-NOT_OPTIONS = ("logs", "item_table", "known_contexts")
+NOT_OPTIONS = ("logs", "item_table", "known_contexts", "opiner")
 OWN_OPTIONS = ("store", "store_url_file", "context")  # a command may have its own
 
 Logs = Annotated[
@@ -137,6 +136,22 @@ class ReadOptions:
             rich_help_panel=PANEL,
         ),
     ] = None
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text", metavar="C", help="The column of comments or reviews; see --opinion.", rich_help_panel=PANEL
+        ),
+    ] = None
+    opinion: Annotated[
+        str | None,
+        typer.Option(
+            "--opinion",
+            metavar="USE[:FOLDER]",
+            help="What the opinion of a text makes of the value of its event: replace, blend or weight; by the word "
+            "list, by a FOLDER of penchant opinion learn, or learned from the stars of this log (blend:learn).",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
     sep: Annotated[
         str | None,
         typer.Option("--sep", help="The separator: one or more characters, 'tab' or 'space'.", rich_help_panel=PANEL),
@@ -204,6 +219,7 @@ class ReadOptions:
     logs: list[Any] = field(default_factory=list)
     item_table: Any = None
     known_contexts: Mapping[str, Sequence[str]] | None = None  # those of a saved recommender
+    opiner: Any = None  # that of a saved recommender
 
     def with_logs(self, logs: list[str] | None) -> ReadOptions:
         """The same options for these files, and for the queries if there are any."""
@@ -224,21 +240,6 @@ class ReadOptions:
 
     def _query(self, sql: str) -> Query:
         return query(sql, url_file=self.sql_url_file)
-
-
-def open_store(url: str | None, url_file: str | None) -> Stream:
-    """The events of a store as a source; raises ``MissingExtraError`` if the extra is not installed."""
-    need_store()
-    from penchant.serve.common.settings import load
-    from penchant.store.log import store_log
-
-    return store_log(load({"store": url, "store_url_file": url_file}).store, inside=True)
-
-
-def need_store() -> None:
-    """Raises ``MissingExtraError`` if the packages that a store needs are not installed."""
-    if any(importlib.util.find_spec(name) is None for name in ("sqlalchemy", "alembic")):
-        raise MissingExtraError("serve", "a store")
 
 
 def reading_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -287,7 +288,8 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
     try:
         log, _, catalog = read_log_traced(options, trace=False)
     except MemoryLimitError as error:
-        if options.context or options.known_contexts or not all(isinstance(one, (Path, Place)) for one in options.logs):
+        no_disk = options.context or options.known_contexts or options.opinion
+        if no_disk or not all(isinstance(one, (Path, Place)) for one in options.logs):
             raise
         why = str(error)
     else:
@@ -322,11 +324,14 @@ def reading_arguments(options: ReadOptions) -> dict[str, Any]:
 def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions, Trace, Catalog | None]:
     """As ``read_log``; with ``trace`` also the line of each event in its file."""
     require_start()
+    from penchant.data.opinions import parse_opinion
     from penchant.data.prepared.opening import prepared_among
     from penchant.data.reading.assemble import read_traced
+    from penchant.recommender.folder.opinion import opiner_of
 
     if not options.logs:
         raise ParameterError("no log was given: name one or more files, or take it from --store or --sql")
+    use, source = parse_opinion(options.opinion)
     folder = prepared_among(options.logs, **{**vars(options), "kinds": options.kind})
     if folder is not None:
         return _prepared(folder, options, trace=trace)
@@ -338,6 +343,9 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             **reading_arguments(options),
             items=options.item_table,
             context=options.context if options.known_contexts is None else options.known_contexts,
+            text=options.text,
+            opinion=use,
+            opiner=options.opiner or opiner_of(source),
             progress=progress,
             trace=trace,
         )

@@ -42,6 +42,8 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("an item table belongs to the commands that read the folder, not to its preparation")
         if reading.context is not None:
             raise ParameterError("a prepared log keeps no contexts: read the files for a model that uses them")
+        if reading.opinion is not None or reading.text is not None:
+            raise ParameterError("a prepared log keeps no texts and no opinions: read the files for them")
         reading = reading.with_logs(logs)
         if not reading.logs:
             raise ParameterError("no log was given: name one or more files")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penchant.cli.options import Log, ReadOptions, need_store, read_log, reading_options
+from penchant.cli.options import Log, ReadOptions, read_log, reading_options
 from penchant.cli.outputs import check_inputs, check_lists
 from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
+from penchant.cli.stores import need_store
 from penchant.errors import ParameterError
 from penchant.recommender.answer import NOTHING_LEFT
 
@@ -277,5 +278,7 @@ def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
         weight=reading.weight or recipe.weight,
         positive=reading.positive or recipe.positive,
         known_contexts=recipe.contexts,
+        opinion=reading.opinion or (recipe.opinion if reading.text or reading.store else None),
+        opiner=None if ":" in (reading.opinion or "") else recommender.opiner,
         refund=recipe.refund if recipe.cancels or recipe.quantities else reading.refund,
     )

@@ -16,6 +16,7 @@ from penchant.data.reading.report import ReadReport
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab, normalise_id
 from penchant.errors import DataError, InputError
+from penchant.text.opinion import Opiner
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ class Interactions:
     guests: Bools | None = None  # (users,) which of them are sessions, because no user is given; None: none
     context: Ints | None = None  # (events, contexts) codes of the contexts of the recipe, -1 where one is missing
     shown: Shown | None = None  # (users,) impressions, which are no events; None: there are none
+    opiner: Opiner | None = None  # what read the texts of its events; None: the word list, or nothing did
 
     def __post_init__(self) -> None:
         events = len(self.items)

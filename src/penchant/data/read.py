@@ -9,7 +9,9 @@ from typing import Any, Literal
 from penchant.core.curve import Shape
 from penchant.core.histories import ValuesAre
 from penchant.data.interactions import Interactions
+from penchant.data.opinions import Use
 from penchant.data.refunds import Refund
+from penchant.text.opinion import Opiner
 
 
 def read_interactions(
@@ -36,6 +38,9 @@ def read_interactions(
     ids: Literal["text", "as given"] = "text",
     max_history: int = 500,
     context: Sequence[str] | Mapping[str, Sequence[str]] | str | None = None,
+    text: str | None = None,
+    opinion: Use | None = None,
+    opiner: Opiner | Literal["learn"] | None = None,
     memory: int | str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Interactions:
@@ -61,6 +66,10 @@ def read_interactions(
     - ``context`` names columns of what held at the moment of an event (``"mood,weather"``). Values are compared without
       case; what is empty is missing. A mapping of names to values, as ``recipe.contexts``, keeps these codes: other
       values, and columns that the log lacks, are missing.
+    - ``text`` names a column of comments or reviews, and ``opinion`` says what their opinions make of the values of
+      events: ``replace``, ``blend`` or ``weight`` (``rated`` and ``weighted`` of ``penchant.data.opinions``). An event
+      without a value then counts by its text. Opinions come from the word list, from ``opiner``, or with ``"learn"``
+      from the texts and ratings of this log, each text scored by a model that has not seen it. Texts are not kept.
     - ``items`` is an item table; items that only it has are appended to the vocabulary.
 
     Bad rows are skipped, counted and listed in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
@@ -83,7 +92,7 @@ def read_interactions(
     folder = prepared_among(
         sources, columns=columns, kinds=kinds, values=values, weight=weight, positive=positive, refund=refund, sep=sep,
         encoding=encoding, time_format=time_format, time_zone=time_zone, day_first=day_first, by=by, strict=strict,
-        context=context,
+        context=context, text=text, opinion=opinion,
     )  # fmt: skip
     if folder is not None:
         return open_prepared(folder, items=items, ids=ids, max_history=max_history)
@@ -109,5 +118,8 @@ def read_interactions(
             ids=ids,
             max_history=max_history,
             context=context,
+            text=text,
+            opinion=opinion,
+            opiner=opiner,
             progress=progress,
         )

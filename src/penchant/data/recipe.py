@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from penchant.core.curve import Curve, Shape
 from penchant.core.histories import Bools, Floats, Histories, Ints, ValuesAre
 from penchant.core.weight_range import within
+from penchant.data.opinions import Use, against, rated, weighted
 from penchant.data.refunds import Refund, checked_refund
 from penchant.errors import DataError, ParameterError
 
@@ -63,6 +64,8 @@ class Recipe:
     quantities: bool = False  # whether values are how much was bought: one below zero is a refund
     weight_range: tuple[float, float] | None = None  # the lowest and highest sum of a person and item in training
     contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the known values of each context, by code
+    opinion: Use | None = None  # what the opinion of an event's text makes of its value; None: nothing
+    scale: tuple[float, float] | None = None  # of ratings that opinions change
 
     def __post_init__(self) -> None:
         if self.values_are not in get_args(ValuesAre):
@@ -78,6 +81,10 @@ class Recipe:
         object.__setattr__(self, "cancels", tuple(normalise_kind(kind) for kind in self.cancels))
         object.__setattr__(self, "contexts", self._values(self.contexts))
         checked_refund(self.refund)
+        if self.opinion is not None and self.opinion not in get_args(Use):
+            raise ParameterError(f"an opinion is used as {', '.join(get_args(Use))}, not {str(self.opinion)[:40]!r}")
+        if self.scale is not None:
+            object.__setattr__(self, "scale", self._scale(self.scale))
         if self.weight_range is not None:
             object.__setattr__(self, "weight_range", self._ends(self.weight_range))
         Curve(self.weight, self.cap)  # refuses a shape or a cap that does not exist
@@ -108,6 +115,14 @@ class Recipe:
         return float(pair[0]), float(pair[1])
 
     @staticmethod
+    def _scale(ends: object) -> tuple[float, float]:
+        pair = tuple(ends) if isinstance(ends, (list, tuple)) else ()
+        numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in pair)
+        if len(pair) != 2 or not numbers or not -np.inf < pair[0] < pair[1] < np.inf:
+            raise ParameterError(f"a scale is two finite numbers, the lower first, not {ends!r}")
+        return float(pair[0]), float(pair[1])
+
+    @staticmethod
     def _values(contexts: object) -> dict[str, tuple[str, ...]]:
         out: dict[str, tuple[str, ...]] = {}
         wrong = ParameterError(f"contexts are names with their values, each once, not {str(contexts)[:80]!r}")
@@ -130,29 +145,41 @@ class Recipe:
         return found[1], np.float32(found[2])
 
     def weigh(
-        self, kinds: Sequence[str | None] | None = None, values: ArrayLike | None = None
+        self,
+        kinds: Sequence[str | None] | None = None,
+        values: ArrayLike | None = None,
+        opinions: Floats | None = None,
     ) -> tuple[Floats | None, Bools | None]:
         """Values of events and which of them are liked, both ``(events,)``, from their raw kinds and raw values.
 
         - Ratings are the values themselves. Weights are the weight of the kind times the value; a missing value (NaN)
           counts as one. With ``none`` there are no values. The curve of weights is not applied here: it belongs to the
           sum of a person and item, so ``Histories`` applies it.
+        - ``opinions`` of the events' texts, NaN where there is none, change the values as ``opinion`` says (``rated``,
+          ``weighted``). Without a rule ``positive``, a rating whose text speaks against its item is not liked.
         - ``liked`` is None if the weights above zero are exactly the positives. The rule ``positive`` applies to the
           value that this method returns. An event whose kind weighs zero or less is never liked.
 
         Raises ``DataError`` for a missing rating and for numbers that are not finite.
         """
         if kinds is None:
-            return self.weigh_coded([], None, values)
+            return self.weigh_coded([], None, values, opinions)
         table: dict[str | None, int] = {}
         codes = np.fromiter((table.setdefault(kind, len(table)) for kind in kinds), dtype=np.int32)
-        return self.weigh_coded(list(table), codes, values)
+        return self.weigh_coded(list(table), codes, values, opinions)
 
     def weigh_coded(
-        self, names: Sequence[str | None], kinds: Ints | None, values: ArrayLike | None
+        self,
+        names: Sequence[str | None],
+        kinds: Ints | None,
+        values: ArrayLike | None,
+        opinions: Floats | None = None,
     ) -> tuple[Floats | None, Bools | None]:
         """As ``weigh``; the kind of event ``i`` is ``names[kinds[i]]``, or unknown if the number is negative."""
         raw = None if values is None else np.asarray(values, dtype=np.float32)
+        said = None if self.opinion is None else opinions
+        if self.opinion is not None and said is not None and self.values_are == "rating" and self.scale is not None:
+            raw = rated(self.opinion, self.scale, np.full(len(said), np.nan, np.float32) if raw is None else raw, said)
         if raw is not None and np.isinf(raw).any():
             raise DataError("an event's value must be a finite number")
         weight: Floats | None = None
@@ -164,17 +191,21 @@ class Recipe:
             if np.isnan(raw).any():
                 raise DataError("an event has no rating, but the model learned from ratings")
             value = raw
-        elif self.values_are == "weight" and (raw is not None or kinds is not None):
-            size = len(raw) if raw is not None else len(kinds if kinds is not None else ())
+        elif self.values_are == "weight" and any(column is not None for column in (raw, kinds, said)):
+            size = max(len(column) for column in (raw, kinds, said) if column is not None)
             value = np.ones(size, dtype=np.float32)
             if raw is not None:
                 value = np.where(np.isnan(raw), np.float32(1), raw)
             if weight is not None:
                 value = value * weight
+            if self.opinion is not None and said is not None:
+                value = weighted(self.opinion, value, said)
         liked: Bools | None = None
         if self.positive is not None and value is not None:
             name, bound = self._rule()
             liked = _COMPARE[name](value, bound)
+        elif value is not None and said is not None and self.values_are == "rating" and (no := against(said)).any():
+            liked = ~no
         if weight is not None and self.values_are != "weight" and (weight <= 0).any():
             liked = weight > 0 if liked is None else liked & (weight > 0)
         return value, liked
@@ -208,6 +239,8 @@ class Recipe:
             **({} if self.weight_range is None else {"weight_range": list(self.weight_range)}),
             **({"refund": self.refund} if self.cancels or self.quantities else {}),
             **({"contexts": {name: list(values) for name, values in self.contexts.items()}} if self.contexts else {}),
+            **({} if self.opinion is None else {"opinion": self.opinion}),
+            **({} if self.scale is None else {"scale": list(self.scale)}),
         }
 
     @classmethod

@@ -7,86 +7,26 @@ one bound of weights (those of training), and one treatment of unknown ids (left
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
 from penchant.core.shown import Shown
 from penchant.data.contexts import encode
+from penchant.data.events import MICRO, Events
+from penchant.data.opinions import kept_opinion
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.data.refunds import net
 from penchant.data.vocab import Vocab, normalise_id
-from penchant.errors import DataError, ParameterError
+from penchant.errors import DataError
+from penchant.text.comment import COMMENT, hear
+from penchant.text.opinion import Opiner
 
 if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
-
-_KEYS = {"item", "kind", "value", "time", "context", "id", "user", "session"}  # the last three are not used
-_MICRO = 1_000_000
-_MISSING = int(np.iinfo(np.int64).min)
-
-
-class StoredEvent(Protocol):
-    """An event as a store keeps it."""
-
-    @property
-    def item(self) -> str: ...
-    @property
-    def kind(self) -> str | None: ...
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def time(self) -> int: ...
-    @property
-    def context(self) -> str | None: ...  # JSON
-
-
-@dataclass(frozen=True, eq=False)
-class Events:
-    """The events of one history as columns, oldest accepted first."""
-
-    ids: Sequence[object]
-    kinds: Sequence[str | None] | None  # None: no event has a kind
-    values: NDArray[np.float64] | None  # NaN: the event has no value; None: no event has one
-    times: Longs | None  # microseconds; an event without a time is the last; None: no event has one
-    contexts: Sequence[Mapping[str, Any] | str | None] | None = None  # text: JSON; None: no event has one
-
-    @classmethod
-    def stored(cls, rows: Iterable[StoredEvent]) -> Events:
-        """The rows of a store, oldest accepted first."""
-        rows = list(rows)
-        kinds, raw = [row.kind for row in rows], [row.value for row in rows]
-        values = None
-        if any(value is not None for value in raw):
-            values = np.array([np.nan if value is None else value for value in raw], dtype=np.float64)
-        return cls(
-            [row.item for row in rows],
-            kinds if any(kind is not None for kind in kinds) else None,
-            values,
-            np.array([row.time for row in rows], dtype=np.int64) * _MICRO,
-            [row.context for row in rows],
-        )
-
-    def ordered(self) -> Events:
-        """The events from the oldest to the newest."""
-        if self.times is None or (self.times[1:] >= self.times[:-1]).all():
-            return self
-        return self.take(np.argsort(self.times, kind="stable"))
-
-    def take(self, chosen: Longs) -> Events:
-        """Some of the events, in the order chosen."""
-        return Events(
-            [self.ids[at] for at in chosen.tolist()],
-            None if self.kinds is None else [self.kinds[at] for at in chosen.tolist()],
-            None if self.values is None else self.values[chosen],
-            None if self.times is None else self.times[chosen],
-            None if self.contexts is None else [self.contexts[at] for at in chosen.tolist()],
-        )
 
 
 class NothingUnknown(Sequence[list[str]]):
@@ -123,6 +63,7 @@ class Translation:
     recipe: Recipe
     typical_rating: float | None = None
     rates: bool = False
+    opiner: Opiner | None = None  # what reads the texts of events; None: the word list
 
     def of_events(
         self, events: Events, *, now: int | None = None, context: Mapping[str, Any] | None = None
@@ -132,13 +73,13 @@ class Translation:
         ``now`` is the moment of the request in unix seconds; by default, the newest event. ``context`` is that of the
         request; what the recipe does not know of it is missing.
         """
-        events = self._without_refunds(events.ordered())
+        events = self._without_refunds(self._heard(events.ordered()))
         shown = self._shown(events)
         events = self._of_weight(events)
         index = self._indexes(events.ids)
         known = index >= 0
         values, values_are, liked = self._weigh(events)
-        times = None if events.times is None else events.times // _MICRO
+        times = None if events.times is None else events.times // MICRO
         contexts = self._contexts(events) if self.recipe.contexts else None
         moment, unknown = now, list[str]()
         if not known.all():
@@ -195,6 +136,29 @@ class Translation:
         found = replace(kept, items=items[known].astype(np.int32), n_items=self.n_items, shown=shown)
         return self.recipe.bounded(found), unknown
 
+    def _heard(self, events: Events) -> Events:
+        """Events whose texts were read, as the service reads a comment: its opinion is in the context, and one against
+        its item is a dislike."""
+        if events.texts is None:
+            return events
+        size = len(events.ids)
+        kinds, contexts = list(events.kinds or [None] * size), list(events.contexts or [None] * size)
+        for at, text in enumerate(events.texts):
+            if text is not None and text.strip():
+                heard, stated = hear(text, kinds[at], self.opiner), contexts[at]
+                kinds[at] = heard.kind
+                contexts[at] = {
+                    **(json.loads(stated) if isinstance(stated, str) else stated or {}),
+                    COMMENT: heard.kept,
+                }
+        return replace(events, kinds=kinds, contexts=contexts, texts=None)
+
+    def _opinions(self, events: Events) -> Floats | None:
+        """The opinions of the texts of events, NaN where there is none; None where they do not count."""
+        if self.recipe.opinion is None or events.contexts is None:
+            return None
+        return np.array([kept_opinion(one) for one in events.contexts], dtype=np.float32)
+
     def _contexts(self, events: Events) -> Ints:
         """The codes of the contexts of events."""
         stated = events.contexts or [None] * len(events.ids)
@@ -235,7 +199,7 @@ class Translation:
         if seen is None:
             return None
         index = self._indexes(seen.ids)
-        times = None if seen.times is None else seen.times[index >= 0] // _MICRO
+        times = None if seen.times is None else seen.times[index >= 0] // MICRO
         items = index[index >= 0]
         return Shown.of(np.zeros(len(items), dtype=np.int64), items.astype(np.int32), 1, times) if len(items) else None
 
@@ -261,16 +225,17 @@ class Translation:
         recipe, kinds, raw = self.recipe, events.kinds, events.values
         if kinds is None and raw is None and recipe.values_are == "none":
             return None, "none", None
+        said = self._opinions(events)
         unrated: Bools | None = None
         if raw is None and recipe.values_are != "none":
             raw = np.full(len(events.ids), np.nan)
         if recipe.values_are == "rating" and raw is not None:
-            unrated = np.isnan(raw)
+            unrated = np.isnan(raw) if said is None else np.isnan(raw) & np.isnan(said)
             if self.typical_rating is not None:
                 raw = np.where(unrated, self.typical_rating, raw)
             elif unrated.all():
                 raw = None
-        values, liked = recipe.weigh(kinds, raw)
+        values, liked = recipe.weigh(kinds, raw, said)
         if liked is not None and unrated is not None and recipe.positive is not None:
             plain = recipe.weigh(kinds, None)[1]  # an id without a rating is a like
             liked = np.where(unrated, True if plain is None else plain, liked)
@@ -282,105 +247,3 @@ class Translation:
                 values, values_are = np.where(disliked, np.float32(-1), np.float32(1)), "weight"
                 liked = None if liked is None or (liked == ~disliked).all() else liked
         return values, values_are, liked
-
-
-def read_events(history: Iterable[Any]) -> Events:
-    """Columns of a list of ids, ``(id, value)`` tuples or ``{"item", "kind", "value", "time", "context"}``
-    dictionaries.
-
-    A pandas or polars table with these columns is one, too. Raises ``ParameterError`` for anything else, and
-    ``DataError`` for a value or a time that is not a number.
-    """
-    history = _listed(history)
-    ids: list[object] = []
-    kinds: list[str | None] = []
-    values: list[float] = []
-    times: list[int] = []
-    contexts: list[Mapping[str, Any] | None] = []
-    for event in history:
-        item, kind, value, time = _fields(event, len(ids))
-        contexts.append(_context(event, len(ids)))
-        values.append(_number(value, len(ids)))
-        times.append(_microseconds(time, len(ids)))
-        kinds.append(None if kind is None else str(kind))
-        ids.append(item)
-    missing = np.array([time == _MISSING for time in times], dtype=np.bool_)
-    if missing.any() and not missing.all():  # as in a log: these come last, at the newest time known
-        newest = max(times)
-        order = np.argsort(missing, kind="stable").tolist()
-        ids, kinds, values = ([column[at] for at in order] for column in (ids, kinds, values))
-        contexts = [contexts[at] for at in order]
-        times = [newest if missing[at] else times[at] for at in order]
-    return Events(
-        ids,
-        kinds if any(kind is not None for kind in kinds) else None,
-        None if np.isnan(values).all() else np.asarray(values),
-        None if missing.all() else np.array(times, dtype=np.int64),
-        contexts if any(contexts) else None,
-    )
-
-
-def _listed(history: Any) -> Iterable[Any]:
-    """A history as events one after the other; raises ``ParameterError`` for what may mean something else."""
-    if hasattr(history, "columns") and hasattr(history, "iloc"):  # pandas
-        history = history.astype(object).where(history.notna(), None).to_dict("records")
-    elif hasattr(history, "iter_rows"):  # polars
-        history = history.to_dicts()
-    elif hasattr(history, "to_pylist") and hasattr(history, "column_names"):  # Arrow
-        history = history.to_pylist()
-    elif getattr(history, "ndim", 1) != 1:
-        raise ParameterError(f"a history is one list of ids, not an array of shape {tuple(history.shape)}")
-    if isinstance(history, (str, bytes, Mapping)) or not isinstance(history, Iterable):
-        raise ParameterError(f"a history is a list of ids or events, not {str(history)[:80]!r}")
-    return history
-
-
-def _fields(event: Any, number: int) -> tuple[object, object, object, object]:
-    """Item, kind, value and time."""
-    if isinstance(event, Mapping):
-        strange = set(event) - _KEYS
-        if strange or "item" not in event:
-            problem = f"has the unknown field {min(map(str, strange))!r}" if strange else "names no item"
-            raise ParameterError(f"event {number} of the history {problem}: an event is item, kind, value, time")
-        return event["item"], event.get("kind"), event.get("value"), event.get("time")
-    if isinstance(event, (list, set, np.ndarray)):
-        raise ParameterError(
-            f"event {number} of the history is a list: an id with its value is a tuple (id, value), and several "
-            "histories are asked for one by one"
-        )
-    if isinstance(event, tuple):
-        if len(event) != 2:
-            raise ParameterError(f"event {number} of the history should be (id, value), got {event!r}")
-        return event[0], None, event[1], None
-    return event, None, None, None
-
-
-def _context(event: Any, number: int) -> Mapping[str, Any] | None:
-    stated = event.get("context") if isinstance(event, Mapping) else None
-    if stated is None or isinstance(stated, Mapping):
-        return stated
-    raise ParameterError(f"event {number} of the history: a context is names and values, not {str(stated)[:80]!r}")
-
-
-def _number(value: object, event: int) -> float:
-    if value is None:
-        return float("nan")
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
-        raise DataError(f"event {event} of the history: a value is a finite number", value=value)
-    return float(value)
-
-
-def _microseconds(time: object, event: int) -> int:
-    if time is None:
-        return _MISSING
-    if isinstance(time, str):
-        try:
-            time = datetime.fromisoformat(time)
-        except ValueError:
-            raise DataError(f"event {event} of the history: the time is not ISO-8601", value=time) from None
-    if isinstance(time, datetime):
-        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    seconds = _number(time, event)
-    if abs(seconds) >= 2**62 / _MICRO:
-        raise DataError(f"event {event} of the history: the time is not in unix seconds", value=time)
-    return int(time) * _MICRO if isinstance(time, (int, np.integer)) else round(seconds * _MICRO)

@@ -16,8 +16,9 @@ from penchant.core.outputs import refuse_existing, refuse_inputs
 from penchant.core.rank import Scored, check_k, check_most, rank, rank_by_popularity, without_tired
 from penchant.core.run import Progress
 from penchant.data.contexts import encode
+from penchant.data.events import Events, read_events
 from penchant.data.recipe import Recipe
-from penchant.data.translate import Events, Translation, read_events
+from penchant.data.translate import Translation
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
@@ -32,6 +33,7 @@ from penchant.recommender.indexing import SLOW_MS, build_index
 from penchant.recommender.masks import mask_of
 from penchant.recommender.search import rank_by_need, search
 from penchant.text.encoder import TextEncoder
+from penchant.text.opinion import Opiner
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -45,7 +47,8 @@ History = Histories | Events | Iterable[Any]
 class Recommender:
     """A fitted model with the vocabulary, catalogue and recipe that turn ids and events into answers.
 
-    A history is a list of ids, of ``(id, value)`` pairs or of events ``{"item", "kind", "value", "time", "context"}``,
+    A history is a list of ids, of ``(id, value)`` pairs or of events ``{"item", "kind", "value", "time", "context",
+    "text"}``,
     or a ``Histories`` of one row over the same items. Events are ordered by time, then as given. Unknown ids are left
     out and reported. Ids are returned as integers if those of the log were integers.
     """
@@ -56,6 +59,7 @@ class Recommender:
     catalog: Catalog | None = None
     fitted_on: dict[str, Any] = field(default_factory=dict)  # training data: events, histories, items, from, to
     text: TextEncoder | None = None  # what turned the texts of the items into the vectors of the catalogue
+    opiner: Opiner | None = None  # what reads the texts of events; None: the word list
     _ranked_by: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -296,7 +300,10 @@ class Recommender:
         """
         from penchant.recommender.folder.save import save as write
 
-        contents = Contents(self.vocab, self.model, self.recipe, self.catalog, self.version, self.fitted_on, self.text)
+        contents = Contents(
+            self.vocab, self.model, self.recipe, self.catalog, self.version, self.fitted_on, self.text,
+            self.opiner,
+        )  # fmt: skip
         write(contents, folder, force=force, awaited=awaited)
 
     # -- ids and indexes ------------------------------------------------------------------------------------------
@@ -305,7 +312,9 @@ class Recommender:
     def translation(self) -> Translation:
         """How events become a history of this recommender's items."""
         typical = self.fitted_on.get("typical_rating")
-        return Translation(self.vocab, self.model.n_items, self.recipe, typical, self.model.task == "rating")
+        return Translation(
+            self.vocab, self.model.n_items, self.recipe, typical, self.model.task == "rating", self.opiner
+        )
 
     def histories(
         self, history: History, *, now: int | None = None, context: Mapping[str, Any] | None = None
@@ -376,7 +385,7 @@ def load(
 
     contents = read(folder, statistics=statistics, copies=copies, encoder=encoder)
     kept = contents.vocab, contents.model, contents.recipe, contents.catalog, contents.fitted_on, contents.text
-    recommender = Recommender(*kept)
+    recommender = Recommender(*kept, contents.opiner)
     recommender.version = contents.version
     return recommender
 

@@ -6,8 +6,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from penchant.text.lexicon import LexiconOpiner
+from penchant.text.opinion import Opiner
 
 MOST_BYTES = 4096
+DIGITS = 3  # of an opinion that is kept
 AGAINST = -0.25  # opinion down to which a comment is no dislike yet
 COMMENT, DISLIKE = "comment", "dislike"
 
@@ -24,11 +26,11 @@ def _opiner() -> LexiconOpiner:
     return LexiconOpiner()
 
 
-def hear(text: str, kind: str | None) -> Heard:
+def hear(text: str, kind: str | None, opiner: Opiner | None = None) -> Heard:
     """What a comment says. An event of another kind than ``comment`` stays what it is; a comment that speaks against
-    its item is a dislike."""
-    found = _opiner().score([text])
-    opinion = round(float(found.opinion[0]), 3)
+    its item is a dislike. ``opiner`` reads it; by default, the word list."""
+    found = (opiner or _opiner()).score([text])
+    opinion = round(float(found.opinion[0]), DIGITS)
     own = kind if kind is not None and kind.strip().lower() != COMMENT else None
     said = own or (DISLIKE if opinion <= AGAINST else COMMENT)
     return Heard(said, {"opinion": opinion, "words": found.words[0]})

@@ -86,7 +86,7 @@ def fit(
     if choice is not None:
         seen["choice"] = choice.to_json()
     recipe = replace(log.recipe, weight_range=weight_range(histories))
-    return Recommender(log.vocab, chosen, recipe, catalog, seen, encoder)
+    return Recommender(log.vocab, chosen, recipe, catalog, seen, encoder, log.opiner)
 
 
 def _check(log: object, model: object) -> None:

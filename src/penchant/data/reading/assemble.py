@@ -7,15 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from penchant.core.curve import Curve, Shape
-from penchant.core.histories import Bools, Ints, ValuesAre
+from penchant.core.histories import Bools, Floats, Ints, ValuesAre
 from penchant.data.contexts import MOST_VALUES, catalogue_of, parse_names
 from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
+from penchant.data.opinions import UNREAD, Use, scale_of, settled
 from penchant.data.reading.cleaning import Cleaner
 from penchant.data.reading.columns import CONTEXT, index_of, is_quantity, parse_kinds
 from penchant.data.reading.dates import MISSING
@@ -32,6 +33,8 @@ from penchant.data.recipe import TAKING_BACK, UNLESS_NAMED, Recipe
 from penchant.data.refunds import checked_refund
 from penchant.data.vocab import Vocab
 from penchant.errors import DataError, ParameterError
+from penchant.text.learned_opinion import LearnedOpiner
+from penchant.text.opinion import Opiner
 
 INTEGER = re.compile(r"^(0|-?[1-9]\d*)$")
 
@@ -63,6 +66,9 @@ def read_traced(
     ids: str = "text",
     max_history: int = 500,
     context: Sequence[str] | Mapping[str, Sequence[str]] | str | None = None,
+    text: str | None = None,
+    opinion: Use | None = None,
+    opiner: Opiner | Literal["learn"] | None = None,
     progress: Progress | None = None,
     trace: bool = True,
 ) -> tuple[Interactions, Trace]:
@@ -70,6 +76,9 @@ def read_traced(
     if ids not in ("text", "as given"):
         raise ParameterError(f"ids are 'text' or 'as given', not {ids!r}")
     plan = planned(kinds, values, weight, positive, refund, max_history)  # refuses bad options before reading
+    if opinion is None and (text is not None or opiner is not None):
+        raise ParameterError(f"texts count by their opinions: say how with {option('opinion', 'blend')}")
+    plan = replace(plan, opinion=opinion)
     names = list(context) if isinstance(context, Mapping) else parse_names(context)
     gathered = gather(
         sources,
@@ -86,6 +95,9 @@ def read_traced(
         force=force,
         items=items,
         by=by,
+        text=text,
+        opinion=opinion,
+        opiner=opiner,
         progress=progress,
         traced=trace,
     )
@@ -141,8 +153,15 @@ def understood(
             f"events of kind {' and '.join(back)} take earlier ones back; {option('kinds', {back[0]: 1})} counts them "
             "like others"
         )
+    scale = None
+    if plan.opinion is not None and values_are == "none":
+        values_are, report.values_why = "weight", "events count the opinion of their text"
+    elif plan.opinion is not None and values_are == "rating":
+        scale = scale_of(cleaner.low, cleaner.high)
+        if scale is None:
+            raise DataError("all ratings are equal: opinions have no scale to move them on")
     quantities = values_are == "weight" and is_quantity(name)
-    return replace(plan, values_are=values_are, quantities=quantities, cancels=(*plan.cancels, *back))
+    return replace(plan, values_are=values_are, scale=scale, quantities=quantities, cancels=(*plan.cancels, *back))
 
 
 def _assemble(
@@ -156,6 +175,7 @@ def _assemble(
     opened, cleaner, report = gathered.opened, gathered.cleaner, gathered.report
     sizes = [sum(cleaned.rows for cleaned in source) for source in gathered.parts]
     columns = Columns.of(gathered, trace=trace)
+    opiner = _opiner(opened, columns, cleaner, recipe, report)
     registered = len(cleaner.users.index)
     if cleaner.guests.index:  # guests follow the users
         columns.users = np.where(columns.users < 0, registered - 1 - columns.users, columns.users).astype(np.int32)
@@ -163,8 +183,8 @@ def _assemble(
     check_columns(
         opened,
         recipe,
-        {name for name in ("values", "kinds") if getattr(columns, name) is not None},
-        unvalued=values is not None and bool(np.isnan(values).any()),
+        {name for name in ("values", "kinds", "opinions") if getattr(columns, name) is not None},
+        unvalued=values is not None and bool(_unsaid(values, columns.opinions).any()),
         unmarked=marks is not None and bool((marks < 0).any()),
     )
     del values, marks
@@ -184,7 +204,7 @@ def _assemble(
         assert columns.lines is not None and columns.sources is not None
         found.lines, found.sources, found.kinds = columns.lines, columns.sources, kinds
     bought = is_quantity(cleaner.value_name)
-    weighed, liked = recipe.weigh_coded(list(cleaner.kinds), kinds, values)
+    weighed, liked = recipe.weigh_coded(list(cleaner.kinds), kinds, values, columns.opinions)
     del values
     if weighed is not None and recipe.values_are == "weight":
         sums = functools.partial(positive_sums, users, items, weighed)
@@ -214,10 +234,44 @@ def _assemble(
         guests,
         None if columns.context is None else _by_catalogue(columns.context, cleaner.contexts, recipe),
         shown,
+        opiner,
     )
     if left.fewer and np.bincount(users, minlength=len(people)).min() == 0:
         log = log.where(np.ones(len(items), dtype=np.bool_))  # drops people of whom nothing is left
     return log, found
+
+
+def _opiner(
+    opened: Sequence[Opened], columns: Columns, cleaner: Cleaner, recipe: Recipe, report: ReadReport
+) -> Opiner | None:
+    """What read the texts; where it is learned from the log, that happens here, and no text is scored by a model that
+    has seen it. Raises ``DataError`` where no row has a text."""
+    said = columns.opinions
+    if recipe.opinion is None:
+        return None
+    if said is None or np.isnan(said).all():
+        if any(one.table.source.format == "store" for one in opened):  # nobody has said anything yet
+            return cleaner.opiner
+        raise DataError("no event has a text", fix=f"Name the column: {option('text', 'review')}")
+    opiner = cleaner.opiner
+    if cleaner.spoken is not None:
+        if columns.values is None or recipe.values_are != "rating":
+            raise DataError("opinions are learned from the ratings of texts, and this log has none")
+        opiner, held_out = LearnedOpiner.learn(cleaner.spoken, columns.values, scale=recipe.scale)
+        columns.opinions = np.where(said == UNREAD, settled(2 * held_out - 1), said)
+        said = columns.opinions
+        cleaner.spoken, facts = None, opiner.facts
+        report.notes.append(
+            f"opinions were learned from {facts['texts']:,} texts with stars; out of fold, AUC {facts['auc']:.3f}"
+        )
+    report.notes.append(f"{int((~np.isnan(said)).sum()):,} events have a text, whose opinion counts ({recipe.opinion})")
+    return opiner
+
+
+def _unsaid(values: Floats, opinions: Floats | None) -> Bools:
+    """Which events have neither a value nor an opinion."""
+    missing = np.isnan(values)
+    return missing if opinions is None else missing & np.isnan(opinions)
 
 
 def _contexts(gathered: Gathered, known: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
@@ -263,7 +317,7 @@ def check_columns(
 
     ``unvalued`` and ``unmarked`` say whether a row lacks its value, or its part.
     """
-    if recipe.positive is not None and not columns & {"values", "kinds"}:
+    if recipe.positive is not None and not columns & {"values", "kinds", "opinions"}:
         file = opened[0].name if opened else None
         raise DataError(f"{recipe.positive!r} needs a column of values, and the log has none", file=file)
     rated = recipe.values_are == "rating" and unvalued

@@ -10,12 +10,14 @@ import polars as pl
 
 from penchant.core.histories import Bools, Floats, Ints, Longs, ValuesAre
 from penchant.data.contexts import word
+from penchant.data.opinions import TEXT, heard
 from penchant.data.reading.batches import BadRow, Batch
 from penchant.data.reading.columns import CONTEXT, is_quantity, is_rating
 from penchant.data.reading.dates import MISSING
 from penchant.data.reading.ids import FLOAT32, NO_ID, IdTable
 from penchant.data.reading.numbers import numbers
 from penchant.data.reading.times import YEAR_2100, Clock
+from penchant.text.opinion import Opiner
 
 MAX_RATINGS = 21  # distinct values up to which a column named like a rating is one
 RATING_BOUND = 1000.0  # and the largest that they may be
@@ -47,6 +49,7 @@ class Cleaned:
     positions: np.ndarray | None = None
     parts: Ints | None = None
     context: Ints | None = None  # (rows, contexts)
+    opinions: Floats | None = None  # of texts; NaN: nothing is said
 
     @property
     def nbytes(self) -> int:
@@ -95,6 +98,8 @@ class Cleaner:
     traced: bool = True  # whether the line of each event is kept
     exact: bool = False  # whether values keep their 64 bits
     contexts: dict[str, dict[str, int]] = field(default_factory=dict)  # the values of each context
+    opiner: Opiner | None = None  # what reads texts; None: the word list
+    spoken: list[str | None] | None = None  # the texts of good rows, where opinions are learned from them
 
     @property
     def n_ids(self) -> int:
@@ -117,8 +122,10 @@ class Cleaner:
         for reason, rows in self.items.refused(column["item"]):
             refuse("item", rows, reason)
         number: np.ndarray | None = None
+        opinions = heard(column, self.opiner, later=self.spoken is not None)
         if "value" in column:
-            number = self._values(column["value"], has_kinds="kind" in column, refuse=refuse)
+            silent = None if opinions is None else np.isnan(opinions)
+            number = self._values(column["value"], has_kinds="kind" in column, silent=silent, refuse=refuse)
         micro: Longs | None = None
         if "time" in column:
             micro, unreadable = clock.read(column["time"])
@@ -157,6 +164,10 @@ class Cleaner:
             out.kinds = _encode(kind, self.kinds)
         if "split" in kept:
             out.parts = _encode(_part_names(kept["split"]), self.parts)
+        if opinions is not None:
+            out.opinions = opinions[keep]
+        if self.spoken is not None and TEXT in kept:
+            self.spoken += kept[TEXT].cast(pl.String).to_list()
         if self.contexts:
             out.context = self._context(kept, len(items))
         bad = [
@@ -199,7 +210,7 @@ class Cleaner:
                 out[rows] = codes if table is self.users else -1 - codes
         return out
 
-    def _values(self, raw: pl.Series, *, has_kinds: bool, refuse: Refuse) -> np.ndarray:
+    def _values(self, raw: pl.Series, *, has_kinds: bool, silent: Bools | None, refuse: Refuse) -> np.ndarray:
         number, broken = numbers(raw)
         missing = np.isnan(number) & ~broken
         refuse("value", broken, "this is not a number")
@@ -216,7 +227,7 @@ class Cleaner:
                 self.value_name, few, few.min(initial=0), few.max(initial=0), whole=whole
             )
         if self.decided == "rating" or not has_kinds:
-            refuse("value", missing, "the value is missing")
+            refuse("value", missing if silent is None else missing & silent, "the value is missing")
         return number
 
     def _context(self, kept: Mapping[str, pl.Series], rows: int) -> Ints:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from penchant.core.histories import ValuesAre
 from penchant.core.memory import Meter
+from penchant.data.opinions import LEARN
 from penchant.data.reading.batches import BadRow
 from penchant.data.reading.cleaning import NOT_A_TIME, Cleaned, Cleaner
 from penchant.data.reading.columns import parse_columns
@@ -24,6 +25,7 @@ from penchant.data.reading.sources import Opened, open_log, row_roles, settle_da
 from penchant.data.reading.times import checked_format, checked_zone
 from penchant.data.reading.wording import option
 from penchant.errors import DataError, ParameterError
+from penchant.text.opinion import Opiner
 
 Progress = Callable[[str, float], None]
 ASSEMBLING = 3.0  # times the size of the arrays: they are joined, then sorted
@@ -107,6 +109,9 @@ def begin(
     traced: bool = False,
     exact: bool = False,
     contexts: Sequence[str] = (),
+    text: str | None = None,
+    opinion: str | None = None,
+    opiner: Opiner | Literal["learn"] | None = None,
 ) -> Begun:
     """Open the sources and find their columns; the options are those of ``gather``."""
     given = parse_columns(columns)
@@ -122,7 +127,7 @@ def begin(
     report.inputs = inputs([*sources, table])
     refused = RejectedRows(report, target, strict, report.inputs, force)
     for source in sources:
-        one, hint = open_log(source, given, values, sep, encoding, contexts)
+        one, hint = open_log(source, given, values, sep, encoding, contexts, text, opinions=opinion is not None)
         one.clock.zone, one.clock.format = zone, form
         opened.append(one)
         report.notes += [hint] if hint and hint not in report.notes else []
@@ -133,8 +138,9 @@ def begin(
     # a log without header has no name to go by: the values alone decide
     wanted = None if values == "none" or name is None else "rating" if unnamed else name
     cleaner = Cleaner(
-        by, wanted, values, guest, traced=traced, exact=exact, contexts={context: {} for context in contexts}
-    )
+        by, wanted, values, guest, traced=traced, exact=exact, contexts={context: {} for context in contexts},
+        opiner=None if isinstance(opiner, str) else opiner, spoken=[] if opiner == LEARN else None,
+    )  # fmt: skip
     return Begun(opened, cleaner, report, refused, values, sources, table)
 
 

@@ -48,12 +48,14 @@ class Columns:
     lines: Longs | None = None
     sources: np.ndarray | None = None
     context: Ints | None = None  # (events, contexts)
+    opinions: Floats | None = None
 
     @classmethod
     def of(cls, gathered: Gathered, *, trace: bool) -> Columns:
         """The events of a log in the order of its rows; frees those of ``gathered``. Sources are not set."""
         columns = cls(*(gathered.take(name, missing, dtype) for name, (missing, dtype) in FILLS.items()))
         columns.context = gathered.take("context", -1, np.int32)
+        columns.opinions = gathered.take("opinions", np.nan, np.float32)
         columns.lines = gathered.take("lines", 0, np.int64) if trace else None
         return columns
 

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from penchant.core.histories import ValuesAre
+from penchant.data.opinions import HEARD, TEXT
 from penchant.data.reading.batches import Table
 from penchant.data.reading.columns import CONTEXT, assign, index_of
 from penchant.data.reading.dates import Order, are_dates, evidence
@@ -21,6 +22,7 @@ from penchant.data.reading.sniffing import guess_roles
 from penchant.data.reading.times import Clock, order_of
 from penchant.data.reading.wording import option
 from penchant.errors import DataError, ParameterError
+from penchant.text.comment import COMMENT
 
 # dates of an item or of a person, not of an event
 _OTHER_DATES = re.compile(
@@ -28,6 +30,7 @@ _OTHER_DATES = re.compile(
     re.IGNORECASE,
 )
 
+CONTEXT_INSIDE = "context."  # before the name of a context of a structure, or of the events of a store
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "-"}
 
 
@@ -56,11 +59,13 @@ def open_log(
     sep: str | None,
     encoding: str | None,
     contexts: Sequence[str] = (),
+    text: str | None = None,
+    opinions: bool = False,
 ) -> tuple[Opened, str | None]:
     """A source with its roles, and a note about a column of dates with an unusual name."""
     table = open_source(source, sep=sep, encoding=encoding, named=list(given.values()))
     with attributed_to(table.source.damage, table.source.name):
-        asked = _contexts(table, contexts)
+        asked = _contexts(table, contexts) | _texts(table, text, opinions=opinions)
         roles = _roles(table, given, asked)
     if "value" not in roles and "quantity" in roles and values in ("weight", "rating"):
         roles["value"] = roles.pop("quantity")  # asked for
@@ -75,12 +80,23 @@ def _contexts(table: Table, contexts: Sequence[str]) -> dict[str, int]:
     """The columns of contexts, as roles; a source may lack some."""
     found: dict[str, int] = {}
     for name in contexts:
-        for spelled in (name, f"context.{name}"):  # or inside a structure or the events of a store
+        for spelled in (name, f"{CONTEXT_INSIDE}{name}"):  # or inside a structure or the events of a store
             try:
                 found[CONTEXT + name] = index_of(spelled, table.names, "context", table.source.name)
             except DataError:
                 continue
             break
+    return found
+
+
+def _texts(table: Table, text: str | None, *, opinions: bool) -> dict[str, int]:
+    """The columns of texts, and of comments that a store has kept, as roles."""
+    if not opinions:
+        return {}
+    kept = f"{CONTEXT_INSIDE}{COMMENT}"
+    found = {HEARD: table.names.index(kept)} if kept in table.names else {}
+    if text is not None and (not found or text in table.names):
+        found[TEXT] = index_of(text, table.names, "text", table.source.name)
     return found
 
 

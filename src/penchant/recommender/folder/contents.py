@@ -15,6 +15,7 @@ from penchant.models.registry import to_json
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten
 from penchant.text.encoder import TextEncoder
+from penchant.text.opinion import Opiner
 
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
@@ -31,6 +32,7 @@ class Contents:
     version: str
     fitted_on: dict[str, Any] = field(default_factory=dict)
     text: TextEncoder | None = None  # what turned the texts of the items into vectors
+    opiner: Opiner | None = None  # what reads the texts of events; None: the word list, which ships with the package
 
 
 def content_hash(vocab: Vocab, recipe: Recipe, model: Model) -> str:

@@ -27,6 +27,7 @@ from penchant.recommender.folder.manifest import (
     MANIFEST,
     MEMBER_KEYS,
     MODEL,
+    OPINER,
     STATISTICS,
     TEXT,
     added_files,
@@ -42,6 +43,7 @@ from penchant.recommender.folder.manifest import (
 )
 from penchant.text.encoder import TextEncoder
 from penchant.text.encoders import load_encoder
+from penchant.text.learned_opinion import LearnedOpiner
 
 Function = Callable[[list[str]], Any]
 COUNT_BYTES = 8  # of an item in the learned ``item_counts``
@@ -85,7 +87,7 @@ def load(
             fill_statistics(model, tensors.read(root / STATISTICS, finite=True), len(vocab))
         text = _read_text(root, manifest, encoder)
         version, fitted_on = text_of(manifest, "version"), object_of(manifest, "fitted_on")
-        return Contents(vocab, model, recipe, catalog, version, fitted_on, text)
+        return Contents(vocab, model, recipe, catalog, version, fitted_on, text, _read_opiner(root, manifest))
 
 
 def _read_text(root: Path, manifest: Mapping[str, Any], encoder: Function | None) -> TextEncoder | None:
@@ -94,6 +96,14 @@ def _read_text(root: Path, manifest: Mapping[str, Any], encoder: Function | None
         return None
     check_unchanged(root, TEXT, object_of(manifest, "files")[TEXT])  # one of its kinds is parsed by another library
     return load_encoder(object_of(manifest, "text"), tensors.read(root / TEXT, finite=True), encoder)
+
+
+def _read_opiner(root: Path, manifest: Mapping[str, Any]) -> LearnedOpiner | None:
+    """What reads the texts of events, if it was learned."""
+    if "opiner" not in manifest:
+        return None
+    check_unchanged(root, OPINER, object_of(manifest, "files")[OPINER])
+    return LearnedOpiner.of(object_of(manifest, "opiner"), tensors.read(root / OPINER, finite=True))
 
 
 def verify(folder: str | Path, *, copies: Copies | None = None) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from penchant.data.opinions import LEARN
 from penchant.errors import DataError, FormatError
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.atomic import replacing
@@ -62,3 +63,10 @@ def load_opinion(folder: str | Path) -> LearnedOpiner:
         if set(arrays) != {"weights", "rarity"}:
             raise FormatError(f"{ARRAYS} holds other arrays than learned opinions")
         return LearnedOpiner.of(data, arrays)
+
+
+def opiner_of(source: str | None) -> LearnedOpiner | Literal["learn"] | None:
+    """What ``--opinion USE:SOURCE`` names: None for the word list, ``learn``, or the opinions of a folder."""
+    if source is None or source == LEARN:
+        return None if source is None else "learn"
+    return load_opinion(source)

@@ -21,12 +21,14 @@ from penchant.recommender.folder.manifest import (
     ITEMS,
     MANIFEST,
     MODEL,
+    OPINER,
     SEAL,
     STATISTICS,
     TEXT,
     measure,
     seal,
 )
+from penchant.text.learned_opinion import LearnedOpiner
 
 
 def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited: Path | None = None) -> None:
@@ -62,6 +64,10 @@ def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited
             tensors.write(fresh / TEXT, contents.text.arrays())
             manifest["text"] = contents.text.to_json()
             files.append(TEXT)
+        if isinstance(contents.opiner, LearnedOpiner):  # the word list ships with the package
+            tensors.write(fresh / OPINER, contents.opiner.arrays())
+            manifest["opiner"] = contents.opiner.to_json()
+            files.append(OPINER)
         _write_model(contents.model, fresh, manifest, files)
         if awaited is not None:
             await_file(fresh, awaited)

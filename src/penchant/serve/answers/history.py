@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penchant.core.histories import Histories
+from penchant.data.events import Events
 from penchant.data.recipe import IMPRESSION, normalise_kind
-from penchant.data.translate import Events
 from penchant.serve.answers.models import ServedModel
 from penchant.store.events import StoredEvent
 

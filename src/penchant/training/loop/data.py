@@ -80,6 +80,8 @@ def read_data(
     known = None if live is None or live.catalog is None else live.catalog.frame()
     items: Any = settings.items or known
     reading = settings.reading(None if live is None else live.recipe)
+    if live is not None and "opinion" in reading and not settings.opinion:
+        reading["opiner"] = live.opiner
     log = read_interactions(sources, items=items, rejected=False, progress=progress, **reading)
     log.need_positives()
     log, left_out = training_rows(log)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from penchant.core.memory import parse_size
 from penchant.core.nearest_items import library
 from penchant.core.settings import check_settings, parse_span, refuse_unknown, setting
+from penchant.data.opinions import parse_opinion
 from penchant.errors import DataError, ParameterError
+from penchant.recommender.folder.opinion import opiner_of
 
 if TYPE_CHECKING:
     from penchant.data.recipe import Recipe
@@ -18,7 +20,7 @@ AUTO, STORE = "auto", "store"
 WEIGHING = ("kind", "values", "weight", "positive")
 READING = (
     "columns", "kind", "values", "weight", "positive", "by", "refund", "sep", "encoding", "time_format", "time_zone",
-    "context",
+    "context", "text",
 )  # fmt: skip
 
 
@@ -67,6 +69,8 @@ class TrainSettings:
     time_format: str = setting("", "the form of dates, as --time-format")
     time_zone: str = setting("", "the zone of times without one, as --time-zone")
     context: str = setting("", "columns of contexts, as --context; default: those of the active model")
+    text: str = setting("", "the column of comments or reviews, as --text")
+    opinion: str = setting("", "what opinions make of values, as --opinion; default: as in the active model")
     models: tuple[str, ...] = setting((AUTO,), "models to try, or auto: those that fit compares")
     budget: float = setting(600.0, "seconds for the comparison of auto", low=1, high=30 * 86_400)
     window: str = setting("0", "how much of the log is used, back from its newest event; 0: all of it")
@@ -86,6 +90,7 @@ class TrainSettings:
         if self.share is None and parse_span("holdout", self.holdout) is None:
             raise ParameterError("holdout is a span such as 7d or a share such as 10%")
         parse_span("window", self.window)
+        parse_opinion(self.opinion or None)
         if self.memory:
             parse_size(self.memory)
 
@@ -139,6 +144,11 @@ class TrainSettings:
             given |= _as_options(live)
         if live is not None and live.contexts:
             given.setdefault("context", ",".join(live.contexts))
+        use, source = parse_opinion(self.opinion or None)
+        if use is not None:
+            given |= {"opinion": use, "opiner": opiner_of(source)}
+        elif live is not None and live.opinion is not None:
+            given["opinion"] = live.opinion
         return given
 
     def check(self) -> None:

@@ -17,6 +17,7 @@ from penchant.serve.http.schemas.events import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
 from penchant.store.events import NewEvent
 from penchant.text.comment import hear
+from penchant.text.opinion import Opiner
 
 router = APIRouter(tags=["events"])
 BATCH, ONE = TypeAdapter(list[Event]), TypeAdapter(Event)
@@ -34,7 +35,7 @@ async def collect(request: Request) -> Response:
     service = service_of(request)
     raw = _events(await request.body(), service.settings.max_batch)
     errors: list[dict[str, Any]] = []
-    rows, places = _rows(raw, errors)
+    rows, places = _rows(raw, errors, service.models.active.recommender.opiner)
     accepted, duplicates, refused = await service.collect(rows, name_of(request.scope)) if rows else (0, 0, {})
     for n, refusal in refused.items():
         errors.append({"index": places[n], "field": refusal.field, "detail": refusal.detail})
@@ -62,7 +63,7 @@ def _events(body: bytes, most: int) -> list[Any]:
     return list(document["events"])
 
 
-def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent], list[int]]:
+def _rows(raw: list[Any], errors: list[dict[str, Any]], opiner: Opiner | None) -> tuple[list[NewEvent], list[int]]:
     """The valid events and their places in the batch; problems of the others are added to ``errors``."""
     try:
         events = list(enumerate(BATCH.validate_python(raw)))
@@ -87,7 +88,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]]) -> tuple[list[NewEvent],
             continue
         kind, told = event.kind, event.context
         if event.text:
-            heard = hear(event.text, kind)
+            heard = hear(event.text, kind, opiner)
             kind, told = heard.kind, {**(told or {}), "comment": heard.kept}
         context = None if told is None else json.dumps(told, ensure_ascii=False)
         when, ms = divmod(now if event.time is None else event.time, 1000)
