@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+CAPPED = {"attrs": "23.2.0"}  # the newest that dp-accounting allows, where pip resolves all of them together
 BUILD = [*PROJECT["build-system"]["requires"], "editables"]  # hatchling asks for editables when installing in place
 
 
@@ -33,7 +34,8 @@ def pins() -> dict[str, str]:
             continue
         seen.add(key)
         distribution = importlib.metadata.distribution(name)
-        found[name] = distribution.version.partition("+")[0]  # torch says +cpu where it comes from another index
+        version = distribution.version.partition("+")[0]  # torch says +cpu where it comes from another index
+        found[name] = CAPPED.get(name, version)
         for needed in distribution.requires or []:
             marker = Requirement(needed).marker
             if marker is None or any(marker.evaluate({"extra": e}) for e in (*requirement.extras, "")):

@@ -8,6 +8,7 @@ import typer
 
 from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
 from penchant.cli.outputs import check_file, check_inputs, check_lists, is_training_log, models_in_files
+from penchant.cli.private import fit_privately
 from penchant.cli.render import AsJson, IgnorePlan, Threads, example, note, print_json, progress, say, show
 from penchant.errors import ParameterError
 
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
             "penchant fit events.csv --items films.csv -o model/",
             "penchant fit events.csv --items films.csv -m item-knn:neighbours=100 -o model/",
             "penchant fit events.csv -m item-knn -o model/ --lists lists.parquet -k 20",
+            "penchant fit events.csv --private epsilon=2,delta=1e-6 -m ease -o model/",
         )
     )
     @reading_options
@@ -42,7 +44,12 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         budget: Annotated[
-            float | None, typer.Option("--budget", help="Without -m: seconds for the comparison (default 60).")
+            float | None,
+            typer.Option(
+                "--budget",
+                help="Without -m: seconds for the comparison (default 60). With --private: the epsilon that all "
+                "releases of the population may take together.",
+            ),
         ] = None,
         metric: Annotated[
             str | None, typer.Option("--metric", help="Without -m: the metric to choose by (default ndcg@10; rmse).")
@@ -77,7 +84,27 @@ def register(app: typer.Typer) -> None:
                 help="Turn the texts of items into vectors: learned, static, or choose on held-out items.",
             ),
         ] = None,
-        seed: Seed = 0,
+        private: Annotated[
+            str | None,
+            typer.Option(
+                "--private",
+                metavar="epsilon=E,delta=D",
+                help="Fit with differential privacy; also takes population=, name= and max_history=.",
+            ),
+        ] = None,
+        ledger: Annotated[
+            str | None,
+            typer.Option(
+                "--ledger",
+                metavar="FILE",
+                help="With --private: the ledger (default: beside the store or -o).",
+            ),
+        ] = None,
+        ledger_key: Annotated[
+            str | None,
+            typer.Option("--ledger-key", metavar="FILE", help="With --private: its key (default: LEDGER.key)."),
+        ] = None,
+        seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random numbers (default 0).")] = None,
         threads: Threads = 0,
         device: Annotated[
             str, typer.Option("--device", help="The device that trains neural models: cpu, cuda.")
@@ -111,6 +138,22 @@ def register(app: typer.Typer) -> None:
         from penchant.training.fit import fit as fit_model
         from penchant.training.item_text import with_text
 
+        if private is not None:
+            if budget is not None and model is None:
+                raise ParameterError("--private needs a model: name it with -m")
+            other = {
+                "--index": index, "--lists": lists, "--item-text": item_text, "--checkpoints": checkpoints,
+                "--training-log": training_log, "--curve": curve, "--metric": metric, "--repeat": repeat,
+                "--seed": seed,
+            }  # fmt: skip
+            fit_privately(
+                logs, reading, private, output=output, model=model, ledger=ledger, key=ledger_key, budget=budget,
+                threads=threads, other=other, as_json=as_json,
+            )  # fmt: skip
+            return
+        if ledger is not None or ledger_key is not None:
+            raise ParameterError("--ledger and --ledger-key apply to --private")
+        seed = seed or 0
         if resume and checkpoints is None:
             raise ParameterError("--resume continues from a checkpoint: name its folder with --checkpoints")
         if model is not None and (budget is not None or metric is not None or (repeat and lists is None)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
+from penchant.errors import ParameterError
 from penchant.models.kinds.base import AUTO, Explanation, Space, events_used, hyper, learned
+from penchant.models.kinds.private import NoisySums, Private
 from penchant.models.kinds.self_tuned import Grid, SelfTuned
 from penchant.models.kinds.vector import VectorModel
+from penchant.models.parts.denoised import denoised, edge
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +33,7 @@ TO_THE_END = 200  # steps, more than enough: conjugate gradient stops when only 
 
 
 @dataclass(kw_only=True)
-class ALS(SelfTuned, VectorModel):
+class ALS(Private, SelfTuned, VectorModel):
     """Matrix factorisation that fits every observed event to one and, lightly, every other pair to zero.
 
     min Σ_observed w(x·y_i − 1)² + unobserved · Σ_all (x·y_i)² + Σ_rows λ_x |x|² + Σ_items λ_i |y_i|²,
@@ -54,6 +57,11 @@ class ALS(SelfTuned, VectorModel):
     """
 
     name: ClassVar[str] = "als"
+    private_shares: ClassVar[dict[str, float]] = {"counts": 0.15, "gram": 0.6, "equations": 0.25}
+    private_defaults: ClassVar[dict[str, Any]] = {
+        "factors": 24, "epochs": 1, "reg": 0.05, "unobserved": 0.3, "reg_exponent": 0.0,
+    }  # fmt: skip
+    private_items: ClassVar[int] = 4_000
 
     estimated: ClassVar[dict[str, Grid]] = {
         "reg": Grid(2.0, (1.0, 2.0, 4.0, 8.0)),  # of λ, see ``settings_for``
@@ -185,6 +193,35 @@ class ALS(SelfTuned, VectorModel):
             solve(lo, hi, side.indptr, side.items, side.weights, y, shared, typical, reg, few, steps, size, x)
 
         over_blocks(work, len(x), size=ROWS, threads=0 if hands else 1, crew=hands)
+
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """As in ``Private``: one half step on noised normal equations, from the eigenvectors of a noised Gram matrix.
+
+        After Chien et al., "Private alternating least squares" (ICML 2021), which starts at random and takes more
+        steps. ``epochs`` must be 1. At most ``factors`` directions are used, and no more than stand out from the noise.
+        """
+        if self.epochs != 1 or AUTO in (self.reg, self.unobserved):
+            raise ParameterError(f"{self.name} with a promise of privacy takes one epoch, and reg and unobserved given")
+        pairs, deviation = sums.gram()
+        values, vectors = denoised(pairs, deviation)
+        values, vectors = values[: self.factors], vectors[:, : self.factors]
+        y = np.zeros((len(pairs), self.factors), dtype=np.float32)
+        y[:, : len(values)] = vectors * np.sqrt(values / max(float(values[0]), 1e-12))
+        self._private_side(y)
+        matrices, right, noise = sums.equations(self.embed, self.factors)
+        ridge = edge(self.factors, noise) + self.value("reg")
+        shared = np.float32(self.value("unobserved")) * matrices[-1]
+        solved = np.zeros_like(self.item_vectors)
+        for item, matrix in enumerate(matrices[:-1]):
+            size, basis = np.linalg.eigh((matrix + shared).astype(np.float64))
+            solved[item] = basis @ ((basis.T @ right[item]) / (np.maximum(size, 0) + ridge))
+        self._private_side(solved)
+
+    def _private_side(self, y: Floats) -> None:
+        """Item vectors, in the basis in which their Gram matrix is diagonal."""
+        self.spectrum, basis = _diagonalise(y, None)
+        _rotate(y, np.arange(len(y)), basis, None)
+        self.item_vectors = y
 
     def embed(self, given: Histories) -> Floats:
         """The ridge solutions of histories, ``(len(given), factors)``, up to rounding; zeros for an empty one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,10 @@ from penchant.core.run import Run
 from penchant.errors import FormatError, ParameterError
 from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
+from penchant.models.kinds.private import NoisySums, Private
 from penchant.models.kinds.self_tuned import RIDGE, Grid, SelfTuned
 from penchant.models.kinds.updatable import Updatable
+from penchant.models.parts.denoised import denoised, edge
 from penchant.models.parts.operators import gram
 from penchant.models.parts.weights import Weights
 
@@ -49,7 +51,7 @@ class Gram:
 
 
 @dataclass(kw_only=True)
-class EASE(Updatable, SelfTuned, LinearModel):
+class EASE(Private, Updatable, SelfTuned, LinearModel):
     """Each item predicted from all others by ridge regression without a diagonal, in closed form.
 
     min_W ‖X − XW‖² + Σ_i λ_i ‖W_i·‖² with W_ii = 0 is solved by W_ij = −P_ij / P_jj, P = (XᵀX + Λ)⁻¹, where λ_i = reg +
@@ -69,6 +71,9 @@ class EASE(Updatable, SelfTuned, LinearModel):
     name: ClassVar[str] = "ease"
 
     estimated: ClassVar[dict[str, Grid]] = {"reg": RIDGE}
+    private_shares: ClassVar[dict[str, float]] = {"counts": 0.15, "gram": 0.85}
+    private_defaults: ClassVar[dict[str, Any]] = {"dropout": 0.0}
+    private_items: ClassVar[int] = 4_000
 
     reg: float | str = hyper(
         AUTO, "ridge penalty λ; auto: estimated from training histories", number=float, gt=0, auto=True,
@@ -131,6 +136,28 @@ class EASE(Updatable, SelfTuned, LinearModel):
         inverse: Floats = ssyrk(-1.0, small.T, lower=1).T
         inverse[np.diag_indices(len(inverse))] = diagonal
         return inverse
+
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """As in ``Private``: ridge regression on the part of the noised Gram matrix that stands out from its noise.
+
+        With V Σ Vᵀ of rank r, P = (I − V Σ(Σ + reg)⁻¹ Vᵀ) / reg, so W is of rank r apart from its diagonal. Without
+        ``reg`` it is half of the largest eigenvalue that noise alone would have. Costs n³ for the eigenvectors.
+        """
+        if self.dropout:
+            raise ParameterError(f"{self.name} with a promise of privacy takes no dropout: use dropout=0")
+        pairs, deviation = sums.gram()
+        values, vectors = denoised(pairs, deviation)
+        reg = edge(len(pairs), deviation) / 2 if self.reg == AUTO else self.value("reg")
+        left = vectors * (values / (values + np.float32(reg)))
+        own = np.einsum("ij,ij->i", left, vectors)
+        right = vectors.T / np.maximum(1 - own, 1e-3)
+        n = np.arange(len(pairs))
+        nothing = -np.einsum("ij,ji->i", left, right)
+        self.weights = Weights(
+            np.arange(len(pairs) + 1), n.astype(np.int32), nothing.astype(np.float32), left=left.astype(np.float32),
+            right=np.ascontiguousarray(right, dtype=np.float32),
+        )  # fmt: skip
+        self.found = np.array([reg], dtype=np.float32)
 
     def _penalty(self, counts: Doubles) -> Doubles:
         return self.value("reg") + self.dropout / (1 - self.dropout) * counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
-from penchant.errors import DataError
+from penchant.errors import DataError, ParameterError
 from penchant.models.kinds.base import AUTO, Space, hyper, learned
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
+from penchant.models.kinds.private import NoisySums, Private
 from penchant.models.kinds.rating import RatingModel
+from penchant.models.parts.denoised import denoised
 from penchant.models.parts.operators import nearest_items, normalised_rows
 from penchant.models.parts.rating_baseline import Baseline
 from penchant.models.parts.similarity import CORATED, SIMILARITIES, Keys, Measure, Vectors, exponents, weigh
@@ -29,7 +31,7 @@ REACH = 25  # neighbours kept per neighbour that a prediction may use
 
 
 @dataclass(kw_only=True)
-class ItemKNN(PairModel, RatingModel):
+class ItemKNN(Private, PairModel, RatingModel):
     """Score = the sum of the similarities between the items of a history and the candidate.
 
     w(i → j) = n_ij / (n_ij + shrink) · Σ_u x_ui·x_uj·|u|^(−user_exponent)
@@ -47,6 +49,9 @@ class ItemKNN(PairModel, RatingModel):
 
     name: ClassVar[str] = "item-knn"
     uses_negatives: ClassVar[bool] = True
+    private_shares: ClassVar[dict[str, float]] = {"counts": 0.15, "gram": 0.85}
+    private_defaults: ClassVar[dict[str, Any]] = {"shrink": 0.0, "user_exponent": 1.0, "candidate_exponent": 0.3}
+    private_items: ClassVar[int] = 4_000
 
     similarity: str = hyper(
         "cosine", "similarity of two items", choices=SIMILARITIES, space=Space(choices=SIMILARITIES), other="jaccard"
@@ -143,6 +148,39 @@ class ItemKNN(PairModel, RatingModel):
         newest = ratings.ages() < (self.max_history or np.inf)
         counted, values = ratings.where(newest), values[newest]
         return nearest_items(measure, counted, values, REACH * self.rating_neighbours, run, by_score=True)
+
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """As in ``Private``: cosines of the part of the noised co-counts that stands out from their noise.
+
+        A pair counts 1 / m in a history of m items (``user_exponent`` 1); nothing is known of single pairs, so there is
+        no ``shrink`` and no ``min_overlap``. Lists only. Costs n³ for n items.
+        """
+        odd = {"similarity": "cosine", "user_exponent": 1.0, "shrink": 0.0, "min_overlap": 1}
+        if other := [name for name, value in odd.items() if getattr(self, name) != value]:
+            name = other[0]
+            raise ParameterError(f"{self.name} with a promise of privacy takes no {name}: use {name}={odd[name]}")
+        if self.candidate_exponent == AUTO:
+            raise ParameterError(f"{self.name} with a promise of privacy needs a candidate_exponent, such as 0.3")
+        pairs, deviation = sums.gram()
+        values, vectors = denoised(pairs, deviation)
+        left = vectors * values
+        own = np.einsum("ij,ij->i", left, vectors)
+        typical = max(float(own.mean()), 1e-12)
+        size = np.maximum(own / typical, 1e-3)  # in typical items, so that the exponents move no score far
+        of_history, of_candidate = size**-self.history_exponent, size ** -float(self.candidate_exponent)
+        n, k = len(pairs), min(self.neighbours or len(pairs), len(pairs) - 1)
+        lengths, indices, data = np.zeros(n, np.int64), [], []
+        for item in range(n):
+            near = (left[item] @ vectors.T) * (of_history[item] * of_candidate / typical)
+            near[item] = 0
+            best = np.sort(np.argpartition(-near, k - 1)[:k]) if k else np.empty(0, np.int64)
+            best = best[near[best] > 0]
+            lengths[item] = len(best)
+            indices.append(best.astype(np.int32))
+            data.append(near[best].astype(np.float32))
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        near_items = Weights(indptr, np.concatenate(indices), np.concatenate(data))
+        self.weights = normalised_rows(near_items) if self.aggregation == "normalised" else near_items
 
     def recent(self, given: Histories) -> Histories:
         return super().recent(given.positives())

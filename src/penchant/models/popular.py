@@ -12,9 +12,10 @@ from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
-from penchant.errors import FormatError
+from penchant.errors import FormatError, ParameterError
 from penchant.models.kinds.base import Space, hyper, learned
 from penchant.models.kinds.linear import SECONDS_A_DAY
+from penchant.models.kinds.private import NoisySums, Private
 from penchant.models.kinds.updatable import Updatable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Sums:
 
 
 @dataclass(kw_only=True)
-class Popular(Updatable):
+class Popular(Private, Updatable):
     """Score = the number of training histories that contain an item; recent ones may count more.
 
     score(i) = Σ over histories with i of w · 2^(−days before the newest event / half_life_days)
@@ -45,6 +46,7 @@ class Popular(Updatable):
 
     name: ClassVar[str] = "popular"
     learns: ClassVar[bool] = False
+    private_shares: ClassVar[dict[str, float]] = {"counts": 1.0}
 
     count: str = hyper(
         "histories", "what is added up: histories, or the weights of their events", choices=("histories", "weights"),
@@ -72,6 +74,12 @@ class Popular(Updatable):
 
     def _score(self, given: Histories) -> Floats:
         return np.tile(self.scores, (len(given), 1))
+
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """As in ``Private``: score = Σ over histories with i of 1 / √(its items), with noise; no decay in time."""
+        if self.half_life_days is not None or self.count != "histories":
+            raise ParameterError(f"{self.name} with a promise of privacy counts histories, without half_life_days")
+        self.scores = np.maximum(sums.counts()[0], 0)
 
     def _inexact(self, train: Histories) -> str:
         return "" if self.half_life_days is None else "with half_life_days, which counts from the newest of all events"

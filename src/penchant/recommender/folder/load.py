@@ -82,6 +82,11 @@ def load(
         if not np.array_equal(model.item_counts, counts[: model.n_items]):
             raise FormatError(f"the training counts of {ITEMS} are not those of {MODEL}")
         if statistics:
+            if "private" in object_of(manifest, "fitted_on"):
+                raise FormatError(
+                    "it was fitted with a promise of privacy and keeps no sums of single histories: it cannot be "
+                    "updated, fit it again, which the ledger counts"
+                )
             if STATISTICS not in manifest["files"]:
                 raise FormatError("it holds no statistics: fit the model with updatable=True")
             fill_statistics(model, tensors.read(root / STATISTICS, finite=True), len(vocab))

@@ -1,0 +1,47 @@
+"""Models that can be fitted from sums over histories that carry noise, so that no one history can be told from them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from penchant.core.histories import Floats, Histories
+from penchant.core.run import Run
+
+
+class NoisySums(Protocol):
+    """Noised sums over histories u, whose vectors x_u have norm one; each may be asked for as often as it is paid for.
+
+    The noise of every answer is independent and Gaussian. What a model makes of the answers says nothing more about
+    anybody than they do.
+    """
+
+    def counts(self) -> tuple[Floats, float]:
+        """Σ_u x_u, ``(n_items,)``, and the standard deviation of its noise; x_u has equal entries at its items."""
+        ...
+
+    def gram(self) -> tuple[Floats, float]:
+        """Σ_u x_u x_uᵀ, symmetric, ``(n_items, n_items)``, and the deviation off its diagonal (√2 of it on it)."""
+        ...
+
+    def equations(self, embed: Callable[[Histories], Floats], factors: int) -> tuple[Floats, Floats, float]:
+        """The normal equations of item vectors, from histories that ``embed`` turns into vectors row by row.
+
+        With v_u the vector of a history of m items, cut to norm one, and w_u = 1 / √(1.5 · (m + 1)):
+        ``(n_items + 1, factors, factors)``, Σ w_u · v_u v_uᵀ over the histories with the item, in the last row over
+        all; ``(n_items + 1, factors)``, the same of v_u; and the deviation of the noise of the latter.
+        """
+        ...
+
+
+class Private(ABC):
+    """A model that ``fit --private`` can fit: it learns from ``NoisySums`` and from nothing else."""
+
+    private_shares: ClassVar[dict[str, float]]  # of the privacy loss, by the sum that is asked for; they add up to one
+    private_defaults: ClassVar[dict[str, Any]] = {}  # of hyper-parameters that are not given, instead of the usual ones
+    private_items: ClassVar[int | None] = None  # the most items it takes, those with the largest noised counts
+
+    @abstractmethod
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """Set what ``fit`` sets; ``item_counts`` are set before, from the noised counts."""

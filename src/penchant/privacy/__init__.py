@@ -1,0 +1,1 @@
+"""Privacy that can be checked: private fitting and its ledger, audits, pseudonyms, forgetting with receipts."""
