@@ -12,7 +12,10 @@ import pytest
 
 from penchant.kernels import ahead, ready
 
-LATE = {"numba", "scipy", "rich", "pandas", "pyarrow", "torch", "sqlalchemy", "fastapi", "penchant.evaluation.measure"}
+LATE = {
+    "numba", "scipy", "rich", "pandas", "pyarrow", "torch", "sqlalchemy", "fastapi", "pydantic",
+    "penchant.evaluation.measure", "penchant.text.encoders",
+}  # fmt: skip
 CODE = (
     "import sys; from pathlib import Path; from penchant.kernels import ready; "
     "folder = sys.argv.pop(); ready.places = lambda: [Path(folder)]; "

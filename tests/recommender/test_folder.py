@@ -484,7 +484,7 @@ def test_any_arrays_come_back_and_the_reference_agrees(files: Callable[[], Path]
     rng = np.random.default_rng(0)
     arrays = {name: (rng.random(shape) * 100).astype(tensors.DTYPES[dtype]) for name, (dtype, shape) in made.items()}
     path = files()
-    tensors.write(path, arrays)
+    written = tensors.write(path, arrays)
     back = tensors.read(path)
     reference = safetensors.numpy.load_file(path)
     assert set(back) == set(arrays) == set(reference)
@@ -493,7 +493,8 @@ def test_any_arrays_come_back_and_the_reference_agrees(files: Callable[[], Path]
             assert (other.dtype, other.shape) == (array.dtype, array.shape)
             np.testing.assert_array_equal(other, array)
         assert back[name].flags.aligned
-    assert tensors.digest(back) == tensors.digest(arrays)
+    assert written == {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert tensors.digest(back) == tensors.digest(arrays) == written["sha256"]
 
 
 def test_files_of_the_reference_can_be_read(files: Callable[[], Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -454,6 +455,14 @@ def test_the_version_names_the_content(log: Interactions) -> None:
     assert other.version != one.version
     with pytest.raises(DataError, match="vocabulary"):
         Recommender(Vocab(["a"]), one.model)
+
+
+def test_saving_finds_the_version_that_was_not_asked_for(log: Interactions, tmp_path: Path) -> None:
+    for number, model in enumerate((ItemKNN(), pc.Blend(members=[pc.Popular(), ItemKNN()]))):
+        made = pc.fit(log, model)
+        asked = Recommender(made.vocab, made.model, made.recipe).version
+        made.save(tmp_path / str(number))
+        assert vars(made)["version"] == asked == pc.load(tmp_path / str(number)).version
 
 
 def test_an_explanation_prints_as_a_table(rec: Recommender) -> None:

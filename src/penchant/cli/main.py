@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant import __version__
+from penchant.cli.plain_values import convert_seldom
 from penchant.data.reading.wording import command_line
 from penchant.errors import AmbiguousItemError, InputError, PenchantError
 
@@ -85,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with command_line():
             words = list(sys.argv[1:] if arguments is None else arguments)
             app = make_app(words[0] if words else None)
-            done = typer.main.get_command(app).main(args=words, prog_name="penchant", standalone_mode=False)
+            command = typer.main.get_command(app)
+            convert_seldom(command)
+            done = command.main(args=words, prog_name="penchant", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         return _unread()

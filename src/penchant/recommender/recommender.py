@@ -28,7 +28,7 @@ from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.extending import extended
 from penchant.recommender.fallback import Lists, rank_or_popular
-from penchant.recommender.folder.contents import Contents, content_hash
+from penchant.recommender.folder.contents import Contents, content_version
 from penchant.recommender.indexing import SLOW_MS, build_index
 from penchant.recommender.masks import mask_of
 from penchant.recommender.search import rank_by_need, search
@@ -72,7 +72,7 @@ class Recommender:
     @cached_property
     def version(self) -> str:
         """Twelve hex digits of a hash over model, items and recipe: equal exactly if the answers are."""
-        return content_hash(self.vocab, self.recipe, self.model)[:12]
+        return content_version(self.vocab, self.recipe, self.model)
 
     @property
     def item_counts(self) -> Longs:
@@ -300,11 +300,11 @@ class Recommender:
         """
         from penchant.recommender.folder.save import save as write
 
+        known = vars(self).get("version")  # else saving finds it on the way
         contents = Contents(
-            self.vocab, self.model, self.recipe, self.catalog, self.version, self.fitted_on, self.text,
-            self.opiner,
-        )  # fmt: skip
-        write(contents, folder, force=force, awaited=awaited)
+            self.vocab, self.model, self.recipe, self.catalog, known, self.fitted_on, self.text, self.opiner
+        )
+        self.version = write(contents, folder, force=force, awaited=awaited)
 
     # -- ids and indexes ------------------------------------------------------------------------------------------
 
@@ -386,7 +386,8 @@ def load(
     contents = read(folder, statistics=statistics, copies=copies, encoder=encoder)
     kept = contents.vocab, contents.model, contents.recipe, contents.catalog, contents.fitted_on, contents.text
     recommender = Recommender(*kept, contents.opiner)
-    recommender.version = contents.version
+    if contents.version is not None:
+        recommender.version = contents.version
     return recommender
 
 

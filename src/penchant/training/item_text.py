@@ -11,7 +11,6 @@ import numpy as np
 from penchant.core.histories import Floats
 from penchant.errors import DataError, MissingExtraError, ParameterError
 from penchant.text.encoder import TextEncoder
-from penchant.text.encoders import WAYS, make_encoder
 
 if TYPE_CHECKING:
     from penchant.core.histories import Bools
@@ -39,6 +38,8 @@ def with_text(catalog: Catalog | None, log: Interactions, way: Way, *, seed: int
     ``"choose"`` compares the ways that need no operator (``judge``) and takes the best. Raises ``ParameterError``
     without a catalogue, or for one that has vectors of its own, and ``DataError`` where no item has a text.
     """
+    from penchant.text.encoders import make_encoder
+
     if catalog is None:
         raise ParameterError("the texts of items stand in a catalogue: give one (--items)")
     if catalog.vectors is not None:
@@ -59,6 +60,8 @@ def with_text(catalog: Catalog | None, log: Interactions, way: Way, *, seed: int
 
 
 def _candidates(texts: list[str]) -> list[tuple[str, TextEncoder]]:
+    from penchant.text.encoders import WAYS, make_encoder
+
     made = []
     for way in WAYS:
         try:

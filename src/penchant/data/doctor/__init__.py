@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penchant.data.doctor import catalog, events, ids
+from penchant.data.doctor import ids
 from penchant.data.doctor.chart import Chart
 from penchant.data.interactions import Interactions
 from penchant.data.reading.items import Items, read_items
@@ -20,6 +20,8 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
 
     Includes the findings of reading. Time and memory: a few sorts of the events.
     """
+    from penchant.data.doctor import catalog, events
+
     chart = Chart(log, trace)
     found: list[Finding] = [
         *log.report.findings,
@@ -50,8 +52,12 @@ def glance(log: Interactions, trace: Trace, items: Items | None, *, quick: bool 
     chart = Chart(log, trace)
     found = [*ids.wrong_separator(chart), *ids.swapped(chart)]
     if log.values_are == "weight" and not quick:
+        from penchant.data.doctor import events
+
         found += events.rating_scale(chart)
     if items is not None:
+        from penchant.data.doctor import catalog
+
         found += catalog.overlap(chart, items)
     many = LARGE * len(trace.cleaner.items.index)
     return [

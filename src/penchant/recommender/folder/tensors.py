@@ -42,14 +42,9 @@ def code(array: NDArray[Any]) -> str:
 
 
 def digest(arrays: Arrays) -> str:
-    """SHA-256 over names, dtypes, shapes and contents: equal exactly if two sets of arrays are."""
-    sha = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        sha.update(f"{name}\0{code(array)}\0{array.shape}\0".encode())
-        for chunk in _chunks(array):
-            sha.update(chunk)
-    return sha.hexdigest()
+    """The SHA-256 of the file that ``write`` makes: equal exactly if names, dtypes, shapes and contents are."""
+    head, order = _layout(arrays)
+    return _sha256(head, arrays, order)
 
 
 def write(path: Path, arrays: Arrays) -> dict[str, Any]:
@@ -57,6 +52,22 @@ def write(path: Path, arrays: Arrays) -> dict[str, Any]:
 
     Returns its size and SHA-256, as a manifest states them.
     """
+    from penchant.kernels.threads import crew
+
+    head, order = _layout(arrays)
+    size = sum(arrays[name].nbytes for name in order)
+    with path.open("xb") as file, crew(0 if size > _CHUNK else 1) as hands:
+        hashing = None if hands is None else hands.submit(_sha256, head, arrays, order)  # beside the writing
+        file.write(head)
+        for name in order:
+            for chunk in _chunks(arrays[name]):
+                file.write(chunk)
+        sha = _sha256(head, arrays, order) if hashing is None else hashing.result()
+    return {"bytes": len(head) + size, "sha256": sha}
+
+
+def _layout(arrays: Arrays) -> tuple[bytes, list[str]]:
+    """What stands before the arrays in a file, and their order."""
     order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
     header: dict[str, Any] = {}
     at = 0
@@ -66,15 +77,15 @@ def write(path: Path, arrays: Arrays) -> dict[str, Any]:
         at += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    head = len(text).to_bytes(8, "little") + text
+    return len(text).to_bytes(8, "little") + text, order
+
+
+def _sha256(head: bytes, arrays: Arrays, order: list[str]) -> str:
     sha = hashlib.sha256(head)
-    with path.open("xb") as file:
-        file.write(head)
-        for name in order:
-            for chunk in _chunks(arrays[name]):
-                sha.update(chunk)
-                file.write(chunk)
-    return {"bytes": len(head) + at, "sha256": sha.hexdigest()}
+    for name in order:
+        for chunk in _chunks(arrays[name]):
+            sha.update(chunk)
+    return sha.hexdigest()
 
 
 def describe(array: NDArray[Any]) -> str:
