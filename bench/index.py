@@ -70,13 +70,15 @@ def work(sizes: list[int], *, force: bool) -> int:
 
 def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Each goal, with its value and whether it was met."""
-    filters = found["filters"]
+    filters, planned = found["filters"], plan(found["items"])
     rows = [
         ("least recall@10 of exact lists, with every filter", min(row["recall"] for row in filters), RECALL, True),
         ("share of lists that are as long as exact ones", min(row["full"] for row in filters), 1.0, True),
         ("longest processor time of a list, with every filter, ms", max(row["ms"] for row in filters), MS, False),
         ("processor minutes of the build a core", found["build_seconds"] / 60 / BUILDERS, BUILD_MINUTES, False),
         ("peak memory of vectors and build, MiB", found["build_peak_mib"], BUILD_MIB, False),
+        ("planned time of the build, times too long or too short", apart(planned[0], found["build_seconds"]), 2, False),
+        ("planned memory, times too much or too little", apart(planned[1], found["build_peak_mib"]), 1.5, False),
     ]
     return [
         {
@@ -85,6 +87,21 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for text, value, limit, at_least in rows
     ]  # fmt: skip
+
+
+def plan(items: int) -> tuple[float, float]:
+    """What a plan says of the build: processor seconds, and MiB with the vectors and the programs."""
+    from penchant.core.nearest_items import building
+    from penchant.planning.coefficients import coefficients
+
+    cost, known = building(items, near_vectors.FACTORS), coefficients()
+    held = 4 * near_vectors.FACTORS * items + cost.held + cost.working
+    return known.index["product"] * cost.products, (known.start["bytes"] + held) / 2**20
+
+
+def apart(one: float, other: float) -> float:
+    """How many times one figure is as large as the other, at least 1."""
+    return max(one / other, other / one)
 
 
 def measure(size: int) -> dict[str, Any]:

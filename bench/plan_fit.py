@@ -65,6 +65,7 @@ def refit() -> None:
             "fit event": max(0.0, (grows("fit") - ids) / between["events"] - event),
         },
         "save": _saving(done),
+        "index": _index(),
         "models": {},
     }
     for name in MODELS:
@@ -147,6 +148,16 @@ def _text() -> dict[str, float]:
 def _saving(done: Sequence[dict[str, Any]]) -> dict[str, float]:
     work = [{"seconds": 1.0, "byte": one["saved_bytes"], "item": one["log"]["items"]} for one in done]
     return {**coefficients(work, [_cpu(one, "save") for one in done]), "item bytes": 300.0}
+
+
+def _index() -> dict[str, float]:
+    """Seconds of a product while an index is built, and of a list from it over √items, by ``python -m bench index``."""
+    from penchant.core.nearest_items import building
+
+    done = [json.loads(file.read_text()) for file in (RESULTS.parent / "index").glob("[0-9]*.json")]
+    products = [one["build_seconds"] / building(one["items"], one["width"] - 1).products for one in done]
+    lists = [row["ms"] / 1000 / one["items"] ** 0.5 for one in done for row in one["filters"] if row["share"] == 1]
+    return {"product": median(products), "list": median(lists)}
 
 
 def _rounded(value: Any) -> Any:

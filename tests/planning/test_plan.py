@@ -18,7 +18,7 @@ from penchant.errors import DataError, MemoryLimitError, ParameterError
 from penchant.models.registry import MODELS, create
 from penchant.planning import check
 from penchant.planning.coefficients import coefficients
-from penchant.planning.estimate import estimate
+from penchant.planning.estimate import estimate, fit_bytes
 from penchant.planning.machine import Machine, parse_machine
 from penchant.planning.plan import plan
 from penchant.planning.result import STEPS, size_in_words, time_in_words
@@ -210,3 +210,35 @@ def test_a_source_that_shows_no_size_is_named(tmp_path: Path) -> None:
         plan(tmp_path / "book.xlsx", "popular", machine=HERE)
     with pytest.raises(DataError, match="there is no such file"):
         plan(tmp_path / "none.csv", "popular", machine=HERE)
+
+
+LARGE = {"rows": 2e7, "users": 2e6, "items": 5e6}
+
+
+def test_an_index_counts() -> None:
+    """Building takes time and memory, the folder grows, and answers take less: of models that can have one."""
+    of = {"models": ["als:factors=64", "item-knn"], "machine": HERE, **LARGE}
+    (als, knn), (with_index, same) = plan(**of).models, plan(**of, index=True).models
+    assert with_index["fit"].seconds > als["fit"].seconds and same == knn
+    assert with_index.saved - als.saved == pytest.approx(73 * LARGE["items"], rel=0.01)
+    assert with_index["answer"].seconds < als["answer"].seconds / 2
+    assert with_index["save"].bytes > als["save"].bytes
+    small = {"models": "als:factors=64", "machine": HERE, "rows": 1e5, "users": 1e4, "items": 1e3}
+    assert plan(**small, index=True).models[0]["answer"].seconds <= plan(**small).models[0]["answer"].seconds
+
+
+def test_an_index_that_would_not_fit_is_refused_before_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, _ = pc.load_movielens_small()
+    alone = fit_bytes(create("als"), LogShape.of(log.histories()))
+    assert alone is not None
+    free = int(alone / 0.8) + 2**20
+    monkeypatch.setattr(check, "SMALL", 0)
+    monkeypatch.setattr(check, "memory", SimpleNamespace(free_bytes=lambda: free, SHARE=0.8))
+    monkeypatch.setattr(pc.ALS, "_fit", lambda *_: pytest.fail("it is refused before the fit"))
+    with pytest.raises(MemoryLimitError, match=r"als with an index over .* What would fit: als without an index; "):
+        pc.fit(log, "als", index=True)
+    check.check_memory(create("als"), log.histories(), Run())
+    with pytest.raises(ParameterError, match="item-knn has no index"):
+        pc.fit(log, "item-knn", index=True)
+    with pytest.raises(ParameterError, match="an index needs a model"):
+        pc.fit(log, index=True)

@@ -210,11 +210,8 @@ def register(app: typer.Typer) -> None:
                     repeat=repeat or None,
                     run=run,
                 )
-            recommender = fit_model(log, chosen, catalog=catalog, run=run)
+            recommender = fit_model(log, chosen, catalog=catalog, run=run, index=index)
             recommender.text = encoder
-            if index:
-                histories = training_rows(log)[0].histories()
-                recommender.fitted_on["notes"].append(recommender.build_index(histories, threads=threads, seed=seed))
             if lists is None:
                 recommender.save(output, force=force)
             else:  # both are complete before either appears

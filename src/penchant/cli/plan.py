@@ -42,6 +42,9 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option("--machine", metavar="MEMORY,CORES", help="Another machine: 24GiB,2cores (default: this)."),
         ] = None,
+        index: Annotated[
+            bool, typer.Option("--index", help="With an index over the items, as --index of penchant fit.")
+        ] = False,
         as_json: AsJson = False,
     ) -> None:
         """Say how much memory and time models would take, without fitting any; only a sample of the log is read."""
@@ -56,7 +59,7 @@ def register(app: typer.Typer) -> None:
         else:
             numbers = {"rows": rows, "users": users, "items": None if reading.items is None else str(reading.items)}
             given = {name: _number(name, text) for name, text in numbers.items() if text is not None}
-        found = plan_models(given.pop("source", None), model, machine=machine, **given)
+        found = plan_models(given.pop("source", None), model, machine=machine, index=index, **given)
         if as_json:
             print_json(found.to_json())
             return

@@ -36,6 +36,28 @@ _ROUNDS = 10  # of k-means
 
 
 @dataclass(frozen=True)
+class Building:
+    """What building an index takes."""
+
+    products: float  # multiplications of numbers of vectors
+    held: float  # bytes of the index
+    working: float  # bytes while it is built, besides the index and the vectors
+
+
+def building(items: int, factors: float) -> Building:
+    """What an index over so many vectors takes: k-means, the nearest cell of every vector, and measuring."""
+    cells, width = cells_of(items), factors + 1
+    trained = min(items, _TRAINING * cells)
+    products = _ROUNDS * cells * trained + items * cells + HISTORIES * items
+    return Building(products * width, (width + 8.0) * items, 8 * width * trained + 8.0 * HISTORIES * _BLOCK)
+
+
+def cells_of(items: int) -> int:
+    """How many cells the index over so many items has."""
+    return int(min(2 ** round(math.log2(_CELLS * math.sqrt(items))), max(1, items // _FEWEST)))
+
+
+@dataclass(frozen=True)
 class Facts:
     """What the manifest says about an index."""
 
@@ -142,7 +164,7 @@ def build(
     if len(queries) < 2 or len(vectors) < 2:
         raise DataError("an index needs at least two items and two histories with an event that the model knows")
     n, width, radius = len(vectors), vectors.shape[1] + (bias is not None) + 1, _radius(vectors, bias)
-    cells = int(min(2 ** round(math.log2(_CELLS * math.sqrt(n))), max(1, n // _FEWEST)))
+    cells = cells_of(n)
     index = faiss.index_factory(width, f"IVF{cells},SQ8", faiss.METRIC_L2)
     index.cp.niter, index.cp.seed, index.cp.min_points_per_centroid = _ROUNDS, seed + 1, 1
     before = faiss.omp_get_max_threads()

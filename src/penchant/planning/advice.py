@@ -27,7 +27,7 @@ SPARK = ("item-knn", "transitions", "als", "popular", "ease", "rp3beta")  # whos
 FEWEST = 0.01  # of the histories or items: less is no help
 
 
-def instead(model: Model, log: LogShape, machine: Machine, base: float) -> list[str]:
+def instead(model: Model, log: LogShape, machine: Machine, base: float, *, index: bool = False) -> list[str]:
     """What would fit in the memory of the machine beside ``base`` bytes, the nearest to the model first."""
     usable = machine.usable
     if usable is None:
@@ -36,8 +36,10 @@ def instead(model: Model, log: LogShape, machine: Machine, base: float) -> list[
     found: list[str] = []
 
     def fits(one: Model, shape: LogShape) -> bool:
-        return (fit_bytes(one, shape) or 0.0) <= room
+        return (fit_bytes(one, shape, index=index and one.name == model.name) or 0.0) <= room
 
+    if index and (fit_bytes(model, log) or 0.0) <= room:
+        found.append(f"{model.name} without an index")
     for name in SMALLER:
         value = model.params().get(name, "none")
         if value == "none" or isinstance(value, str):
@@ -56,7 +58,7 @@ def instead(model: Model, log: LogShape, machine: Machine, base: float) -> list[
     share = _largest(lambda n: fits(model, log.sampled(n / 1000)), 1, 999)
     if share and share / 1000 >= FEWEST:
         found.append(f"a sample of {share / 10:.0f} % of the histories")
-    needed = base + (fit_bytes(model, log) or 0.0)
+    needed = base + (fit_bytes(model, log, index=index) or 0.0)
     found.append(f"a machine with {needed / SHARE / GIB:,.1f} GiB free")
     if model.name in SPARK and importlib.util.find_spec("penchant.spark") is not None:
         found.append("Spark")

@@ -33,6 +33,7 @@ class Coefficients:
     read: Mapping[str, Mapping[str, float]]  # by format: seconds a byte and row, bytes of memory a row
     log: Mapping[str, float]  # bytes that a log holds, an event, user and item; and those that fit adds
     save: Mapping[str, float]  # seconds: always, a byte, an item
+    index: Mapping[str, float]  # seconds of a product while an index is built, and of a list over √items
     models: Mapping[str, OfModel]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penchant.core.cost import Cost
 from penchant.core.log_shape import LogShape
+from penchant.core.nearest_items import building
 from penchant.core.rank import BLOCK_BYTES
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import members_of
+from penchant.models.kinds.products import ProductModel
 from penchant.models.registry import MODELS
 from penchant.planning.coefficients import OfModel, coefficients
 from penchant.planning.machine import Machine
@@ -55,6 +57,25 @@ def estimate(model: Model, log: LogShape, machine: Machine) -> Estimate | None:
     )
 
 
+def with_index(took: Estimate, model: Model, log: LogShape, machine: Machine) -> Estimate:
+    """The estimate with an index over the items, for a model that can have one; any other is as before.
+
+    Vectors of items are most of what such a model holds, so that their length is what it holds of an item.
+    """
+    if not isinstance(model, ProductModel) or not model.has_products:
+        return took
+    of, cost = coefficients().index, building(log.items, took.saved / 4 / log.items)
+    slow = machine.slowness["products"]
+    return replace(
+        took,
+        fit_seconds=took.fit_seconds + slow * of["product"] * cost.products,
+        answer_seconds=min(took.answer_seconds, slow * of["list"] * log.items**0.5),
+        held=took.held + cost.held,
+        saved=took.saved + cost.held,
+        working=max(took.working, took.held + cost.held + cost.working),
+    )
+
+
 def merging(log: LogShape) -> float:
     """The seconds of merging what people have more than once, which every fit does."""
     return coefficients().log["merge seconds"] * log.merged
@@ -70,10 +91,16 @@ def by_products(name: str) -> bool:
     return name == "ease" or (name in MODELS and MODELS[name].extra == "neural")
 
 
-def fit_bytes(model: Model, log: LogShape) -> float | None:
-    """The bytes that fitting takes besides the log, the model among them; None where the model states no cost."""
+def fit_bytes(model: Model, log: LogShape, *, index: bool = False) -> float | None:
+    """The bytes that fitting takes besides the log, the model and its index among them; None: it states no cost."""
     cost: Cost | None = model.cost(log)
-    return None if cost is None else cost.working + cost.held - cost.mapped
+    if cost is None:
+        return None
+    held = cost.held - cost.mapped
+    if not index:
+        return cost.working + held
+    made = building(log.items, cost.held / 4 / log.items)
+    return max(cost.working + held, held + made.held + made.working)
 
 
 def _of(name: str) -> OfModel | None:

@@ -11,7 +11,7 @@ from penchant.models.kinds.composite import with_members
 from penchant.models.registry import MODELS, parse
 from penchant.planning.advice import instead
 from penchant.planning.coefficients import coefficients
-from penchant.planning.estimate import BEYOND, Estimate, estimate
+from penchant.planning.estimate import BEYOND, Estimate, estimate, with_index
 from penchant.planning.look import Look, look
 from penchant.planning.machine import Machine, parse_machine, this_machine
 from penchant.planning.result import ModelPlan, Plan, Step
@@ -31,6 +31,7 @@ def plan(
     items: float | None = None,
     machine: Machine | str | None = None,
     table: Any = None,
+    index: bool = False,
     **reading: Any,
 ) -> Plan:
     """What models would take on a log: memory and time of every step, without doing any of it.
@@ -39,7 +40,8 @@ def plan(
     ``read_interactions``, such as ``columns``). Without a source, ``rows``, ``users`` and ``items`` describe a log that
     one does not have. ``models`` are objects or text; without any, all models that need no item table. ``machine`` is
     another machine (``"24GiB,2cores"``), as fast as this one; by default this one, which is measured once, for at most
-    three seconds. ``table`` is an item table, whose items count, too.
+    three seconds. ``table`` is an item table, whose items count, too. With ``index``, models that can have an
+    index over their items get one, and answer from it.
 
     Seconds are those of the wall clock on an otherwise idle machine, without compiling, which happens once a machine.
     Raises ``ParameterError`` for numbers beside a source and for numbers that make no log, and ``DataError`` for a
@@ -56,7 +58,7 @@ def plan(
         found = look(source, table=table, **reading)
     on = this_machine() if machine is None else parse_machine(machine) if isinstance(machine, str) else machine
     chosen = [models] if isinstance(models, (Model, str)) else list(models or everything())
-    return Plan(found, on, [of_model(model, found, on) for model in chosen])
+    return Plan(found, on, [of_model(model, found, on, index=index) for model in chosen])
 
 
 def everything() -> list[str]:
@@ -64,13 +66,14 @@ def everything() -> list[str]:
     return [name for name in MODELS if name != "blend"]
 
 
-def of_model(model: Model | str, found: Look, machine: Machine) -> ModelPlan:
+def of_model(model: Model | str, found: Look, machine: Machine, *, index: bool = False) -> ModelPlan:
     """The plan of one model on a log that was looked at."""
     label = model if isinstance(model, str) else model.name
     built = parse(model) if isinstance(model, str) else model
     took = estimate(built, found.shape, machine)
     if took is None:
         return ModelPlan(label, built.name, (), fits=True, notes=[f"{built.name} does not state what it costs"])
+    took = with_index(took, built, found.shape, machine) if index else took
     steps = steps_of(built, took, found, machine)
     most = max(step.bytes for step in steps)
     fits = machine.usable is None or most <= machine.usable
@@ -81,7 +84,7 @@ def of_model(model: Model | str, found: Look, machine: Machine) -> ModelPlan:
         notes.append("at most: training may stop by itself before")
     return ModelPlan(
         label, built.name, steps, fits, took.at_most, extrapolated, round(took.saved),
-        () if fits else instead(built, found.shape, machine, base_bytes(built, found)), notes,
+        () if fits else instead(built, found.shape, machine, base_bytes(built, found), index=index), notes,
     )  # fmt: skip
 
 

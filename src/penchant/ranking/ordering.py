@@ -44,6 +44,7 @@ class Ordering(SecondStage, ABC):
     """
 
     usual: ClassVar[tuple[str, ...]] = ("item-knn", "transitions", "als")
+    feature_bytes: ClassVar[float] = 6  # half: questions whose answer is no candidate are left out
 
     depth: int = hyper(50, "candidates of each member", ge=1, le=1000, space=Space(20, 200, log=True), other=1)
     each: int = hyper(2, "events asked of a history, where they have an order", ge=1, le=100, other=1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
+from penchant.core.rank import BLOCK_BYTES
 from penchant.core.run import Run
 from penchant.errors import FormatError
 from penchant.models import registry
@@ -58,6 +59,7 @@ class SecondStage(Composite, ABC):
     uses_context: ClassVar[bool] = True
     uses_negatives: ClassVar[bool] = True  # members get all events and take what they can use
     usual: ClassVar[tuple[str, ...]]  # the members where none are named
+    feature_bytes: ClassVar[float] = 12  # of a feature of a row that is learned from: two copies and its bins
     ranks: ClassVar[bool] = True  # whether the order of the candidates by each member is a feature
 
     members: list[Model] = hyper((), "models whose scores are looked at; empty: a usual choice", other=("popular",))
@@ -147,9 +149,9 @@ class SecondStage(Composite, ABC):
         return Cost(
             {"rows": rows, **steps},
             sum(part.held for part in known) + 64 * log.items + held,
-            max(part.working for part in known) + 12 * columns * rows,
+            max(part.working for part in known) + self.feature_bytes * columns * rows,
             {"rows": answered, "items": len(members) * log.items},
-            sum(part.answering for part in known),
+            sum(part.answering for part in known) + min(2.0 * BLOCK_BYTES, 16 * columns * answered * log.users),
         )
 
     def expected(self) -> list[str]:

@@ -20,6 +20,7 @@ from penchant.models.kinds.base import Model
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import parse
 from penchant.planning.check import check_memory
+from penchant.recommender.indexing import check_can_have_index
 from penchant.recommender.recommender import Recommender
 from penchant.training.choice import BUDGET, Choice
 from penchant.training.item_text import Way, with_text
@@ -39,6 +40,7 @@ def fit(
     budget: float | None = None,
     repeat: bool | None = None,
     text: Way | None = None,
+    index: bool = False,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return a recommender.
 
@@ -49,12 +51,15 @@ def fit(
     Rows marked ``test`` are left out; ``fitted_on`` holds their number and other facts about the training data. The
     catalogue adds titles and item features; ``text`` turns the texts of its items into vectors (``"learned"``,
     ``"static"``, ``"choose"``, an encoder or a function), which the folder keeps with what made them.
-    With ``updatable`` the model keeps statistics from which
-    ``recommender.model.update`` adds and removes histories exactly. Raises ``DataError`` where no row is left to learn
-    from, or none is a positive, and ``ParameterError`` for a model that has no exact update, and for ``budget`` or
+    With ``updatable`` the model keeps statistics from which ``recommender.model.update`` adds and removes histories
+    exactly. With ``index``, lists come from an approximate index over the items where exact ones are slow
+    (``Recommender.build_index``; ``notes`` say so). Raises ``DataError`` where no row is left to learn from, or none is
+    a positive, and ``ParameterError`` for a model that has no exact update or no index, and for ``budget`` or
     ``repeat`` with a model.
     """
     _check(log, model)
+    if index and model is None:
+        raise ParameterError("an index needs a model whose scores are inner products: name it")
     encoder = None
     if text is not None:
         catalog, encoder = with_text(catalog, log, text)
@@ -68,13 +73,15 @@ def fit(
         raise ParameterError(f"{word} applies only when no model is given: leave out one of the two")
     choice, chosen = (model, model.model) if isinstance(model, Choice) else (None, model)
     chosen = parse(chosen) if isinstance(chosen, str) else chosen
+    if index:
+        check_can_have_index(chosen)
     log.need_positives()
     used, left_out = training_rows(log)
     if len(used) == 0:
         raise DataError("the log holds no training rows")
     features = features if chosen.uses_features else None
     start, histories = time.perf_counter(), used.histories()
-    check_memory(chosen, histories, run)
+    check_memory(chosen, histories, run, index=index)
     if isinstance(chosen, Updatable):
         chosen.fit(histories, run=run, features=features, updatable=updatable)
     elif updatable:
@@ -86,7 +93,10 @@ def fit(
     if choice is not None:
         seen["choice"] = choice.to_json()
     recipe = replace(log.recipe, weight_range=weight_range(histories))
-    return Recommender(log.vocab, chosen, recipe, catalog, seen, encoder, log.opiner)
+    fitted = Recommender(log.vocab, chosen, recipe, catalog, seen, encoder, log.opiner)
+    if index:
+        seen["notes"].append(fitted.build_index(histories, threads=run.threads, seed=run.seed))
+    return fitted
 
 
 def _check(log: object, model: object) -> None:

@@ -20,7 +20,6 @@ from penchant.core.memory import budget, limited
 from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.measure import Metric, parse_metric
-from penchant.evaluation.protocols import training_rows
 from penchant.evaluation.report import Evaluation
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.updatable import Updatable
@@ -28,6 +27,7 @@ from penchant.models.registry import to_json
 from penchant.recommender.folder.listing import saved_in
 from penchant.recommender.folder.load import verify
 from penchant.recommender.folder.manifest import MANIFEST
+from penchant.recommender.indexing import check_can_have_index
 from penchant.recommender.recommender import Recommender, load
 from penchant.store.events import EventStore
 from penchant.store.lease import Lease
@@ -281,15 +281,18 @@ class _Training:
                 self.tell(f"{chosen.label}: fitted on everything before")
                 return folder
         self.tell(f"{chosen.label}: fitting on everything")
-        fresh = fit(self.data.log, replace(chosen.model), catalog=self.data.catalog, run=self.run)
+        model, no_index = replace(chosen.model), ""
         if self.settings.index:
             try:
-                histories = training_rows(self.data.log)[0].histories()
-                said = fresh.build_index(histories, threads=self.run.threads, seed=self.run.seed)
-            except ParameterError as wrong:  # of a model that can have none
-                said = str(wrong)
-            self.tell(said)
-            fresh.fitted_on["notes"].append(said)
+                check_can_have_index(model)
+            except ParameterError as wrong:
+                no_index = str(wrong)
+        index = self.settings.index and not no_index
+        fresh = fit(self.data.log, model, catalog=self.data.catalog, run=self.run, index=index)
+        if no_index:
+            fresh.fitted_on["notes"].append(no_index)
+        if self.settings.index:
+            self.tell(fresh.fitted_on["notes"][-1])
         fresh.save(stages.refitted)
         verify(stages.refitted)
         return stages.refitted
