@@ -33,7 +33,7 @@ def run() -> None:
     """The command ``penchant`` under the clock."""
     install()
     from penchant.cli.main import run as penchant
-    from penchant.serve import service
+    from penchant.serve import keeping
 
-    service.TIDY = TIDY
+    keeping.TIDY = TIDY
     penchant()

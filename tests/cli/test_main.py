@@ -25,14 +25,14 @@ from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
     "backup", "demo", "evaluate", "events", "explain", "fit", "import-gorse", "inspect", "keys", "models", "opinion",
-    "plan", "prepare", "recommend", "restore", "search", "serve", "similar", "similar-users", "train", "tune",
-    "verify", "warm",
+    "plan", "prepare", "privacy", "recommend", "restore", "search", "serve", "similar", "similar-users", "train",
+    "tune", "verify", "warm",
 }  # fmt: skip
 PARTS = {
     "keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export", "opinion learn",
-    "opinion score",
+    "opinion score", "privacy pseudonym", "privacy pseudonymise",
 }  # fmt: skip
-WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "opinion", "serve"})
+WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "opinion", "privacy", "serve"})
 
 
 def penchant(*arguments: object) -> list[str]:

@@ -138,7 +138,13 @@ def test_export_merge_and_erasure_cover_what_was_shown(client: Client, tmp_path:
     (exported,) = client.get("/v1/users/ann/export").json()["exposures"]
     assert (exported["recommendation"], exported["placement"]) == (shown, "secret-spot")
     client.get(LIST)  # not yet written
-    assert client.delete("/v1/users/ann").json()["removed"] == {"events": 0, "attributes": 0, "exposures": 2}
+    removed = client.delete("/v1/users/ann").json()["removed"]
+    assert removed == {
+        "events": 0,
+        "attributes": 0,
+        "exposures": 2,
+        "choices": 0,
+    }
     assert written(client) == []
     while not client.portal.call(client.service.clean):
         time.sleep(0.05)

@@ -39,7 +39,13 @@ def test_someone_nobody_knows_has_nothing(client: Client) -> None:
     assert (export["events"], export["attributes"]) == ([], {})
     assert client.get("/v1/users/nobody").json()["attributes"] == {}
     assert client.post("/v1/users/ann/merge", json={"user": "nobody"}).json()["events"] == 0
-    assert client.delete("/v1/users/nobody").json()["removed"] == {"events": 0, "attributes": 0, "exposures": 0}
+    removed = client.delete("/v1/users/nobody").json()["removed"]
+    assert removed == {
+        "events": 0,
+        "attributes": 0,
+        "exposures": 0,
+        "choices": 0,
+    }
 
 
 def test_attributes_are_set_and_taken_away(client: Client) -> None:
@@ -85,7 +91,7 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     client.events({"user": "Ann Secretname", "item": "i00", "time": now - 50}, {"user": "bob", "item": "i01"})
     client.patch("/v1/users/Ann%20Secretname", json={"attributes": {"country": "NO"}})
     receipt = client.delete("/v1/users/Ann%20Secretname").json()
-    assert receipt["removed"] == {"events": 1, "attributes": 1, "exposures": 0}
+    assert receipt["removed"] == {"events": 1, "attributes": 1, "exposures": 0, "choices": 0}
     assert "keyed hash" in receipt["kept"]
     late = client.events({"user": "Ann Secretname", "item": "i02", "time": now - 10})
     assert late.status_code == 422
@@ -97,10 +103,12 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     assert client.portal.call(client.service.clean)
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"Secretname" not in kept
-    assert client.delete("/v1/users/Ann%20Secretname").json()["removed"] == {
+    removed = client.delete("/v1/users/Ann%20Secretname").json()["removed"]
+    assert removed == {
         "events": 0,
         "attributes": 0,
         "exposures": 0,
+        "choices": 0,
     }
 
 

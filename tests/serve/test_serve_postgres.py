@@ -62,7 +62,13 @@ def test_everything_works_and_two_workers_agree(cluster: Cluster, knn: Path) -> 
         assert one.ids("/v1/trending", k=1)
         assert one.post("/v1/users/ann/merge", json={"session": "s"}).json()["events"] == 1
         assert one.get("/v1/users/ann/export").json()["attributes"] == {"country": "NO"}
-        assert one.delete("/v1/users/ann").json()["removed"] == {"events": 5, "attributes": 1, "exposures": 0}
+        removed = one.delete("/v1/users/ann").json()["removed"]
+        assert removed == {
+            "events": 5,
+            "attributes": 1,
+            "exposures": 0,
+            "choices": 0,
+        }
         late = other.events({"user": "ann", "item": "i00", "time": int(time.time()) - 60})
         assert late.status_code == 422
         assert one.portal.call(one.service.tidy) == (0, 0)

@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from penchant.data.pseudonyms import read_key
 from penchant.data.read import read_interactions
 from penchant.errors import DataError, ParameterError
 from penchant.models.item_knn import ItemKNN
-from penchant.store import exporting, log
+from penchant.store import log
 from penchant.store.database import Database
 from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.store.exporting import export_log
@@ -228,7 +229,7 @@ def test_pseudonyms_depend_on_the_key_alone(url: str, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_bytes(b"k" * 32)
     tables = []
-    for name, secret in (("a", exporting.read_key(key)), ("b", exporting.read_key(key)), ("c", b"o" * 32)):
+    for name, secret in (("a", read_key(key)), ("b", read_key(key)), ("c", b"o" * 32)):
         export_log(url, tmp_path / f"{name}.parquet", key=secret)
         tables.append(pl.read_parquet(tmp_path / f"{name}.parquet"))
     plain = expected(rows())
@@ -249,10 +250,10 @@ def test_a_key_has_sixteen_bytes(tmp_path: Path) -> None:
     for size, fits in ((15, False), (16, True)):
         (tmp_path / "key").write_bytes(b"k" * size)
         if fits:
-            assert exporting.read_key(tmp_path / "key") == b"k" * size
+            assert read_key(tmp_path / "key") == b"k" * size
         else:
             with pytest.raises(DataError, match="at least 16 bytes"):
-                exporting.read_key(tmp_path / "key")
+                read_key(tmp_path / "key")
 
 
 def test_a_failed_export_leaves_nothing(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,10 @@ def import_events(
     Kinds and values are stored as they are: their weights belong to the model.
     """
     settings = read_settings({"store": store, "store_url_file": store_url_file, "keep": keep}, config)
+    from penchant.serve.keeping import open_door
     from penchant.store.events import EventStore
     from penchant.store.importing import import_log
+    from penchant.store.people import People
 
     reading = reading.with_logs(logs)
     check_inputs([], reading)
@@ -64,8 +66,10 @@ def import_events(
     opened = EventStore(settings.store, secret=settings.secret or None)
     opened.open()
     try:
+        door = open_door(settings, opened, People(opened))
+        named = None if door is None else door.name
         with progress() as report:
-            done = import_log(opened, raw, keep=settings.keep_seconds, told=note, progress=report)
+            done = import_log(opened, raw, keep=settings.keep_seconds, told=note, progress=report, named=named)
     finally:
         opened.close()
     if as_json:
@@ -95,7 +99,8 @@ def export(
     """Export the events of a store as a log, as of now; the service may run."""
     need_store()
     settings = read_settings({"store": store, "store_url_file": store_url_file}, config)
-    from penchant.store.exporting import checked_ending, export_log, read_key
+    from penchant.data.pseudonyms import read_key
+    from penchant.store.exporting import checked_ending, export_log
     from penchant.store.log import Span
 
     checked_ending(output)

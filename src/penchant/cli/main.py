@@ -36,6 +36,7 @@ GROUPS = {
     "backup": ("backup", "restore"),
     "events": ("events",),
     "import_gorse": ("import-gorse",),
+    "privacy": ("privacy",),
     "warm": ("warm",),
 }
 COMMANDS = {command: group for group, commands in GROUPS.items() for command in commands}

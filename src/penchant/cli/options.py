@@ -20,6 +20,7 @@ from penchant.cli.told import loud_lines, reading_progress, rejection_lines
 from penchant.core.memory import limited, require_start
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
+from penchant.data.pseudonyms import key_of
 from penchant.data.reading.places import Place, expand, inputs
 from penchant.data.reading.query import Query, query
 from penchant.errors import MemoryLimitError, ParameterError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 PANEL = "Reading"
+WEIGHED = ("kinds", "weight", "positive", "refund")  # options of recipes, which rows as they are written do not have
 NOT_OPTIONS = ("logs", "item_table", "known_contexts", "opiner")
 OWN_OPTIONS = ("store", "store_url_file", "context")  # a command may have its own
 
@@ -202,6 +204,10 @@ class ReadOptions:
         Path | None,
         typer.Option("--rejected", help="The file for bad rows, instead of LOG.rejected.csv.", rich_help_panel=PANEL),
     ] = None
+    pseudonyms: Annotated[
+        Path | None,
+        typer.Option("--pseudonyms", metavar="KEYFILE", help="Know people by keyed pseudonyms.", rich_help_panel=PANEL),
+    ] = None
     memory: Annotated[
         str | None,
         typer.Option(
@@ -235,8 +241,8 @@ class ReadOptions:
 
     def inputs(self) -> list[Path]:
         """The files that are read, none of which may be written."""
-        url = [] if self.sql_url_file is None else [self.sql_url_file]
-        return [*inputs([*self.logs, self.item_table]), *url]
+        more = [one for one in (self.sql_url_file, self.pseudonyms) if one is not None]
+        return [*inputs([*self.logs, self.item_table]), *more]
 
     def _query(self, sql: str) -> Query:
         return query(sql, url_file=self.sql_url_file)
@@ -288,7 +294,7 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
     try:
         log, _, catalog = read_log_traced(options, trace=False)
     except MemoryLimitError as error:
-        no_disk = options.context or options.known_contexts or options.opinion
+        no_disk = options.context or options.known_contexts or options.opinion or options.pseudonyms
         if no_disk or not all(isinstance(one, (Path, Place)) for one in options.logs):
             raise
         why = str(error)
@@ -348,6 +354,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             opiner=options.opiner or opiner_of(source),
             progress=progress,
             trace=trace,
+            pseudonyms=key_of(options.pseudonyms),
         )
     return log, found, _told(log, options)
 
@@ -377,21 +384,8 @@ def read_rows(reading: ReadOptions) -> RawLog:
     if not reading.logs:
         raise ParameterError("no log was given: name one or more files, or select it with --sql")
     with reading_progress() as report:
-        raw = read_raw(
-            reading.logs,
-            columns=reading.columns,
-            values=reading.values,
-            sep=reading.sep,
-            encoding=reading.encoding,
-            time_format=reading.time_format,
-            time_zone=reading.time_zone,
-            day_first=reading.day_first,
-            strict=reading.strict,
-            rejected=reading.rejected,
-            force=reading.force,
-            by=reading.by,
-            progress=report,
-        )
+        taken = {name: given for name, given in reading_arguments(reading).items() if name not in WEIGHED}
+        raw = read_raw(reading.logs, **taken, pseudonyms=key_of(reading.pseudonyms), progress=report)
     for line in rejection_lines(raw.report):
         print(f"penchant: {line}", file=sys.stderr)
     return raw

@@ -44,6 +44,8 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("a prepared log keeps no contexts: read the files for a model that uses them")
         if reading.opinion is not None or reading.text is not None:
             raise ParameterError("a prepared log keeps no texts and no opinions: read the files for them")
+        if reading.pseudonyms is not None:
+            raise ParameterError("a log is not pseudonymised as it is prepared: prepare an export with pseudonyms")
         reading = reading.with_logs(logs)
         if not reading.logs:
             raise ParameterError("no log was given: name one or more files")

@@ -131,6 +131,7 @@ def _fill(service: Service, logs: list[str]) -> None:
             known=active.catalogue.vocab,
             told=note,
             progress=report,
+            named=None if service.door is None else service.door.name,
         )
     note(f"{done.imported:,} of {done.events:,} events were imported")
 

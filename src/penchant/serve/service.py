@@ -24,13 +24,14 @@ from penchant.serve.common.caretaker import Caretaker
 from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.places import Places
-from penchant.serve.common.problems import Problem, invalid, not_found
+from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.common.serialise import in_steps
 from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import SharedMetrics
 from penchant.serve.common.threads import DaemonThreads
 from penchant.serve.common.trainer import Trainer
-from penchant.store.cleaning import Cleaning, pause
+from penchant.serve.keeping import POLL, TIDY, Keeping, open_door
+from penchant.store.cleaning import Cleaning
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow, mark_light
 from penchant.store.events import AHEAD, Appended, Batch, Clock, EventStore, NewEvent
@@ -39,23 +40,20 @@ from penchant.store.feedback import Feedback
 from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
 from penchant.store.ledger import Refusal
-from penchant.store.people import People
+from penchant.store.people import People, subject
 from penchant.store.retention import Retention
 from penchant.store.trainings import Trainings
 from penchant.store.trends import Trends
 
 T = TypeVar("T")
 THREADS = 4  # for reading and scoring that is too slow for the event loop
-POLL = 0.25  # seconds between checks for changes by other processes
-TIDY = 600.0  # seconds between runs of retention
-RETRY = 60.0  # seconds after a rewrite that failed, on a full disk for example
 LAST_SHARE = 0.05  # of ``drain``, for each of the last steps of the service
 TOO_MANY_NEW = "is unknown, and this key has added too many unknown items within an hour"
 
 log = logging.getLogger("penchant.serve")
 
 
-class Service(Activation):
+class Service(Keeping, Activation):
     """One store, the loaded models, and the operations of the routes. Life: ``open``, ``start``, ``stop``."""
 
     def __init__(self, settings: Settings) -> None:
@@ -94,6 +92,7 @@ class Service(Activation):
     def _open(self) -> None:
         self.shown = ShownLists(Exposures(self.store), self.store.secret, self.metrics)
         self.people, self.items = People(self.store, keep=self.settings.keep_seconds), Items(self.store)
+        self.door = open_door(self.settings, self.store, self.people)
         self.feedback = Feedback(self.store)
         if self.settings.gorse_api:
             with contextlib.suppress(StoreError):  # a store that cannot be written is read all the same
@@ -214,46 +213,6 @@ class Service(Activation):
             await self._tidy_copies()
             await asyncio.sleep(TIDY)
 
-    async def _keep_tidy(self) -> None:
-        while True:
-            try:
-                await self.tidy()
-            except (PenchantError, OSError) as wrong:
-                data = {"reason": str(wrong)}
-                log.error("retention could not run", extra={"data": data})  # noqa: TRY400  # the reason says it all
-            await asyncio.sleep(TIDY)
-
-    async def tidy(self) -> tuple[int, int]:
-        """Run retention; returns the number of events dropped as too old and as too many."""
-        if (keep := self.settings.keep_exposures_seconds) is not None:
-            await self.shown.exposures.expire(int(time.time()) - keep)
-        old, many = await self.retention.run(await self.thread(self.retention.find))
-        if old or many:
-            log.info("events were dropped", extra={"data": {"too_old": old, "too_many": many}})
-        return old, many
-
-    async def _keep_clean(self) -> None:
-        """Rewrite the store some time after an erasure, so that one rewrite serves all erasures of that time."""
-        settings, cleaning = self.settings, self.cleaning
-        while True:
-            await asyncio.sleep(POLL)
-            try:
-                if not await self.read(cleaning.due):
-                    continue
-                if self._clock.erased > cleaning.rewritten:
-                    await asyncio.sleep(pause(settings.clean_after, settings.clean_share, cleaning.seconds))
-                await self.clean()
-            except (PenchantError, OSError) as wrong:
-                log.warning("the store could not be rewritten", extra={"data": {"reason": str(wrong)}})
-                await asyncio.sleep(RETRY)
-
-    async def clean(self) -> bool:
-        """Remove what was erased from the files; returns False if a reader was in the way."""
-        done = await asyncio.to_thread(self.cleaning.run)
-        if done:
-            log.info("erased data left the files", extra={"data": {"seconds": round(self.cleaning.seconds, 3)}})
-        return done
-
     # -- events in ------------------------------------------------------------------------------------------------
 
     async def collect(
@@ -264,6 +223,9 @@ class Service(Activation):
         Accepted events are on disk when this returns. ``who`` sends them, for the limit of new items; raises
         ``Problem`` 429 if none can be stored because of it. ``append`` is another way to write them.
         """
+        if self.door is not None:
+            names = {person: await self.door.come(person) for person in {row.person for row in rows}}
+            rows = [row._replace(person=names[row.person]) for row in rows]
         known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
         refused: dict[int, Refusal] = {}
         kept: list[NewEvent] = []
@@ -321,27 +283,13 @@ class Service(Activation):
         if ticked == self._clock.items + 1:
             self._clock = self._clock._replace(items=ticked)
 
-    async def erase(self, person: str) -> dict[str, Any]:
-        """Delete everything of a person; the receipt is pending until the files hold nothing of them either."""
-        await self.shown.exposures.flush()  # what is queued is erased with the rest
-        return await self.people.erase(person)
-
-    async def erasure(self, hashed: str) -> dict[str, Any]:
-        """What has become of an erasure, by the hash on its receipt. Raises ``Problem`` 404."""
-        try:
-            found = await self.read(self.cleaning.find, bytes.fromhex(hashed))
-        except ValueError:
-            found = None
-        if found is None:
-            raise not_found("hash", "there is no erasure with this hash")
-        return {"hash": hashed.lower(), "erased_at": found.time, "files": found.files}
-
     # -- answers --------------------------------------------------------------------------------------------------
 
     async def recommend(self, person: str, query: Query) -> bytes:
         """The recommend object for a person, as JSON."""
         self._bounded(query)
-        return await self.run(lambda: in_steps(self.personal.for_person(person, query)))
+        known = await self.person(person)
+        return await self.run(lambda: in_steps(self.personal.for_person(known, query) | subject(person)))
 
     async def recommend_anonymous(self, rows: list[SentEvent], query: Query) -> bytes:
         """The recommend object for a history in the request, oldest first, as JSON; nothing of it is stored."""

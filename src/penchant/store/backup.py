@@ -8,12 +8,12 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from penchant.errors import DataError, ParameterError
 from penchant.store.database import BUSY_SECONDS, Database, StoreError, first_line
+from penchant.store.erasures import Erased, Erasures, apply
 from penchant.store.events import EventStore
 
 TRIES = 3  # backups that are made until one has the counts of the store
@@ -28,15 +28,6 @@ COUNTS = (
     "SELECT count(*) FROM exposures WHERE number <= :shown",
 )  # not of the clocks of senders, whose rows change with every event that is dated in the future
 CHANGES = 'SELECT items, erased, "keys", models, dropped_old, dropped_many FROM clock'
-NOTE = (
-    "INSERT INTO erased (hash, time, ms, ahead, number) SELECT ?, ?, ?, ?, erased FROM clock WHERE 1 "
-    "ON CONFLICT (hash) DO UPDATE SET time = excluded.time, ms = excluded.ms, ahead = excluded.ahead, "
-    "number = excluded.number"
-)
-LEDGER = "SELECT hash, time, ms, ahead FROM erased"
-LEDGER_BEFORE_4 = "SELECT hash, time, 999, 0 FROM erased"  # of the versions before the fourth migration
-IDS = "SELECT hash, until FROM erased_ids"
-PEOPLE = "SELECT person FROM events UNION SELECT person FROM attributes UNION SELECT person FROM exposures"
 TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 
 
@@ -54,38 +45,6 @@ class Restored:
 
     events: int
     erased: int
-
-
-class Erased(NamedTuple):
-    """The entry of a person in the ledger; see ``store.ledger``."""
-
-    time: int  # unix seconds
-    ms: int  # of the second
-    ahead: int
-
-
-@dataclass
-class Erasures:
-    """A ledger of erasures: people by their hashes, and until when the hashes of event ids are refused."""
-
-    people: dict[bytes, Erased] = field(default_factory=dict)
-    ids: dict[bytes, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, connection: sqlite3.Connection) -> Erasures:
-        """The ledger of a store of this or an earlier version."""
-        newer = connection.execute(TABLE, ["erased_ids"]).fetchall()
-        rows = connection.execute(LEDGER if newer else LEDGER_BEFORE_4)
-        people = {bytes(hashed): Erased(*entry) for hashed, *entry in rows}
-        return cls(people, {bytes(hashed): until for hashed, until in connection.execute(IDS)} if newer else {})
-
-    def add(self, other: Erasures) -> None:
-        """Enter what another ledger holds; of two erasures of a person the later one counts."""
-        for hashed, entry in other.people.items():
-            if hashed not in self.people or self.people[hashed] < entry:
-                self.people[hashed] = entry
-        for hashed, until in other.ids.items():
-            self.ids[hashed] = max(until, self.ids.get(hashed, 0))
 
 
 def backup(url: str, file: str | Path) -> Copied:
@@ -233,7 +192,7 @@ def _close_log(target: Path, kept: list[tuple[str]], secret: str | None) -> Eras
     with _open(target) as old:
         old.execute("PRAGMA busy_timeout=1000")
         try:
-            ledger, own = Erasures.of(old), _secret(old)
+            ledger, own = _ledger(old), _secret(old)
         except sqlite3.DatabaseError as wrong:
             raise DataError(
                 f"the store cannot be read ({first_line(wrong)})",
@@ -249,6 +208,17 @@ def _close_log(target: Path, kept: list[tuple[str]], secret: str | None) -> Eras
         if mode != "delete":
             raise StoreError(f"the store {target} is in use: stop the service first")
     return ledger
+
+
+def _ledger(connection: sqlite3.Connection) -> Erasures:
+    """The ledger of a store of this or an earlier version."""
+    newer = bool(connection.execute(TABLE, ["erased_ids"]).fetchall())
+    firsts = any(row[1] == "first" for row in connection.execute("PRAGMA table_info(erased)"))
+    names = f"hash, time, {'ms, ahead' if newer else '999, 0'}, {'first' if firsts else '0'}"
+    rows = connection.execute(f"SELECT {names} FROM erased").fetchall()  # noqa: S608  # our own names
+    ids = connection.execute("SELECT hash, until FROM erased_ids").fetchall() if newer else []
+    people = {bytes(hashed): Erased(*entry) for hashed, *entry in rows}
+    return Erasures(people, {bytes(hashed): until for hashed, until in ids})
 
 
 def _receipts(file: str | Path) -> Erasures:
@@ -269,27 +239,8 @@ def _forget(part: Path, ledger: Erasures, secret: str | None) -> Restored:
     store = EventStore(f"sqlite:///{part}", secret=secret)
     store.open()
     try:
+        gone = apply(store, ledger.after(Erasures.of(store.database)))
         connection = store.database.mine
-        before = Erasures.of(connection)
-        late = {
-            hashed: entry
-            for hashed, entry in ledger.people.items()
-            if hashed not in before.people or before.people[hashed].time < entry.time
-        }
-        people = connection.execute(PEOPLE).fetchall()
-        gone = [person for (person,) in people if store.hash(person) in late] if late else []
-        connection.execute("BEGIN IMMEDIATE")
-        _forget_ids(connection, store, ledger.ids)
-        for person in gone:
-            connection.execute("DELETE FROM events WHERE person = ?", [person])
-            connection.execute("DELETE FROM attributes WHERE person = ?", [person])
-            connection.execute("DELETE FROM exposures WHERE person = ?", [person])
-            connection.execute("DELETE FROM ahead WHERE person = ?", [person])
-        for hashed, entry in late.items():
-            connection.execute("UPDATE clock SET erased = erased + 1")
-            ms = 999 if entry.ms < 0 else entry.ms
-            connection.execute(NOTE, [hashed, entry.time, ms, entry.ahead])
-        connection.execute("COMMIT")
         connection.execute("VACUUM")
         connection.execute("UPDATE clock SET cleaned = erased")
         events = store.count()
@@ -299,17 +250,7 @@ def _forget(part: Path, ledger: Erasures, secret: str | None) -> Restored:
         copy.execute("PRAGMA journal_mode=DELETE")  # everything is in one file
     with part.open("rb") as written:
         os.fsync(written.fileno())
-    return Restored(events, len(gone))
-
-
-def _forget_ids(connection: Any, store: EventStore, ids: Mapping[bytes, int]) -> None:
-    """Delete events whose ids were erased, such as those of a session that became an erased person after the backup."""
-    if ids:
-        named = connection.execute("SELECT person, seq, id FROM events WHERE id IS NOT NULL").fetchall()
-        for person, seq, event_id in named:
-            if store.ledger.hash_id(event_id) in ids:
-                connection.execute("DELETE FROM events WHERE person = ? AND seq = ?", [person, seq])
-        store.ledger.enter_ids(connection, dict(ids))
+    return Restored(events, gone)
 
 
 def _sync(folder: Path) -> None:

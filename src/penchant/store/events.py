@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select, update
 
+from penchant.errors import ParameterError
 from penchant.store.database import Database, Statement
 from penchant.store.ledger import Ledger, Refusal
 from penchant.store.tables import attributes, clock, events, items, settings
@@ -19,6 +20,7 @@ from penchant.store.writer import Writer
 
 CHUNK = 256  # rows of one INSERT
 FOREVER = 2**62
+PSEUDONYMS = "pseudonyms"  # the setting in the store
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 _TIME = attrgetter("time")
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id", "recommendation")
@@ -93,6 +95,7 @@ class EventStore:
         self.database = Database(url, seconds=seconds)
         self.writer = Writer(self.database, self.append_within)
         self._given_secret, self._most = secret, most
+        self.pseudonyms: str | None = None  # how every person in the store begins, if people are known by pseudonyms
 
     def open(self) -> None:
         """Bring the schema up to date, compile the statements, start the writer."""
@@ -100,6 +103,7 @@ class EventStore:
         self._prepare()
         self.secret = (self._given_secret or self.kept_secret()).encode()
         self.ledger = Ledger(self.database, self.secret)
+        self.pseudonyms = self.setting(PSEUDONYMS)
         self.writer.start()
 
     def close(self, seconds: float | None = None, *, connections: bool = True) -> None:
@@ -144,10 +148,33 @@ class EventStore:
         kept = self.database.compile(select(settings.c.value).where(settings.c.name == "secret"))
         return str(self.database.read(kept)[0][0])
 
+    def setting(self, name: str) -> str | None:
+        """A value that is kept in the store, None if there is none."""
+        kept = self.database.compile(select(settings.c.value).where(settings.c.name == bindparam("name")))
+        rows = self.database.read(kept, name=name)
+        return str(rows[0][0]) if rows else None
+
+    def keep_setting(self, connection: Any, name: str, value: str) -> None:
+        """Keep a value inside a transaction of the caller."""
+        insert = self.database.insert(settings).values(name=bindparam("name"), value=bindparam("value"))
+        again = insert.on_conflict_do_update(index_elements=["name"], set_={"value": bindparam("value")})
+        statement = self.database.compile(again)
+        connection.execute(statement.sql, statement.values({"name": name, "value": value}))
+
+    def only_pseudonyms(self, people: Iterable[str]) -> None:
+        """Raises ``ParameterError`` for an id that is about to enter a store of pseudonyms."""
+        prefix = self.pseudonyms
+        if prefix is not None and not all(person.startswith(prefix, 2) for person in people):
+            raise ParameterError(
+                "this store holds pseudonyms, and no other id of a person enters it: set pseudonyms = true and the "
+                "current pseudonym_key"
+            )
+
     # -- events in ------------------------------------------------------------------------------------------------
 
     def append_within(self, connection: Any, batches: Sequence[Batch]) -> list[Appended]:
-        """Append batches inside a transaction of the caller."""
+        """Append batches inside a transaction of the caller. Raises ``ParameterError`` as ``only_pseudonyms``."""
+        self.only_pseudonyms(row.person for batch in batches for row in batch.rows)
         new_items = dict.fromkeys(item for batch in batches for item in batch.new_items)
         count = sum(len(batch.rows) for batch in batches)
         tick = self._tick

@@ -94,6 +94,7 @@ class Exposures:
 
         One that is there already is a retry, and one of a person who was erased since does not come back.
         """
+        self.store.only_pseudonyms(one.person for one in some)
         ticked = connection.execute(self._tick.sql, self._tick.values({"n": len(some)})).fetchall()
         ((number, erased),) = ticked
         ledger = self.store.ledger

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, select, tuple_, update
 
 from penchant.store.events import Appended, Batch, EventStore, NewEvent
+from penchant.store.losses import Losses
 from penchant.store.tables import attributes, clock, events
 
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context")
@@ -42,7 +43,7 @@ class Feedback:
     """Feedback in the events of a store."""
 
     def __init__(self, store: EventStore) -> None:
-        self.store = store
+        self.store, self._losses = store, Losses(store.database)
         make, e, a = store.database.compile, events.c, attributes.c
         person, item = bindparam("person", type_=Text()), bindparam("item", type_=Text())
         kind, most = bindparam("kind", type_=Text()), bindparam("most", type_=Integer())
@@ -120,7 +121,7 @@ class Feedback:
         refused = {(rows[n].person, rows[n].item, rows[n].kind): refusal for n, refusal in outcome.refused.items()}
         for key, replaced in old.items():
             for one in () if key in refused else replaced:
-                connection.execute(self._drop.sql, self._drop.values({"person": one.person, "seq": one.seq}))
+                self._remove(connection, one.person, one.seq)
         keys = [(row.person, row.item, row.kind) for row in batch.rows]
         told = {n: refused[key] for n, key in enumerate(keys) if key in refused}
         return Appended(outcome.items_clock, len(keys) - len(told), 0, told)
@@ -155,7 +156,7 @@ class Feedback:
         refused = self.store.append_within(connection, [Batch(new)])[0].refused
         for number, replaces in old.items():
             for one in replaces if number not in refused else ():
-                connection.execute(self._drop.sql, self._drop.values({"person": one.person, "seq": one.seq}))
+                self._remove(connection, one.person, one.seq)
         return Brought(len(new) - len(refused), there, len(refused))
 
     def append(self, *, overwrite: bool) -> Callable[[Batch], Any]:
@@ -172,10 +173,14 @@ class Feedback:
             about = self._of_pair.values({"person": person, "item": item})
             found = _of_kind(connection.execute(self._of_pair.sql, about).fetchall(), kind)
             for one in found:
-                connection.execute(self._drop.sql, self._drop.values({"person": person, "seq": one.seq}))
+                self._remove(connection, person, one.seq)
             return len(found)
 
         return await self.store.writer.do(work)
+
+    def _remove(self, connection: Any, person: str, seq: int) -> None:
+        self._losses.note(connection, person)
+        connection.execute(self._drop.sql, self._drop.values({"person": person, "seq": seq}))
 
 
 def _of_kind(rows: Any, kind: str | None) -> list[Given]:

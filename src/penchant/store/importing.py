@@ -86,6 +86,7 @@ def import_log(
     known: Container[str] | None = None,
     told: Told = print,
     progress: Progress | None = None,
+    named: Callable[[str], str] | None = None,
 ) -> Imported:
     """Append the rows of a log to an open store, people by id, the events of each in order.
 
@@ -95,6 +96,7 @@ def import_log(
     older than ``keep`` seconds, before 1970, or over a day in the future. Before anything is written, ``told`` gets a
     line about them, and about a log without times, whose events are dated now.
 
+    ``named`` gives the name under which the store knows a person, such as a pseudonym.
     ``known`` are the items of a catalogue, and others enter it; None: none does. Raises ``StoreError``; what was
     committed before stays, and the next import goes on.
     """
@@ -105,7 +107,7 @@ def import_log(
     use, left_out = _usable(times, now, keep)
     for reason, count in left_out.items():
         told(f"{count:,} of {len(log):,} events are {reason}: they are left out")
-    rows = _Rows(log, times, np.flatnonzero(use), store.kept_secret().encode())
+    rows = _Rows(log, times, np.flatnonzero(use), store.kept_secret().encode(), named)
     accepted = duplicates = refused = done = 0
     entered: dict[str, None] = {}
     with bulk(store, lambda: f"{accepted:,} events were imported") as connection:
@@ -140,9 +142,12 @@ def _usable(times: Longs, now: int, keep: int | None) -> tuple[Bools, dict[str, 
 class _Rows:
     """The rows to write, in the order of the keys of the store: neighbours reach the same pages."""
 
-    def __init__(self, log: RawLog, times: Longs, chosen: Longs, secret: bytes) -> None:
+    def __init__(
+        self, log: RawLog, times: Longs, chosen: Longs, secret: bytes, named: Callable[[str], str] | None
+    ) -> None:
         self.log, self.times, self.secret = log, times, secret
-        self.people = [f"{'s' if guest else 'u'}:{one}" for one, guest in zip(log.person_ids, log.guests, strict=True)]
+        people = (f"{'s' if guest else 'u'}:{one}" for one, guest in zip(log.person_ids, log.guests, strict=True))
+        self.people = list(people if named is None else map(named, people))
         place = np.empty(len(self.people), dtype=np.int64)
         place[np.argsort(np.array(self.people, dtype=object), kind="stable")] = np.arange(len(self.people))
         self.order = chosen[np.argsort(place[log.people[chosen]], kind="stable")]

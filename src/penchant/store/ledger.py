@@ -13,10 +13,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, case, delete, func, select
 
 from penchant.store.database import Database, Statement
-from penchant.store.tables import ahead, erased, erased_ids, events
+from penchant.store.tables import ahead, erased, erased_ids, events, lost
 
 CHUNK = 256  # rows of one statement
 FOREVER = 2**62
@@ -70,9 +70,15 @@ class Ledger:
         self._note = make(fresh.on_conflict_do_update(index_elements=["person"], set_=told, where=larger))
         self._forget = make(delete(ahead).where(ahead.c.person == named))
         self._expire = make(delete(erased_ids).where(erased_ids.c.until < bindparam("now")))
-        values: dict[str, Any] = {name: bindparam(name) for name in ("hash", "time", "ms", "ahead", "number")}
+        values: dict[str, Any] = {name: bindparam(name) for name in ("hash", "time", "ms", "ahead", "number", "first")}
         again = {name: value for name, value in values.items() if name != "hash"}
         gone = database.insert(erased).values(values)
+        before, new = erased.c.first, gone.excluded.first
+        again["first"] = case((before < 0, new), (new < 0, before), (before < new, before), else_=new)  # the earliest
+        whole = select(func.min(events.c.seq), select(lost.c.seq).where(lost.c.person == named).scalar_subquery())
+        self._first = make(whole.where(events.c.person == named))
+        entry = select(*(erased.c[name] for name in values if name != "hash"))
+        self._entry = make(entry.where(erased.c.hash == bindparam("hash")))
         self._erase = make(gone.on_conflict_do_update(index_elements=["hash"], set_=again))
         self._sized: dict[tuple[str, int], Statement] = {}
         self._limits: dict[bytes, Limit] = {}
@@ -161,6 +167,10 @@ class Ledger:
         rows = connection.execute(self._limit.sql, named).fetchall()
         return _limit(*rows[0]) if rows else None
 
+    def erased(self, person: str) -> bool:
+        """Whether a person was ever erased, outside a transaction."""
+        return bool(self.database.read(self._limit, hash=self.hash(person)))
+
     def move(self, connection: Any, source: str, target: str) -> None:
         """What the clock of ``source`` showed, it showed for ``target``."""
         if shown := self.ahead(connection, source):
@@ -179,9 +189,28 @@ class Ledger:
         self.enter_ids(connection, {self.hash_id(named): until for (named, _), until in zip(own, kept, strict=True)})
         connection.execute(self._forget.sql, self._forget.values({"person": person}))
         late = max(shown, 0 if before is None else before.theirs - now)  # an earlier erasure still holds
+        ((first, changed),) = connection.execute(self._first.sql, self._first.values({"person": person})).fetchall()
+        first = 0 if changed else -1 if first is None else first
         named = {"hash": self.hash(person), "time": now // MS, "ms": now % MS, "ahead": late, "number": number}
+        named["first"] = first
         connection.execute(self._erase.sql, self._erase.values(named))
         return now // MS
+
+    def carry(self, connection: Any, source: str, target: str) -> bool:
+        """What refuses late events of ``source`` refuses those of ``target`` too; returns whether there is anything."""
+        rows = connection.execute(self._entry.sql, self._entry.values({"hash": self.hash(source)})).fetchall()
+        limit = self.limit(connection, target)
+        for row in rows:
+            named = dict(zip(("time", "ms", "ahead", "number", "first"), row, strict=True))
+            late = limit is not None and limit.ours >= named["time"] * MS + named["ms"]
+            if not late:
+                connection.execute(self._erase.sql, self._erase.values({**named, "hash": self.hash(target)}))
+        return bool(rows)
+
+    def put(self, connection: Any, hashed: bytes, entry: tuple[int, int, int, int], number: int) -> None:
+        """Enter the erasure of a hash: its time, millisecond, clock ahead and first event."""
+        named = dict(zip(("time", "ms", "ahead", "first"), entry, strict=True))
+        connection.execute(self._erase.sql, self._erase.values({**named, "hash": hashed, "number": number}))
 
     def enter_ids(self, connection: Any, until: dict[bytes, int]) -> None:
         """Refuse the events whose ids have these hashes, each until a moment in unix seconds."""

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, delete, select, tuple_, update
 
+from penchant.store.choices import Choices
 from penchant.store.cleaning import DATABASE, PENDING
 from penchant.store.events import EventStore
 from penchant.store.exposures import Exposures
+from penchant.store.losses import Losses
 from penchant.store.tables import attributes, clock, events
 
 KEPT = (
@@ -42,6 +44,18 @@ class KeptEvent(NamedTuple):
         return {**self._asdict(), "context": self.context and json.loads(self.context)}
 
 
+class Gone(NamedTuple):
+    """What an erasure removed: the events, and the numbers of other rows."""
+
+    number: int  # the clock of erasures
+    time: int  # unix seconds
+    events: list[KeptEvent]
+    attributes: int
+    exposures: int
+    choices: int
+    changed: int  # the clock of events when the history last changed in its middle; 0: never
+
+
 class People:
     """Operations on one person; ``person`` is "u:" + user or "s:" + session.
 
@@ -50,6 +64,7 @@ class People:
 
     def __init__(self, store: EventStore, *, keep: int | None = None) -> None:
         self.store, self.keep, self.exposures = store, keep, Exposures(store)
+        self.losses, self.choices = Losses(store.database), Choices(store.database)
         make, e, a = store.database.compile, events.c, attributes.c
         person, source = bindparam("person", type_=Text()), bindparam("source", type_=Text())
         listed = select(*(e[name] for name in KeptEvent._fields)).where(e.person == person)
@@ -71,6 +86,7 @@ class People:
         self._refuse = make(delete(events).where(e.person == source, e.time <= since))
         self._move = make(update(events).where(e.person == source).values(person=bindparam("target")))
         self._drop_events = make(delete(events).where(e.person == person))
+        self._drop_one = make(delete(events).where(e.person == person, e.seq == bindparam("seq", type_=BigInteger())))
         self._drop_attributes = make(delete(attributes).where(a.person == person))
         self._tick = make(update(clock).values(erased=clock.c.erased + 1).returning(clock.c.erased))
 
@@ -97,6 +113,7 @@ class People:
             "attributes": self.store.attributes(person),
             "events": [event.to_json() for event in events],
             "exposures": [one.to_json() for one in self.exposures.of(person)],
+            "choices": self.choices.of(person).to_json(),
             "clock_ahead": self.store.ledger.clock_ahead(person),
             "exported_at": int(time.time()),
         }
@@ -123,50 +140,87 @@ class People:
         return before != attributes
 
     async def merge(self, source: str, target: str) -> dict[str, Any]:
-        """Move everything of ``source`` to ``target``. Attributes of the target win over those of the source. Events
-        dated before an erasure of the target are dropped, to the second, as late events of the target are refused."""
-        ledger = self.store.ledger
-
-        def work(connection: Any) -> tuple[int, int, int]:
-            limit = ledger.limit(connection, target)
-            upto = -1 if limit is None else max(limit.theirs, limit.ours + ledger.ahead(connection, source)) // 1000
-            before = {"source": source, "since": upto}
-            ledger.move(connection, source, target)
-            self.exposures.move(connection, source, target, upto)
-            dropped = connection.execute(self._refuse.sql, self._refuse.values(before)).rowcount
-            moved = connection.execute(self._move.sql, self._move.values({"source": source, "target": target})).rowcount
-            rows = connection.execute(self._names.sql, self._names.values({"person": source})).fetchall()
-            for name, value in rows:
-                named = {"person": target, "name": name, "value": value}
-                connection.execute(self._set_new.sql, self._set_new.values(named))
-            connection.execute(self._drop_attributes.sql, self._drop_attributes.values({"person": source}))
-            return moved, len(rows), dropped
-
-        moved, named, dropped = await self.store.writer.do(work)
+        """Move everything of ``source`` to ``target``. Attributes and choices of the target win over those of the
+        source. Events dated before an erasure of the target are dropped, to the second, as late events of the target
+        are refused."""
+        moved, named, dropped = await self.store.writer.do(lambda one: self.merge_within(one, source, target))
         counts = {"events": moved, "attributes": named, "refused": dropped}
         return {"from": subject(source), "to": subject(target), **counts}
+
+    def merge_within(self, connection: Any, source: str, target: str) -> tuple[int, int, int]:
+        """``merge`` inside a transaction of the caller: events moved, attributes moved, events dropped."""
+        ledger = self.store.ledger
+        limit = ledger.limit(connection, target)
+        upto = -1 if limit is None else max(limit.theirs, limit.ours + ledger.ahead(connection, source)) // 1000
+        before = {"source": source, "since": upto}
+        ledger.move(connection, source, target)
+        self.exposures.move(connection, source, target, upto)
+        self.losses.move(connection, source, target)
+        self.choices.move(connection, source, target)
+        dropped = connection.execute(self._refuse.sql, self._refuse.values(before)).rowcount
+        moved = connection.execute(self._move.sql, self._move.values({"source": source, "target": target})).rowcount
+        rows = connection.execute(self._names.sql, self._names.values({"person": source})).fetchall()
+        for name, value in rows:
+            named = {"person": target, "name": name, "value": value}
+            connection.execute(self._set_new.sql, self._set_new.values(named))
+        connection.execute(self._drop_attributes.sql, self._drop_attributes.values({"person": source}))
+        return moved, len(rows), dropped
 
     async def erase(self, person: str) -> dict[str, Any]:
         """Delete everything of a person. The receipt lists what was removed and what is left, which refuses events of
         the person that are dated up to now.
         """
+        gone = await self.store.writer.do(lambda connection: self.erase_within(connection, person))
+        return self.receipt(person, gone)
 
-        def work(connection: Any) -> tuple[int, int, int, int]:
-            tick = self._tick  # first, as for events: no deadlock
-            ((number,),) = connection.execute(tick.sql, tick.values({})).fetchall()
-            now = self.store.ledger.enter(connection, person, number, self.keep)
-            removed = tuple(
-                connection.execute(statement.sql, statement.values({"person": person})).rowcount
-                for statement in (self._drop_events, self._drop_attributes)
-            )
-            return now, removed[0], removed[1], self.exposures.erase(connection, person)
-
-        now, gone, named, shown = await self.store.writer.do(work)
+    def receipt(self, person: str, gone: Gone) -> dict[str, Any]:
+        """What was removed of a person, and what is left."""
+        removed = {name: getattr(gone, name) for name in ("attributes", "exposures", "choices")}
         return {
             **subject(person),
-            "erased_at": now,
-            "removed": {"events": gone, "attributes": named, "exposures": shown},
+            "erased_at": gone.time,
+            "removed": {"events": len(gone.events), **removed},
             "kept": KEPT,
             "hash": self.store.hash(person).hex(),
             "files": PENDING if self.store.database.sqlite else DATABASE,
         }
+
+    def erase_within(self, connection: Any, person: str) -> Gone:
+        """``erase`` inside a transaction of the caller."""
+        tick = self._tick  # first, as for events: no deadlock
+        ((number,),) = connection.execute(tick.sql, tick.values({})).fetchall()
+        changed = self.losses.of(connection, person)
+        now = self.store.ledger.enter(connection, person, number, self.keep)
+        rows = connection.execute(self._all.sql, self._all.values({"person": person})).fetchall()
+        counts = [
+            connection.execute(statement.sql, statement.values({"person": person})).rowcount
+            for statement in (self._drop_events, self._drop_attributes)
+        ]
+        self.losses.forget(connection, person)
+        events = [KeptEvent._make(row) for row in rows]
+        chosen = self.choices.erase(connection, person)
+        return Gone(number, now, events, counts[1], self.exposures.erase(connection, person), chosen, changed)
+
+    # -- single events --------------------------------------------------------------------------------------------
+
+    def remove_within(self, connection: Any, person: str, seq: int) -> bool:
+        """Remove one event of a person in a transaction of the caller; returns whether it was there."""
+        statement = self._drop_one
+        named = statement.values({"person": person, "seq": seq})
+        found = bool(connection.execute(statement.sql, named).rowcount)
+        if found:
+            self.losses.note(connection, person)
+            connection.execute(self._tick.sql, self._tick.values({})).fetchall()  # its row leaves the files too
+        return found
+
+    def correct_within(self, connection: Any, person: str, seq: int, change: dict[str, Any]) -> bool:
+        """Correct the item, kind or value of one event in a transaction of the caller; returns whether it was there."""
+        values: dict[str, Any] = {name: bindparam(f"the_{name}") for name in change}
+        own = update(events).where(events.c.person == bindparam("whose"), events.c.seq == bindparam("which"))
+        statement = self.store.database.compile(own.values(values))
+        named = {"whose": person, "which": seq, **{f"the_{name}": value for name, value in change.items()}}
+        found = bool(connection.execute(statement.sql, statement.values(named)).rowcount)
+        if found:
+            self.losses.note(connection, person)
+            connection.execute(self._tick.sql, self._tick.values({})).fetchall()
+        return found

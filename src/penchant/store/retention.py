@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
 from penchant.errors import PenchantError
 from penchant.store.events import EventStore
+from penchant.store.losses import Losses
 from penchant.store.tables import clock, events
 
 SCAN_SECONDS = 3600.0  # that reading the index of a large store may take
@@ -44,6 +45,7 @@ class Retention:
         self.store, self.keep, self.per_user = store, keep, per_user
         self.gap, self.most, self.confirmed = gap, most, confirmed
         make, e = store.database.compile, events.c
+        self._losses = Losses(store.database)
         old = select(e.person, e.seq).where(e.time < bindparam("before")).limit(AT_ONCE)
         self._drop_old = make(delete(events).where(tuple_(e.person, e.seq).in_(old)))
         self._newest = make(select(func.max(e.time)))
@@ -61,6 +63,9 @@ class Retention:
     async def run(self, crowded: list[str]) -> tuple[int, int]:
         """Drop what is due, ``crowded`` being from ``find``; returns how many events were too old, and too many."""
         old, many = 0, 0
+        if self.keep is not None:
+            before = int(time.time()) - self.keep
+            await self.store.writer.do(lambda connection: self._losses.note_before(connection, before))
         while self.keep is not None:
             dropped = await self.store.writer.do(self._old(int(time.time()) - self.keep))
             old += dropped
@@ -105,6 +110,7 @@ class Retention:
     def _excess(self, person: str) -> Any:
         def work(connection: Any) -> int:
             named = {"person": person, "most": self.per_user}
+            self._losses.note(connection, person)
             dropped = int(connection.execute(self._drop_many.sql, self._drop_many.values(named)).rowcount)
             connection.execute(self._count.sql, self._count.values({"old": 0, "many": dropped}))
             return dropped

@@ -33,6 +33,7 @@ events = Table(
     Column("context", Text),  # JSON
     Column("id", Text),
     Column("recommendation", Text),  # the id of the exposure that the event follows from, as its sender says
+    Column("purpose", Text),  # what the person agreed to
     sqlite_with_rowid=False,
 )
 Index(
@@ -97,6 +98,8 @@ erased = Table(
     Column("number", BigInteger, nullable=False, server_default="0"),  # the clock of erasures at the erasure
     Column("ms", Integer, nullable=False, server_default="999"),  # milliseconds of the second
     Column("ahead", BigInteger, nullable=False, server_default="0"),  # of the sender's clock, in milliseconds
+    # seq of the first event: models fitted before it hold nothing; 0: unknown, -1: there was none
+    Column("first", BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
@@ -116,6 +119,26 @@ ahead = Table(
     metadata,
     Column("person", Text, primary_key=True),
     Column("ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a person chose; most people have no row.
+choices = Table(
+    "choices",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # JSON, see ``store.choices``
+    Column("training", Boolean, nullable=False),  # whether models may learn from the events
+    sqlite_with_rowid=False,
+)
+
+# People who lost or gained events other than at the end of their history, and the clock of events then: a model that
+# was fitted before holds a history that the store can no longer tell.
+lost = Table(
+    "lost",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -189,3 +212,5 @@ clock = Table(
     Column("cleaned", BigInteger, nullable=False, server_default="0"),  # erasures that no file holds any more
     Column("exposures", BigInteger, nullable=False, server_default="0"),  # ever written
 )
+
+PERSONAL = (events, attributes, exposures, ahead, choices, lost)  # every table with rows of a person

@@ -71,6 +71,7 @@ def read_traced(
     opiner: Opiner | Literal["learn"] | None = None,
     progress: Progress | None = None,
     trace: bool = True,
+    pseudonyms: bytes | None = None,
 ) -> tuple[Interactions, Trace]:
     """The event table of the sources and, if asked for, the file and line of each event."""
     if ids not in ("text", "as given"):
@@ -100,6 +101,7 @@ def read_traced(
         opiner=opiner,
         progress=progress,
         traced=trace,
+        pseudonyms=pseudonyms,
     )
     report = gathered.report
     contexts = _contexts(gathered, context if isinstance(context, Mapping) else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 from penchant.core.histories import ValuesAre
 from penchant.core.memory import Meter
 from penchant.data.opinions import LEARN
+from penchant.data.pseudonyms import Pseudonyms
 from penchant.data.reading.batches import BadRow
 from penchant.data.reading.cleaning import NOT_A_TIME, Cleaned, Cleaner
 from penchant.data.reading.columns import parse_columns
@@ -112,8 +114,12 @@ def begin(
     text: str | None = None,
     opinion: str | None = None,
     opiner: Opiner | Literal["learn"] | None = None,
+    pseudonyms: bytes | None = None,
 ) -> Begun:
-    """Open the sources and find their columns; the options are those of ``gather``."""
+    """Open the sources and find their columns; the options are those of ``gather``.
+
+    With ``pseudonyms``, a key, people are known by their pseudonyms, and rejected rows are not written to a file.
+    """
     given = parse_columns(columns)
     zone, form = checked_zone(time_zone), checked_format(time_format)
     report = ReadReport()
@@ -125,6 +131,7 @@ def begin(
     table = None if items is None else expand([items])[0]
     target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
     report.inputs = inputs([*sources, table])
+    target = target if pseudonyms is None else False  # the ids of rejected rows stand in no file
     refused = RejectedRows(report, target, strict, report.inputs, force)
     for source in sources:
         one, hint = open_log(source, given, values, sep, encoding, contexts, text, opinions=opinion is not None)
@@ -141,6 +148,9 @@ def begin(
         by, wanted, values, guest, traced=traced, exact=exact, contexts={context: {} for context in contexts},
         opiner=None if isinstance(opiner, str) else opiner, spoken=[] if opiner == LEARN else None,
     )  # fmt: skip
+    if pseudonyms is not None:
+        hashed = Pseudonyms(pseudonyms)
+        cleaner.users.rename, cleaner.guests.rename = partial(hashed.of, by), partial(hashed.of, "session")
     return Begun(opened, cleaner, report, refused, values, sources, table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -184,6 +184,7 @@ class IdTable:
     merged_example: tuple[int, int, str] | None = None
     texts: Spellings = field(default_factory=Spellings)
     known: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int32))  # codes of whole numbers, -1: none yet
+    rename: Callable[[str], str] | None = None  # what is kept in the place of an id, such as a pseudonym
 
     def refused(self, raw: pl.Series) -> list[tuple[str, Bools]]:
         """Reasons and the rows ``(rows,)`` they apply to."""
@@ -256,6 +257,8 @@ class IdTable:
     def _codes(self, names: Sequence[str | None], lines: Longs, source: int) -> Ints:
         """Numbers of ids in the order of their first rows, at ``lines``."""
         assert None not in names  # they were not refused
+        if self.rename is not None:
+            names = [None if name is None else self.rename(name) for name in names]
         index, before = self.index, len(self.index)
         codes = np.array([index.setdefault(name, len(index)) for name in names], dtype=np.int32)  # type: ignore[arg-type]  # none is None
         new = np.flatnonzero(codes >= before)

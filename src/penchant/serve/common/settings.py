@@ -38,6 +38,12 @@ class Settings:
     secret: str = setting("", "signs page tokens and cookies; default: made once and kept in the store", secret=True)
     allow_remembered: bool = setting(False, "serve models that keep training histories")
     exact: bool = setting(False, "look at every item although the model has an index")
+    pseudonyms: bool = setting(False, "know people by keyed pseudonyms; no id of a person is written")
+    pseudonym_key: str = setting("", "the file of the key of pseudonyms, outside the store")
+    pseudonym_old_keys: tuple[str, ...] = setting((), "files of earlier keys, whose people move when they appear")
+    pseudonym_old_until: str = setting(
+        "", "when what is left under earlier keys is erased, such as 2027-01-31; default: it is kept"
+    )
     keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
     keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
     retention_gap: float = setting(
@@ -114,6 +120,7 @@ class Settings:
             raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")
         if self.secret and len(self.secret) < 32:
             raise ParameterError("secret needs at least 32 characters")
+        self._check_pseudonyms()
         for origin in self.origins:
             check_origin(origin)
         for proxy in self.trusted_proxies:
@@ -124,6 +131,19 @@ class Settings:
             raise ParameterError("keep_exposures is at least a minute, or 0 (for ever)")
         if not self.attribution_seconds:
             raise ParameterError(f"attribution is a span of time such as 24h, not {self.attribution!r}")
+
+    def _check_pseudonyms(self) -> None:
+        from penchant.privacy.pseudonyms import moment, outside
+
+        moment(self.pseudonym_old_until)
+        if self.pseudonyms != bool(self.pseudonym_key):
+            raise ParameterError("pseudonyms = true and pseudonym_key = FILE belong together")
+        if self.pseudonym_old_keys and not self.pseudonyms:
+            raise ParameterError("pseudonym_old_keys belong to pseudonyms = true")
+        if self.pseudonyms and self.gorse_api:
+            raise ParameterError("gorse_api lists people by their ids, which pseudonyms do not keep: use one of them")
+        if self.pseudonyms:
+            outside(self.pseudonym_key, file_of(self.store))
 
     @property
     def keep_seconds(self) -> int | None:
@@ -176,7 +196,7 @@ class Settings:
         values["store"] = without_password(self.store)
         values["model_copies"] = str(self.copies_folder) if values["store"] != UNREADABLE else ""
         values["origins"], values["trusted_proxies"] = list(self.origins), list(self.trusted_proxies)
-        values["purchases"] = list(self.purchases)
+        values["purchases"], values["pseudonym_old_keys"] = list(self.purchases), list(self.pseudonym_old_keys)
         return values
 
 

@@ -51,10 +51,10 @@ async def show(request: Request) -> Response:
         people = list(dict.fromkeys(event.person for event in found))[:12]
         lately = [{"name": person[2:], "to": address(**subject(person))} for person in people]
         return page(request, "person.html", who=None, lately=lately)
-    active = service.models.active
-    events = await service.read(service.people.events, who, SHOWN)
-    attributes = await service.read(service.store.attributes, who)
-    answer = await service.thread(service.personal.for_person, who, Query(K, why=True, expose=False))
+    active, known = service.models.active, await service.person(who)
+    events = await service.read(service.people.events, known, SHOWN)
+    attributes = await service.read(service.store.attributes, known)
+    answer = await service.thread(service.personal.for_person, known, Query(K, why=True, expose=False))
     shade_of = shades([event.item for event in events[::-1]])
     if len(shade_of) > SHADES:
         shade_of = {}
@@ -87,7 +87,7 @@ async def show(request: Request) -> Response:
 async def export(request: Request) -> Response:
     """Everything that is stored about a person, as a file."""
     service, who = visitor_of(request).service, _somebody(_asked(request))
-    document = await service.thread(service.people.export, who)
+    document = await service.thread(service.people.export, await service.person(who)) | subject(who)
     name = UNSAFE.sub("-", who[2:])[:60] or "person"
     disposition = f"attachment; filename=\"{name}.json\"; filename*=UTF-8''{quote(who[2:][:60], safe='')}.json"
     headers = {**HEADERS, "Content-Disposition": disposition}
@@ -99,7 +99,7 @@ async def export(request: Request) -> Response:
 async def ask(request: Request) -> Response:
     """Ask for confirmation of an erasure."""
     service, who = visitor_of(request).service, _somebody(_asked(request))
-    kept = await service.thread(service.people.export, who)
+    kept = await service.thread(service.people.export, await service.person(who))
     counts = {"events": len(kept["events"]), "attributes": len(kept["attributes"])}
     return page(request, "erase.html", who=_named_person(who), counts=counts, receipt=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -47,7 +48,7 @@ async def find(request: Request, words: Words = "", k: K = 20, user: Person = No
     where texts have vectors. A user or a session orders what matches by taste. Without words: the most popular
     items."""
     service = service_of(request)
-    person = person_of(user, session)
+    person = await _known(service, person_of(user, session))
     served = service.models.active
     catalogue = served.catalogue
     taste = None if person is None else await service.run(service.personal.taste, served, person)
@@ -170,6 +171,11 @@ async def onboarding(request: Request, k: K = 10, where: WhereText = None) -> Re
     return ready(await service.heavy(service.listed, lists.onboarding, Limits(parse(where)), k))
 
 
+async def _known(service: Service, person: str | None) -> str | None:
+    return None if person is None else await service.person(person)
+
+
 async def _listed(request: Request, make: Callable[..., dict[str, Any]], within: Limits, *about: Any) -> dict[str, Any]:
     service = service_of(request)
+    within = replace(within, person=await _known(service, within.person))
     return await service.thread(service.listed, make, within, *about)

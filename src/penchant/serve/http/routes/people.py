@@ -22,6 +22,7 @@ from penchant.serve.http.schemas.people import (
 )
 from penchant.serve.http.scopes import ADMIN, READ, problems, service_of
 from penchant.serve.service import Service
+from penchant.store.people import subject
 
 router = APIRouter(tags=["people"])
 Most = Annotated[int, Query(ge=1, le=1000, description="number of events")]
@@ -30,7 +31,7 @@ Before = Annotated[int | None, Query(ge=1, le=2**62, description="the seq of an 
 
 async def _events(service: Service, person: str, k: int, before: int | None) -> dict[str, Any]:
     try:
-        found = await service.read(service.people.events, person, k, before)
+        found = await service.read(service.people.events, await service.person(person), k, before)
     except KeyError:
         raise Problem(410, "the event is gone: ask for the first page", field="before") from None
     return {"events": [event.to_json() for event in found], "next": found[-1].seq if len(found) == k else None}
@@ -52,7 +53,8 @@ async def session_events(request: Request, id: PathId, k: Most = 100, before: Be
 async def export_user(request: Request, id: PathId) -> Response:
     """Everything that is stored about a user."""
     service = service_of(request)
-    return await service.heavy(lambda: ready(service.people.export("u:" + id)))
+    person = await service.person("u:" + id)
+    return await service.heavy(lambda: ready(service.people.export(person) | {"user": id}))
 
 
 @router.get("/v1/users/{id}", dependencies=[ADMIN], response_model=UserAttributes, responses=problems())
@@ -65,12 +67,13 @@ async def read_user(request: Request, id: PathId) -> Response:
 async def change_user(request: Request, id: PathId, change: Attributes) -> Response:
     """Set attributes of a user; null removes one."""
     service = service_of(request)
-    await service.people.set_attributes("u:" + id, change.attributes)
+    await service.people.set_attributes(await service.person("u:" + id), change.attributes)
     return await _attributes(service, id)
 
 
 async def _attributes(service: Service, user: str) -> Response:
-    return ready({"user": user, "attributes": await service.read(service.store.attributes, "u:" + user)})
+    person = await service.person("u:" + user)
+    return ready({"user": user, "attributes": await service.read(service.store.attributes, person)})
 
 
 @router.post("/v1/users/{id}/merge", dependencies=[ADMIN], response_model=Merged, responses=problems())
@@ -81,7 +84,9 @@ async def merge_user(request: Request, id: PathId, source: Merge) -> Response:
     other = f"u:{source.user}" if source.user is not None else f"s:{source.session}"
     if other == f"u:{id}":
         raise invalid("user", "is the user of the path")
-    return ready(await service_of(request).people.merge(other, "u:" + id))
+    service = service_of(request)
+    merged = await service.people.merge(await service.person(other), await service.person("u:" + id))
+    return ready({**merged, "from": subject(other), "to": {"user": id}})
 
 
 @router.delete("/v1/users/{id}", dependencies=[ADMIN], response_model=Receipt, responses=problems())

@@ -82,6 +82,16 @@ class UserAttributes(Response):
     attributes: dict[str, Scalar]
 
 
+class Choices(Response):
+    """What a person chose."""
+
+    paused: bool = Field(description="nothing is recorded; answers are made from what is there")
+    private: bool = Field(description="nothing is recorded, and answers use nothing of what is there")
+    training: bool = Field(description="whether models and counts over everybody may learn from the events")
+    off_kinds: list[str] = Field(description="kinds of events that answers do not use")
+    off_items: list[str] = Field(description="items that are not shown, as attribute=value")
+
+
 class Export(Response):
     """Everything that is stored about a user, events in the order of acceptance."""
 
@@ -89,6 +99,7 @@ class Export(Response):
     attributes: dict[str, Scalar]
     events: list[KeptEvent]
     exposures: list[ShownList] = Field(description="the lists that were shown, oldest first")
+    choices: Choices
     clock_ahead: float = Field(description="seconds by which the clock of this user's events was ahead, at most")
     exported_at: int = Field(description="unix seconds")
 
@@ -125,6 +136,7 @@ class Removed(Response):
     events: int
     attributes: int
     exposures: int = Field(description="lists that were shown, page by page")
+    choices: int = Field(description="1 if the person had chosen something")
 
 
 class Receipt(Person):
