@@ -14,7 +14,7 @@ from penchant.kernels import ahead, ready
 
 LATE = {
     "numba", "scipy", "rich", "pandas", "pyarrow", "torch", "sqlalchemy", "fastapi", "pydantic",
-    "penchant.evaluation.measure", "penchant.text.encoders",
+    "penchant.evaluation.measure", "penchant.text.encoders", "penchant.text.lexicon", "statistics",
 }  # fmt: skip
 CODE = (
     "import sys; from pathlib import Path; from penchant.kernels import ready; "

@@ -133,7 +133,6 @@ def register(app: typer.Typer) -> None:
         from penchant.models.registry import parse
         from penchant.recommender.folder.atomic import awaits, refuse, settle
         from penchant.recommender.folder.manifest import MANIFEST
-        from penchant.recommender.indexing import check_can_have_index
         from penchant.training.choice import BUDGET, METRIC, Choice
         from penchant.training.fit import fit as fit_model
         from penchant.training.item_text import with_text
@@ -174,6 +173,8 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("--index needs a model: name it with -m")
         named = None if model is None else parse(model)
         if named is not None and index:
+            from penchant.recommender.indexing import check_can_have_index
+
             check_can_have_index(named)
         force = reading.force
         if lists is not None and awaits(Path(output), Path(lists)):  # the same command was stopped between the two

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from penchant.core.histories import Bools, Floats
 from penchant.errors import ParameterError
 from penchant.text.comment import AGAINST, COMMENT, DIGITS
-from penchant.text.learned_opinion import SCALES
-from penchant.text.lexicon import LexiconOpiner
-from penchant.text.opinion import Opiner
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from penchant.text.opinion import Opiner
 
 Use = Literal["replace", "blend", "weight"]
 LEARN = "learn"  # in the place of an opiner: learn from the texts and stars of the log itself
@@ -40,6 +39,8 @@ def parse_opinion(text: str | None) -> tuple[Use | None, str | None]:
 
 def scale_of(low: float, high: float) -> tuple[float, float] | None:
     """The smallest usual scale that holds ratings from ``low`` to ``high``; None if they are all one number."""
+    from penchant.text.learned_opinion import SCALES
+
     usual = next(((lo, hi) for lo, hi in SCALES if lo <= low and high <= hi and low < high), None)
     return usual or ((low, high) if low < high else None)
 
@@ -92,6 +93,8 @@ def opinions_of(texts: list[Any], opiner: Opiner | None) -> Floats:
     said = [at for at, text in enumerate(texts) if isinstance(text, str) and text.strip()]
     out = np.full(len(texts), np.nan, dtype=np.float32)
     if said:
+        from penchant.text.lexicon import LexiconOpiner
+
         out[said] = settled((opiner or LexiconOpiner()).score([texts[at] for at in said], words=0).opinion)
     return out
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import median
 
 import numpy as np
 
@@ -76,6 +75,8 @@ def build_index(
 
 def _milliseconds(work: Callable[[int], None], times: int) -> float:
     """The median processor time of this thread, after a first call that may compile."""
+    from statistics import median
+
     work(0)
     taken = []
     for row in range(times):

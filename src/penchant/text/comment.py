@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from penchant.text.lexicon import LexiconOpiner
-from penchant.text.opinion import Opiner
+if TYPE_CHECKING:
+    from penchant.text.opinion import Opiner
 
 MOST_BYTES = 4096
 DIGITS = 3  # of an opinion that is kept
@@ -22,7 +22,9 @@ class Heard(NamedTuple):
 
 
 @cache
-def _opiner() -> LexiconOpiner:
+def _opiner() -> Opiner:
+    from penchant.text.lexicon import LexiconOpiner
+
     return LexiconOpiner()
 
 

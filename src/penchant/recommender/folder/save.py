@@ -29,7 +29,6 @@ from penchant.recommender.folder.manifest import (
     measure,
     seal,
 )
-from penchant.text.learned_opinion import LearnedOpiner
 
 
 def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited: Path | None = None) -> str:
@@ -65,10 +64,13 @@ def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited
             tensors.write(fresh / TEXT, contents.text.arrays())
             manifest["text"] = contents.text.to_json()
             files.append(TEXT)
-        if isinstance(contents.opiner, LearnedOpiner):  # the word list ships with the package
-            tensors.write(fresh / OPINER, contents.opiner.arrays())
-            manifest["opiner"] = contents.opiner.to_json()
-            files.append(OPINER)
+        if contents.opiner is not None:
+            from penchant.text.learned_opinion import LearnedOpiner
+
+            if isinstance(contents.opiner, LearnedOpiner):  # the word list ships with the package
+                tensors.write(fresh / OPINER, contents.opiner.arrays())
+                manifest["opiner"] = contents.opiner.to_json()
+                files.append(OPINER)
         written = _write_arrays(contents.model, fresh)
         if contents.version is None:
             hashes = [one["sha256"] for one in written]
