@@ -14,12 +14,10 @@ from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select, updat
 
 from penchant.errors import ParameterError
 from penchant.store.database import Database, Statement
-from penchant.store.ledger import Ledger, Refusal
+from penchant.store.ledger import CHUNK, FOREVER, Ledger, Refusal
 from penchant.store.tables import attributes, clock, events, items, settings
 from penchant.store.writer import Writer
 
-CHUNK = 256  # rows of one INSERT
-FOREVER = 2**62
 PSEUDONYMS = "pseudonyms"  # the setting in the store
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 _TIME = attrgetter("time")

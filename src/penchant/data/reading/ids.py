@@ -82,6 +82,14 @@ def starts(column: pl.Series) -> Longs:
     return np.flatnonzero(changed)
 
 
+def _first(codes: Ints, numbers: np.ndarray, new: Longs) -> Longs:
+    """The first row of each number, of the rows ``new``; overwrites their codes in ``codes``."""
+    fresh, row = numbers[new], (-2 - new).astype(np.int32)
+    codes[fresh[::-1]] = row[::-1]  # of equal numbers the first in the log is written last
+    first: Longs = new[codes[fresh] == row]
+    return first
+
+
 def _decoded(data: bytes) -> str:
     """Bytes as text; if they are not text, a control character, which is refused."""
     try:
@@ -136,11 +144,20 @@ class Spellings:
         coded = column.to_physical()
         numbers = (coded.cast(pl.Int64).fill_null(-1) if coded.null_count() else coded).to_numpy().astype(np.int64)
         top = int(numbers.max(initial=-1)) + 1
-        if top > len(self.spelled):
-            fresh = np.flatnonzero(numbers >= len(self.spelled))
-            _, at = np.unique(numbers[fresh], return_index=True)
-            self._learn(raw.gather(fresh[at]))
+        known = len(self.spelled)
+        if top > known:
+            fresh = np.flatnonzero(numbers >= known)
+            at = np.empty(top - known, dtype=np.int64)
+            at[numbers[fresh] - known] = fresh  # a row of each number
+            self._learn(raw.gather(at))
         return numbers
+
+    def ids(self, numbers: Longs) -> list[str | None]:
+        """The ids of texts by their numbers."""
+        low, high = int(numbers[0]), int(numbers[-1])
+        if high - low + 1 == len(numbers) and (np.diff(numbers) == 1).all():  # as polars gives them
+            return self.spelled[low : high + 1]
+        return [self.spelled[number] for number in numbers.tolist()]
 
     def _learn(self, texts: pl.Series) -> None:
         """Note the id of each new text, in the order of their numbers."""
@@ -217,14 +234,16 @@ class IdTable:
         if raw.dtype == pl.String:
             texts = self.texts
             numbers = texts.number(raw)
-            new = np.flatnonzero(texts.code[numbers] < 0)
+            codes = texts.code[numbers]
+            new = np.flatnonzero(codes < 0)
             if len(new):
-                fresh, at = np.unique(numbers[new], return_index=True)
-                order = np.argsort(at)
-                names = [texts.spelled[n] for n in fresh[order].tolist()]
-                texts.code[fresh[order]] = self._codes(names, lines[new[at[order]]], source)
-            self._note(texts.respelled[numbers], texts.merged[numbers], raw, lines, source)
-            return texts.code[numbers]
+                rows = _first(texts.code, numbers, new)
+                fresh = numbers[rows]
+                texts.code[fresh] = self._codes(texts.ids(fresh), lines[rows], source)
+                codes[new] = texts.code[numbers[new]]
+            if texts.respelled.any() or texts.merged.any():
+                self._note(texts.respelled[numbers], texts.merged[numbers], raw, lines, source)
+            return codes
         if raw.dtype.is_integer() and raw.dtype not in (pl.Int128, pl.UInt128):  # which NumPy has not
             whole = raw.to_numpy()
             if whole.min() >= 0 and whole.max() < WIDE:
@@ -246,12 +265,10 @@ class IdTable:
         codes: Ints = self.known[numbers]
         new = np.flatnonzero(codes < 0)
         if len(new):
-            fresh, row = numbers[new], (-2 - new).astype(np.int32)
-            self.known[fresh[::-1]] = row[::-1]  # of equal numbers the first in the log is written last
-            first = new[self.known[fresh] == row]
+            first = _first(self.known, numbers, new)
             names = [str(number) for number in numbers[first].tolist()]
             self.known[numbers[first]] = self._codes(names, lines[first], source)
-            codes[new] = self.known[fresh]
+            codes[new] = self.known[numbers[new]]
         return codes
 
     def _codes(self, names: Sequence[str | None], lines: Longs, source: int) -> Ints:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.core.histories import Floats, Longs
+from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Space, hyper, learned
 from penchant.models.neural.kinds.base import glorot, normal
 from penchant.models.neural.kinds.set_model import SetModel, pooled
+from penchant.models.neural.parts.not_taken import NotTaken, not_taken
 from penchant.models.neural.training.trainable import Arrays, Tensors
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ class NeuMF(SetModel):
         32, "width of the first dense layer, twice that of the second", ge=2, space=Space(16, 64), other=4
     )
     negatives: int = hyper(4, "items drawn for each event", ge=1, space=Space(2, 16, log=True), other=1)
+    shown: float = hyper(0.0, "share of the negatives drawn from what was shown and not taken", ge=0, le=1, other=0.9)
     loss: str = hyper("bce", "binary cross-entropy, or pairs", choices=("bce", "bpr"), other="bpr")
+
+    _not_taken: NotTaken | None = field(init=False, default=None, repr=False, compare=False)
 
     item_hidden: Floats = learned()  # (n_items, hidden) V m_i + b
     second: Floats = learned()  # (hidden, hidden // 2) W
@@ -56,6 +60,16 @@ class NeuMF(SetModel):
         found |= {"first.user": glorot(rng, d, h), "first.item": glorot(rng, d, h)}
         found |= {"second": glorot(rng, h, h // 2), "second.b": np.zeros(h // 2, np.float32)}
         return found | {"last": glorot(rng, h // 2, 1)[:, 0]}
+
+    def prepare(self, train: Histories) -> int:
+        events = super().prepare(train)
+        assert self._train is not None  # just set
+        self._not_taken = not_taken(self._train, self.shown, self.notes)
+        return events
+
+    def release(self) -> None:
+        super().release()
+        self._not_taken = None
 
     def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
@@ -72,6 +86,11 @@ class NeuMF(SetModel):
             total = x.new_zeros(len(step), self.factors).index_add(0, bag.rows, x)
             context.append(F.dropout((total[bag.rows] - x)[use] / others[use, None], self.dropout))
         drawn = torch.randint(self.n_items, (len(use), self.negatives), device=use.device)
+        if self._not_taken is not None:
+            rows = step[bag.rows[use].cpu().numpy()]
+            own, there = self._not_taken.draw(rows, use.device, self.negatives)
+            mine = (torch.rand(drawn.shape) < self.shown).to(use.device) & there[:, None]
+            drawn = torch.where(mine, own, drawn)
         items = torch.cat([bag.items[use, None], drawn], 1)
         scores = self._pairs(weights, context[0][:, None], context[1][:, None], items)
         true, false = scores[:, :1], scores[:, 1:]

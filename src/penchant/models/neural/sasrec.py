@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.core.histories import Floats, Histories
+from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.core.log_shape import LogShape
 from penchant.errors import ParameterError
@@ -132,10 +132,11 @@ class SASRec(NextItemModel, ItemFeatureModel):
         return self._blocks(weights, x, blocks.shapes, places, ages, self.dropout)[at]
 
     def _item_loss(
-        self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, unit: bool = False
-    ) -> Tensor:
+        self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, rows: Longs,
+        unit: bool = False,
+    ) -> Tensor:  # fmt: skip
         unit = unit or self.temperature is not None
-        return super()._item_loss(states, table, target, bias, unit=unit)
+        return super()._item_loss(states, table, target, bias, rows=rows, unit=unit)
 
     def encode(self, weights: Tensors, *inputs: Tensor) -> Tensor:
         vectors, lengths, ages = inputs  # as encoder_inputs orders them

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.core.histories import Floats, Longs
+from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.neural.kinds.base import glorot, normal
@@ -53,6 +53,12 @@ class TwoTower(SetModel, RetrievalModel, ItemFeatureModel):
             "down": glorot(rng, self.hidden, d) * np.float32(0.1),
         }
 
+    def prepare(self, train: Histories) -> int:
+        events = super().prepare(train)
+        assert self._train is not None  # just set
+        self._look_at_shown(self._train)
+        return events
+
     def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
         import torch.nn.functional as F
@@ -67,7 +73,8 @@ class TwoTower(SetModel, RetrievalModel, ItemFeatureModel):
             return table.sum() * 0, len(bag.items)
         context = (total[bag.rows] - x)[use] / others[use, None]
         states = self._tower(weights, F.dropout(context, self.dropout))
-        return self._item_loss(states, table, bag.items[use]), len(bag.items)
+        rows = step[bag.rows[use].cpu().numpy()]
+        return self._item_loss(states, table, bag.items[use], rows=rows), len(bag.items)
 
     def work(self, log: LogShape) -> tuple[float, float]:
         """As in ``NeuralModel``."""

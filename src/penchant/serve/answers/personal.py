@@ -21,7 +21,8 @@ from penchant.serve.answers.shown import ShownLists
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
 from penchant.store.database import StoreError
-from penchant.store.events import FOREVER, EventStore, StoredEvent
+from penchant.store.events import EventStore, StoredEvent
+from penchant.store.ledger import FOREVER
 from penchant.store.people import subject
 from penchant.store.trends import Segment, Trends
 

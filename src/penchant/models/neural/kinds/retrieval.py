@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from penchant.core.histories import Histories, Longs
 from penchant.core.log_shape import LogShape
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.neural.kinds.precision import PreciseModel
+from penchant.models.neural.parts.not_taken import NotTaken, not_taken
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +42,12 @@ class RetrievalModel(PreciseModel):
         0.75, "t of the gBCE loss", ge=0, le=1, space=Space(0, 1), other=0.0, when={"loss": "gbce", "negatives": 20}
     )
 
+    shown: float = hyper(
+        0.0, "share of the negatives drawn from what was shown and not taken", ge=0, le=1, other=0.9, when=SAMPLED
+    )
+
     _drawing: Any = field(init=False, default=None, repr=False, compare=False)
+    _not_taken: NotTaken | None = field(init=False, default=None, repr=False, compare=False)
 
     def compared(self, log: LogShape) -> float:
         """As in ``NeuralModel``: all items with the full softmax, else the drawn ones."""
@@ -50,14 +57,19 @@ class RetrievalModel(PreciseModel):
 
     def release(self) -> None:
         super().release()
-        self._drawing = None
+        self._drawing = self._not_taken = None
+
+    def _look_at_shown(self, train: Histories) -> None:
+        """Keep what the people of training histories were shown, if the loss draws from it."""
+        self._not_taken = not_taken(train, self.shown, self.notes, every_item=self.loss == "softmax")
 
     def _item_loss(
-        self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, unit: bool = False
-    ) -> Tensor:
+        self, states: Tensor, table: Tensor, target: Tensor, bias: Tensor | None = None, *, rows: Longs,
+        unit: bool = False,
+    ) -> Tensor:  # fmt: skip
         """The mean loss over states ``(events, width)`` whose true items are ``target`` (events,).
 
-        ``unit``: the vectors in ``table`` are normalised to length one.
+        ``rows`` (events,) are their training histories. ``unit``: item vectors are normalised to length one.
         """
         import torch
 
@@ -72,11 +84,14 @@ class RetrievalModel(PreciseModel):
             if not self.needs_features:  # otherwise nothing moves the vector of an item without events
                 counts = counts.clamp(min=1)
             self._drawing = losses.Negatives(counts, self.sampling, self.negatives)
-        drawing = self._drawing
+        drawing, own = self._drawing, None
+        if self._not_taken is not None:
+            items, there = self._not_taken.draw(rows, states.device)
+            own = losses.Own(items[:, 0], there, self.shown)
         if self.loss == "sampled-softmax":
             return losses.sampled_softmax(
-                states, table, target, drawing, bias, correction=self.correction, unit=unit, short=short
+                states, table, target, drawing, bias, correction=self.correction, unit=unit, short=short, own=own
             )
         if self.loss == "gbce":
-            return losses.gbce(states, table, target, drawing, self.calibration, bias, unit=unit)
-        return losses.bpr(states, table, target, drawing, bias, unit=unit)
+            return losses.gbce(states, table, target, drawing, self.calibration, bias, unit=unit, own=own)
+        return losses.bpr(states, table, target, drawing, bias, unit=unit, own=own)

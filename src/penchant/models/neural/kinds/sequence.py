@@ -66,6 +66,10 @@ class NextItemModel(SequenceModel, RetrievalModel):
         """The vectors of all items, ``(n_items, factors)``: the learned ones, unless a model adds to them."""
         return weights["items"]
 
+    def prepare(self, train: Histories) -> int:
+        self._look_at_shown(train)
+        return super().prepare(train)
+
     def step_loss(self, weights: Tensors, step: Longs) -> tuple[Tensor, int]:
         import torch
 
@@ -74,4 +78,5 @@ class NextItemModel(SequenceModel, RetrievalModel):
         weights = {**weights, "items": self._items(weights)}
         states = self._states(weights, passages)
         target = torch.from_numpy(passages.targets).long().to(states.device)
-        return self._item_loss(states, weights["items"], target, weights.get("items.b")), len(target)
+        rows = self._sequences.rows(step)
+        return self._item_loss(states, weights["items"], target, weights.get("items.b"), rows=rows), len(target)

@@ -38,6 +38,7 @@ class Sequences:
         row = np.repeat(np.arange(len(train)), pieces)
         back = np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # 0: the newest piece of its row
         end = train.indptr[row + 1] - 1
+        self.row = row  # the training history of each piece
         self.stop = end - back * window
         self.start = np.maximum(train.indptr[row], self.stop - window)
         self.items, self.times = train.items, train.times if times else None
@@ -61,6 +62,10 @@ class Sequences:
         filled = np.cumsum((self.stop - self.start)[order])
         step = (filled - 1) // max(1, batch)
         return np.split(order, np.flatnonzero(np.diff(step)) + 1) if len(order) else []
+
+    def rows(self, chosen: Longs) -> Longs:
+        """The training history of every event of the chosen passages."""
+        return np.repeat(self.row[chosen], self.stop[chosen] - self.start[chosen])
 
     def take(self, chosen: Longs) -> Passages:
         """The chosen passages."""

@@ -103,6 +103,8 @@ def cases(model: Trainable, train: Histories, valid: Split | None, seed: int) ->
     last = np.zeros(len(train.items), dtype=np.bool_)
     last[train.indptr[rows + 1] - 1] = True
     rest = replace(train.where(~last), now=train.now)
+    if (seen_too := train.shown) is not None:  # what was shown later, or was taken in the end, is no negative
+        rest = replace(rest, shown=seen_too.not_taken(train) if train.times is None else seen_too.until(rest))
     given, truth = rest[rows], train.where(last)[rows]
     again = np.isin(
         truth.rows * np.int64(train.n_items) + truth.items, given.rows * np.int64(train.n_items) + given.items

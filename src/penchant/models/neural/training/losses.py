@@ -6,6 +6,8 @@ positions. None holds positions × items at once.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -128,6 +130,26 @@ class Negatives:
         return torch.searchsorted(self.cumulated, where).clamp(max=len(self.share) - 1)
 
 
+@dataclass(frozen=True)
+class Own:
+    """Of each state's person an item that was shown and not taken, which stands for a ``share`` of the draws."""
+
+    items: Tensor  # (states,)
+    there: Tensor  # (states,) whether there is one
+    share: float
+
+    @property
+    def weight(self) -> Tensor:
+        """The share of each state, 0 where there is none, ``(states,)``."""
+        return torch.where(self.there, self.share, 0.0)
+
+    def scores(self, states: Tensor, table: Tensor, bias: Tensor | None, unit: bool) -> Tensor:
+        """The score of each, ``(states,)``."""
+        vectors = F.embedding(self.items, table)
+        scores = (states * (F.normalize(vectors, dim=1) if unit else vectors)).sum(1)
+        return scores if bias is None else scores + bias[self.items]
+
+
 def _against(
     states: Tensor, table: Tensor, target: Tensor, drawn: Tensor, bias: Tensor | None, unit: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -191,13 +213,22 @@ def sampled_softmax(
     correction: float = 1.0,
     unit: bool = False,
     short: bool = False,
+    own: Own | None = None,
 ) -> Tensor:
     """Softmax over the true item and the drawn ones, whose scores are lowered by the log of their expected number.
 
     With that correction (Bengio and Senécal 2008; Yi et al. 2019) it estimates the full softmax for any distribution
-    of draws; ``correction`` scales it. ``unit``: item vectors are normalised to length one; ``short`` as above.
+    of draws; ``correction`` scales it. ``unit``: item vectors are normalised to length one; ``short`` as above. With
+    ``own``, its share of the sum over the drawn items is one over what the person was shown, corrected as an even draw.
     """
     drawn = negatives.draw()
+    if own is not None:
+        true, others, same = _against(states, table, target, drawn, bias, unit)
+        others = others - correction * negatives.expected[drawn] + torch.log1p(-own.weight)[:, None]
+        even = correction * math.log(len(table) / negatives.number) + math.log(negatives.number)
+        mine = own.scores(states, table, bias, unit) + even + torch.log(own.weight)
+        every = torch.cat([true[:, None], others.masked_fill(same, -math.inf), mine[:, None]], 1)
+        return (torch.logsumexp(every, 1) - true).mean()
     vectors = F.embedding(torch.cat([target, drawn]), table)
     if unit:
         vectors = F.normalize(vectors, dim=1)
@@ -228,6 +259,7 @@ def gbce(
     bias: Tensor | None = None,
     *,
     unit: bool = False,
+    own: Own | None = None,
 ) -> Tensor:
     """Binary cross-entropy with the true item's probability raised to β (Petrov and Macdonald 2023, gSASRec).
 
@@ -239,6 +271,9 @@ def gbce(
     alpha = min(1.0, negatives.number / max(1, len(table) - 1))
     beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
     wrong = F.softplus(others).masked_fill(same, 0.0).sum(1)
+    if own is not None:
+        mine = negatives.number * F.softplus(own.scores(states, table, bias, unit))
+        wrong = torch.lerp(wrong, mine, own.weight.to(wrong.dtype))
     return (wrong - beta * F.logsigmoid(true)).mean()
 
 
@@ -250,9 +285,14 @@ def bpr(
     bias: Tensor | None = None,
     *,
     unit: bool = False,
+    own: Own | None = None,
 ) -> Tensor:
     """−log σ(true − other), the mean over the drawn items (Rendle et al. 2009)."""
     drawn = negatives.draw()
     true, others, same = _against(states, table, target, drawn, bias, unit)
     lost = F.softplus(others - true[:, None]).masked_fill(same, 0.0)
-    return lost.sum() / (~same).sum().clamp(min=1)
+    number = (~same).sum(1)
+    if own is not None:
+        mine = number * F.softplus(own.scores(states, table, bias, unit) - true)
+        return torch.lerp(lost.sum(1), mine, own.weight.to(mine.dtype)).sum() / number.sum().clamp(min=1)
+    return lost.sum() / number.sum().clamp(min=1)
