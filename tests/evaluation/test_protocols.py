@@ -271,6 +271,7 @@ def test_a_prefix_is_bounded() -> None:
     log = a_log([[n % 7 for n in range(700)], [0, 1, 2]], parts=[["test"] * 700, ["train"] * 3], sessions=True)
     (split,) = make_splits(log, "column")
     assert len(split) == 699 and split.given.lengths.max() == 500
+    assert "of 199 prefixes of more than 500 events, the newest 500 are given" in split.notes
 
 
 # -- choosing -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.core.histories import Histories
@@ -99,6 +99,13 @@ def test_long_histories_are_bounded_and_reported() -> None:
     np.testing.assert_array_equal(dense(model), dense(ItemKNN(max_history=None).fit(train.newest(3))))
 
 
+def test_ratings_that_no_pair_counts_are_reported() -> None:
+    train = Histories.from_lists([[0, 1, 2, 3, 4], [1, 2]], 5, values=[[1, 2, 3, 4, 5], [5, 1]], values_are="rating")
+    notes = ItemKNN(max_history=3).fit(train).notes
+    assert any(note.startswith("2 ratings are not among the newest 3 of their histories") for note in notes)
+    assert not any("ratings are not" in note for note in ItemKNN(max_history=5).fit(train).notes)
+
+
 def test_nothing_to_learn_from_is_refused() -> None:
     with pytest.raises(DataError, match="nothing to learn from"):
         ItemKNN().fit(Histories.from_lists([[], []], 5))
@@ -173,6 +180,7 @@ def test_one_history_is_answered_without_a_compiler(monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(one.scores[0], many.scores[3])
 
 
+@settings(deadline=None)
 @given(lists=st.lists(st.lists(st.integers(0, 22), max_size=12), min_size=1, max_size=6), k=st.integers(1, 40))
 def test_one_history_has_the_same_list_with_and_without_a_kernel(lists: list[list[int]], k: int) -> None:
     model = ItemKNN(neighbours=3).fit(planted())

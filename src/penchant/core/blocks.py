@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Iterator
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 EVENTS = 1 << 22  # of a block
+IN_MEMORY = 2**29  # bytes of what is computed from mapped arrays; more stays in files
+T = TypeVar("T", bound=np.generic)
 
 
 def row_blocks(indptr: NDArray[np.int64], events: int | None = None) -> Iterator[tuple[int, int]]:
@@ -18,6 +23,47 @@ def row_blocks(indptr: NDArray[np.int64], events: int | None = None) -> Iterator
         hi = min(max(hi, lo + 1), rows)
         yield lo, hi
         lo = hi
+
+
+def is_mapped(array: NDArray[Any]) -> bool:
+    """Whether an array is, or is part of, a mapped file."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap):
+            return True
+        base = base.base
+    return False
+
+
+def chosen(array: NDArray[T], places: Iterator[NDArray[np.int64]], size: int) -> NDArray[T]:
+    """``array`` at ``size`` places, which come in blocks.
+
+    What is chosen of a mapped array is mapped, too, from a file without a name, where it takes more than ``IN_MEMORY``.
+    Raises ``OSError`` where the disk is full.
+    """
+    shape = (size, *array.shape[1:])
+    if not is_mapped(array) or array.itemsize * math.prod(shape) <= IN_MEMORY:
+        out, at = np.empty(shape, array.dtype), 0
+        for some in places:
+            out[at : at + len(some)] = array[some]
+            at += len(some)
+        return out
+    with tempfile.TemporaryFile() as file:
+        for some in places:
+            file.write(np.ascontiguousarray(array[some]).data)
+        return mapped(file, array.dtype, shape)
+
+
+def mapped(file: IO[bytes], dtype: np.dtype[T], shape: tuple[int, ...]) -> NDArray[T]:
+    """What was written to a file without a name, mapped; the content stays when the file is closed."""
+    file.flush()
+    return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
+
+
+def places_of(keep: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
+    """The places where a long mask is true, in blocks."""
+    for lo in range(0, len(keep), EVENTS):
+        yield lo + np.flatnonzero(keep[lo : lo + EVENTS])
 
 
 def counted(numbers: NDArray[np.int32], size: int) -> NDArray[np.int64]:

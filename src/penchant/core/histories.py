@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.core.blocks import counted, row_blocks
+from penchant.core.blocks import EVENTS, chosen, counted, is_mapped, places_of, row_blocks
 from penchant.core.curve import Curve
 from penchant.errors import DataError
 
@@ -155,12 +155,14 @@ class Histories:
             start, stop = int(self.indptr[lo]), int(self.indptr[hi])
             events: slice | Longs = slice(start, stop)
             indptr = self.indptr[lo : hi + 1] - start
-            chosen: slice | Longs = slice(lo, hi)
+            rows: slice | Longs = slice(lo, hi)
         else:
-            chosen = np.arange(len(self), dtype=np.int64)[index]
-            lengths = self.lengths[chosen]
+            rows = np.arange(len(self), dtype=np.int64)[index]
+            lengths = self.lengths[rows]
             indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-            events = np.arange(indptr[-1], dtype=np.int64) + np.repeat(self.indptr[chosen] - indptr[:-1], lengths)
+            if indptr[-1] > EVENTS:
+                return self._as_distinct(self._many(rows, indptr))
+            events = np.arange(indptr[-1], dtype=np.int64) + np.repeat(self.indptr[rows] - indptr[:-1], lengths)
         some = replace(
             self,
             indptr=indptr,
@@ -168,12 +170,35 @@ class Histories:
             values=None if self.values is None else self.values[events],
             times=None if self.times is None else self.times[events],
             liked=None if self.liked is None else self.liked[events],
-            now=None if self.now is None else self.now[chosen],
+            now=None if self.now is None else self.now[rows],
             context=None if self.context is None else self.context[events],
-            asked=None if self.asked is None else self.asked[chosen],
-            shown=None if self.shown is None else self.shown[chosen],
+            asked=None if self.asked is None else self.asked[rows],
+            shown=None if self.shown is None else self.shown[rows],
         )
         return self._as_distinct(some)
+
+    def _many(self, rows: Longs, indptr: Longs) -> Histories:
+        """Rows with many events, a block of them at a time."""
+
+        def places() -> Iterator[Longs]:
+            for lo, hi in row_blocks(indptr):
+                lengths = indptr[lo + 1 : hi + 1] - indptr[lo:hi]
+                first = np.repeat(self.indptr[rows[lo:hi]] - indptr[lo:hi], lengths)
+                yield np.arange(indptr[lo], indptr[hi]) + first
+
+        return replace(
+            self,
+            indptr=indptr,
+            **self._of_events(lambda array: chosen(array, places(), int(indptr[-1]))),
+            now=None if self.now is None else self.now[rows],
+            asked=None if self.asked is None else self.asked[rows],
+            shown=None if self.shown is None else self.shown[rows],
+        )
+
+    def _of_events(self, take: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
+        """What ``take`` makes of every array over events, by name."""
+        arrays = {name: getattr(self, name) for name in ("items", "values", "times", "liked", "context")}
+        return {name: None if array is None else take(array) for name, array in arrays.items()}
 
     def where(self, keep: Bools) -> Histories:
         """The events where ``keep`` (events,) is true. All rows remain; some may become empty."""
@@ -182,16 +207,16 @@ class Histories:
             start, stop = self.indptr[lo], self.indptr[hi]
             passed = np.concatenate([[0], np.cumsum(keep[start:stop], dtype=np.int64)])
             indptr[lo + 1 : hi + 1] = indptr[lo] + passed[self.indptr[lo + 1 : hi + 1] - start]
+
+        def kept(array: NDArray[Any]) -> NDArray[Any]:
+            return chosen(array, places_of(keep), int(indptr[-1])) if is_mapped(array) else array[keep]
+
         some = replace(
             self,
             indptr=indptr,
-            items=self.items[keep],
-            values=None if self.values is None else self.values[keep],
-            times=None if self.times is None else self.times[keep],
-            liked=None if self.liked is None else self.liked[keep],
+            **self._of_events(kept),
             # even if the newest event was dropped, the moment of the request stays the same
             now=self.moments(),
-            context=None if self.context is None else self.context[keep],
         )
         return self._as_distinct(some)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from penchant.core.blocks import row_blocks
 from penchant.core.histories import Bools, Histories, Longs
 from penchant.core.split import Split, contained
 
@@ -32,19 +33,24 @@ def build(
         return _each_moment(
             name, log, train, given, held & np.repeat(cases, log.lengths), warm, repeat=repeat, valid=valid, notes=notes
         )
-    keys = log.rows * np.int64(log.n_items) + log.items
-    true, eligible = held & positive_events(log), np.repeat(cases, log.lengths)
-    again = np.zeros(len(true), dtype=np.bool_) if repeat else true & contained(keys, keys[given & eligible])
-    true &= ~again
+    rated, repeated, known = log.values_are == "rating", 0, 0
+    true = held & positive_events(log)
+    for lo, hi in row_blocks(log.indptr):
+        here = slice(int(log.indptr[lo]), int(log.indptr[hi]))
+        some, eligible = log[lo:hi], np.repeat(cases[lo:hi], log.lengths[lo:hi])
+        keys = some.rows * np.int64(log.n_items) + some.items
+        before = contained(keys, keys[given[here] & eligible])
+        known += int((before & held[here] & eligible).sum())
+        if not repeat:
+            repeated += int((true[here] & before).sum())
+            true[here] &= ~before
     said = list(notes)
-    if again.any():
+    if repeated:
         said.append(
-            f"{int(again.sum()):,} held-out rows repeat an item that their user had before: they are not answers "
+            f"{repeated:,} held-out rows repeat an item that their user had before: they are not answers "
             "unless repeats are allowed"
         )
-    rated = log.values_are == "rating"
-    known = int(contained(keys[held & eligible], keys[given & eligible]).sum()) if rated else 0
-    if known:
+    if known and rated:
         said.append(
             f"{known:,} held-out ratings are of an item that their user had rated before: rmse and mae omit them"
         )
@@ -136,6 +142,8 @@ def prefixes(
     )
     truth = Histories(np.arange(len(targets) + 1), log.items[targets], log.n_items)
     notes = ["every prefix of a test session is one case"]
+    if cut := int((targets - start[targets] > MAX_PREFIX).sum()):
+        notes.append(f"of {cut:,} prefixes of more than {MAX_PREFIX} events, the newest {MAX_PREFIX} are given")
     if not repeat:
         n = np.int64(log.n_items)
         seen = contained(truth.rows * n + truth.items, given.rows * n + given.items)
@@ -197,6 +205,16 @@ def as_truth(log: Histories, true: Bools) -> Histories:
     graded = log.values_are == "rating" and log.liked is None
     answers = replace(log.where(true), now=None, times=None, liked=None)
     return (answers if graded else replace(answers, values=None, values_are="none")).distinct()
+
+
+def per_row(log: Histories, marked: Bools) -> Longs:
+    """How many marked events each row has."""
+    out = np.zeros(len(log), dtype=np.int64)
+    for lo, hi in row_blocks(log.indptr):
+        running = np.concatenate([[0], np.cumsum(marked[log.indptr[lo] : log.indptr[hi]], dtype=np.int64)])
+        ends = log.indptr[lo : hi + 1] - log.indptr[lo]
+        out[lo:hi] = running[ends[1:]] - running[ends[:-1]]
+    return out
 
 
 def counted_before(log: Histories, marked: Bools) -> Longs:

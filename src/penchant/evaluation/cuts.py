@@ -10,14 +10,25 @@ All functions follow the same rules:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from penchant.core.histories import Bools, Histories
+from penchant.core.blocks import row_blocks
+from penchant.core.histories import Bools, Histories, Longs
 from penchant.core.split import Split
 from penchant.errors import DataError, ParameterError
-from penchant.evaluation.cases import build, counted_before, only_filled, pick, place_in_row, positive_events, prefixes
+from penchant.evaluation.cases import (
+    build,
+    counted_before,
+    only_filled,
+    per_row,
+    pick,
+    place_in_row,
+    positive_events,
+    prefixes,
+)
 
 
 def leave_last(log: Histories, *, repeat: bool = False, refit: bool = False) -> Split:
@@ -26,22 +37,11 @@ def leave_last(log: Histories, *, repeat: bool = False, refit: bool = False) -> 
     Histories of fewer than three positives are training only. A test case is given the validation item; ``refit``
     trains on it as well. Raises ``DataError`` where no history is long enough.
     """
-    liked = positive_events(log)
-    position = np.arange(len(log.items))
-    before = counted_before(log, liked)  # positives of the row before each event
-    total = np.bincount(log.rows[liked], minlength=len(log))
+    total = _positives(log)
     long_enough = total >= 3
     if not long_enough.any():
         raise DataError("leave-last: no user has three positives", fix="Split by users instead.")
-    needed = np.repeat(total, log.lengths)
-    eligible = np.repeat(long_enough, log.lengths)
-    is_test = liked & eligible & (before == needed - 1)
-    is_valid = liked & eligible & (before == needed - 2)
-    last, last_but_one = np.zeros(len(log), np.int64), np.zeros(len(log), np.int64)
-    last[log.rows[is_test]] = position[is_test]
-    last_but_one[log.rows[is_valid]] = position[is_valid]
-    until_valid = ~eligible | (position < np.repeat(last_but_one, log.lengths))
-    until_test = ~eligible | (position < np.repeat(last, log.lengths))
+    is_test, is_valid, until_test, until_valid = _by_blocks(log, _last_two)
     train = only_filled(pick(log, until_valid))
     warm = np.ones(len(log), dtype=np.bool_)
     valid = build("leave-last", log, train, until_valid, is_valid, long_enough, warm, repeat=repeat)
@@ -49,6 +49,32 @@ def leave_last(log: Histories, *, repeat: bool = False, refit: bool = False) -> 
         "leave-last", log, only_filled(pick(log, until_test)) if refit else train, until_test, is_test, long_enough,
         warm, repeat=repeat, valid=valid, notes=["fitted with the validation items"] if refit else [],
     )  # fmt: skip
+
+
+def _last_two(log: Histories) -> tuple[Bools, Bools, Bools, Bools]:
+    """The last positive of every row with three, the one before it, and the events before each of these."""
+    liked, position = positive_events(log), np.arange(len(log.items))
+    total = _positives(log)
+    eligible, needed = np.repeat(total >= 3, log.lengths), np.repeat(total, log.lengths)
+    before = counted_before(log, liked)  # positives of the row before each event
+    found = []
+    for number in (1, 2):
+        chosen = liked & eligible & (before == needed - number)
+        place = np.zeros(len(log), np.int64)
+        place[log.rows[chosen]] = position[chosen]
+        found += [chosen, ~eligible | (position < np.repeat(place, log.lengths))]
+    return found[0], found[2], found[1], found[3]
+
+
+def _positives(log: Histories) -> Longs:
+    """How many positives each row has."""
+    return per_row(log, positive_events(log))
+
+
+def _by_blocks(log: Histories, masks: Callable[[Histories], tuple[Bools, ...]]) -> list[Bools]:
+    """Masks over the events of a log, computed from some rows at a time."""
+    parts = [masks(log[lo:hi]) for lo, hi in row_blocks(log.indptr)] or [masks(log)]
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def time_cut(
@@ -90,19 +116,27 @@ def cut_at(log: Histories, moment: int, label: str, *, repeat: bool = False, ses
     if not early.any() or early.all():
         raise DataError(f"{label}: all rows lie on one side of time {moment}", fix="Use another share.")
     train = only_filled(pick(log, early))
-    has_early = np.bincount(log.rows[early], minlength=len(log)) > 0
-    is_case = np.bincount(log.rows[~early], minlength=len(log)) > 0
+    has_early, is_case = per_row(log, early) > 0, per_row(log, ~early) > 0
     if sessions:
         return prefixes("time", log, train, ~early, repeat=repeat, warm=has_early)
     new = is_case & ~has_early
-    half = np.maximum(1, log.lengths // 2)
-    first_half = (np.arange(len(log.items)) - np.repeat(log.indptr[:-1], log.lengths)) < np.repeat(half, log.lengths)
+    (first_half,) = _by_blocks(log, _first_half)
     given = early | (np.repeat(new, log.lengths) & first_half)
     split = build("time", log, train, given, ~given, is_case, has_early, repeat=repeat)
     newest = split.given.moments()
     assert newest is not None  # there are times
     asked_at = np.maximum(np.int64(moment), newest)  # a new person asks at their newest given event
     return replace(split, given=replace(split.given, now=asked_at))
+
+
+def _first_half(log: Histories) -> tuple[Bools]:
+    """The first half of every row, at least one event."""
+    return (place_in_row(log, None) < np.repeat(np.maximum(1, log.lengths // 2), log.lengths),)
+
+
+def _first_share(log: Histories) -> tuple[Bools]:
+    """The first 80 % of every row, at least one event."""
+    return (place_in_row(log, None) < np.repeat(np.maximum(1, log.lengths * 4 // 5), log.lengths),)
 
 
 def leave_users(
@@ -138,8 +172,10 @@ def leave_users(
     nobody = np.zeros(len(log), dtype=np.bool_)
     if sessions:
         return prefixes("users", log, train, np.repeat(leaving, log.lengths), repeat=repeat, valid=valid, warm=nobody)
-    order = place_in_row(log, rng if not ordered else None)
-    given = order < np.repeat(np.maximum(1, log.lengths * 4 // 5), log.lengths)
+    if ordered:
+        (given,) = _by_blocks(log, _first_share)
+    else:
+        given = place_in_row(log, rng) < np.repeat(np.maximum(1, log.lengths * 4 // 5), log.lengths)
     chosen = np.repeat(leaving, log.lengths)
     return build("users", log, train, given & chosen, ~given & chosen, leaving, nobody, repeat=repeat, valid=valid)
 
@@ -196,10 +232,10 @@ def _held_rows(
     name: str, log: Histories, train: Histories, given: Bools, held: Bools, *, repeat: bool, sessions: bool,
     valid: Split | None = None,
 ) -> Split:  # fmt: skip
-    warm = np.bincount(log.rows[given], minlength=len(log)) > 0
+    warm = per_row(log, given) > 0
     if sessions:
         return prefixes(name, log, train, held, repeat=repeat, valid=valid, warm=warm, known=given | held)
-    cases = np.bincount(log.rows[held], minlength=len(log)) > 0
+    cases = per_row(log, held) > 0
     return build(name, log, train, given, held, cases, warm, repeat=repeat, valid=valid)
 
 

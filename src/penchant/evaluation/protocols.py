@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penchant.core.histories import Bools, Histories
 from penchant.core.split import Split
 from penchant.errors import DataError, LeakError, ParameterError
-from penchant.evaluation.cases import positive_events
+from penchant.evaluation.cases import per_row, positive_events
 from penchant.evaluation.cuts import hold_out, leave_last, leave_users, random_folds, time_cut
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def choose(log: Interactions) -> tuple[str, str]:
             if warm >= WARM_ENOUGH:
                 return "time", f"split by time: {warm:.0%} of its test users are also in training{presplit}"
             reason = f"only {warm:.0%} of the test users of a split by time are in training"
-    long_enough = np.bincount(histories.rows[positive_events(histories)], minlength=len(histories)) >= 3
+    long_enough = per_row(histories, positive_events(histories)) >= 3
     if is_ordered(log) and long_enough.any():
         return "leave-last", f"split leave-last: {reason}{presplit}"
     missing = "no user has three positives" if is_ordered(log) else "rows have no order (no time, no position)"

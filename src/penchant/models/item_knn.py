@@ -146,6 +146,11 @@ class ItemKNN(Private, PairModel, RatingModel):
         measure = Measure(self.similarity, shrink=self.rating_shrink, min_overlap=self.min_overlap, centred=True)
         values = ratings.values if self.similarity in CORATED else self.baseline.deviations(ratings)
         newest = ratings.ages() < (self.max_history or np.inf)
+        if cut := int((~newest).sum()):
+            self.notes.append(
+                f"{cut:,} ratings are not among the newest {self.max_history:,} of their histories: "
+                "they are not in the pairs that predict ratings"
+            )
         counted, values = ratings.where(newest), values[newest]
         return nearest_items(measure, counted, values, REACH * self.rating_neighbours, run, by_score=True)
 

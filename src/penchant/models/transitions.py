@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.core.blocks import counted, row_blocks
+from penchant.core.blocks import IN_MEMORY, counted, row_blocks
 from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
@@ -17,7 +17,7 @@ from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, Task, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
 from penchant.models.parts.ragged import turned
-from penchant.models.parts.spilled import IN_MEMORY, SpilledRows
+from penchant.models.parts.spilled import SpilledRows
 from penchant.models.parts.weights import Weights
 
 if TYPE_CHECKING:

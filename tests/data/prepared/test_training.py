@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import polars as pl
 import pytest
 
 import penchant as pc
-from penchant.core import blocks
+from penchant.core import blocks, histories
 from penchant.core.run import Run
+from penchant.evaluation.protocols import make_splits
 from penchant.recommender.folder.arrays import flatten
 from penchant.recommender.folder.tensors import digest
 from penchant.training.fit import fit
@@ -36,15 +39,6 @@ def logs(tmp_path_factory):
     return folder
 
 
-def mapped(array):
-    """Whether an array is part of a mapped file."""
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap):
-            return True
-        array = array.base
-    return False
-
-
 @pytest.mark.parametrize("name", ["plain", "rated"])
 @pytest.mark.parametrize("model", MODELS)
 def test_the_model_and_its_lists_are_the_same(logs, tmp_path, monkeypatch, model, name):
@@ -57,7 +51,7 @@ def test_the_model_and_its_lists_are_the_same(logs, tmp_path, monkeypatch, model
         pc.prepare(logs / "rated.csv", tmp_path / "log", **options)
     in_memory = pc.read_interactions(logs / f"{name}.csv", **options)
     on_disk = pc.read_interactions(tmp_path / "log" if options else logs / name)
-    assert mapped(on_disk.histories().items)
+    assert blocks.is_mapped(on_disk.histories().items)
     one = fit(in_memory, model, run=run)
     monkeypatch.setattr(blocks, "EVENTS", 500)
     other = fit(on_disk, model, run=run)
@@ -70,6 +64,30 @@ def test_the_model_and_its_lists_are_the_same(logs, tmp_path, monkeypatch, model
         np.testing.assert_allclose(lists[0]["score"], lists[1]["score"], rtol=1e-5)
     else:
         assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["plain", "rated"])
+@pytest.mark.parametrize("spec", ["leave-last", "time:.7", "users:.3", "random:2"])
+def test_splits_are_the_same_and_what_is_large_stays_in_files(logs, tmp_path, monkeypatch, spec, name):
+    whole = make_splits(pc.read_interactions(logs / f"{name}.csv"), spec)
+    on_disk = pc.read_interactions(logs / name)
+    monkeypatch.setattr(blocks, "EVENTS", 500)
+    monkeypatch.setattr(histories, "EVENTS", 500)
+    monkeypatch.setattr(blocks, "IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for one, other in zip(whole, make_splits(on_disk, spec), strict=True):
+        assert all(map(blocks.is_mapped, (other.train.items, other.given.items, other.train.times)))
+        assert one.valid is not None and other.valid is not None
+        for both in ((one, other), (one.valid, other.valid)):
+            assert both[0].notes == both[1].notes
+            for part in ("train", "given", "truth", "ratings"):
+                parts = [getattr(of, part) for of in both]
+                assert (parts[0] is None) == (parts[1] is None)
+                for array in ("indptr", "items", "values", "times", "now"):
+                    np.testing.assert_array_equal(*(getattr(of, array, None) for of in parts))
+            for array in ("group", "warm"):
+                np.testing.assert_array_equal(*(getattr(of, array) for of in both))
+    assert list(tmp_path.iterdir()) == [], "the files have no names"
 
 
 def test_an_evaluation_is_the_same(logs):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import numpy as np
 
+from penchant.core.blocks import IN_MEMORY, mapped
 from penchant.core.histories import Floats, Ints
-
-IN_MEMORY = 2**29  # bytes of rows; more go to files without a name, in the folder for temporary files
 
 
 class SpilledRows:
@@ -45,8 +44,9 @@ class SpilledRows:
     def arrays(self) -> tuple[Ints, Floats]:
         """All entries; to be asked for once, at the end. Every part is let go once it is copied."""
         if self._files is not None:
-            mapped = tuple(_mapped(file, kind, self.size) for file, kind in zip(self._files, "if", strict=True))
-            return mapped[0], mapped[1]
+            of_indices, of_data = self._files
+            shape = (self.size,)
+            return mapped(of_indices, np.dtype(np.int32), shape), mapped(of_data, np.dtype(np.float32), shape)
         indices, data = np.empty(self.size, np.int32), np.empty(self.size, np.float32)
         at = 0
         self._parts.reverse()
@@ -63,8 +63,3 @@ class SpilledRows:
             for file, array in zip(self._files, part, strict=True):
                 file.write(np.ascontiguousarray(array).data)
         self._parts, self._held = [], 0
-
-
-def _mapped(file: IO[bytes], kind: str, size: int) -> Any:
-    file.flush()
-    return np.asarray(np.memmap(file, np.dtype(kind), "r+", shape=(size,)))  # it keeps the content of a closed file
