@@ -120,6 +120,23 @@ def test_opinions_that_were_learned_read_comments_in_the_service(make: Make, tmp
     assert against["kind"] == "dislike" and liked["kind"] == "comment"
 
 
+def test_why_tells_what_was_written_and_aspects_filter(make: Make, tmp_path: Path) -> None:
+    odd = pl.col.item.str.slice(1).cast(pl.Int64) % 2 == 1  # these have a good plot, the others good music
+    plot, music = "the plot is great, the music is awful", "the music is great, the plot is awful"
+    told = rows().with_columns(review=pl.when(odd).then(pl.lit(plot)).otherwise(pl.lit(music)))
+    log = read_interactions(told, text="review", aspects=True)
+    fit(log, ItemKNN()).save(tmp_path / "model")
+    client = make(folder=str(tmp_path / "model"), active="")
+    client.events({"user": "c", "item": "i02", "text": "the plot is wonderful"}, {"user": "c", "item": "i03"})
+    answer = client.get("/v1/users/c/recommendations", params={"why": True, "k": 30}).json()
+    parts = [part for item in answer["items"] for part in item["why"]["parts"] if part["item"] == "i02"]
+    assert parts and {part["said"] for part in parts} == {"wonderful"}
+    liked = {item["item"] for item in answer["items"] if item["why"].get("reasons")}
+    where = '{"attribute": "liked for", "in": ["plot"]}'
+    filtered = client.ids("/v1/users/c/recommendations", where=where, k=30)
+    assert liked and liked == {*filtered} and all(int(item[1:]) % 2 for item in liked)
+
+
 @pytest.mark.parametrize("text", ["x" * 4096, "\x00\x01", "😡😡", "<b>bad</b>", "bad 很差 плохо", " "])
 def test_any_text_is_taken(client: Client, text: str) -> None:
     assert client.events({"user": "c", "item": "i02", "text": text}).json()["accepted"] == 1

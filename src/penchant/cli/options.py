@@ -140,20 +140,22 @@ class ReadOptions:
     ] = None
     text: Annotated[
         str | None,
-        typer.Option(
-            "--text", metavar="C", help="The column of comments or reviews; see --opinion.", rich_help_panel=PANEL
-        ),
+        typer.Option("--text", metavar="C", help="The column of comments or reviews.", rich_help_panel=PANEL),
     ] = None
     opinion: Annotated[
         str | None,
         typer.Option(
             "--opinion",
             metavar="USE[:FOLDER]",
-            help="What the opinion of a text makes of the value of its event: replace, blend or weight; by the word "
-            "list, by a FOLDER of penchant opinion learn, or learned from the stars of this log (blend:learn).",
+            help="What the opinion of --text makes of the value of its event: replace, blend or weight; by the word "
+            "list, a FOLDER of penchant opinion learn, or learned from the stars of this log (blend:learn).",
             rich_help_panel=PANEL,
         ),
     ] = None
+    aspects: Annotated[
+        bool,
+        typer.Option("--aspects", help="Find what --text likes and blames items for.", rich_help_panel=PANEL),
+    ] = False
     sep: Annotated[
         str | None,
         typer.Option("--sep", help="The separator: one or more characters, 'tab' or 'space'.", rich_help_panel=PANEL),
@@ -294,7 +296,7 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
     try:
         log, _, catalog = read_log_traced(options, trace=False)
     except MemoryLimitError as error:
-        no_disk = options.context or options.known_contexts or options.opinion or options.pseudonyms
+        no_disk = options.context or options.known_contexts or options.text or options.pseudonyms
         if no_disk or not all(isinstance(one, (Path, Place)) for one in options.logs):
             raise
         why = str(error)
@@ -350,6 +352,7 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             items=options.item_table,
             context=options.context if options.known_contexts is None else options.known_contexts,
             text=options.text,
+            aspects=options.aspects,
             opinion=use,
             opiner=options.opiner or opiner_of(source),
             progress=progress,

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("an item table belongs to the commands that read the folder, not to its preparation")
         if reading.context is not None:
             raise ParameterError("a prepared log keeps no contexts: read the files for a model that uses them")
-        if reading.opinion is not None or reading.text is not None:
+        if reading.opinion is not None or reading.text is not None or reading.aspects:
             raise ParameterError("a prepared log keeps no texts and no opinions: read the files for them")
         if reading.pseudonyms is not None:
             raise ParameterError("a log is not pseudonymised as it is prepared: prepare an export with pseudonyms")

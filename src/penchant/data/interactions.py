@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penchant.core.blocks import EVENTS
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
 from penchant.core.shown import Shown
+from penchant.data.liked_for import LogAspects
 from penchant.data.reading.report import ReadReport
 from penchant.data.recipe import Recipe
 from penchant.data.vocab import Vocab, normalise_id
@@ -42,6 +43,7 @@ class Interactions:
     guests: Bools | None = None  # (users,) which of them are sessions, because no user is given; None: none
     context: Ints | None = None  # (events, contexts) codes of the contexts of the recipe, -1 where one is missing
     shown: Shown | None = None  # (users,) impressions, which are no events; None: there are none
+    aspects: LogAspects | None = None  # what its texts speak of; None: nobody asked
     opiner: Opiner | None = None  # what read the texts of its events; None: the word list, or nothing did
 
     def __post_init__(self) -> None:
@@ -164,6 +166,7 @@ class Interactions:
             guests=None if self.guests is None else self.guests[kept],
             context=None if self.context is None else self.context[mask],
             shown=None if self.shown is None else self.shown[kept.astype(np.int64)],
+            aspects=None if self.aspects is None else self.aspects.of_people(kept),
         )
         if some.shown is None or mask.all():
             return some

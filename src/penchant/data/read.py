@@ -41,6 +41,7 @@ def read_interactions(
     text: str | None = None,
     opinion: Use | None = None,
     opiner: Opiner | Literal["learn"] | None = None,
+    aspects: bool = False,
     memory: int | str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Interactions:
@@ -70,6 +71,8 @@ def read_interactions(
       events: ``replace``, ``blend`` or ``weight`` (``rated`` and ``weighted`` of ``penchant.data.opinions``). An event
       without a value then counts by its text. Opinions come from the word list, from ``opiner``, or with ``"learn"``
       from the texts and ratings of this log, each text scored by a model that has not seen it. Texts are not kept.
+    - ``aspects`` looks for what the texts speak of, rows marked ``test`` apart: ``fit`` adds to the catalogue what
+      items are liked and blamed for.
     - ``items`` is an item table; items that only it has are appended to the vocabulary.
 
     Bad rows are skipped, counted and listed in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
@@ -92,7 +95,7 @@ def read_interactions(
     folder = prepared_among(
         sources, columns=columns, kinds=kinds, values=values, weight=weight, positive=positive, refund=refund, sep=sep,
         encoding=encoding, time_format=time_format, time_zone=time_zone, day_first=day_first, by=by, strict=strict,
-        context=context, text=text, opinion=opinion,
+        context=context, text=text, opinion=opinion, aspects=aspects,
     )  # fmt: skip
     if folder is not None:
         return open_prepared(folder, items=items, ids=ids, max_history=max_history)
@@ -121,5 +124,6 @@ def read_interactions(
             text=text,
             opinion=opinion,
             opiner=opiner,
+            aspects=aspects,
             progress=progress,
         )

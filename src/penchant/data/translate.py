@@ -22,6 +22,7 @@ from penchant.data.recipe import Recipe, normalise_kind
 from penchant.data.refunds import net
 from penchant.data.vocab import Vocab, normalise_id
 from penchant.errors import DataError
+from penchant.text.aspects import Aspects
 from penchant.text.comment import COMMENT, hear
 from penchant.text.opinion import Opiner
 
@@ -64,6 +65,7 @@ class Translation:
     typical_rating: float | None = None
     rates: bool = False
     opiner: Opiner | None = None  # what reads the texts of events; None: the word list
+    aspects: Aspects | None = None  # what they may speak of
 
     def of_events(
         self, events: Events, *, now: int | None = None, context: Mapping[str, Any] | None = None
@@ -73,7 +75,7 @@ class Translation:
         ``now`` is the moment of the request in unix seconds; by default, the newest event. ``context`` is that of the
         request; what the recipe does not know of it is missing.
         """
-        events = self._without_refunds(self._heard(events.ordered()))
+        events = self._without_refunds(self.heard(events).ordered())
         shown = self._shown(events)
         events = self._of_weight(events)
         index = self._indexes(events.ids)
@@ -136,7 +138,7 @@ class Translation:
         found = replace(kept, items=items[known].astype(np.int32), n_items=self.n_items, shown=shown)
         return self.recipe.bounded(found), unknown
 
-    def _heard(self, events: Events) -> Events:
+    def heard(self, events: Events) -> Events:
         """Events whose texts were read, as the service reads a comment: its opinion is in the context, and one against
         its item is a dislike."""
         if events.texts is None:
@@ -145,7 +147,7 @@ class Translation:
         kinds, contexts = list(events.kinds or [None] * size), list(events.contexts or [None] * size)
         for at, text in enumerate(events.texts):
             if text is not None and text.strip():
-                heard, stated = hear(text, kinds[at], self.opiner), contexts[at]
+                heard, stated = hear(text, kinds[at], self.opiner, self.aspects), contexts[at]
                 kinds[at] = heard.kind
                 contexts[at] = {
                     **(json.loads(stated) if isinstance(stated, str) else stated or {}),

@@ -41,11 +41,17 @@ class Part:
     item: str | int
     title: str | None
     contribution: float
+    said: str | None = None  # words of a comment on the event
 
     @property
     def label(self) -> str:
-        """The title, or the id where there is none."""
-        return self.title or str(self.item)
+        """The title, or the id where there is none, with what was written of it."""
+        return (self.title or str(self.item)) + (f" (you wrote: {self.said})" if self.said else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """As in every JSON answer; the id is text."""
+        told = {} if self.said is None else {"said": self.said}
+        return {"item": str(self.item), "title": self.title, "contribution": self.contribution, **told}
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class Why:
 
     def to_json(self) -> dict[str, Any]:
         """As in every JSON answer; ids are strings."""
-        parts = [{"item": str(p.item), "title": p.title, "contribution": p.contribution} for p in self.parts]
+        parts = [part.to_json() for part in self.parts]
         reasons = [{"name": r.name, "words": r.words, "contribution": r.contribution} for r in self.reasons]
         return {"method": self.method, "base": self.base, "parts": parts, **({"reasons": reasons} if reasons else {})}
 

@@ -17,6 +17,7 @@ from penchant.core.rank import Scored, check_k, check_most, rank, rank_by_popula
 from penchant.core.run import Progress
 from penchant.data.contexts import encode
 from penchant.data.events import Events, read_events
+from penchant.data.liked_for import aspects_of
 from penchant.data.recipe import Recipe
 from penchant.data.translate import Translation
 from penchant.data.vocab import Vocab
@@ -32,6 +33,7 @@ from penchant.recommender.folder.contents import Contents, content_version
 from penchant.recommender.indexing import SLOW_MS, build_index
 from penchant.recommender.masks import mask_of
 from penchant.recommender.search import rank_by_need, search
+from penchant.recommender.told import Told
 from penchant.text.encoder import TextEncoder
 from penchant.text.opinion import Opiner
 
@@ -126,6 +128,7 @@ class Recommender:
         cannot be read.
         """
         check_k(k)
+        history = history if isinstance(history, Histories) else self._heard(history)
         given, unknown = self.histories(history, now=now, context=context)
         mask = mask_of(self, allow, exclude)
         if need is not None:
@@ -136,6 +139,8 @@ class Recommender:
         )  # fmt: skip
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
+        if whys is not None and isinstance(history, Events) and (told := Told.of(history)):
+            whys = told.beside(whys, chosen.tolist(), self.catalog)
         answer = self._answer(ranked, 0, unknown=unknown, whys=whys)
         return answer if context is None else replace(answer, strange=encode(self.recipe.contexts, [context])[1])
 
@@ -312,17 +317,15 @@ class Recommender:
     def translation(self) -> Translation:
         """How events become a history of this recommender's items."""
         typical = self.fitted_on.get("typical_rating")
-        return Translation(
-            self.vocab, self.model.n_items, self.recipe, typical, self.model.task == "rating", self.opiner
-        )
+        rates, aspects = self.model.task == "rating", aspects_of(self.catalog)
+        return Translation(self.vocab, self.model.n_items, self.recipe, typical, rates, self.opiner, aspects)
 
     def histories(
         self, history: History, *, now: int | None = None, context: Mapping[str, Any] | None = None
     ) -> tuple[Histories, list[str]]:
         """One history as the model sees it, and the ids that are not known."""
         if not isinstance(history, Histories):
-            events = history if isinstance(history, Events) else read_events(history)
-            return self.translation.of_events(events, now=now, context=context)
+            return self.translation.of_events(self._heard(history), now=now, context=context)
         if len(history) != 1 or history.n_items != self.model.n_items:
             raise ParameterError(
                 f"a history is one row over {self.model.n_items} items, not {len(history)} over {history.n_items}"
@@ -330,6 +333,9 @@ class Recommender:
         if context is not None and self.recipe.contexts:
             history = replace(history, asked=encode(self.recipe.contexts, [context])[0])
         return (history if now is None else replace(history, now=np.array([now], dtype=np.int64))), []
+
+    def _heard(self, history: Events | Iterable[Any]) -> Events:
+        return self.translation.heard(history if isinstance(history, Events) else read_events(history))
 
     def index(self, item_id: object) -> int:
         """The index of an id; -1 if the model does not know it."""

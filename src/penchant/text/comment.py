@@ -6,12 +6,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from penchant.text.aspects import Aspects
     from penchant.text.opinion import Opiner
 
 MOST_BYTES = 4096
 DIGITS = 3  # of an opinion that is kept
 AGAINST = -0.25  # opinion down to which a comment is no dislike yet
 COMMENT, DISLIKE = "comment", "dislike"
+ABOUT = "about"  # the aspects that a comment speaks of
+MOST_ABOUT = 8
 
 
 class Heard(NamedTuple):
@@ -28,11 +31,14 @@ def _opiner() -> Opiner:
     return LexiconOpiner()
 
 
-def hear(text: str, kind: str | None, opiner: Opiner | None = None) -> Heard:
+def hear(text: str, kind: str | None, opiner: Opiner | None = None, aspects: Aspects | None = None) -> Heard:
     """What a comment says. An event of another kind than ``comment`` stays what it is; a comment that speaks against
-    its item is a dislike. ``opiner`` reads it; by default, the word list."""
+    its item is a dislike. ``opiner`` reads it; by default, the word list. ``aspects`` that it speaks of are kept."""
     found = (opiner or _opiner()).score([text])
     opinion = round(float(found.opinion[0]), DIGITS)
     own = kind if kind is not None and kind.strip().lower() != COMMENT else None
     said = own or (DISLIKE if opinion <= AGAINST else COMMENT)
-    return Heard(said, {"opinion": opinion, "words": found.words[0]})
+    about = {} if aspects is None else aspects.find(text)
+    clearest = sorted(about, key=lambda name: -abs(about[name]))[:MOST_ABOUT]
+    told = {ABOUT: {name: round(about[name], DIGITS) for name in clearest}} if about else {}
+    return Heard(said, {"opinion": opinion, "words": found.words[0], **told})

@@ -149,6 +149,12 @@ def read(text: str) -> list[tuple[float, str]]:
     return reading.found
 
 
+def is_known(token: str) -> bool:
+    """Whether a word has a weight or changes that of others."""
+    english, chinese, _ = _lexicons()
+    return token in english.known or token in chinese.known or bool(_weight(token, english))
+
+
 def _weight(token: str, lexicon: Lexicon) -> float:
     found = lexicon.weights.get(token)
     if found is not None or not token.isascii():

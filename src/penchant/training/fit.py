@@ -12,6 +12,7 @@ import numpy as np
 from penchant.core.blocks import counted
 from penchant.core.run import Run
 from penchant.core.weight_range import weight_range
+from penchant.data.catalog import Catalog
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.described import features_of
 from penchant.evaluation.protocols import training_rows
@@ -26,7 +27,6 @@ from penchant.training.choice import BUDGET, Choice
 from penchant.training.item_text import Way, with_text
 
 if TYPE_CHECKING:
-    from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
 
 
@@ -63,6 +63,8 @@ def fit(
     encoder = None
     if text is not None:
         catalog, encoder = with_text(catalog, log, text)
+    if log.aspects is not None:
+        catalog = log.aspects.described(Catalog.empty(log.vocab) if catalog is None else catalog)
     features = features_of(catalog, log)
     if model is None:
         from penchant.training.choose import choose

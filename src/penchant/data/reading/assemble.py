@@ -16,6 +16,7 @@ from penchant.core.histories import Bools, Floats, Ints, ValuesAre
 from penchant.data.contexts import MOST_VALUES, catalogue_of, parse_names
 from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
+from penchant.data.liked_for import LogAspects
 from penchant.data.opinions import UNREAD, Use, scale_of, settled
 from penchant.data.reading.cleaning import Cleaner
 from penchant.data.reading.columns import CONTEXT, index_of, is_quantity, parse_kinds
@@ -69,6 +70,7 @@ def read_traced(
     text: str | None = None,
     opinion: Use | None = None,
     opiner: Opiner | Literal["learn"] | None = None,
+    aspects: bool = False,
     progress: Progress | None = None,
     trace: bool = True,
     pseudonyms: bytes | None = None,
@@ -77,7 +79,9 @@ def read_traced(
     if ids not in ("text", "as given"):
         raise ParameterError(f"ids are 'text' or 'as given', not {ids!r}")
     plan = planned(kinds, values, weight, positive, refund, max_history)  # refuses bad options before reading
-    if opinion is None and (text is not None or opiner is not None):
+    if aspects and text is None:
+        raise ParameterError(f"aspects are those of texts: name their column with {option('text', 'review')}")
+    if opinion is None and (opiner is not None or (text is not None and not aspects)):
         raise ParameterError(f"texts count by their opinions: say how with {option('opinion', 'blend')}")
     plan = replace(plan, opinion=opinion)
     names = list(context) if isinstance(context, Mapping) else parse_names(context)
@@ -99,6 +103,7 @@ def read_traced(
         text=text,
         opinion=opinion,
         opiner=opiner,
+        aspects=aspects,
         progress=progress,
         traced=trace,
         pseudonyms=pseudonyms,
@@ -181,6 +186,7 @@ def _assemble(
     registered = len(cleaner.users.index)
     if cleaner.guests.index:  # guests follow the users
         columns.users = np.where(columns.users < 0, registered - 1 - columns.users, columns.users).astype(np.int32)
+    spoken = _aspects(columns, cleaner)
     values, marks = columns.values, columns.parts
     check_columns(
         opened,
@@ -196,6 +202,7 @@ def _assemble(
         columns.sources = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         found.lines, found.sources = columns.lines, columns.sources
         look_for_disorder(found, columns.users, columns.times)
+    cleaner.spoken = None
     left, shown = settle(columns, cleaner, recipe, people=registered + len(cleaner.guests.index))
     if left.refunds:
         report.findings.append(refund_finding(left, report, option("refund", "oldest")))
@@ -236,6 +243,7 @@ def _assemble(
         guests,
         None if columns.context is None else _by_catalogue(columns.context, cleaner.contexts, recipe),
         shown,
+        spoken,
         opiner,
     )
     if left.fewer and np.bincount(users, minlength=len(people)).min() == 0:
@@ -256,18 +264,28 @@ def _opiner(
             return cleaner.opiner
         raise DataError("no event has a text", fix=f"Name the column: {option('text', 'review')}")
     opiner = cleaner.opiner
-    if cleaner.spoken is not None:
+    if cleaner.learns and cleaner.spoken is not None:
         if columns.values is None or recipe.values_are != "rating":
             raise DataError("opinions are learned from the ratings of texts, and this log has none")
         opiner, held_out = LearnedOpiner.learn(cleaner.spoken, columns.values, scale=recipe.scale)
         columns.opinions = np.where(said == UNREAD, settled(2 * held_out - 1), said)
         said = columns.opinions
-        cleaner.spoken, facts = None, opiner.facts
+        facts = opiner.facts
         report.notes.append(
             f"opinions were learned from {facts['texts']:,} texts with stars; out of fold, AUC {facts['auc']:.3f}"
         )
     report.notes.append(f"{int((~np.isnan(said)).sum()):,} events have a text, whose opinion counts ({recipe.opinion})")
     return opiner
+
+
+def _aspects(columns: Columns, cleaner: Cleaner) -> LogAspects | None:
+    """What the texts speak of, where that is asked for."""
+    if not cleaner.aspects or cleaner.spoken is None:
+        return None
+    texts, test = cleaner.spoken, cleaner.parts.get("test")
+    if columns.parts is not None and test is not None:
+        texts = [None if held else text for text, held in zip(texts, columns.parts == test, strict=True)]
+    return LogAspects.of(texts, columns.users, columns.items)
 
 
 def _unsaid(values: Floats, opinions: Floats | None) -> Bools:

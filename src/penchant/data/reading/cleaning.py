@@ -99,7 +99,10 @@ class Cleaner:
     exact: bool = False  # whether values keep their 64 bits
     contexts: dict[str, dict[str, int]] = field(default_factory=dict)  # the values of each context
     opiner: Opiner | None = None  # what reads texts; None: the word list
-    spoken: list[str | None] | None = None  # the texts of good rows, where opinions are learned from them
+    spoken: list[str | None] | None = None  # the texts of good rows, where they are needed after reading
+    aspects: bool = False  # whether aspects are found in them
+    learns: bool = False  # whether opinions are learned from them
+    reads: bool = False  # whether opinions count
 
     @property
     def n_ids(self) -> int:
@@ -122,7 +125,7 @@ class Cleaner:
         for reason, rows in self.items.refused(column["item"]):
             refuse("item", rows, reason)
         number: np.ndarray | None = None
-        opinions = heard(column, self.opiner, later=self.spoken is not None)
+        opinions = heard(column, self.opiner, later=self.learns) if self.reads else None
         if "value" in column:
             silent = None if opinions is None else np.isnan(opinions)
             number = self._values(column["value"], has_kinds="kind" in column, silent=silent, refuse=refuse)
@@ -166,8 +169,8 @@ class Cleaner:
             out.parts = _encode(_part_names(kept["split"]), self.parts)
         if opinions is not None:
             out.opinions = opinions[keep]
-        if self.spoken is not None and TEXT in kept:
-            self.spoken += kept[TEXT].cast(pl.String).to_list()
+        if self.spoken is not None:
+            self.spoken += kept[TEXT].cast(pl.String).to_list() if TEXT in kept else [None] * len(items)
         if self.contexts:
             out.context = self._context(kept, len(items))
         bad = [

@@ -115,6 +115,7 @@ def begin(
     opinion: str | None = None,
     opiner: Opiner | Literal["learn"] | None = None,
     pseudonyms: bytes | None = None,
+    aspects: bool = False,
 ) -> Begun:
     """Open the sources and find their columns; the options are those of ``gather``.
 
@@ -134,7 +135,9 @@ def begin(
     target = target if pseudonyms is None else False  # the ids of rejected rows stand in no file
     refused = RejectedRows(report, target, strict, report.inputs, force)
     for source in sources:
-        one, hint = open_log(source, given, values, sep, encoding, contexts, text, opinions=opinion is not None)
+        one, hint = open_log(
+            source, given, values, sep, encoding, contexts, text, opinions=opinion is not None or aspects
+        )
         one.clock.zone, one.clock.format = zone, form
         opened.append(one)
         report.notes += [hint] if hint and hint not in report.notes else []
@@ -146,7 +149,8 @@ def begin(
     wanted = None if values == "none" or name is None else "rating" if unnamed else name
     cleaner = Cleaner(
         by, wanted, values, guest, traced=traced, exact=exact, contexts={context: {} for context in contexts},
-        opiner=None if isinstance(opiner, str) else opiner, spoken=[] if opiner == LEARN else None,
+        opiner=None if isinstance(opiner, str) else opiner, spoken=[] if aspects or opiner == LEARN else None,
+        aspects=aspects, learns=opiner == LEARN, reads=opinion is not None,
     )  # fmt: skip
     if pseudonyms is not None:
         hashed = Pseudonyms(pseudonyms)

@@ -9,6 +9,7 @@ from typing import Any
 from penchant.core.histories import Histories
 from penchant.data.events import Events
 from penchant.data.recipe import IMPRESSION, normalise_kind
+from penchant.recommender.told import Told
 from penchant.serve.answers.models import ServedModel
 from penchant.store.events import StoredEvent
 
@@ -28,6 +29,7 @@ class PersonHistory:
     unknown: list[str]
     left_out: int = 0
     tired: list[int] = field(default_factory=list)  # seen too often without another event
+    told: Told = field(default_factory=Told)  # what comments say
 
     @property
     def empty(self) -> bool:
@@ -57,10 +59,11 @@ def history_of(
         return PersonHistory(nobody, [], [], [])
     marks = marks_of(served, rows, now, dislike_days=dislike_days)
     scored = marks.kept[:recent]
-    given, unknown = served.recommender.histories(Events.stored(scored[::-1]), now=now, context=context)
+    events = Events.stored(scored[::-1])
+    given, unknown = served.recommender.histories(events, now=now, context=context)
     left_out = len(marks.kept) - len(scored)
     tired = [at for at, count in marks.impressions.items() if 0 < most_impressions <= count]
-    return PersonHistory(given, marks.seen, marks.disliked, unknown, left_out, tired)
+    return PersonHistory(given, marks.seen, marks.disliked, unknown, left_out, tired, Told.of(events))
 
 
 @dataclass(frozen=True, eq=False)

@@ -155,7 +155,8 @@ def ranking(
     whys: list[Why | None] | None = None
     if query.why:
         explained = chosen[: max(1, parts // max(1, len(history.given.items)))]
-        whys = [*reasons(served, history.given, explained), *[None] * (len(chosen) - len(explained))]
+        said = history.told.beside(reasons(served, history.given, explained), explained, served.recommender.catalog)
+        whys = [*said, *[None] * (len(chosen) - len(explained))]
         if len(explained) < len(chosen):
             degraded.append(f"the first {len(explained)} of {len(chosen)} items have reasons: the history is long")
     return Ranking(chosen, ranked.scores[start:stop], ranked.fallback, removed, degraded, more, whys)

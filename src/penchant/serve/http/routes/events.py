@@ -10,6 +10,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from penchant.data.liked_for import aspects_of
+from penchant.recommender.recommender import Recommender
 from penchant.serve.common.problems import Problem, invalid, message_of, place
 from penchant.serve.http.middleware import name_of
 from penchant.serve.http.responses import ready
@@ -17,7 +19,6 @@ from penchant.serve.http.schemas.events import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
 from penchant.store.events import NewEvent
 from penchant.text.comment import hear
-from penchant.text.opinion import Opiner
 
 router = APIRouter(tags=["events"])
 BATCH, ONE = TypeAdapter(list[Event]), TypeAdapter(Event)
@@ -35,7 +36,7 @@ async def collect(request: Request) -> Response:
     service = service_of(request)
     raw = _events(await request.body(), service.settings.max_batch)
     errors: list[dict[str, Any]] = []
-    rows, places = _rows(raw, errors, service.models.active.recommender.opiner)
+    rows, places = _rows(raw, errors, service.models.active.recommender)
     accepted, duplicates, refused = await service.collect(rows, name_of(request.scope)) if rows else (0, 0, {})
     for n, refusal in refused.items():
         errors.append({"index": places[n], "field": refusal.field, "detail": refusal.detail})
@@ -63,7 +64,7 @@ def _events(body: bytes, most: int) -> list[Any]:
     return list(document["events"])
 
 
-def _rows(raw: list[Any], errors: list[dict[str, Any]], opiner: Opiner | None) -> tuple[list[NewEvent], list[int]]:
+def _rows(raw: list[Any], errors: list[dict[str, Any]], live: Recommender) -> tuple[list[NewEvent], list[int]]:
     """The valid events and their places in the batch; problems of the others are added to ``errors``."""
     try:
         events = list(enumerate(BATCH.validate_python(raw)))
@@ -77,7 +78,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]], opiner: Opiner | None) -
                 errors.append({"index": n, "field": place(first["loc"]) or "event", "detail": message_of(first)})
     rows: list[NewEvent] = []
     places: list[int] = []
-    now = int(time.time() * 1000)
+    now, aspects = int(time.time() * 1000), aspects_of(live.catalog)
     for n, event in events:
         if event.user is not None:
             person = "u:" + event.user
@@ -88,7 +89,7 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]], opiner: Opiner | None) -
             continue
         kind, told = event.kind, event.context
         if event.text:
-            heard = hear(event.text, kind, opiner)
+            heard = hear(event.text, kind, live.opiner, aspects)
             kind, told = heard.kind, {**(told or {}), "comment": heard.kept}
         context = None if told is None else json.dumps(told, ensure_ascii=False)
         when, ms = divmod(now if event.time is None else event.time, 1000)

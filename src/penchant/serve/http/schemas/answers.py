@@ -100,6 +100,7 @@ class Part(Response):
     item: str
     title: str | None
     contribution: float
+    said: str | None = Field(default=None, description="words of a comment on the event")
 
 
 class Reason(Response):
