@@ -22,12 +22,12 @@ from penchant.data.recipe import Recipe, normalise_kind
 from penchant.data.refunds import net
 from penchant.data.vocab import Vocab, normalise_id
 from penchant.errors import DataError
-from penchant.text.aspects import Aspects
 from penchant.text.comment import COMMENT, hear
 from penchant.text.opinion import Opiner
 
 if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
+    from penchant.text.aspects import Aspects
 
 
 class NothingUnknown(Sequence[list[str]]):
