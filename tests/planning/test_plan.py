@@ -242,3 +242,25 @@ def test_an_index_that_would_not_fit_is_refused_before_the_fit(monkeypatch: pyte
         pc.fit(log, "item-knn", index=True)
     with pytest.raises(ParameterError, match="an index needs a model"):
         pc.fit(log, index=True)
+
+
+def test_a_prepared_log_is_not_held_in_memory(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("user,item\n" + "".join(f"u{n % 700},i{n % 501}\n" for n in range(40_000)))
+    pc.prepare(file, tmp_path / "log")
+    in_memory, prepared = (plan(log, "popular", machine=HERE) for log in (pc.read_interactions(file), tmp_path / "log"))
+    assert prepared.log.mapped and not in_memory.log.mapped
+    saved = in_memory["popular"]["save"].bytes - prepared["popular"]["save"].bytes
+    assert saved == pytest.approx(coefficients().log["event"] * 40_000, abs=2)
+    assert plan(pc.read_interactions(tmp_path / "log"), "popular", machine=HERE).log.mapped
+
+
+def test_a_log_in_which_nobody_repeats_items_has_nothing_to_merge() -> None:
+    """Though its mean length is that of a sample."""
+    rng = np.random.default_rng(0)
+    lengths = rng.geometric(0.1, 30_000).clip(1, 90)
+    rows = [rng.permutation(100)[:size].tolist() for size in lengths]
+    shape = LogShape.of(Histories.from_lists(rows, 100))
+    assert shape.merged == 0 and shape.distinct == pytest.approx(lengths.sum())
+    again = LogShape.of(Histories.from_lists([row + row[:1] for row in rows], 100))
+    assert again.merged > 0

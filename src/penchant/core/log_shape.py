@@ -51,10 +51,14 @@ class LogShape:
     ) -> LogShape:
         """The shape of histories; at most 20,000 of them are looked at."""
         rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).astype(np.int64))
-        sampled = train[rows].distinct().lengths if len(rows) else np.zeros(1)
+        some = train[rows]
+        sampled = some.distinct().lengths if len(rows) else np.zeros(1)
+        lengths = typical(sampled)
+        if len(some.items) == sampled.sum() and len(some.items) < len(train.items):  # nobody repeats items
+            lengths *= len(train.items) / max(1.0, float(lengths.mean()) * len(train))
         sizes, shares = grouped(counted(train.items, train.n_items))
         return cls(
-            len(train.items), len(train), train.n_items, typical(sampled), sizes, shares,
+            len(train.items), len(train), train.n_items, lengths, sizes, shares,
             train.values_are == "rating", train.ordered if ordered is None else ordered, sessions, described,
         )  # fmt: skip
 

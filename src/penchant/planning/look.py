@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penchant.core.blocks import is_mapped
 from penchant.core.log_shape import LogShape, grouped, typical
 from penchant.errors import DataError
 from penchant.planning.coefficients import Coefficients
@@ -34,6 +35,7 @@ class Look:
     format: str | None = None  # "parquet" or "text"; None: nothing is to be read
     rows: float = 0.0  # in the files
     size: float = 0.0  # bytes of text, as if uncompressed
+    mapped: bool = False  # its events are pages of files, which the system takes back when it needs the memory
 
     @classmethod
     def of_numbers(cls, rows: float, users: float, items: float) -> Look:
@@ -68,14 +70,14 @@ def look(source: Interactions | Any, *, table: Any = None, **reading: Any) -> Lo
     from penchant.data.reading.places import expand, is_prepared
 
     if isinstance(source, Interactions):
-        return Look(_shape_of(source), "log")
+        return Look(_shape_of(source), "log", mapped=is_mapped(source.items))
     reading = reading if table is None else {**reading, "items": table}
     many = isinstance(source, Sequence) and not isinstance(source, (str, bytes))
     sources = expand(list(source) if many else [source])
     if len(sources) == 1 and isinstance(sources[0], Path) and is_prepared(sources[0]):
         from penchant.data.read import read_interactions
 
-        return Look(_shape_of(read_interactions(sources[0], **reading)), "log")
+        return Look(_shape_of(read_interactions(sources[0], **reading)), "log", mapped=True)
     files = _files(sources)
     kinds = {_format(file) for file in files}
     if len(kinds) > 1:

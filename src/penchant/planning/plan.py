@@ -107,10 +107,11 @@ def steps_of(model: Model, took: Estimate, found: Look, machine: Machine) -> lis
 
 
 def base_bytes(model: Model, found: Look) -> float:
-    """What the process holds while it fits: programs, and the log."""
+    """What the process holds while it fits: programs, and the log, unless that is mapped from a prepared folder."""
     known, shape = coefficients(), found.shape
     programs = known.start["bytes"] + (known.start["neural bytes"] if is_neural(model) else 0.0)
-    return programs + known.log["event"] * shape.events + known.log["user"] * shape.users + (
+    events = 0.0 if found.mapped else known.log["event"] * shape.events
+    return programs + events + known.log["user"] * shape.users + (
         known.log["item"] * shape.items
     )  # fmt: skip
 
