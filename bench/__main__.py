@@ -35,6 +35,8 @@ python -m bench store-fit [--events N]   a fit from that store against one from 
 python -m bench text [PART ...]          opinions of reviews and vectors of item texts (zh, giftcards, vectors, help,
                                          cost, zh-domains)
 python -m bench contexts [--set S ...]   models that use contexts against the best that do not
+python -m bench privacy [--set S ...] [--model M ...]
+                                         what private models lose against epsilon, over simulated releases
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -61,6 +63,7 @@ from bench import (
     plan,
     plan_fit,
     plan_report,
+    privacy,
     report,
     serve_hostile,
     serve_schemathesis,
@@ -176,6 +179,8 @@ def main() -> int:
             print(f"{line.model:20} {log:>12} time {line.time_ratio:5.2f} memory {line.memory_ratio:5.2f}")
     elif first == "contexts":
         contexts.work(options.set, options.model)
+    elif first == "privacy":
+        print(privacy.work(options.set, options.model).relative_to(report.ROOT))
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

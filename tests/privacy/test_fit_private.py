@@ -53,3 +53,21 @@ def test_options_that_would_tell_more_are_refused(run, tmp_path: Path, options, 
 def test_a_ledger_needs_a_promise(run, tmp_path: Path) -> None:  # noqa: F811
     done = run("fit", csv(tmp_path), "-m", "popular", "-o", tmp_path / "m", "--ledger", "x")
     assert "--ledger and --ledger-key apply to --private" in done.err
+
+
+def test_a_ledger_is_listed_and_checked_against_releases(run, tmp_path: Path) -> None:  # noqa: F811
+    log = csv(tmp_path)
+    for name in ("a", "b"):
+        assert run("fit", log, "--private", "epsilon=1,delta=1e-6", "-m", "popular", "-o", tmp_path / name).code == 0
+    ledger = tmp_path / "privacy-ledger.jsonl"
+    done = run("privacy", "ledger", ledger, tmp_path / "a", tmp_path / "b")
+    assert done.code == 0, done.err
+    assert "is intact: 2 releases" in done.out
+    assert [one["number"] for one in json.loads(run("privacy", "ledger", ledger, "--json").out)] == [1, 2]
+    lines = ledger.read_text().splitlines(keepends=True)
+    ledger.write_text(lines[0])
+    assert "the end was cut off" in run("privacy", "ledger", ledger, tmp_path / "b").err
+    assert run("privacy", "ledger", tmp_path / "none").code == 2
+    assert run("fit", log, "-m", "popular", "-o", tmp_path / "open").code == 0
+    ledger.write_text("".join(lines))
+    assert "was not fitted with --private" in run("privacy", "ledger", ledger, tmp_path / "open").err

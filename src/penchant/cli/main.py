@@ -35,8 +35,8 @@ GROUPS = {
     "serve": ("serve", "keys"),
     "backup": ("backup", "restore"),
     "events": ("events",),
-    "import_gorse": ("import-gorse",),
     "privacy": ("privacy",),
+    "import_gorse": ("import-gorse",),
     "warm": ("warm",),
 }
 COMMANDS = {command: group for group, commands in GROUPS.items() for command in commands}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penchant.cli.privacy_audit import add
 from penchant.cli.render import AsJson, example, print_json, say
 from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
 from penchant.errors import ParameterError
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     privacy = typer.Typer(help="Pseudonyms, forgetting with receipts, and what models reveal.", no_args_is_help=True)
     privacy.command(epilog=example("penchant privacy pseudonym 42 --key /etc/penchant/pseudonyms.key"))(pseudonym)
     privacy.command(epilog=example("penchant privacy pseudonymise --config /etc/penchant.toml"))(pseudonymise)
+    add(privacy)
     app.add_typer(privacy, name="privacy")
 
 

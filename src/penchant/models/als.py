@@ -29,6 +29,7 @@ ROWS = 256  # rows a block: large enough to start cheaply, small enough to share
 FEW = 8  # with at most so many events (more for many factors) the exact n × n system beats conjugate gradient
 SMALL = 32  # with at most so many factors the exact f × f system does
 FOLDED_FEW, FOLDED_SMALL = 32, 64  # the same for folding in, which solves to convergence
+WARY = 4.0  # by how much the ridge of noised normal equations outweighs their noise
 TO_THE_END = 200  # steps, more than enough: conjugate gradient stops when only rounding is left
 
 
@@ -57,9 +58,9 @@ class ALS(Private, SelfTuned, VectorModel):
     """
 
     name: ClassVar[str] = "als"
-    private_shares: ClassVar[dict[str, float]] = {"counts": 0.15, "gram": 0.6, "equations": 0.25}
+    private_shares: ClassVar[dict[str, float]] = {"counts": 0.15, "gram": 0.7, "equations": 0.15}
     private_defaults: ClassVar[dict[str, Any]] = {
-        "factors": 24, "epochs": 1, "reg": 0.05, "unobserved": 0.3, "reg_exponent": 0.0,
+        "factors": 24, "epochs": 1, "reg": 0.5, "unobserved": 1.0, "reg_exponent": 0.0,
     }  # fmt: skip
     private_items: ClassVar[int] = 4_000
 
@@ -198,7 +199,8 @@ class ALS(Private, SelfTuned, VectorModel):
         """As in ``Private``: one half step on noised normal equations, from the eigenvectors of a noised Gram matrix.
 
         After Chien et al., "Private alternating least squares" (ICML 2021), which starts at random and takes more
-        steps. ``epochs`` must be 1. At most ``factors`` directions are used, and no more than stand out from the noise.
+        steps. What the noise leaves open stays as it was: the ridge pulls to the eigenvectors. ``epochs`` must be 1. At
+        most ``factors`` directions are used, and no more than stand out from the noise.
         """
         if self.epochs != 1 or AUTO in (self.reg, self.unobserved):
             raise ParameterError(f"{self.name} with a promise of privacy takes one epoch, and reg and unobserved given")
@@ -209,13 +211,15 @@ class ALS(Private, SelfTuned, VectorModel):
         y[:, : len(values)] = vectors * np.sqrt(values / max(float(values[0]), 1e-12))
         self._private_side(y)
         matrices, right, noise = sums.equations(self.embed, self.factors)
-        ridge = edge(self.factors, noise) + self.value("reg")
         shared = np.float32(self.value("unobserved")) * matrices[-1]
-        solved = np.zeros_like(self.item_vectors)
-        for item, matrix in enumerate(matrices[:-1]):
-            size, basis = np.linalg.eigh((matrix + shared).astype(np.float64))
-            solved[item] = basis @ ((basis.T @ right[item]) / (np.maximum(size, 0) + ridge))
-        self._private_side(solved)
+        size, basis = np.linalg.eigh((matrices[:-1] + shared).astype(np.float64))
+        size, before = np.maximum(size, 0), np.einsum("ifg,if->ig", basis, self.item_vectors)
+        wanted = np.einsum("ifg,if->ig", basis, right[:-1])
+        meant = size * before  # the right sides that the vectors so far would solve, but for their length
+        length = float((wanted * meant).sum() / max(float((meant**2).sum()), 1e-12))
+        ridge = WARY * edge(self.factors, noise) + self.value("reg")
+        solved = (wanted + ridge * max(length, 1e-3) * before) / (size + ridge)
+        self._private_side(np.einsum("ifg,ig->if", basis, solved).astype(np.float32))
 
     def _private_side(self, y: Floats) -> None:
         """Item vectors, in the basis in which their Gram matrix is diagonal."""

@@ -91,7 +91,7 @@ def fit_private(
         "notes": [*chosen.notes, _unit_note(used)] if _unit_note(used) else chosen.notes,
         "private": {
             "epsilon": promise.epsilon, "delta": promise.delta, "unit": unit_of(used), "population": promise.name,
-            "people": promise.population, "mechanism": mechanism,
+            "people": promise.population, "max_history": promise.max_history, "mechanism": mechanism,
         },
     }  # fmt: skip
     catalog = None if catalog is None else _described(catalog, vocab)
