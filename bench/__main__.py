@@ -37,6 +37,7 @@ python -m bench text [PART ...]          opinions of reviews and vectors of item
 python -m bench contexts [--set S ...]   models that use contexts against the best that do not
 python -m bench privacy [--set S ...] [--model M ...]
                                          what private models lose against epsilon, over simulated releases
+python -m bench next-basket              models of repeats against the frequency of own purchases
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -48,6 +49,7 @@ import sys
 
 from bench import (
     accuracy,
+    baskets,
     blends,
     choosing_report,
     contexts,
@@ -181,6 +183,8 @@ def main() -> int:
         contexts.work(options.set, options.model)
     elif first == "privacy":
         print(privacy.work(options.set, options.model).relative_to(report.ROOT))
+    elif first == "next-basket":
+        baskets.work()
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

@@ -37,6 +37,7 @@ Every number was measured on the test part of a public data set, with parameters
   more items.
 - **`graph-filter`** or **`user-knn`** where histories are sets and items many.
 - **`session-knn`** where there are only sessions.
+- **`buy-again`** where people buy the same things again: lists with `--repeat` that know their rhythm.
 - **`content-knn`** or **`two-tower`** where new items arrive every day: they use item attributes.
 - **`svd`** or **`svdpp`** to predict ratings; `item-knn` on small logs.
 - `als`, `slim` and `rp3beta` are close on some of these sets and best on none. `bpr`, `warp`, `logistic-mf` and

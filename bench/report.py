@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import contexts, index_report, plan_report, serve_report
+from bench import baskets, contexts, index_report, plan_report, serve_report
 from bench.accuracy import DONE
 from bench.duel import RESULTS
 from bench.machine import BUSY
@@ -67,6 +67,7 @@ def page() -> str:
     parts.append(index_report.section(table, _where, _goals))
     parts.append(plan_report.section(table, _where))
     parts.append(contexts.section(table, _where))
+    parts.append(baskets.section(table, _where))
     parts.append(ACCURACY)
     used: list[str] = []
     for name in SETS:

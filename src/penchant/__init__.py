@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from penchant.models.bias import Bias as Bias
     from penchant.models.blend import Blend as Blend
     from penchant.models.bpr import BPR as BPR
+    from penchant.models.buy_again import BuyAgain as BuyAgain
     from penchant.models.content_knn import ContentKNN as ContentKNN
     from penchant.models.ease import EASE as EASE
     from penchant.models.graph_filter import GraphFilter as GraphFilter
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from penchant.models.sparse_ease import SparseEASE as SparseEASE
     from penchant.models.svd import SVD as SVD
     from penchant.models.svdpp import SVDpp as SVDpp
+    from penchant.models.tifu_knn import TIFUKNN as TIFUKNN
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP

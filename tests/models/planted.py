@@ -33,9 +33,9 @@ class Planted:
 
 
 def planted(task: str, *, noise: float = 0.0, seed: int = 0, users: int = USERS) -> Planted:
-    """The planted log of a task: ranking, rating, sequence or weight; ``noise`` = 1 leaves popularity."""
+    """The planted log of a task: ranking, rating, sequence, weight or again; ``noise`` = 1 leaves popularity."""
     rng = np.random.default_rng([seed, users])
-    make = {"ranking": _interests, "sequence": _walks, "rating": _tastes, "weight": _weighed}[task]
+    make = {"ranking": _interests, "sequence": _walks, "rating": _tastes, "weight": _weighed, "again": _rhythms}[task]
     return make(rng, noise, users)
 
 
@@ -92,6 +92,23 @@ def _weighed(rng: np.random.Generator, noise: float, users: int) -> Planted:
     )
     shown = Histories.from_lists(rng.integers(0, ITEMS, size=(users, 9)).tolist(), ITEMS)
     return replace(made, train=replace(train, shown=Shown(shown.indptr, shown.items)), given=given)
+
+
+def _rhythms(rng: np.random.Generator, noise: float, users: int) -> Planted:
+    """As ``_interests``; people come every week, and take each of their items again after its own number of weeks."""
+    made = _interests(rng, noise, users)
+    weeks = np.random.default_rng(19).integers(1, 5, ITEMS)
+
+    def again(part: Histories) -> Histories:
+        rows, times = [], []
+        for r in range(len(part)):
+            mine = [(week, int(i)) for i in part.row(r) for week in range(rng.integers(3), 12, weeks[i])]
+            mine = sorted((week, i) for week, i in mine if rng.random() > noise)
+            rows.append([i for _, i in mine])
+            times.append([DAY * (1000 + 7 * week) for week, _ in mine])
+        return Histories.from_lists(rows, ITEMS, times=times)
+
+    return replace(made, train=again(made.train), given=again(made.given))
 
 
 def _walks(rng: np.random.Generator, noise: float, users: int) -> Planted:

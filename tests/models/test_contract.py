@@ -189,7 +189,7 @@ def test_every_hyper_parameter_changes_what_it_says(name: str, part: Planted) ->
         assert others, f"{name}.{parameter.name} declares no other value"
         second = others[0]
         changed = False
-        for on in ["", "rating" if issubclass(registry.model_class(name), RatingModel) else "weight"]:
+        for on in ["", "rating" if issubclass(registry.model_class(name), RatingModel) else "weight", "again"]:
             if changed:
                 break
             asked = data(on) if on else part

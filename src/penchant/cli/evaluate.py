@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
 
 SPLIT_HELP = (
-    "leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]; without it, one is chosen and explained."
+    "leave-last, next-basket, time[:q=.8], users[:f=.1], random:K or column[:NAME]; without it, one is chosen and "
+    "explained."
 )
 
 Candidates = Annotated[

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from penchant.core.baskets import Baskets
 from penchant.core.blocks import row_blocks
 from penchant.core.histories import Bools, Histories, Longs
 from penchant.core.split import Split
@@ -75,6 +76,39 @@ def _by_blocks(log: Histories, masks: Callable[[Histories], tuple[Bools, ...]]) 
     """Masks over the events of a log, computed from some rows at a time."""
     parts = [masks(log[lo:hi]) for lo, hi in row_blocks(log.indptr)] or [masks(log)]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def next_basket(log: Histories, *, repeat: bool = True, refit: bool = False) -> Split:
+    """The last basket of every history is the truth, the one before it that of validation, the rest training.
+
+    A basket is the positives of a history at one moment; its items may have been taken before, unless ``repeat`` is
+    False. Histories of fewer than three baskets are training only. A test case is given the validation basket;
+    ``refit`` trains on it as well. Raises ``DataError`` without times, and where no history is long enough.
+    """
+    if log.times is None:
+        raise DataError("next-basket: a basket is what was taken at the same moment, and the log has no times")
+    liked = positive_events(log)
+    baskets = Baskets.in_(log.where(liked))
+    count = baskets.counts
+    long_enough = count >= 3
+    if not long_enough.any():
+        raise DataError("next-basket: no user has three baskets", fix="Use leave-last, or split by users.")
+    rows = np.flatnonzero(long_enough)
+    last, last_but_one = np.zeros(len(log), np.int64), np.zeros(len(log), np.int64)
+    assert baskets.times is not None  # the log has times
+    last[rows] = baskets.times[baskets.indptr[rows + 1] - 1]
+    last_but_one[rows] = baskets.times[baskets.indptr[rows + 1] - 2]
+    eligible = np.repeat(long_enough, log.lengths)
+    test_at, valid_at = np.repeat(last, log.lengths), np.repeat(last_but_one, log.lengths)
+    until_valid, until_test = (~eligible | (log.times < at) for at in (valid_at, test_at))
+    is_valid, is_test = (liked & eligible & (log.times == at) for at in (valid_at, test_at))
+    train = only_filled(pick(log, until_valid))
+    warm = np.ones(len(log), dtype=np.bool_)
+    valid = build("next-basket", log, train, until_valid, is_valid, long_enough, warm, repeat=repeat)
+    return build(
+        "next-basket", log, only_filled(pick(log, until_test)) if refit else train, until_test, is_test, long_enough,
+        warm, repeat=repeat, valid=valid, notes=["fitted with the validation baskets"] if refit else [],
+    )  # fmt: skip
 
 
 def time_cut(

@@ -62,11 +62,11 @@ def evaluate(
 ) -> Evaluation:
     """Fit every model on the training part and measure it on the same cases.
 
-    ``log`` is a log, split by ``split`` (``leave-last``, ``time:.8``, ``users:.1``, ``random:5``, ``column:NAME``; with
-    None one is chosen, and the notes say why). It may also be one finished split, or several whose cases are pooled
-    (folds). Models are objects, which stay unfitted, or text (``"item-knn:neighbours=100"``). ``metrics`` are names,
-    cut at ``k`` unless they have a cut (``"ndcg@20,recall@20"``). Only ``candidates``, a file or one row per user, are
-    ranked where given.
+    ``log`` is a log, split by ``split`` (``leave-last``, ``next-basket``, ``time:.8``, ``users:.1``, ``random:5``,
+    ``column:NAME``; with None one is chosen, and the notes say why). It may also be one finished split, or several
+    whose cases are pooled (folds). Models are objects, which stay unfitted, or text (``"item-knn:neighbours=100"``).
+    ``metrics`` are names, cut at ``k`` unless they have a cut (``"ndcg@20,recall@20"``). Only ``candidates``, a file or
+    one row per user, are ranked where given.
     ``catalog`` describes the items for models that use attributes or vectors.
     ``seed`` draws the folds and the bootstrap, ``run.seed`` is the models'.
 

@@ -14,13 +14,14 @@ from penchant.core.histories import Bools, Histories
 from penchant.core.split import Split
 from penchant.errors import DataError, LeakError, ParameterError
 from penchant.evaluation.cases import per_row, positive_events
-from penchant.evaluation.cuts import hold_out, leave_last, leave_users, random_folds, time_cut
+from penchant.evaluation.cuts import hold_out, leave_last, leave_users, next_basket, random_folds, time_cut
 
 if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
 
 __all__ = [
-    "Protocol", "choose", "column", "keep_known", "leave_last", "leave_users", "make_splits", "random_folds",
+    "Protocol", "choose", "column", "keep_known", "leave_last", "leave_users", "make_splits", "next_basket",
+    "random_folds",
     "time_cut", "training_rows", "with_candidates",
 ]  # fmt: skip
 
@@ -33,7 +34,7 @@ WARM_ENOUGH = 0.3  # share of warm test users above which a split by time is the
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol as it is written: ``leave-last``, ``time:.8``, ``users:.1``, ``random:5`` or ``column:NAME``."""
+    """A protocol as written, such as ``leave-last``, ``next-basket``, ``time:.8``, ``users:.1`` or ``column:NAME``."""
 
     kind: str
     number: float = 0.0
@@ -43,10 +44,12 @@ class Protocol:
     def parse(cls, text: str) -> Protocol:
         """Parse one; raises ``ParameterError`` that lists the protocols."""
         kind, colon, rest = text.strip().partition(":")
-        defaults = {"leave-last": 0.0, "time": 0.8, "users": 0.1, "random": 5.0, "column": 0.0}
-        if kind not in defaults or (kind == "leave-last" and colon) or (colon and not rest):
+        defaults = {"leave-last": 0.0, "next-basket": 0.0, "time": 0.8, "users": 0.1, "random": 5.0, "column": 0.0}
+        alone = kind in {"leave-last", "next-basket"}
+        if kind not in defaults or (alone and colon) or (colon and not rest):
             raise ParameterError(
-                f"unknown split {text!r}: use leave-last, time[:q=.8], users[:f=.1], random:K or column[:NAME]"
+                f"unknown split {text!r}: use leave-last, next-basket, time[:q=.8], users[:f=.1], random:K or "
+                "column[:NAME]"
             )
         if kind == "column":
             return cls(kind, column=rest or None)
@@ -76,9 +79,9 @@ def make_splits(
     """The splits of a log: one, or one per fold; each with ``valid``, a part for choosing parameters.
 
     With ``spec`` None a protocol is chosen; the notes say which and why. With ``repeat`` None, seen items may be
-    answers in session logs only. ``candidates``, one row per user of the log, limit the items of each case (its true
-    items are added). Raises ``LeakError`` where a presplit log has a test row among its training rows, and
-    ``DataError`` where no row is a positive.
+    answers in session logs and next baskets only. ``candidates``, one row per user of the log, limit the items of each
+    case (its true items are added). Raises ``LeakError`` where a presplit log has a test row among its training rows,
+    and ``DataError`` where no row is a positive.
     """
     log.need_positives()
     why = ""
@@ -86,10 +89,12 @@ def make_splits(
         spec, why = choose(log)
     protocol = Protocol.parse(spec)
     histories = log.histories()
-    again = log.sessions if repeat is None else repeat
+    again = (log.sessions or protocol.kind == "next-basket") if repeat is None else repeat
     sessions = log.sessions
     if protocol.kind == "leave-last":
         splits = [leave_last(histories, repeat=again, refit=refit)]
+    elif protocol.kind == "next-basket":
+        splits = [next_basket(histories, repeat=again, refit=refit)]
     elif protocol.kind == "time":
         splits = [time_cut(histories, protocol.number, repeat=again, sessions=sessions)]
     elif protocol.kind == "users":

@@ -54,6 +54,16 @@ MODELS: dict[str, Registered] = {
         "SessionKNN",
         "what came next in the most similar sessions: SKNN, V-SKNN, STAN and VSTAN in one",
     ),
+    "tifu-knn": Registered(
+        "penchant.models.tifu_knn",
+        "TIFUKNN",
+        "the next basket: a person's own habits, and those of people with similar ones",
+    ),
+    "buy-again": Registered(
+        "penchant.models.buy_again",
+        "BuyAgain",
+        "what a person will take again: their own rhythm, how lately, how often; ask it with repeats",
+    ),
     "ease": Registered("penchant.models.ease", "EASE", "a linear item-to-item model in closed form"),
     "sparse-ease": Registered(
         "penchant.models.sparse_ease", "SparseEASE", "EASE for large catalogues: memory is linear in the items"
