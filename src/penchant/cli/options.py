@@ -6,7 +6,6 @@ import atexit
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from inspect import Parameter, Signature, signature
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from penchant.cli.kept_place import kept_place
 from penchant.cli.stores import open_store
 from penchant.cli.told import loud_lines, reading_progress, rejection_lines
 from penchant.core.memory import limited, require_start
@@ -306,15 +306,21 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
 
 
 def _read_on_disk(options: ReadOptions, why: str) -> tuple[Interactions, Catalog | None]:
-    """Prepare a log that does not fit into the memory in a temporary folder, which lasts as long as the log."""
+    """Prepare a log that does not fit into the memory in a temporary folder, which lasts as long as the log.
+
+    After a kill the same command goes on from what is there.
+    """
     from penchant.data.prepared.opening import open_prepared
     from penchant.data.prepared.prepare import prepare
+    from penchant.data.prepared.working import names, seen
 
-    place = Path(tempfile.mkdtemp(prefix="penchant-"))
+    arguments = reading_arguments(options)
+    place = kept_place(repr((names(options.logs), seen(options.logs), sorted(arguments.items()))))
+    shutil.rmtree(place / "log", ignore_errors=True)  # complete, but of a command that was killed later
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     print(f"penchant: {why.partition(': ')[0]}: it is prepared in {place}, as by penchant prepare", file=sys.stderr)
     with reading_progress(left=True) as progress:
-        prepare(options.logs, place / "log", **reading_arguments(options), progress=progress)
+        prepare(options.logs, place / "log", **arguments, progress=progress)
     log = open_prepared(place / "log", items=options.item_table)
     log.report.inputs += inputs(options.logs)
     return log, _told(log, options)
