@@ -184,37 +184,39 @@ class EventStore:
             connection.execute(self._new_item.sql, values)
         self.ledger.follow(connection, erased_clock)
         done = [Appended(items_clock) for _ in batches]
-        seq = last - count
-        flat: list[Any] = []
-        owners: list[tuple[Appended, int, str | None]] = []
         kept: list[NewEvent] = []
+        owners: list[Appended] = []
         refused = self.ledger.refused(connection, [row for batch in batches for row in batch.rows])
         place = 0
         for batch, outcome in zip(batches, done, strict=True):
-            for n, row in enumerate(batch.rows, place):
-                if n in refused:
-                    outcome.refused[n - place] = refused[n]
-                    continue
-                seq += 1
-                flat += (row.person, seq, *row[1:7], row.recommendation)
-                owners.append((outcome, seq, row.id))
-                kept.append(row)
+            rows = batch.rows
+            if refused:
+                outcome.refused = {n: refused[place + n] for n in range(len(rows)) if place + n in refused}
+                rows = [row for n, row in enumerate(rows) if n not in outcome.refused]
+            kept += rows
+            owners += [outcome] * len(rows)
             place += len(batch.rows)
         self.ledger.note(connection, kept)
-        self._insert_rows(connection, flat, owners)
+        self._insert_rows(connection, kept, owners, last - count + 1)
         return done
 
-    def _insert_rows(self, connection: Any, flat: list[Any], owners: list[tuple[Appended, int, str | None]]) -> None:
-        width, start, left = len(COLUMNS), 0, len(owners)
+    def _insert_rows(self, connection: Any, rows: list[NewEvent], owners: list[Appended], seq: int) -> None:
+        """Insert rows with the numbers from ``seq`` on, and count them for their owners."""
+        start, left = 0, len(rows)
         while left:
             size = CHUNK if left >= CHUNK else 1 << (left.bit_length() - 1)  # few sizes: each is prepared once
-            inserted = connection.execute(self._insert(size).sql, flat[start * width : (start + size) * width]).rowcount
-            for outcome, seq, event_id in owners[start : start + size]:
-                if inserted < size and event_id is not None and self._seq_of(connection, event_id) != seq:
-                    outcome.duplicates += 1
-                else:
-                    outcome.accepted += 1
-            start, left = start + size, left - size
+            part, of = rows[start : start + size], owners[start : start + size]
+            flat = [cell for n, row in enumerate(part, seq) for cell in (row[0], n, *row[1:7], row.recommendation)]
+            inserted = connection.execute(self._insert(size).sql, flat).rowcount
+            if inserted == size and of[0] is of[-1]:
+                of[0].accepted += size
+            else:
+                for n, (row, outcome) in enumerate(zip(part, of, strict=True), seq):
+                    if inserted < size and row.id is not None and self._seq_of(connection, row.id) != n:
+                        outcome.duplicates += 1
+                    else:
+                        outcome.accepted += 1
+            start, left, seq = start + size, left - size, seq + size
 
     def _seq_of(self, connection: Any, event_id: str) -> int:
         return int(connection.execute(self._by_id.sql, self._by_id.values({"id": event_id})).fetchall()[0][0])

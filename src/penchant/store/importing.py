@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import gc
 import hashlib
 import itertools
 import time
@@ -54,6 +54,19 @@ class Imported:
             "erased": self.erased,
             "left_out": self.left_out,
         }
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection inside: millions of tuples would be searched for cycles, and have none."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager
@@ -110,7 +123,7 @@ def import_log(
     rows = _Rows(log, times, np.flatnonzero(use), store.kept_secret().encode(), named)
     accepted = duplicates = refused = done = 0
     entered: dict[str, None] = {}
-    with bulk(store, lambda: f"{accepted:,} events were imported") as connection:
+    with _uncollected(), bulk(store, lambda: f"{accepted:,} events were imported") as connection:
         empty = not connection.execute("SELECT 1 FROM events LIMIT 1").fetchall()
         for part in rows.parts(INTO_EMPTY if empty else AT_ONCE):
             here = Counter() if empty or log.times is None else _accepted(store, connection, part)
@@ -200,14 +213,20 @@ class _Rows:
 
     def _ids(self, part: list[_Row]) -> Iterator[str]:
         """A keyed hash of each row. That of its person comes first, so that the index of ids is written in runs."""
-        hashed = functools.partial(hashlib.blake2b, digest_size=ID_BYTES, key=self.secret[:64])
+        keyed = hashlib.blake2b(digest_size=ID_BYTES, key=self.secret[:64])
+
+        def hashed(text: str) -> str:
+            one = keyed.copy()  # quicker than a new one
+            one.update(text.encode())
+            return one.hexdigest()
+
         before, first = None, ""
         for person, item, kind, value, when, number in part:
             if person != before:
-                before, first = person, PREFIX + hashed(person.encode()).hexdigest()
+                before, first = person, PREFIX + hashed(person)
             moment = "" if self.log.times is None else when
             content = f"{item}\0{kind or ''}\0{'' if value is None else repr(value)}\0{moment}\0{number}"
-            yield first + hashed(content.encode()).hexdigest()
+            yield first + hashed(content)
 
 
 def _accepted(store: EventStore, connection: Any, part: list[_Row]) -> Counter[_Content]:

@@ -142,6 +142,8 @@ class Ledger:
     def note(self, connection: Any, rows: Sequence[Dated]) -> None:
         """Note how far the clocks of senders are ahead, as these events show it."""
         now, found = int(time.time() * MS), dict[str, int]()
+        if max((row.time for row in rows), default=0) < now // MS:
+            return
         for row in rows:
             ms = row.time * MS + row.ms - now
             if ms > 0 and not row.ours and ms > found.get(row.person, 0):
