@@ -9,12 +9,14 @@ training runs is at most twice the one without. Writes ``bench/results/serve/tra
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,6 +32,7 @@ GOAL = 2.0
 RATE, SECONDS, ROUNDS, PORT = 500.0, 20, 3, 8792
 EVERY = SECONDS + 20  # seconds between two trainings: enough for the measurement between them
 PATIENCE = 600.0
+TRIES = 5  # to find the seconds of a measurement with, or without, a training all the time
 CONFIG = """
 folder = "{folder}/models"
 store = "{store}"
@@ -71,14 +74,19 @@ def wait(server: Server, wanted: bool) -> None:
         time.sleep(0.05)
 
 
-def measured(server: Server, traffic: Traffic, *, beside: bool) -> dict[str, Any]:
-    """Answers with or without a training beside them all the time."""
-    while True:
+def measured(server: Server, traffic: Traffic, renew: Callable[[], None], *, beside: bool) -> dict[str, Any]:
+    """Answers with or without a training beside them all the time; ``renew`` gives the next training work.
+
+    Raises ``RuntimeError`` where trainings are too short for that.
+    """
+    for _ in range(TRIES):
         wait(server, not beside)  # the beginning of a time with, or without
+        renew()
         wait(server, beside)
         found = generate(open_loop(PORT, traffic.answers(), RATE, SECONDS))
         if training(server) == beside:
             return found
+    raise RuntimeError(f"no {SECONDS} s passed {'with' if beside else 'without'} a training in {TRIES} tries")
 
 
 def _p99(found: dict[str, Any]) -> float:
@@ -102,7 +110,12 @@ def run(*, rounds: int, busy: float) -> dict[str, Any]:
             for scope in ("read", "collect")
         )
         config = Path(folder) / "penchant.toml"
-        config.write_text(CONFIG.format(folder=folder, store=url, every=EVERY, seed=0))
+        seeds = itertools.count()
+
+        def renew() -> None:  # with the same settings and data, a training has nothing to do
+            config.write_text(CONFIG.format(folder=folder, store=url, every=EVERY, seed=next(seeds)))
+
+        renew()
         traffic = Traffic(sorted(set(users)), sorted(set(items)), read, collect)
         server = Server([str(PENCHANT), "serve", "--config", str(config), "--port", str(PORT)], PORT)
         told: dict[str, Any] = {
@@ -117,10 +130,9 @@ def run(*, rounds: int, busy: float) -> dict[str, Any]:
         }
         try:
             generate(open_loop(PORT, traffic.answers(), 200, 3))
-            for n in range(rounds):
-                config.write_text(CONFIG.format(folder=folder, store=url, every=EVERY, seed=n + 1))  # else: unchanged
-                told["beside"].append(measured(server, traffic, beside=True))
-                told["without"].append(measured(server, traffic, beside=False))
+            for _ in range(rounds):
+                told["beside"].append(measured(server, traffic, renew, beside=True))
+                told["without"].append(measured(server, traffic, renew, beside=False))
         finally:
             server.stop()
     ratios = [_p99(one) / _p99(other) for one, other in zip(told["beside"], told["without"], strict=True)]
