@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 NEEDS := pyproject.toml constraints.txt $(VENV)/.made
 ARGS ?=
+JOBS ?= -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help architecture models demo demo-serve test test-slow test-postgres test-browser test-openapi test-durable test-loop test-bounds coverage mutants check format bench transcript screenshots constraints clean
 
@@ -20,8 +21,8 @@ demo: $(VENV)/.runtime  ## compare all models on real data and recommend for a n
 demo-serve: $(VENV)/.serve  ## run the live service and its pages on the same films
 	@$(BIN)/penchant demo --serve $(ARGS)
 
-test: $(VENV)/.dev  ## run the tests, except slow and browser tests; ARGS go to pytest
-	$(BIN)/python -m pytest -m 'not slow and not browser' $(ARGS)
+test: $(VENV)/.dev  ## run the tests, except slow and browser tests, on all cores; ARGS go to pytest
+	$(BIN)/python -m pytest -m 'not slow and not browser' $(JOBS) $(ARGS)
 
 test-slow: $(VENV)/.dev  ## run the slow tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
