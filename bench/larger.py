@@ -46,7 +46,7 @@ STEPS = [
     Step("als", ("fit", "{folder}", "-m", "als:factors=32,epochs=5", "-o", "{model}")),
     Step("rp3beta", ("fit", "{folder}", "-m", "rp3beta", "-o", "{model}"), 10**7),
     Step("ease", ("fit", "{folder}", "-m", "ease", "-o", "{model}"), 10**6),  # beyond, its matrix takes 40 GB
-    Step("sparse-ease", ("fit", "{folder}", "-m", "sparse-ease", "-o", "{model}"), 10**7),
+    Step("sparse-ease", ("fit", "{folder}", "-m", "sparse-ease", "-o", "{model}"), 10**6),  # beyond, hours
     Step("graph-filter", ("fit", "{folder}", "-m", "graph-filter", "-o", "{model}"), 10**7),
     Step("bpr", ("fit", "{folder}", "-m", "bpr:epochs=5", "-o", "{model}"), 10**7),
 ]  # fmt: skip
