@@ -31,6 +31,7 @@ COMMANDS = {
 PARTS = {
     "keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export", "opinion learn",
     "opinion score", "privacy pseudonym", "privacy pseudonymise",
+    "privacy key", "privacy forget", "privacy check",
 }  # fmt: skip
 WORKING = sorted({*COMMANDS, *PARTS} - {"events", "keys", "opinion", "privacy", "serve"})
 

@@ -120,6 +120,10 @@ def register(app: typer.Typer) -> None:
         curve: Annotated[
             str | None, typer.Option("--curve", metavar="FILE.svg", help="Draw the learning curve.")
         ] = None,
+        updatable: Annotated[
+            bool,
+            typer.Option("--updatable", help="Keep what exact updates need, so that people are forgotten at once."),
+        ] = False,
         ignore_plan: IgnorePlan = False,
         as_json: AsJson = False,
     ) -> None:
@@ -169,6 +173,8 @@ def register(app: typer.Typer) -> None:
             from penchant.evaluation.measure import parse_metric
 
             parse_metric(metric)
+        if model is None and updatable:
+            raise ParameterError("--updatable needs a model: name it with -m")
         if model is None and index:
             raise ParameterError("--index needs a model: name it with -m")
         named = None if model is None else parse(model)
@@ -211,7 +217,7 @@ def register(app: typer.Typer) -> None:
                     repeat=repeat or None,
                     run=run,
                 )
-            recommender = fit_model(log, chosen, catalog=catalog, run=run, index=index)
+            recommender = fit_model(log, chosen, catalog=catalog, run=run, index=index, updatable=updatable)
             recommender.text = encoder
             if lists is None:
                 recommender.save(output, force=force)

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penchant.cli.forgetting import check, forget, key
 from penchant.cli.privacy_audit import add
 from penchant.cli.render import AsJson, example, print_json, say
 from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
+from penchant.cli.stores import existing_store
 from penchant.errors import ParameterError
 
 if TYPE_CHECKING:
     from penchant.serve.common.settings import Settings
-    from penchant.store.events import EventStore
 
 KeyFile = Annotated[str | None, typer.Option("--key", metavar="KEYFILE", help="The key of pseudonyms.")]
 Session = Annotated[bool, typer.Option("--session", help="The id is that of a session, not of a user.")]
@@ -25,6 +26,9 @@ def register(app: typer.Typer) -> None:
     privacy.command(epilog=example("penchant privacy pseudonym 42 --key /etc/penchant/pseudonyms.key"))(pseudonym)
     privacy.command(epilog=example("penchant privacy pseudonymise --config /etc/penchant.toml"))(pseudonymise)
     add(privacy)
+    privacy.command(epilog=example("penchant privacy key /etc/penchant/receipts.key"))(key)
+    privacy.command(epilog=example("penchant privacy forget 42 --config penchant.toml --json"))(forget)
+    privacy.command(epilog=example("penchant privacy check receipt.json --config /etc/penchant.toml"))(check)
     app.add_typer(privacy, name="privacy")
 
 
@@ -65,25 +69,9 @@ def pseudonymise(
     from penchant.privacy.pseudonyms import pseudonymise as turn
 
     under = Pseudonyms(read_key(_key_of(key, settings)))
-    opened = open_store(settings)
+    opened = existing_store(settings)
     try:
         moved = turn(opened, under)
     finally:
         opened.close()
     print_json({"people": moved}) if as_json else say(f"{moved:,} people are known by pseudonyms now")
-
-
-def open_store(settings: Settings) -> EventStore:
-    """The store of the settings, which must exist. Raises ``DataError``."""
-    from pathlib import Path
-
-    from penchant.errors import DataError
-    from penchant.store.database import file_of
-    from penchant.store.events import EventStore
-
-    file = file_of(settings.store)
-    if file is not None and not Path(file).is_file():
-        raise DataError("there is no store here", file=file)
-    opened = EventStore(settings.store, secret=settings.secret or None)
-    opened.open()
-    return opened

@@ -77,6 +77,10 @@ class Door:
         """A person as the store knows them."""
         return _named(self.current, person)
 
+    def names(self, person: str) -> list[str]:
+        """Every name that the store may know a person by: under the current key, then under earlier ones."""
+        return [_named(one, person) for one in (self.current, *self.earlier)]
+
     async def come(self, person: str) -> str:
         """As ``name``, for somebody who appears: what is there under earlier keys moves."""
         name = self.name(person)

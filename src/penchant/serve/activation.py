@@ -45,13 +45,20 @@ class Activation(ABC):
     async def thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run work in a thread."""
 
-    async def activate(self, name: str, *, record: bool = True) -> ServedModel:
-        """Verify, load and warm a model, then make it active.
+    @abstractmethod
+    async def refuse_overdue(self, name: str) -> None:
+        """Raises ``Problem`` 409 for a model that may hold erased people for too long."""
+
+    async def activate(self, name: str, *, record: bool = True, instead: str = "") -> ServedModel:
+        """Verify, load and warm a model, then make it active. ``instead`` is the model that it stands for from now on,
+        which is not returned to.
 
         Raises ``Problem`` 404 for an unknown name and 409 for a model that cannot be served; the active model stays.
         """
         async with self._activating:
-            return await self._answer_with(*await self._bring(name), record=record)
+            if record:
+                await self.refuse_overdue(name)
+            return await self._answer_with(*await self._bring(name), record=record, instead=instead)
 
     async def load_beside(self, name: str) -> ServedModel:
         """Verify, load and warm a model for comparison. Raises ``Problem`` as ``activate`` does."""
@@ -74,6 +81,7 @@ class Activation(ABC):
             if before is None and not others:
                 raise Problem(409, "no other model was active before", kind="no-model-before")
             ready = next((one for one in others if before in {None, one.name}), None)
+            await self.refuse_overdue(str(before) if ready is None else ready.name)
             brought = (ready, self._clock) if ready is not None else await self._bring(str(before))
             return await self._answer_with(*brought, record=True, bad=active)
 
@@ -88,9 +96,13 @@ class Activation(ABC):
         except PenchantError as wrong:
             raise Problem(409, f"{wrong}; the active model stays", field="name", kind="broken-model") from wrong
 
-    async def _answer_with(self, ready: ServedModel, then: Clock, *, record: bool, bad: str = "") -> ServedModel:
+    async def _answer_with(
+        self, ready: ServedModel, then: Clock, *, record: bool, bad: str = "", instead: str = ""
+    ) -> ServedModel:
         """Swap the model. It is recorded first, so that nothing changes if the store cannot be written."""
         work = self.trainings.activate(ready.name, ready.version, bad=bad)
+        if instead:
+            work = self.active_model.note(ready.name, ready.version, bad=instead)
         ticked = await self.store.writer.do(work) if record else 0
         self.models.swap(ready)
         await self._catch_up(then)

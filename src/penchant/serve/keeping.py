@@ -16,7 +16,7 @@ from penchant.serve.common.problems import not_found
 from penchant.serve.common.settings import Settings
 from penchant.store.cleaning import Cleaning, pause
 from penchant.store.events import Clock, EventStore
-from penchant.store.people import People, subject
+from penchant.store.people import People
 from penchant.store.retention import Retention
 
 T = TypeVar("T")
@@ -60,10 +60,15 @@ class Keeping(ABC):
                 log.error("retention could not run", extra={"data": data})  # noqa: TRY400  # the reason says it all
             await asyncio.sleep(TIDY)
 
+    @abstractmethod
+    async def watch_overdue(self) -> None:
+        """Raise the alarm about an active model that may hold erased people for too long."""
+
     async def tidy(self) -> tuple[int, int]:
         """Run retention; returns the number of events dropped as too old and as too many."""
         if (keep := self.settings.keep_exposures_seconds) is not None:
             await self.shown.exposures.expire(int(time.time()) - keep)
+        await self.watch_overdue()
         if self.door is not None and (left := await self.door.expire()):
             log.info("people under earlier keys were erased", extra={"data": {"people": left}})
         old, many = await self.retention.run(await self.thread(self.retention.find))
@@ -92,11 +97,6 @@ class Keeping(ABC):
         if done:
             log.info("erased data left the files", extra={"data": {"seconds": round(self.cleaning.seconds, 3)}})
         return done
-
-    async def erase(self, person: str) -> dict[str, Any]:
-        """Delete everything of a person; the receipt is pending until the files hold nothing of them either."""
-        await self.shown.exposures.flush()  # what is queued is erased with the rest
-        return {**await self.people.erase(await self.person(person)), **subject(person)}
 
     async def erasure(self, hashed: str) -> dict[str, Any]:
         """What has become of an erasure, by the hash on its receipt. Raises ``Problem`` 404."""

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from penchant.errors import InputError, PenchantError
 from penchant.recommender.folder.copies import Copies
-from penchant.serve.activation import Activation
 from penchant.serve.answers.models import Models
 from penchant.serve.answers.personal import Personal, SentEvent
 from penchant.serve.answers.ranking import Query
@@ -30,7 +29,8 @@ from penchant.serve.common.settings import Settings
 from penchant.serve.common.shared_metrics import SharedMetrics
 from penchant.serve.common.threads import DaemonThreads
 from penchant.serve.common.trainer import Trainer
-from penchant.serve.keeping import POLL, TIDY, Keeping, open_door
+from penchant.serve.forgetting import Forgetting
+from penchant.serve.keeping import POLL, TIDY, open_door
 from penchant.store.cleaning import Cleaning
 from penchant.store.database import StoreError
 from penchant.store.event_loop import QUICK, Slow, mark_light
@@ -53,7 +53,7 @@ TOO_MANY_NEW = "is unknown, and this key has added too many unknown items within
 log = logging.getLogger("penchant.serve")
 
 
-class Service(Keeping, Activation):
+class Service(Forgetting):
     """One store, the loaded models, and the operations of the routes. Life: ``open``, ``start``, ``stop``."""
 
     def __init__(self, settings: Settings) -> None:
@@ -93,6 +93,7 @@ class Service(Keeping, Activation):
         self.shown = ShownLists(Exposures(self.store), self.store.secret, self.metrics)
         self.people, self.items = People(self.store, keep=self.settings.keep_seconds), Items(self.store)
         self.door = open_door(self.settings, self.store, self.people)
+        self.open_forgetting()
         self.feedback = Feedback(self.store)
         if self.settings.gorse_api:
             with contextlib.suppress(StoreError):  # a store that cannot be written is read all the same

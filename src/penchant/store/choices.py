@@ -93,6 +93,10 @@ class Choices:
         connection.execute(self._set.sql, self._set.values(row))
         return chosen
 
+    def within(self, connection: Any, person: str) -> Chosen:
+        """As ``of``, in a transaction of the caller."""
+        return self._within(connection, person) or NOTHING
+
     def move(self, connection: Any, source: str, target: str) -> None:
         """What ``source`` chose, ``target`` chose, unless they chose something."""
         mine, theirs = self._within(connection, source), self._within(connection, target)

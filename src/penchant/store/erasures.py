@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from sqlalchemy import bindparam, delete, select, union, update
 
 from penchant.errors import DataError
 from penchant.store.database import Database
-from penchant.store.events import EventStore
+from penchant.store.events import OWN_ID, EventStore
 from penchant.store.tables import PERSONAL, attributes, clock, erased, erased_ids, events, exposures
 
 
@@ -91,6 +93,7 @@ def apply(store: EventStore, ledger: Erasures) -> int:
         for hashed, entry in ledger.people.items():
             ((number,),) = connection.execute(tick.sql, tick.values({})).fetchall()
             store.ledger.put(connection, hashed, entry._replace(ms=999 if entry.ms < 0 else entry.ms), number)
+        store.keep_setting(connection, OWN_ID, secrets.token_hex(8))  # clocks of models belong to another life of it
         return len(gone)
 
     return int(store.writer.do_now(work))
@@ -119,32 +122,60 @@ def _write(file: Path, lines: Iterable[dict[str, Any]]) -> None:
         os.close(handle)
 
 
-def read_file(file: Path, key: str) -> Erasures:
-    """The ledger in a file; empty if there is none. A last line that a crash cut is left out.
-
-    Raises ``DataError`` for a damaged file, and for hashes under another secret, which would find nobody.
-    """
-    found = Erasures()
+def read_file(file: Path) -> tuple[Erasures, set[str]]:
+    """The ledger in a file, and the names of the secrets of its hashes; empty if there is none. A line that a crash cut
+    is left out, and so are ids whose time is over. Raises ``DataError`` for a damaged file."""
+    found, keys, now = Erasures(), set[str](), int(time.time())
     if not file.exists():
-        return found
-    lines = file.read_bytes().decode("utf-8", "replace").split("\n")
-    for number, line in enumerate(lines, 1):
+        return found, keys
+    for number, line in enumerate(file.read_bytes().decode("utf-8", "replace").split("\n"), 1):
+        if not line.endswith("}"):  # empty, or cut
+            continue
         try:
-            said = json.loads(line) if line.strip() else None
-            if said is None:
-                continue
-            if said["key"] != key:
-                raise DataError(
-                    "the erasures were hashed under another secret, and would find nobody", file=str(file), line=number,
-                    fix="Start with the secret of then, or move the file away if it belongs to another store.",
-                )  # fmt: skip
+            said = json.loads(line)
+            keys.add(str(said["key"]))
             if "hash" in said:
                 entry = Erased(said["time"], said["ms"], said["ahead"], said["first"])
                 found.add(Erasures({bytes.fromhex(said["hash"]): entry}))
-            else:
+            elif said["until"] >= now:
                 found.add(Erasures(ids={bytes.fromhex(said["id"]): int(said["until"])}))
         except (ValueError, KeyError, TypeError) as wrong:
-            if number >= len(lines) - 1 or (number < len(lines) and not line.endswith("}")):
-                continue
             raise DataError(f"is not a ledger of erasures ({wrong!r})", file=str(file), line=number) from None
-    return found
+    return found, keys
+
+
+def settle(store: EventStore, file: Path) -> int:
+    """Bring an open store and its file together: whoever the file knows and the store does not is erased, and the file
+    gets what it lacks. Returns the number of people who were erased.
+
+    Raises ``DataError`` for a damaged file, and where the store lacks erasures that were hashed under another secret.
+    """
+    filed, keys = read_file(file)
+    known = Erasures.of(store.database)
+    late = filed.after(known)
+    if late.people and keys - {store.ledger.key}:
+        raise DataError(
+            f"it knows {len(late.people):,} erasures that the store does not, hashed under another secret: they would "
+            "find nobody", file=str(file),
+            fix="Start with the secret of then, or move the file away if it belongs to another store.",
+        )  # fmt: skip
+    gone = apply(store, late) if late.people else 0
+    lacking = known.after(filed)
+    if lacking:
+        append(file, store.ledger.key, lacking)
+    return gone
+
+
+class Entry(NamedTuple):
+    """One erasure: its number in the clock of erasures, its time, and the first event that was erased."""
+
+    number: int
+    time: int  # unix seconds
+    first: int  # see ``store.tables``
+
+
+def entries(database: Database) -> list[Entry]:
+    """Every erasure of a store, by number."""
+    c = erased.c
+    rows = database.read(database.compile(select(c.number, c.time, c.first).order_by(c.number)))
+    return [Entry._make(row) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import time
@@ -18,7 +19,7 @@ from penchant.store.ledger import CHUNK, FOREVER, Ledger, Refusal
 from penchant.store.tables import attributes, clock, events, items, settings
 from penchant.store.writer import Writer
 
-PSEUDONYMS = "pseudonyms"  # the setting in the store
+PSEUDONYMS, OWN_ID = "pseudonyms", "id"  # settings in the store
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 _TIME = attrgetter("time")
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id", "recommendation")
@@ -102,6 +103,7 @@ class EventStore:
         self.secret = (self._given_secret or self.kept_secret()).encode()
         self.ledger = Ledger(self.database, self.secret)
         self.pseudonyms = self.setting(PSEUDONYMS)
+        self._name()
         self.writer.start()
 
     def close(self, seconds: float | None = None, *, connections: bool = True) -> None:
@@ -145,6 +147,12 @@ class EventStore:
         connection.execute(fresh.sql, fresh.values({"value": secrets.token_hex(32)}))
         kept = self.database.compile(select(settings.c.value).where(settings.c.name == "secret"))
         return str(self.database.read(kept)[0][0])
+
+    def _name(self) -> None:
+        """Give the store an id of its own, which models that learn from it keep."""
+        with contextlib.suppress(*self.database.errors):  # a store that cannot be written is read all the same
+            if self.setting(OWN_ID) is None:
+                self.keep_setting(self.database.mine, OWN_ID, secrets.token_hex(8))
 
     def setting(self, name: str) -> str | None:
         """A value that is kept in the store, None if there is none."""

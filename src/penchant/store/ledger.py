@@ -94,6 +94,11 @@ class Ledger:
         """The keyed hash that recognises the id of an erased event; it does not lead to the person."""
         return hmac.digest(self._secret, b"event\0" + event_id.encode(), "sha256")
 
+    @property
+    def key(self) -> str:
+        """The name of the secret, by which a file of hashes says under which one they were made."""
+        return hmac.digest(self._secret, b"erasures key", "sha256")[:6].hex()
+
     # -- refusing -------------------------------------------------------------------------------------------------
 
     def follow(self, connection: Any, clock: int) -> None:
@@ -169,6 +174,11 @@ class Ledger:
         rows = connection.execute(self._limit.sql, named).fetchall()
         return _limit(*rows[0]) if rows else None
 
+    def entry(self, person: str) -> tuple[int, int, int, int]:
+        """What is kept of an erased person, outside a transaction: time, millisecond, clock ahead and first event."""
+        ((when, ms, late, _, first),) = self.database.read(self._entry, hash=self.hash(person))
+        return int(when), int(ms), int(late), int(first)
+
     def erased(self, person: str) -> bool:
         """Whether a person was ever erased, outside a transaction."""
         return bool(self.database.read(self._limit, hash=self.hash(person)))
@@ -187,7 +197,7 @@ class Ledger:
         before, shown = self.limit(connection, person), self.ahead(connection, person)
         own = connection.execute(self._own_ids.sql, self._own_ids.values({"person": person})).fetchall()
         now = int(time.time() * MS)
-        kept = [FOREVER if keep is None else max(now // MS, when) + keep for _, when in own]
+        kept = [self.until(when, keep) for _, when in own]
         self.enter_ids(connection, {self.hash_id(named): until for (named, _), until in zip(own, kept, strict=True)})
         connection.execute(self._forget.sql, self._forget.values({"person": person}))
         late = max(shown, 0 if before is None else before.theirs - now)  # an earlier erasure still holds
@@ -213,6 +223,10 @@ class Ledger:
         """Enter the erasure of a hash: its time, millisecond, clock ahead and first event."""
         named = dict(zip(("time", "ms", "ahead", "first"), entry, strict=True))
         connection.execute(self._erase.sql, self._erase.values({**named, "hash": hashed, "number": number}))
+
+    def until(self, when: int, keep: int | None) -> int:
+        """Until when the id of an erased event, dated at a moment, is refused."""
+        return FOREVER if keep is None else max(int(time.time()), when) + keep
 
     def enter_ids(self, connection: Any, until: dict[bytes, int]) -> None:
         """Refuse the events whose ids have these hashes, each until a moment in unix seconds."""

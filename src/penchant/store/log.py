@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,20 @@ CELLS = {"value": "CASE WHEN value IS NULL THEN NULL ELSE quote(value) END"}
 
 @dataclass(frozen=True)
 class Span:
-    """Events from one moment on (unix seconds, inclusive) and until another (exclusive); None: no bound."""
+    """Events from one moment on (unix seconds, inclusive) and until another (exclusive); None: no bound.
+
+    ``upto`` is the last ``seq``.
+    """
 
     since: int | None = None
     until: int | None = None
+    upto: int | None = None
 
     def sql(self) -> str:
         """The condition, for a query; numbers only."""
         bounds = [f"time >= {int(self.since)}"] if self.since is not None else []
         bounds += [f"time < {int(self.until)}"] if self.until is not None else []
+        bounds += [f"seq <= {int(self.upto)}"] if self.upto is not None else []
         return " AND ".join(bounds) or "1 = 1"
 
 
@@ -66,13 +71,15 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
     name = without_password(url)
     with reading(database) as connection:
         names = _names(connection, span, context=context)
+        facts = _facts(connection, span)
         names += [f"{INSIDE}{key}" for key in (_keys(connection, span) if inside else ())]
         if not names:
             raise DataError("the store has no events" + (" in this time" if span != EVER else ""), file=name)
 
     def parts(wanted: Sequence[str]) -> Iterator[tuple[pl.DataFrame, float]]:
         raw = list(dict.fromkeys(_raw(one) for one in wanted))
-        with reading(database) as connection, ahead(_pages(database, connection, raw, span)) as pages:
+        whole = span if facts is None else replace(span, upto=facts["events"])
+        with reading(database) as connection, ahead(_pages(database, connection, raw, whole)) as pages:
             for frame, share in pages:
                 yield frame.select([_of_runs(frame, one) if one in PEOPLE else _column(one) for one in wanted]), share
 
@@ -86,7 +93,16 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
         return pl.DataFrame(found, schema=schema, orient="row").select([_column(one) for one in names])
 
     file = Path(str(database.url.database)) if database.sqlite else None
-    return Stream(name, "store", names, parts, sample, file)
+    return Stream(name, "store", names, parts, sample, file, facts)
+
+
+def _facts(connection: Any, span: Span) -> dict[str, Any] | None:
+    """Which moment of which store this is, for those who ask later what a model learned; None for a part of one."""
+    found = dict(connection.execute("SELECT name, value FROM settings WHERE name = 'id'").fetchall())
+    if span != EVER or not found:
+        return None
+    ((events, erased),) = connection.execute("SELECT events, erased FROM clock").fetchall()
+    return {"id": found["id"], "events": events, "erased": erased}
 
 
 @contextlib.contextmanager

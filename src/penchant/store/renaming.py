@@ -47,6 +47,11 @@ class Renaming:
         found = self.store.database.compile(union(*parts).limit(literal_column(str(int(most)))))
         return [str(row[0]) for row in self.store.database.read(found)]
 
+    def everybody(self) -> list[str]:
+        """Everybody of whom the store holds anything; reads all of it."""
+        found = self.store.database.compile(union(*(select(one.c.person) for one in PERSONAL)))
+        return [str(row[0]) for row in self.store.database.read(found)]
+
     def tick(self, connection: Any) -> None:
         """Count an erasure, after which the files of the store are rewritten."""
         connection.execute(self._tick.sql, self._tick.values({}))

@@ -128,6 +128,8 @@ def _seen(used: Interactions, left_out: int, model: Model, run: Run, seconds: fl
         "seconds": round(seconds, 3),
         "notes": [*model.notes, *_idle(model, run.device), *repeat_warnings(used)],
     }
+    if used.report.store is not None and not left_out:
+        seen["store"] = dict(used.report.store)
     if used.values_are == "rating" and used.values is not None:
         positive = used.values if used.liked is None else used.values[used.liked]
         seen["typical_rating"] = round(float(positive.mean(dtype=np.float64)), 4) if len(positive) else None

@@ -24,6 +24,7 @@ from penchant.data.reading.places import expand, inputs, is_prepared
 from penchant.data.reading.rejects import RejectedRows
 from penchant.data.reading.report import ReadReport
 from penchant.data.reading.sources import Opened, open_log, row_roles, settle_dates
+from penchant.data.reading.streams import Stream
 from penchant.data.reading.times import checked_format, checked_zone
 from penchant.data.reading.wording import option
 from penchant.errors import DataError, ParameterError
@@ -132,6 +133,8 @@ def begin(
     table = None if items is None else expand([items])[0]
     target = Path(rejected) if isinstance(rejected, (str, Path)) else rejected is not False
     report.inputs = inputs([*sources, table])
+    if len(sources) == 1 and isinstance(sources[0], Stream) and sources[0].facts:
+        report.store = dict(sources[0].facts)
     target = target if pseudonyms is None else False  # the ids of rejected rows stand in no file
     refused = RejectedRows(report, target, strict, report.inputs, force)
     for source in sources:

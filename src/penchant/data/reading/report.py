@@ -85,6 +85,7 @@ class ReadReport:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     inputs: list[Path] = field(default_factory=list)  # files and folders that were read, which no output may replace
+    store: dict[str, Any] | None = None  # which moment of which store the whole log is; None: it is not one store's
 
     @property
     def files(self) -> list[str]:

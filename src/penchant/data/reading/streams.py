@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,3 +24,4 @@ class Stream:
     parts: Callable[[Sequence[str]], Iterator[tuple[pl.DataFrame, float]]]
     sample: Callable[[int], pl.DataFrame]  # the first rows, all columns
     file: Path | None = None  # the file behind it, which no output may replace
+    facts: Mapping[str, Any] | None = None  # which moment of which store this is

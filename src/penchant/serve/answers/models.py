@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from penchant.core.histories import Histories, Ints
 from penchant.core.rank import rank_by_popularity
 from penchant.errors import DataError, FormatError, ParameterError, PenchantError
+from penchant.privacy.forgetting import BEFORE
 from penchant.recommender.answer import Answer, Item
 from penchant.recommender.fallback import rank_or_popular
 from penchant.recommender.folder.copies import Copies
@@ -263,8 +264,16 @@ class Models:
 
     def swap(self, ready: ServedModel) -> None:
         """Make this model the active one."""
-        others = [one for one in self.loaded if one.name != ready.name and one.version != ready.version]
+        before = ready.recommender.fitted_on.get(BEFORE)  # it held people who were erased: nothing answers with it
+        others = [one for one in self.loaded if one.name not in {ready.name, before} and one.version != ready.version]
         self.loaded = [ready, *others][:LOADED]
+        self.drop({before} if before else set())
+
+    def drop(self, names: Collection[str]) -> None:
+        """Let go of loaded models that are not the active one."""
+        self.loaded = [self.active, *(one for one in self.loaded[1:] if one.name not in names)]
+        if self.beside is not None and self.beside.name in names:
+            self.beside = None
 
     def apply(self, changes: Sequence[ItemChange]) -> None:
         """Apply item changes to every loaded catalogue."""

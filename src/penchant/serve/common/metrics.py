@@ -42,6 +42,8 @@ class Metrics:
         self.dropped = Gauge("penchant_dropped_events", "Events dropped by retention.", ["reason"], registry=own)
         self.model = Gauge("penchant_model_info", "The active model.", ["name", "model", "version"], registry=own)
         self.trainings = Counter("penchant_trainings", "Trainings beside the service.", ["outcome"], registry=own)
+        self.stale_models = Gauge("penchant_stale_models", "Models that may hold erased people.", registry=own)
+        self.overdue = Gauge("penchant_model_overdue", "1: so may the active one, past its date.", registry=own)
         self.items = Gauge("penchant_items", "Items in the catalogue.", registry=own)
 
     def committed(self, events: int, seconds: float) -> None:

@@ -19,6 +19,7 @@ from penchant.training.loop.settings import TABLE, TrainSettings
 
 LEVELS = ("debug", "info", "warning", "error")
 PRIORITIES = ("idle", "low", "same")
+OVERDUE = ("alarm", "replace")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Settings:
     pseudonym_old_until: str = setting(
         "", "when what is left under earlier keys is erased, such as 2027-01-31; default: it is kept"
     )
+    receipt_key: str = setting("", "the file of the key that signs receipts of erasures; default: they are not signed")
+    erasures_file: str = setting("", "a second ledger of erasures, applied at the start; default: beside a store file")
+    forget_within: str = setting("30d", "how long a model that may hold erased people may be used")
+    overdue: str = setting("alarm", "what becomes of an active model past that: " + ", ".join(OVERDUE))
+    correct_seconds: float = setting(30.0, "seconds that an erasure waits for corrected models", low=0, high=3600)
     keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
     keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
     retention_gap: float = setting(
@@ -121,6 +127,10 @@ class Settings:
         if self.secret and len(self.secret) < 32:
             raise ParameterError("secret needs at least 32 characters")
         self._check_pseudonyms()
+        if self.overdue not in OVERDUE:
+            raise ParameterError(f"overdue is one of {', '.join(OVERDUE)}, not {self.overdue!r}")
+        if not self.forget_seconds:
+            raise ParameterError(f"forget_within is a span of time such as 30d, not {self.forget_within!r}")
         for origin in self.origins:
             check_origin(origin)
         for proxy in self.trusted_proxies:
@@ -174,6 +184,17 @@ class Settings:
     def stale_seconds(self) -> int | None:
         """The age of a stale model, in seconds; None: never."""
         return parse_span("stale_after", self.stale_after)
+
+    @property
+    def forget_seconds(self) -> int:
+        """How long a model that may hold erased people may be used, in seconds."""
+        return parse_span("forget_within", self.forget_within) or 0
+
+    @property
+    def ledger_file(self) -> Path | None:
+        """The second ledger of erasures; None for a remote store where none is named."""
+        beside = file_of(self.store)
+        return Path(self.erasures_file) if self.erasures_file else Path(f"{beside}.erasures") if beside else None
 
     @property
     def copies_folder(self) -> Path:

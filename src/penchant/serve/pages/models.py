@@ -28,7 +28,7 @@ async def show(request: Request) -> Response:
 
 async def _page(request: Request, *, status: int = 200, done: Any = None, trouble: str = "") -> Response:
     service = visitor_of(request).service
-    entries = [{**SILENT, **entry} for entry in await service.thread(service.models.describe)]
+    entries = [{**SILENT, **entry} for entry in await service.thread(service.described)]
     for entry in entries:
         entry["evaluation"] = evaluation(entry)
     scales = _scales(entries)

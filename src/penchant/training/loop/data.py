@@ -88,8 +88,11 @@ def read_data(
     notes = list(log.report.notes) + ([f"{left_out:,} rows marked as test were left out"] if left_out else [])
     if log.times is None or not len(log):
         raise DataError("training by itself judges on the newest events, and this log has no times")
+    whole = len(log) + left_out
     log = _without_future(log, log.times, moment(), notes)
     log = _windowed(log, settings.window)
+    if log.report.store is not None:
+        log.report.store["part"] = len(log) < whole
     assert log.times is not None  # they were there
     catalog = None if items is None else Catalog.read(items, log.vocab)
     histories = log.histories()

@@ -25,7 +25,7 @@ def _activated(active: ServedModel) -> Response:
 async def models(request: Request) -> Response:
     """Every saved recommender in the folder, newest first."""
     service = service_of(request)
-    return ready({"models": await service.thread(service.models.describe)})
+    return ready({"models": await service.thread(service.described)})
 
 
 @router.post("/v1/models/rollback", response_model=Activated, responses=problems(409))

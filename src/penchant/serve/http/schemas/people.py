@@ -139,6 +139,39 @@ class Removed(Response):
     choices: int = Field(description="1 if the person had chosen something")
 
 
+class CorrectedModel(Response):
+    """A model from which the person was subtracted: the folder before, and the one after."""
+
+    name: str
+    into: str
+
+
+class PendingModel(Response):
+    """A model that may hold the person until it is replaced."""
+
+    name: str
+    since: int = Field(description="unix seconds")
+    due: int = Field(description="from then on it is not activated, unix seconds")
+    people: int
+    overdue: bool
+    why: str = Field(description="why it was not corrected")
+
+
+class ForgottenModels(Response):
+    """What became of the models that may have learned from the person."""
+
+    corrected: list[CorrectedModel]
+    pending: list[PendingModel]
+
+
+class Signature(Response):
+    """The signature of the receipt without this field, as JSON with sorted keys and no spaces."""
+
+    algorithm: Literal["Ed25519"]
+    public_key: str
+    value: str
+
+
 class Receipt(Person):
     """The receipt of an erasure: what was removed, and what is left."""
 
@@ -147,6 +180,11 @@ class Receipt(Person):
     kept: str
     hash: str
     files: Files
+    number: int = Field(description="of the erasure")
+    models: ForgottenModels
+    covered: list[str]
+    not_covered: list[str]
+    signature: Signature | None = Field(description="null without receipt_key")
 
 
 class Erasure(Response):

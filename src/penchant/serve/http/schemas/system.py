@@ -9,6 +9,15 @@ from pydantic import BaseModel, Field
 from penchant.serve.http.schemas.fields import Response
 
 
+class StaleModel(Response):
+    """Why a model has to be replaced: it may hold people who were erased."""
+
+    since: int = Field(description="the first of these erasures, unix seconds")
+    due: int = Field(description="from then on it is not activated, unix seconds")
+    people: int
+    overdue: bool
+
+
 class ModelEntry(Response):
     """A folder with a saved recommender."""
 
@@ -22,6 +31,7 @@ class ModelEntry(Response):
     params: Any = None
     fitted_on: Any = None
     evaluation: Any = None
+    stale: StaleModel | None = Field(description="null if it holds nobody who was erased")
 
 
 class ModelList(Response):
