@@ -76,7 +76,7 @@ def measured(name: str, models: Sequence[str]) -> None:
         promise = Promise(epsilon, DELTA, len(split.train), name)
         found, items = [], []
         for release in range(RELEASES):
-            made = fit_private(log, model, promise, draw=draw_of(release)).recommender
+            made = fit_private(log, model, promise, draw=draw_of(release))
             found.append(cases(made, log, split))
             items.append(len(made.vocab))
         return np.array(found), items

@@ -48,7 +48,7 @@ def test_a_model_that_is_made_leaky_is_found_out(halves, model):
 def test_a_private_model_is_near_chance_and_its_claim_holds(halves):
     members, others = halves
     catalog = Catalog(members.vocab, list(members.vocab.ids))
-    rec = fit_private(members, "ease", Promise(2.0, 1e-6), catalog=catalog).recommender
+    rec = fit_private(members, "ease", Promise(2.0, 1e-6), catalog=catalog)
     found = audit(rec, members, others, shadows=2, canaries=8)
     assert all(0.40 < one.auc < 0.60 for one in found.attacks)
     assert found.canaries["epsilon_at_least"] <= 2.0

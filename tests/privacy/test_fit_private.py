@@ -24,7 +24,7 @@ def test_a_promise_goes_from_the_command_to_the_folder_and_the_ledger(run, tmp_p
     assert stated["ledger"]["entry"] == 1
     files = b"".join(file.read_bytes() for file in (tmp_path / "m").iterdir())
     assert b"u17" not in files
-    again = run("fit", log, "--private", "epsilon=2,delta=1e-6", "-m", "ease", "-o", tmp_path / "e", "--json")
+    again = run("fit", log, "--private", "epsilon=2,delta=1e-6", "-m", "popular", "-o", tmp_path / "e", "--json")
     document = json.loads(again.out)
     assert document["fitted_on"]["private"]["ledger"]["entry"] == 2
     refused = run("fit", log, "--private", "epsilon=2,delta=1e-6", "-m", "popular", "-o", tmp_path / "n")
@@ -71,3 +71,15 @@ def test_a_ledger_is_listed_and_checked_against_releases(run, tmp_path: Path) ->
     assert run("fit", log, "-m", "popular", "-o", tmp_path / "open").code == 0
     ledger.write_text("".join(lines))
     assert "was not fitted with --private" in run("privacy", "ledger", ledger, tmp_path / "open").err
+
+
+def test_a_model_that_is_no_better_than_popularity_is_counted_and_not_saved(run, tmp_path: Path) -> None:  # noqa: F811
+    log = csv(tmp_path, people=150)
+    items = tmp_path / "items.csv"
+    items.write_text("item,title\n" + "".join(f"i{n},Title {n}\n" for n in range(24)))
+    private = ("--private", "epsilon=0.1,delta=1e-6", "-m", "ease", "--items", items)
+    done = run("fit", log, *private, "-o", tmp_path / "m")
+    assert done.code == 2
+    assert "ease is not found better than private popular" in done.err
+    assert not (tmp_path / "m").exists()
+    assert len((tmp_path / "privacy-ledger.jsonl").read_text().splitlines()) == 1

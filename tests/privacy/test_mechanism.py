@@ -14,10 +14,13 @@ from penchant.core.histories import Histories
 from penchant.core.run import Run
 from penchant.data.catalog import Catalog
 from penchant.errors import DataError, ParameterError
+from penchant.models.parts.weights import Weights
+from penchant.models.registry import parse
 from penchant.privacy.accounting import Promise, multiplier_for
 from penchant.privacy.mechanism import sampler
+from penchant.privacy.mechanism.compare import compared, held_out
 from penchant.privacy.mechanism.contributions import bounded, count_steps, equation_steps, pair_steps, steps_of
-from penchant.privacy.mechanism.fit import fit_private
+from penchant.privacy.mechanism.fit import fit_private, plan_private
 from penchant.privacy.mechanism.sums import Sums, threshold
 from tests.privacy.logs import frame, log
 
@@ -140,8 +143,7 @@ def test_what_one_person_alone_has_passes_the_threshold_seldom_enough():
 @pytest.mark.parametrize("model", ["popular", "item-knn", "ease", "als"])
 def test_a_private_model_finds_the_tastes_and_holds_no_exact_number(model, tmp_path):
     people, given = log(people=600), ["i0", "i1"]
-    release = fit_private(people, model, Promise(8.0, 1e-6))
-    rec = release.recommender
+    rec = fit_private(people, model, Promise(8.0, 1e-6), compare=True)
     rec.save(tmp_path / "m")
     again = pc.load(tmp_path / "m")
     assert again.vocab.ids == sorted(again.vocab.ids)
@@ -149,6 +151,10 @@ def test_a_private_model_finds_the_tastes_and_holds_no_exact_number(model, tmp_p
     assert not np.array_equal(again.item_counts, exact)
     assert set(again.fitted_on) == {"seed", "notes", "private"}
     stated = again.fitted_on["private"]
+    assert again.recommend(given).to_json()["model"]["private"] == {
+        key: stated[key] for key in ("epsilon", "delta", "unit")
+    }
+    assert ("compared" in stated) == (model != "popular")
     assert (stated["epsilon"], stated["delta"]) == (8.0, 1e-6)
     assert stated["unit"] == "one person's whole history, added or removed"
     if model != "popular":
@@ -157,7 +163,7 @@ def test_a_private_model_finds_the_tastes_and_holds_no_exact_number(model, tmp_p
 
 
 def test_a_private_folder_cannot_be_updated(tmp_path):
-    fit_private(log(), "popular", PROMISE).recommender.save(tmp_path / "m")
+    fit_private(log(), "popular", PROMISE).save(tmp_path / "m")
     with pytest.raises(pc.errors.FormatError, match="cannot be updated"):
         pc.load(tmp_path / "m", statistics=True)
 
@@ -167,14 +173,14 @@ def test_items_come_from_a_public_table_or_pass_a_threshold():
     rare = table.vstack(table.head(1).with_columns(item=pc_literal("only-mine")))
     people = pc.read_interactions(rare)
     open_items = fit_private(people, "popular", PROMISE)
-    assert "only-mine" not in open_items.recommender.vocab.ids
-    assert open_items.cost.chance > 0
+    assert "only-mine" not in open_items.vocab.ids
+    assert plan_private(people, "popular", PROMISE, public=False).cost.chance > 0
     vocab = people.vocab
     listed = [title if title != "only-mine" else None for title in vocab.ids]
     public = fit_private(people, "popular", PROMISE, catalog=Catalog(vocab, listed))
-    assert public.recommender.vocab.ids == sorted(set(vocab.ids) - {"only-mine"})
-    assert public.cost.chance == 0
-    assert public.recommender.title(0) == public.recommender.vocab.ids[0]
+    assert public.vocab.ids == sorted(set(vocab.ids) - {"only-mine"})
+    assert plan_private(people, "popular", PROMISE, public=True).cost.chance == 0
+    assert public.title(0) == public.vocab.ids[0]
     with pytest.raises(DataError, match="describes no item"):
         fit_private(people, "popular", PROMISE, catalog=Catalog.empty(vocab))
 
@@ -203,5 +209,37 @@ def test_what_cannot_be_private_is_refused():
 
 
 def test_the_noise_is_what_the_accountant_asks_for():
-    release = fit_private(log(), "popular", PROMISE)
-    assert release.cost.multiplier == multiplier_for(4.0, 0.89e-6)
+    assert plan_private(log(), "popular", PROMISE, public=True).cost.multiplier == multiplier_for(4.0, 0.89e-6)
+
+
+def test_a_model_that_is_no_better_than_popularity_is_refused(monkeypatch):
+    people = log(people=600)
+    assert fit_private(people, "ease", Promise(8.0, 1e-6), compare=True).fitted_on["private"]["compared"]["gain"] > 0
+    monkeypatch.setattr("penchant.models.ease.EASE.fit_private", as_popular)
+    with pytest.raises(DataError, match="not found better than private popular"):
+        fit_private(people, "ease", Promise(8.0, 1e-6), compare=True)
+
+
+def as_popular(model, sums, run):
+    """Weights that add nothing to popularity."""
+    n = len(sums.counts()[0])
+    sums.gram()
+    model.weights = Weights(dense=np.zeros((n, n), np.float32))
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows, row, MULTIPLIERS)
+def test_one_person_moves_the_comparison_by_at_most_one(people, person, multiplier):
+    model = parse("item-knn").fit(Histories.from_lists([[0, 1, 2], [3, 4], [0, 5]], ITEMS))
+    found = [
+        compared(model, bounded(Histories.from_lists(log, ITEMS), 20), multiplier, quiet)
+        for log in (people, [*people, person])
+    ]
+    assert abs(found[0].gain - found[1].gain) <= 1
+    assert found[0].noise == multiplier
+
+
+def test_people_are_held_out_by_coins_of_their_own():
+    drawn = held_out(20_000)
+    assert abs(drawn.mean() - 0.1) < 0.01
+    assert not np.array_equal(drawn, held_out(20_000))

@@ -32,7 +32,7 @@ def fit_privately(
     from penchant.core.run import Run
     from penchant.privacy.accounting import Promise
     from penchant.privacy.ledger import Ledger
-    from penchant.privacy.mechanism.fit import fit_private, private_model
+    from penchant.privacy.mechanism.fit import plan_private, private_model, release
     from penchant.recommender.folder.atomic import refuse
     from penchant.recommender.folder.manifest import MANIFEST
 
@@ -50,10 +50,11 @@ def fit_privately(
     kept = Ledger(place, None if key is None else Path(key))
     check_inputs([output, kept.file, kept.head_file], reading, kept.key_file)
     log, catalog = read_log(reading)
-    release = fit_private(log, model, promise, catalog=catalog, run=Run(threads=threads))
-    name = type(release.recommender.model).name
-    entry = kept.add(promise, release.cost, model=name, mechanism=release.mechanism, log=log, budget=budget)
-    recommender = release.recommender
+    plan = plan_private(log, model, promise, public=catalog is not None, run=Run(threads=threads))
+    name = type(plan.model).name
+    # first the ledger: whatever comes of it, an attempt tells something about the log
+    entry = kept.add(promise, plan.cost, model=name, mechanism=plan.mechanism, log=log, budget=budget)
+    recommender = release(log, plan, catalog=catalog)
     seen = recommender.fitted_on
     seen["private"] |= {"ledger": entry.held(), "total": entry.stated["total"]}
     recommender.save(output, force=reading.force)

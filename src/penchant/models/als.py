@@ -195,6 +195,11 @@ class ALS(Private, SelfTuned, VectorModel):
 
         over_blocks(work, len(x), size=ROWS, threads=0 if hands else 1, crew=hands)
 
+    def check_private(self) -> None:
+        """As in ``Private``: nothing is estimated, and one half step is paid for."""
+        if self.epochs != 1 or AUTO in (self.reg, self.unobserved):
+            raise ParameterError(f"{self.name} with a promise of privacy takes one epoch, and reg and unobserved given")
+
     def fit_private(self, sums: NoisySums, run: Run) -> None:
         """As in ``Private``: one half step on noised normal equations, from the eigenvectors of a noised Gram matrix.
 
@@ -202,8 +207,6 @@ class ALS(Private, SelfTuned, VectorModel):
         steps. What the noise leaves open stays as it was: the ridge pulls to the eigenvectors. ``epochs`` must be 1. At
         most ``factors`` directions are used, and no more than stand out from the noise.
         """
-        if self.epochs != 1 or AUTO in (self.reg, self.unobserved):
-            raise ParameterError(f"{self.name} with a promise of privacy takes one epoch, and reg and unobserved given")
         pairs, deviation = sums.gram()
         values, vectors = denoised(pairs, deviation)
         values, vectors = values[: self.factors], vectors[:, : self.factors]

@@ -137,14 +137,17 @@ class EASE(Private, Updatable, SelfTuned, LinearModel):
         inverse[np.diag_indices(len(inverse))] = diagonal
         return inverse
 
+    def check_private(self) -> None:
+        """As in ``Private``: the noised diagonal is no count to be dropped from."""
+        if self.dropout:
+            raise ParameterError(f"{self.name} with a promise of privacy takes no dropout: use dropout=0")
+
     def fit_private(self, sums: NoisySums, run: Run) -> None:
         """As in ``Private``: ridge regression on the part of the noised Gram matrix that stands out from its noise.
 
         With V Σ Vᵀ of rank r, P = (I − V Σ(Σ + reg)⁻¹ Vᵀ) / reg, so W is of rank r apart from its diagonal. Without
         ``reg`` it is half of the largest eigenvalue that noise alone would have. Costs n³ for the eigenvectors.
         """
-        if self.dropout:
-            raise ParameterError(f"{self.name} with a promise of privacy takes no dropout: use dropout=0")
         pairs, deviation = sums.gram()
         values, vectors = denoised(pairs, deviation)
         reg = edge(len(pairs), deviation) / 2 if self.reg == AUTO else self.value("reg")

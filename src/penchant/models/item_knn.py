@@ -154,18 +154,21 @@ class ItemKNN(Private, PairModel, RatingModel):
         counted, values = ratings.where(newest), values[newest]
         return nearest_items(measure, counted, values, REACH * self.rating_neighbours, run, by_score=True)
 
-    def fit_private(self, sums: NoisySums, run: Run) -> None:
-        """As in ``Private``: cosines of the part of the noised co-counts that stands out from their noise.
-
-        A pair counts 1 / m in a history of m items (``user_exponent`` 1); nothing is known of single pairs, so there is
-        no ``shrink`` and no ``min_overlap``. Lists only. Costs n³ for n items.
-        """
+    def check_private(self) -> None:
+        """As in ``Private``: what needs exact pairs cannot be had."""
         odd = {"similarity": "cosine", "user_exponent": 1.0, "shrink": 0.0, "min_overlap": 1}
         if other := [name for name, value in odd.items() if getattr(self, name) != value]:
             name = other[0]
             raise ParameterError(f"{self.name} with a promise of privacy takes no {name}: use {name}={odd[name]}")
         if self.candidate_exponent == AUTO:
             raise ParameterError(f"{self.name} with a promise of privacy needs a candidate_exponent, such as 0.3")
+
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """As in ``Private``: cosines of the part of the noised co-counts that stands out from their noise.
+
+        A pair counts 1 / m in a history of m items (``user_exponent`` 1); nothing is known of single pairs, so there is
+        no ``shrink`` and no ``min_overlap``. Lists only. Costs n³ for n items.
+        """
         pairs, deviation = sums.gram()
         values, vectors = denoised(pairs, deviation)
         left = vectors * values

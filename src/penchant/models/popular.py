@@ -75,10 +75,13 @@ class Popular(Private, Updatable):
     def _score(self, given: Histories) -> Floats:
         return np.tile(self.scores, (len(given), 1))
 
-    def fit_private(self, sums: NoisySums, run: Run) -> None:
-        """As in ``Private``: score = Σ over histories with i of 1 / √(its items), with noise; no decay in time."""
+    def check_private(self) -> None:
+        """As in ``Private``: neither times nor weights are noised."""
         if self.half_life_days is not None or self.count != "histories":
             raise ParameterError(f"{self.name} with a promise of privacy counts histories, without half_life_days")
+
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """As in ``Private``: score = Σ over histories with i of 1 / √(its items), with noise; no decay in time."""
         self.scores = np.maximum(sums.counts()[0], 0)
 
     def _inexact(self, train: Histories) -> str:

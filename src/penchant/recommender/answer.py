@@ -193,6 +193,7 @@ class Answer(Sequence[Item]):
     - ``fallback``: the history holds no positive event that the model knows, and this is the popularity list.
     - ``unknown``: ids of the history that the model does not know; they were left out.
     - ``strange``: what the request states as its context and training never saw, ``name=value``; it counts as missing.
+    - ``private``: epsilon, delta and unit of a model that was fitted privately; else None, and not in the JSON object.
     - ``removed``, ``degraded``, ``next`` and ``segment`` are set by the service: how many items each filter removed,
       why the list is incomplete or of lower quality, the token of the next page, and the segment whose popular items
       these are. Elsewhere ``removed`` is None, and the JSON object has none of them.
@@ -210,6 +211,7 @@ class Answer(Sequence[Item]):
     next: str | None = None
     segment: dict[str, Any] | None = None
     strange: list[str] = field(default_factory=list)
+    private: dict[str, Any] | None = None
 
     @overload
     def __getitem__(self, index: int) -> Item: ...
@@ -244,6 +246,8 @@ class Answer(Sequence[Item]):
             document |= {"degraded": self.degraded, "removed": self.removed, "next": self.next}
         if self.segment is not None:
             document["segment"] = self.segment
+        if self.private is not None:
+            document["model"]["private"] = self.private
         if self.strange:
             document["strange"] = list(self.strange)
         return document

@@ -93,6 +93,12 @@ class Recommender:
         """The name of the first model that keeps training histories, by which people could be recognised; else None."""
         return next((type(one).name for one in with_members(self.model) if type(one).remembers_users), None)
 
+    @property
+    def promise(self) -> dict[str, Any] | None:
+        """Epsilon, delta and unit of a recommender that was fitted privately; else None."""
+        private = self.fitted_on.get("private")
+        return {key: private[key] for key in ("epsilon", "delta", "unit")} if isinstance(private, dict) else None
+
     # -- one person -----------------------------------------------------------------------------------------------
 
     def recommend(
@@ -368,7 +374,9 @@ class Recommender:
     ) -> Answer:
         found = ranked.items[row] >= 0
         items = Item.listed(ranked.items[row][found].tolist(), ranked.scores[row][found].tolist(), self, whys)
-        return Answer(items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version)
+        return Answer(
+            items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version, private=self.promise
+        )
 
     def _whys(self, given: Histories, items: Sequence[int]) -> list[Why]:
         return list(Why.each(self.model.explain_items(given, items), given, self, self.recipe.contexts))

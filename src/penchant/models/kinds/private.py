@@ -42,6 +42,9 @@ class Private(ABC):
     private_defaults: ClassVar[dict[str, Any]] = {}  # of hyper-parameters that are not given, instead of the usual ones
     private_items: ClassVar[int | None] = None  # the most items it takes, those with the largest noised counts
 
+    def check_private(self) -> None:  # noqa: B027  # most hyper-parameters are as good as any
+        """Raise ``ParameterError`` for hyper-parameters that private fitting cannot keep, before the log is read."""
+
     @abstractmethod
     def fit_private(self, sums: NoisySums, run: Run) -> None:
         """Set what ``fit`` sets; ``item_counts`` are set before, from the noised counts."""

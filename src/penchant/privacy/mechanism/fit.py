@@ -27,6 +27,7 @@ from penchant.privacy.accounting import (
     Promise,
     multiplier_for,
 )
+from penchant.privacy.mechanism.compare import compared, held_out, without
 from penchant.privacy.mechanism.contributions import HALF, bounded
 from penchant.privacy.mechanism.sampler import noise, refuse_seed
 from penchant.privacy.mechanism.sums import Noise, Sums, threshold
@@ -40,62 +41,91 @@ COUNTED = 2**10  # a noised count of one, in the whole numbers of ``item_counts`
 
 
 @dataclass(frozen=True, eq=False)
-class Release:
-    """A private recommender, what it promises and what it takes of the population's privacy."""
+class Plan:
+    """A release that is about to be drawn: its model, promise, cost and mechanism."""
 
-    recommender: Recommender
+    model: Model
     promise: Promise
     cost: Cost
     mechanism: str
+    run: Run
 
 
-def fit_private(
-    log: Interactions, model: Model | str, promise: Promise, *, catalog: Catalog | None = None, run: Run = Run(),  # noqa: B008  # frozen
-    draw: Noise = noise,
-) -> Release:  # fmt: skip
-    """Fit a model so that (epsilon, delta) of ``promise`` holds for everything that is saved.
-
-    A person adds the newest ``max_history`` positives, once each, at a norm of one. Without a catalogue, the items are
-    those whose noised count passes a threshold; with one, they are the items that it describes, whoever has them. The
-    vocabulary is in the order of ids. Hyper-parameters that are not given have fixed values for private fitting; none
-    is estimated. ``draw`` is the source of noise: only tests and simulations, which are no releases, name another.
+def plan_private(log: Interactions, model: Model | str, promise: Promise, *, public: bool, run: Run = Run()) -> Plan:  # noqa: B008  # frozen
+    """What a release will take, before anything is drawn from the log: what the ledger is told first.
 
     Raises ``ParameterError`` for a model that cannot be private, a seed, and parameters that would be estimated;
-    ``DataError`` for a log of fewer than 100 people and where no item passes the threshold.
+    ``DataError`` for a log of fewer than 100 people.
     """
     refuse_seed(run.seed)
     chosen = private_model(model)
     assert isinstance(chosen, Private)  # checked by private_model
-    used, _ = training_rows(log)
-    if used.n_users < FEWEST_PEOPLE:
+    if training_rows(log)[0].n_users < FEWEST_PEOPLE:
         raise DataError(
             f"the log holds fewer than {FEWEST_PEOPLE} people: noise that hides one of them would leave nothing",
             fix="Fit privately on more people.",
         )
-    events = bounded(used.histories(), promise.max_history)
-    open_items = catalog is None
     multiplier = multiplier_for(promise.epsilon, GAUSSIAN_SHARE * promise.delta)
+    cost = Cost(multiplier, 0.0 if public else SELECTION_SHARE * promise.delta)
+    return Plan(chosen, promise, cost, _mechanism(type(chosen), promise, public=public), run)
+
+
+def fit_private(
+    log: Interactions, model: Model | str, promise: Promise, *, catalog: Catalog | None = None, run: Run = Run(),  # noqa: B008  # frozen
+    compare: bool = False, draw: Noise = noise,
+) -> Recommender:  # fmt: skip
+    """``plan_private`` and ``release`` in one: a recommender that no ledger counts, for tests and simulations."""
+    plan = plan_private(log, model, promise, public=catalog is not None, run=run)
+    return release(log, plan, catalog=catalog, compare=compare, draw=draw)
+
+
+def release(
+    log: Interactions, plan: Plan, *, catalog: Catalog | None = None, compare: bool = True, draw: Noise = noise
+) -> Recommender:
+    """Fit a model so that (epsilon, delta) of the promise holds for everything that is saved.
+
+    A person adds the newest ``max_history`` positives, once each, at a norm of one. Without a catalogue, the items are
+    those whose noised count passes a threshold; with one, they are the items that it describes, whoever has them. The
+    vocabulary is in the order of ids. Hyper-parameters that are not given have fixed values for private fitting; none
+    is estimated. With ``compare``, a tenth of the people is held out to judge by a noised comparison whether the model
+    is better than private popularity. ``draw`` is the source of noise: only tests and simulations name another.
+
+    Raises ``DataError`` where no item passes the threshold and where the model is not better.
+    """
+    chosen, promise, multiplier = plan.model, plan.promise, plan.cost.multiplier
+    assert isinstance(chosen, Private)  # checked by plan_private
+    used, _ = training_rows(log)
+    everybody = bounded(used.histories(), promise.max_history)
+    compare = compare and chosen.learns
+    out = held_out(len(everybody)) if compare else np.zeros(len(everybody), dtype=np.bool_)
+    events = without(everybody, out) if compare else everybody
     if catalog is not None:
         vocab, events = _public(log.vocab, catalog, events)
     else:
         vocab, events = _relabelled(log.vocab, np.flatnonzero(events.counts()), events)
     sums = Sums(events, multiplier, type(chosen).private_shares, draw=draw)
-    kept = _chosen(sums, promise, type(chosen).private_items, open_items=open_items)
+    kept = _chosen(sums, promise, type(chosen).private_items, public=catalog is not None)
     vocab = Vocab([vocab.ids[index] for index in kept.tolist()], integers=log.vocab.integers)
     chosen.item_counts = np.rint(np.maximum(sums.counts()[0], 0) * COUNTED).astype(np.int64)
-    chosen.fit_private(sums, run)
-    cost = Cost(multiplier, SELECTION_SHARE * promise.delta if open_items else 0.0)
-    mechanism = _mechanism(type(chosen), promise, open_items=open_items)
-    seen = {
-        "seed": None,
-        "notes": [*chosen.notes, _unit_note(used)] if _unit_note(used) else chosen.notes,
-        "private": {
-            "epsilon": promise.epsilon, "delta": promise.delta, "unit": unit_of(used), "population": promise.name,
-            "people": promise.population, "max_history": promise.max_history, "mechanism": mechanism,
-        },
+    chosen.fit_private(sums, plan.run)
+    private = {
+        "epsilon": promise.epsilon, "delta": promise.delta, "unit": unit_of(used), "population": promise.name,
+        "people": promise.population, "max_history": promise.max_history, "mechanism": plan.mechanism,
     }  # fmt: skip
+    if compare:
+        index = log.vocab.encode(vocab.ids).astype(np.int64)
+        found = compared(chosen, _over(everybody[out], index), multiplier, draw)
+        if not found.is_better:
+            raise DataError(
+                f"{chosen.name} is not found better than private popular: its noised gain is {found.gain:.2f}, with "
+                f"noise of {found.noise:.2f}. Nothing was saved, but the ledger counts it",
+                fix="More people, a larger epsilon or fewer items (--items) would help; else fit popular.",
+            )
+        private["compared"] = {"with": "popular", "gain": round(found.gain, 4), "noise": round(found.noise, 4)}
+    notes = [*chosen.notes, _unit_note(used)] if _unit_note(used) else chosen.notes
     catalog = None if catalog is None else _described(catalog, vocab)
-    return Release(Recommender(vocab, chosen, public_recipe(log.recipe), catalog, seen), promise, cost, mechanism)
+    seen = {"seed": None, "notes": notes, "private": private}
+    return Recommender(vocab, chosen, public_recipe(log.recipe), catalog, seen)
 
 
 def private_model(model: Model | str) -> Model:
@@ -113,6 +143,7 @@ def private_model(model: Model | str) -> Model:
         made = create(cls.name, {**defaults, **stated})
     if not isinstance(made, Private):
         raise ParameterError(f"{type(made).name} cannot be fitted privately: use {', '.join(private_names())}")
+    made.check_private()
     return made
 
 
@@ -150,15 +181,19 @@ def _public(vocab: Vocab, catalog: Catalog, events: Histories) -> tuple[Vocab, H
 def _relabelled(vocab: Vocab, items: Longs, events: Histories) -> tuple[Vocab, Histories]:
     """Some items, in the order of their ids, which says nothing about the log."""
     order = np.array(sorted(items.tolist(), key=lambda index: vocab.ids[index]), dtype=np.int64)
-    index = np.full(len(vocab), -1, dtype=np.int32)
-    index[order] = np.arange(len(order))
+    return Vocab([vocab.ids[one] for one in order.tolist()], integers=vocab.integers), _over(events, order)
+
+
+def _over(events: Histories, items: Longs) -> Histories:
+    """Histories over some of their items, in this order."""
+    index = np.full(events.n_items, -1, dtype=np.int32)
+    index[items] = np.arange(len(items))
     here = index[events.items]
     some = events.where(here >= 0)
-    ids = [vocab.ids[one] for one in order.tolist()]
-    return Vocab(ids, integers=vocab.integers), Histories(some.indptr, index[some.items], len(order))
+    return Histories(some.indptr, index[some.items], len(items))
 
 
-def _chosen(sums: Sums, promise: Promise, most: int | None, *, open_items: bool) -> Longs:
+def _chosen(sums: Sums, promise: Promise, most: int | None, *, public: bool) -> Longs:
     """The items that are published: those that pass the threshold, and of these the largest, ``most`` at the most.
 
     A model of pairs takes the k largest for which the noised count of the k-th is at least √k deviations of the noise
@@ -166,7 +201,7 @@ def _chosen(sums: Sums, promise: Promise, most: int | None, *, open_items: bool)
     """
     counts, multiplier = sums.counts()
     kept = np.arange(len(counts))
-    if open_items:
+    if not public:
         kept = np.flatnonzero(counts > threshold(multiplier, SELECTION_SHARE * promise.delta, promise.max_history))
         if len(kept) == 0:
             raise DataError(
@@ -184,10 +219,10 @@ def _chosen(sums: Sums, promise: Promise, most: int | None, *, open_items: bool)
     return kept
 
 
-def _mechanism(cls: type[Model], promise: Promise, *, open_items: bool) -> str:
+def _mechanism(cls: type[Model], promise: Promise, *, public: bool) -> str:
     assert issubclass(cls, Private)
     sums = ", ".join(f"{name} {share:.0%}" for name, share in cls.private_shares.items())
-    where = "items by threshold" if open_items else "public items"
+    where = "public items" if public else "items by threshold"
     return f"discrete Gaussian on {sums}; at most {promise.max_history} events a person; {where}"
 
 
