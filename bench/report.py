@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import baskets, contexts, index_report, plan_report, serve_report
+from bench import baskets, contexts, index_report, plan_report, serve_report, text_report
 from bench.accuracy import DONE
 from bench.duel import RESULTS
 from bench.machine import BUSY
@@ -68,6 +68,7 @@ def page() -> str:
     parts.append(plan_report.section(table, _where))
     parts.append(contexts.section(table, _where))
     parts.append(baskets.section(table, _where))
+    parts.append(text_report.section(table, _where, _goals))
     parts.append(ACCURACY)
     used: list[str] = []
     for name in SETS:

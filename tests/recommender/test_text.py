@@ -47,6 +47,22 @@ def test_search_follows_taste_only_with_a_history(rec: Recommender) -> None:
     assert rec.search("黑", 2, history=["g1"]).ids[0] == "g0"
 
 
+def test_the_weight_of_a_need_is_chosen_on_held_out_items_and_stated(rec: Recommender, tmp_path: Path) -> None:
+    chosen = rec.fitted_on["need"]
+    assert chosen["weight"] in (0.3, 0.5, 0.7, 0.9) and chosen["histories"] > 10
+    assert chosen["ndcg@10"][f"{chosen['weight']:g}"] == max(chosen["ndcg@10"].values())
+    rec.save(tmp_path / "m")
+    again = pc.load(tmp_path / "m")
+    for item in again.recommend(["g1"], 5, need="牛奶", why=True).items:
+        assert item.why is not None and {reason.name for reason in item.why.reasons} == {"need", "taste"}
+        assert sum(reason.contribution for reason in item.why.reasons) == pytest.approx(item.score, abs=1e-6)
+        assert any(f"牛奶 ({chosen['weight']:.0%}" in reason.words for reason in item.why.reasons)
+    again.fitted_on["need"] = {"weight": 0.0}
+    assert again.recommend(["g1"], 3, need="牛奶").ids == again.recommend(["g1"], 3).ids  # taste alone
+    again.fitted_on["need"] = {"weight": 7}  # no weight: the usual one
+    assert {*again.recommend(["g1"], 3, need="牛奶").ids} <= {"g4", "g5", "g6", "g7"}
+
+
 def test_two_needs_of_one_history_are_two_lists(rec: Recommender) -> None:
     history = ["g1", "g5"]
     milk, bread = rec.recommend(history, 3, need="喝牛奶"), rec.recommend(history, 3, need="吃面包")

@@ -44,6 +44,25 @@ def test_words_come_first_and_then_the_meaning(worded_client: Client) -> None:
     assert worded_client.ids("/v1/items", q="9999") == []
 
 
+def test_a_need_changes_the_list_and_says_so(worded_client: Client) -> None:
+    worded_client.events(*({"user": "a", "item": item} for item in ("i20", "i21")))
+    path = "/v1/users/a/recommendations"
+    first = worded_client.get(path, params={"need": "a crazy wedding", "k": 3, "why": True}).json()
+    found = [item["item"] for item in first["items"]]
+    assert {"i11", "i16"} <= {*found} and not first["fallback"]
+    assert first["items"][0]["why"]["reasons"][0]["words"].startswith("what was asked for: a crazy wedding (")
+    assert "i11" not in worded_client.ids(path, need="a crazy wedding", k=3, exclude="i11")
+    assert {*worded_client.ids(path, need="family secrets", k=2)} == {"i04", "i09"}
+    onward = worded_client.get(path, params={"need": "a crazy wedding", "k": 3, "page": first["next"]}).json()
+    assert len(onward["items"]) == 3 and not {*found} & {item["item"] for item in onward["items"]}
+    assert worded_client.get(path, params={"k": 3, "page": first["next"]}).status_code == 422  # another need
+    body = {"history": ["i20"], "need": "family secrets", "k": 2}
+    asked = worded_client.post("/v1/recommendations", json=body).json()
+    assert {item["item"] for item in asked["items"]} == {"i04", "i09"}
+    assert worded_client.get(path, params={"need": "x" * 501}).status_code == 422
+    assert worded_client.post("/v1/recommendations", json={**body, "need": ""}).status_code == 422
+
+
 def test_a_person_orders_what_matches(worded_client: Client) -> None:
     worded_client.events(*({"user": "a", "item": item} for item in ("i20", "i21", "i22")))
     everybody = worded_client.ids("/v1/items", q="i", k=30)

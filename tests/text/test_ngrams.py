@@ -48,8 +48,9 @@ def test_equal_ngrams_share_a_column_and_others_do_not() -> None:
     spec = Ngrams((3, 3), 1, 24)
     columns: dict[str, set[int]] = {}
     for text in TEXTS:
-        for column, gram in zip(*spec.spans(text), strict=True):
-            columns.setdefault(gram, set()).add(int(column))
+        found, start, stop, read = spec.spans(text)
+        for column, lo, hi in zip(found.tolist(), start.tolist(), stop.tolist(), strict=True):
+            columns.setdefault(read[lo:hi], set()).add(column)
     assert all(len(found) <= 2 for found in columns.values())  # as characters and as a word
     assert len(set().union(*columns.values())) == sum(map(len, columns.values()))
 
@@ -59,8 +60,8 @@ def test_a_text_counts_the_same_alone_and_among_others(texts: list[str], at: int
     spec, at = Ngrams((1, 3), 2, 16), at % len(texts)
     among, alone = spec.counts(texts)[at], spec.counts([texts[at]])
     assert np.array_equal(among.toarray(), alone.toarray())
-    columns, spans = spec.spans(texts[at])
-    assert len(columns) == len(spans)
+    columns, start, stop, read = spec.spans(texts[at])
+    assert len(columns) == len(start) == len(stop) and all(stop > start) and all(stop <= len(read))
     assert np.array_equal(np.bincount(columns, minlength=spec.columns), alone.toarray()[0])
 
 

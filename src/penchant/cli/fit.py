@@ -217,8 +217,8 @@ def register(app: typer.Typer) -> None:
                     repeat=repeat or None,
                     run=run,
                 )
-            recommender = fit_model(log, chosen, catalog=catalog, run=run, index=index, updatable=updatable)
-            recommender.text = encoder
+            about: dict[str, Any] = {"index": index, "updatable": updatable, "encoder": encoder}
+            recommender = fit_model(log, chosen, catalog=catalog, run=run, **about)
             if lists is None:
                 recommender.save(output, force=force)
             else:  # both are complete before either appears

@@ -76,6 +76,9 @@ def recommend(
     repeat: Annotated[bool, typer.Option("--repeat", help="Also recommend items already seen.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Look at every item although the model has an index.")] = False,
     context: Stated = None,
+    need: Annotated[
+        str | None, typer.Option("--need", metavar="WORDS", help="What is wanted now: 'a quiet thriller for two'.")
+    ] = None,
     most_impressions: Annotated[
         int,
         typer.Option(
@@ -104,8 +107,8 @@ def recommend(
         )
     if everyone != (output is not None):
         raise ParameterError("--all needs -o FILE, and only --all takes it")
-    if everyone and (why or exclude or stated):
-        raise ParameterError("--all does not take --why, --exclude or --context")
+    if everyone and (why or exclude or stated or need is not None):
+        raise ParameterError("--all does not take --why, --exclude, --context or --need")
     if expose is not None and not everyone:
         raise ParameterError("--expose applies to --all")
     if history and most_impressions:
@@ -124,7 +127,9 @@ def recommend(
         note(line)
     if history:
         ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
-        answer = recommender.recommend(ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated)
+        answer = recommender.recommend(
+            ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated, need=need
+        )
     else:
         whole, _ = read_log(as_learned(recommender, reading))
         events, left_out = training_rows(whole)
@@ -161,6 +166,7 @@ def recommend(
             exact=exact,
             context=stated,
             most_impressions=most_impressions,
+            need=need,
         )
         answer = replace(answer, user=user, session=session, unknown=unknown)
     if not as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penchant.core.histories import Bools, Longs
 from penchant.data.vocab import Vocab
@@ -20,6 +20,7 @@ class Held(Protocol):
     model: Model
     catalog: Catalog | None
     text: TextEncoder | None
+    fitted_on: dict[str, Any]
 
     @property
     def item_counts(self) -> Longs:

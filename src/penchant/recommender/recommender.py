@@ -118,35 +118,34 @@ class Recommender:
     ) -> Answer:
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
-        - ``exclude`` and ``allow`` are ids; ``allow`` may also be a mask over the items.
-        - Unavailable items of the catalogue are left out.
+        - ``exclude`` and ``allow`` are ids; ``allow`` may also be a mask. Unavailable items are left out.
         - ``now`` is the moment of the request in unix seconds; by default, the newest event.
         - ``exact`` looks at every item although the model has an index (``build_index``).
         - ``context`` is what the log calls so: ``{"mood": "sad", "companion": "children"}``. What training never saw
           of it counts as missing, and the answer lists it as ``strange``.
         - ``most_impressions`` leaves out items with so many events of kind ``impression`` since their last other event;
           0: no limit. With ``repeat`` it has no effect.
-        - ``need`` says in words what is wanted now, "a quiet thriller": words and meaning of the items' texts decide
-          seven parts of ten, the history the rest. ``why`` then gives no reasons.
+        - ``need`` says in words what is wanted now, "a quiet thriller". Fitting has chosen how much it counts
+          (``fitted_on["need"]``), and ``why`` says so.
 
         The list is shorter than k if there are not enough items. A history without a known positive event gets the
-        popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1 and ``DataError`` for events that
-        cannot be read.
+        popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1, ``DataError`` for bad events.
         """
         check_k(k)
         history = history if isinstance(history, Histories) else self._heard(history)
         given, unknown = self.histories(history, now=now, context=context)
         mask = mask_of(self, allow, exclude)
         if need is not None:
-            return self._answer(rank_by_need(self, given, need, k, allow=mask, repeat=repeat), 0, unknown=unknown)
+            found, told = rank_by_need(self, given, need, k, allow=mask, repeat=repeat, why=why)
+            return self._answer(found, 0, unknown=unknown, whys=told)
         ranked = rank_or_popular(
             self.model, given, k, exclude=None if repeat else without_tired(given, check_most(most_impressions)),
             repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1, exact=exact,
         )  # fmt: skip
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
-        if whys is not None and isinstance(history, Events) and (told := Told.of(history)):
-            whys = told.beside(whys, chosen.tolist(), self.catalog)
+        if whys is not None and isinstance(history, Events) and (wrote := Told.of(history)):
+            whys = wrote.beside(whys, chosen.tolist(), self.catalog)
         answer = self._answer(ranked, 0, unknown=unknown, whys=whys)
         return answer if context is None else replace(answer, strange=encode(self.recipe.contexts, [context])[1])
 

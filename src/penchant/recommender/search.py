@@ -1,25 +1,35 @@
-"""Search in a recommender: by words, by meaning, by taste."""
+"""Search in a recommender: by words, by meaning, by taste; and lists for a stated need."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories
 from penchant.core.rank import Scored, rank, rank_by_popularity
 from penchant.errors import ParameterError
+from penchant.recommender.answer import Reason, Why
 from penchant.recommender.fallback import Lists
 from penchant.recommender.held import Held
 from penchant.text.search import folded, personalised, relevance
 
-NEED = 0.7  # of a stated need against taste
+if TYPE_CHECKING:
+    from penchant.data.vocab import Vocab
+
+NEED = 0.7  # of a stated need against taste, where no weight was chosen on validation
+MOST_NEED = 500  # characters of a need that are read
+_titles: WeakKeyDictionary[Held, tuple[Vocab, list[str]]] = WeakKeyDictionary()
 
 
 def search(recommender: Held, text: str, k: int, given: Histories | None) -> tuple[list[int], list[float]]:
     """The items that answer a question best, and their relevance; raises ``ParameterError`` for one that is no text."""
     if not isinstance(text, str):
         raise ParameterError(f"a question is a text, not {type(text).__name__}")
-    names = [folded(recommender.title(at) or recommender.vocab.ids[at]) for at in range(recommender.model.n_items)]
-    found = relevance(text, names, meaning(recommender, text))
+    found = relevance(text, titles(recommender), meaning(recommender, text))
     if given is not None:
         found = personalised(found, recommender.model.score(given)[0])
     available = recommender.available()
@@ -29,23 +39,80 @@ def search(recommender: Held, text: str, k: int, given: Histories | None) -> tup
     return chosen, found[chosen].tolist()
 
 
-def rank_by_need(recommender: Held, given: Histories, need: str, k: int, *, allow: Bools | None, repeat: bool) -> Lists:
-    """The list for a stated need and a history: ``NEED`` relevance + (1 - ``NEED``) taste, each from 0 to 1.
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What a person says they want, and what their history says, of each item: from 0 to 1, ``(n_items,)``."""
 
-    Taste is the rank of an item in the scores of the model. Raises ``ParameterError`` for a need that is no text.
-    """
-    if not isinstance(need, str):
-        raise ParameterError(f"a need is a text, not {type(need).__name__}")
-    n = recommender.model.n_items
-    names = [folded(recommender.title(at) or recommender.vocab.ids[at]) for at in range(n)]
-    found = relevance(need, names, meaning(recommender, need))
-    scores = recommender.model.score(given)[0]
-    taste = np.argsort(np.lexsort((-rank_by_popularity(recommender.item_counts), scores))) / max(n - 1, 1)
-    wanted = np.where(np.isfinite(scores), NEED * found / max(float(found.max()), 1e-9) + (1 - NEED) * taste, -np.inf)
-    scored = Scored(wanted.astype(np.float32)[None, :], recommender.item_counts, recommender.model.name)
-    nothing = Histories.from_lists([[]], n)
+    need: str
+    weight: float  # of the need
+    said: Floats
+    taste: Floats
+    possible: Bools  # items that the model can score
+
+    @classmethod
+    def of(cls, recommender: Held, given: Histories, need: str, weight: float | None = None) -> Wanted:
+        """For one history. Taste is the rank of an item in the scores of the model; the need is the relevance of the
+        item, as in search. ``weight`` is otherwise the one that fitting has chosen. Raises ``ParameterError`` for a
+        need that is no text.
+        """
+        if not isinstance(need, str):
+            raise ParameterError(f"a need is a text, not {type(need).__name__}")
+        need = need[:MOST_NEED]
+        found = relevance(need, titles(recommender), meaning(recommender, need))
+        scores = recommender.model.score(given)[0]
+        order = np.argsort(np.lexsort((-rank_by_popularity(recommender.item_counts), scores)))
+        chosen = weight_of(recommender) if weight is None else weight
+        said = (found / max(float(found.max(initial=0)), 1e-9)).astype(np.float32)
+        return cls(need, chosen, said, (order / max(len(order) - 1, 1)).astype(np.float32), np.isfinite(scores))
+
+    @property
+    def scores(self) -> Floats:
+        """``weight`` · need + (1 - ``weight``) · taste; -inf for what the model cannot score."""
+        blended = self.weight * self.said + (1 - self.weight) * self.taste
+        return np.where(self.possible, blended, -np.inf).astype(np.float32)
+
+    def whys(self, items: Sequence[int]) -> list[Why]:
+        """What the need and the history add to the score of each item."""
+        return [self._why(item) for item in items]
+
+    def _why(self, item: int) -> Why:
+        share = f"{self.weight:.0%} of the score"
+        need, taste = self.weight * float(self.said[item]), (1 - self.weight) * float(self.taste[item])
+        reasons = [
+            Reason("need", f"what was asked for: {self.need} ({share})", need),
+            Reason("taste", "the history", taste),
+        ]
+        return Why("exact", 0.0, [], sorted(reasons, key=lambda reason: -reason.contribution))
+
+
+def weight_of(recommender: Held) -> float:
+    """The weight of a need: the one that fitting has chosen on held-out items, else ``NEED``."""
+    chosen = recommender.fitted_on.get("need")
+    weight = chosen.get("weight") if isinstance(chosen, dict) else None
+    usable = isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 <= weight <= 1
+    return float(weight) if usable and weight is not None else NEED
+
+
+def rank_by_need(
+    recommender: Held, given: Histories, need: str, k: int, *, allow: Bools | None, repeat: bool, why: bool
+) -> tuple[Lists, list[Why] | None]:
+    """The list for a stated need, without the items of ``given`` unless ``repeat``, and its reasons if asked for."""
+    wanted = Wanted.of(recommender, given, need)
+    scored = Scored(wanted.scores[None, :], recommender.item_counts, recommender.model.name)
+    nothing = Histories.from_lists([[]], recommender.model.n_items)
     ranked = rank(scored, given, k, exclude=nothing if repeat else given, allow=allow, threads=1)
-    return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))
+    whys = wanted.whys(ranked.items[0][ranked.items[0] >= 0].tolist()) if why else None
+    return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_)), whys
+
+
+def titles(recommender: Held) -> list[str]:
+    """The folded title of each item, or its id; made once."""
+    known = _titles.get(recommender)
+    if known is None or known[0] is not recommender.vocab:
+        n = range(recommender.model.n_items)
+        made = [folded(recommender.title(at) or recommender.vocab.ids[at]) for at in n]
+        known = _titles[recommender] = (recommender.vocab, made)
+    return known[1]
 
 
 def meaning(recommender: Held, text: str) -> Floats | None:

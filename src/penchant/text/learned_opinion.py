@@ -129,12 +129,13 @@ class LearnedOpiner:
         return weighed(margin, balance * self.slope, evidence * self.slope, named)
 
     def _named(self, text: object, positive: bool, most: int) -> list[str]:
-        columns, spans = self.ngrams.spans(text)
-        length = np.array([len(span.strip()) for span in spans], dtype=np.float64)  # whole words before their parts
+        columns, start, stop, read = self.ngrams.spans(text)
+        blank = np.frombuffer(read.encode("utf-32-le"), dtype=np.uint32) == ord(" ")
+        length = (stop - start - blank[start] - blank[stop - 1]).astype(np.float64)  # whole words before their parts
         value = self.weights[columns] * self.rarity[columns] * np.sqrt(length) * (1.0 if positive else -1.0)
         named: list[str] = []
-        for at in np.argsort(-value, kind="stable")[: 8 * most].tolist():
-            word = spans[at].strip()
+        for at in _largest(value, 8 * most):
+            word = read[start[at] : stop[at]].strip()
             if value[at] <= 0 or len(named) == most:
                 break
             if word and not any(word in other or other in word for other in named):
@@ -167,6 +168,17 @@ class LearnedOpiner:
         if not np.isfinite([damping, prior, slope]).all() or damping < 0 or slope <= 0:
             raise FormatError("learned opinions: a number is not what was saved")
         return cls(ngrams, arrays["weights"], arrays["rarity"], damping, prior, slope, dict(data["facts"]))
+
+
+def _largest(values: Doubles, most: int) -> list[int]:
+    """The places of the largest values, the largest first, the earlier of equal ones first."""
+    if len(values) > most:
+        bound = np.partition(values, len(values) - most)[len(values) - most]
+        kept = np.flatnonzero(values >= bound)
+    else:
+        kept = np.arange(len(values))
+    found: list[int] = kept[np.argsort(-values[kept], kind="stable")][:most].tolist()
+    return found
 
 
 def labels(stars: Doubles, scale: tuple[float, float] | None = None) -> tuple[Bools, Bools]:

@@ -76,16 +76,21 @@ class Ngrams:
         parts = np.concatenate([*data, *empty]).astype(np.float32), np.concatenate([*columns, *empty]), indptr
         return sp.csr_matrix(parts, shape=(len(indptr) - 1, self.columns))
 
-    def spans(self, text: object) -> tuple[Longs, list[str]]:
-        """The column and the characters of every n-gram of one text, as often as it occurs."""
+    def spans(self, text: object) -> tuple[Longs, Longs, Longs, str]:
+        """The column, the beginning and the end of every n-gram of one text, as often as it occurs, and the text that
+        they are places in."""
         read = cleaned(text)
         columns: list[Longs] = []
-        found: list[str] = []
+        starts: list[Longs] = []
+        stops: list[Longs] = []
         padded = _padded([read])
-        for start, stop, hashes in self._stretches(np.frombuffer(padded.encode("utf-32-le"), dtype=np.uint32)):
+        code = np.frombuffer(padded.encode("utf-32-le"), dtype=np.uint32)
+        for start, stop, hashes in self._stretches(code):
             columns.append((_mixed(hashes) >> np.uint64(64 - self.bits)).astype(np.int64))
-            found += [padded[lo:hi] for lo, hi in zip(start.tolist(), stop.tolist(), strict=True)]
-        return np.concatenate([*columns, np.empty(0, np.int64)]), found
+            starts.append(start)
+            stops.append(stop)
+        none = np.empty(0, np.int64)
+        return *(np.concatenate([*parts, none]) for parts in (columns, starts, stops)), padded  # type: ignore[return-value]
 
     def _keys(self, block: list[str]) -> Hashes:
         """Row and column of every n-gram of a block, as one number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,9 +26,11 @@ from penchant.recommender.indexing import check_can_have_index
 from penchant.recommender.recommender import Recommender
 from penchant.training.choice import BUDGET, Choice
 from penchant.training.item_text import Way, with_text
+from penchant.training.need import choose_need
 
 if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
+    from penchant.text.encoder import TextEncoder
 
 
 def fit(
@@ -40,6 +43,7 @@ def fit(
     budget: float | None = None,
     repeat: bool | None = None,
     text: Way | None = None,
+    encoder: TextEncoder | None = None,
     index: bool = False,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return a recommender.
@@ -50,7 +54,8 @@ def fit(
 
     Rows marked ``test`` are left out; ``fitted_on`` holds their number and other facts about the training data. The
     catalogue adds titles and item features; ``text`` turns the texts of its items into vectors (``"learned"``,
-    ``"static"``, ``"choose"``, an encoder or a function), which the folder keeps with what made them.
+    ``"static"``, ``"choose"``, an encoder or a function), which the folder keeps with what made them; ``encoder`` is
+    what has made those of the catalogue already. With either, the weight of a stated need is chosen on held-out items.
     With ``updatable`` the model keeps statistics from which ``recommender.model.update`` adds and removes histories
     exactly. With ``index``, lists come from an approximate index over the items where exact ones are slow
     (``Recommender.build_index``; ``notes`` say so). Raises ``DataError`` where no row is left to learn from, or none is
@@ -60,7 +65,6 @@ def fit(
     _check(log, model)
     if index and model is None:
         raise ParameterError("an index needs a model whose scores are inner products: name it")
-    encoder = None
     if text is not None:
         catalog, encoder = with_text(catalog, log, text)
     if log.aspects is not None:
@@ -82,6 +86,7 @@ def fit(
     if len(used) == 0:
         raise DataError("the log holds no training rows")
     features = features if chosen.uses_features else None
+    unfitted = None if encoder is None else copy.deepcopy(chosen)
     start, histories = time.perf_counter(), used.histories()
     check_memory(chosen, histories, run, index=index)
     if isinstance(chosen, Updatable):
@@ -98,6 +103,8 @@ def fit(
     fitted = Recommender(log.vocab, chosen, recipe, catalog, seen, encoder, log.opiner)
     if index:
         seen["notes"].append(fitted.build_index(histories, threads=run.threads, seed=run.seed))
+    if unfitted is not None and (need := choose_need(unfitted, fitted, used, features, run)) is not None:
+        seen["need"] = need
     return fitted
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Ints
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.fallback import rank_or_popular
+from penchant.recommender.search import Wanted, rank_by_need
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.history import PersonHistory
 from penchant.serve.answers.models import ServedModel
@@ -25,7 +26,7 @@ from penchant.store.event_loop import QUICK, breathe, off_the_event_loop
 from penchant.store.exposures import DEFAULT
 
 MOST = 1000  # items in one answer
-SAME = "user, exclude, where, repeat, context, placement and most_impressions"  # of every page of a list
+SAME = "user, exclude, where, repeat, context, need, placement and most_impressions"  # of every page of a list
 DEEPEST = 10_000  # items in all pages of one answer
 PART_SECONDS = 4e-7  # of one event for the reasons of one item
 log = logging.getLogger("penchant.serve")
@@ -46,6 +47,7 @@ class Query:
     most_impressions: int | None = None  # after so many without another event, an item is left out; None: the setting
     offset: int = 0  # the position of the first item of a list that begins without a token
     context: Mapping[str, Any] | None = None  # what holds at the moment of the request
+    need: str | None = None  # what the person says they want
 
     def fingerprint(self, who: str) -> str:
         """A digest of what must be the same on every page."""
@@ -53,6 +55,7 @@ class Query:
         more += [] if self.most_impressions is None else [str(self.most_impressions)]
         more += [f"from {self.offset}"] if self.offset else []
         more += [json.dumps(self.context, sort_keys=True)] if self.context else []
+        more += [f"need {self.need}"] if self.need else []
         return digest([who, sorted(self.exclude), text(self.where), self.repeat, *more])
 
 
@@ -137,7 +140,7 @@ def ranking(
         degraded.append(f"{history.left_out} older events were not scored")
     start, wanted = page.offset, page.offset + query.k + 1
     while True:
-        ranked = _ranked(served, history, mask, wanted, order)
+        ranked = _ranked(served, history, mask, wanted, order, query.need)
         if after in ranked.items:
             start = ranked.items.index(after) + 1
         if len(ranked.items) < wanted or (start + query.k < wanted and (after < 0 or after in ranked.items)):
@@ -155,16 +158,34 @@ def ranking(
     whys: list[Why | None] | None = None
     if query.why:
         explained = chosen[: max(1, parts // max(1, len(history.given.items)))]
-        said = history.told.beside(reasons(served, history.given, explained), explained, served.recommender.catalog)
+        if query.need is None:
+            why = reasons(served, history.given, explained)
+        else:
+            why = _needed(served, history, query.need, explained)
+        said = history.told.beside(why, explained, served.recommender.catalog)
         whys = [*said, *[None] * (len(chosen) - len(explained))]
         if len(explained) < len(chosen):
             degraded.append(f"the first {len(explained)} of {len(chosen)} items have reasons: the history is long")
     return Ranking(chosen, ranked.scores[start:stop], ranked.fallback, removed, degraded, more, whys)
 
 
-def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, order: Ints | None) -> Listed:
+def _needed(served: ServedModel, history: PersonHistory, need: str, positions: Sequence[int]) -> list[Why]:
+    """The reasons of items for a stated need."""
+    wanted = Wanted.of(served.recommender, history.given, need)
+    n = served.catalogue.n_model
+    return [wanted.whys([at])[0] if at < n else Why("exact", 0.0, []) for at in positions]
+
+
+def _ranked(
+    served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, order: Ints | None, need: str | None
+) -> Listed:
     """The list of the model, then items that it does not know: the most similar by content first, then the latest."""
-    found = _by_segment(served, mask, wanted, order) if order is not None else _by_model(served, history, mask, wanted)
+    if need is not None:
+        found = _by_need(served, history, mask, wanted, need)
+    else:
+        found = (
+            _by_segment(served, mask, wanted, order) if order is not None else _by_model(served, history, mask, wanted)
+        )
     missing, n_model = wanted - len(found.items), served.catalogue.n_model
     if missing > 0 and len(mask) > n_model:
         new = (n_model + np.flatnonzero(mask[n_model:])).tolist()
@@ -172,7 +193,19 @@ def _ranked(served: ServedModel, history: PersonHistory, mask: Bools, wanted: in
         new.sort(key=lambda at: (-like.get(at, 0.0), -int(served.catalogue.added[at]), at))
         found.items += new[:missing]
         found.scores += [0.0] * len(new[:missing])
-    return found if order is not None else with_new(served, history, mask, found, wanted)
+    return found if order is not None or need is not None else with_new(served, history, mask, found, wanted)
+
+
+def _by_need(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, need: str) -> Listed:
+    """The list for a stated need; the person's own and disliked items are not in the mask."""
+    allow = mask[: served.catalogue.n_model]
+    try:
+        ranked, _ = rank_by_need(served.recommender, history.given, need, wanted, allow=allow, repeat=True, why=False)
+    except Exception:
+        log.exception("the model failed")
+        return replace(_by_model(served, history, mask, wanted), failed=True)
+    found = ranked.items[0] >= 0
+    return Listed(ranked.items[0][found].tolist(), ranked.scores[0][found].tolist(), fallback=False)
 
 
 def _by_model(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int) -> Listed:

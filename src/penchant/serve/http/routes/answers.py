@@ -64,9 +64,8 @@ def _by_query(request: Request) -> answers.Query:
     ask = asked(request, AskByQuery)
     where = parse(ask.where)
     shown = ask.placement, ask.expose, ask.most_impressions
-    return answers.Query(
-        ask.k, ask.page, ask.exclude, where, ask.why, ask.repeat, *shown, context=_context(ask.context)
-    )
+    about: dict[str, Any] = {"context": _context(ask.context), "need": ask.need}
+    return answers.Query(ask.k, ask.page, ask.exclude, where, ask.why, ask.repeat, *shown, **about)
 
 
 def _context(text: str | None) -> dict[str, Any] | None:
@@ -84,6 +83,7 @@ def _context(text: str | None) -> dict[str, Any] | None:
 
 def _query(ask: Ask) -> answers.Query:
     query = answers.Query(ask.k, ask.page, ask.exclude, ask.where, ask.why, ask.repeat, context=ask.context)
+    query = replace(query, need=ask.need)
     if isinstance(ask, AskPersonal):
         query = replace(query, placement=ask.placement, expose=ask.expose, most_impressions=ask.most_impressions)
     return query

@@ -11,6 +11,7 @@ from penchant.serve.common.values import Scalar
 from penchant.serve.http.schemas.fields import Filter, Finite, Id, Kind, Request, Response, Time
 from penchant.store.exposures import DEFAULT
 
+NEED = "what is wanted now, in words: a quiet thriller for two"
 CONTEXT = "what holds now, by the names that the model was fitted with: mood, weather, companion"
 EXPOSE = "false: the list is not shown to the person, and not written down"
 IMPRESSIONS = "leave out an item after so many impressions without another event; 0: no limit; default: the setting"
@@ -34,6 +35,7 @@ class Ask(Request):
     why: StrictBool = False
     repeat: StrictBool = Field(default=False, description="include items the person has seen")
     context: Annotated[dict[str, Scalar], Field(max_length=64)] | None = Field(default=None, description=CONTEXT)
+    need: Annotated[StrictStr, Field(min_length=1, max_length=500)] | None = Field(default=None, description=NEED)
 
 
 class AskPersonal(Ask):
@@ -54,6 +56,7 @@ class AskByQuery(BaseModel):
         default=None, max_length=20_000, description="a filter as JSON; POST takes it as an object"
     )
     context: str | None = Field(default=None, max_length=4096, description=CONTEXT + "; as JSON")
+    need: str | None = Field(default=None, min_length=1, max_length=500, description=NEED)
     why: bool = False
     repeat: bool = Field(default=False, description="include items the person has seen")
     placement: Placement = DEFAULT
