@@ -38,6 +38,11 @@ python -m bench contexts [--set S ...]   models that use contexts against the be
 python -m bench privacy [--set S ...] [--model M ...]
                                          what private models lose against epsilon, over simulated releases
 python -m bench next-basket              models of repeats against the frequency of own purchases
+python -m bench ranked [--set S ...] [--model ROW]
+                                         the second stage over the members of a blend, against the blend
+python -m bench cold-items [--set S ...] a fifth of the items is new
+python -m bench impressions              clicks in lists that people were shown
+python -m bench ranking-speed [--force]  an answer of the second stage, and learning from 5 million candidates
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -56,6 +61,7 @@ from bench import (
     defaults,
     defaults_report,
     duel,
+    impressions,
     index,
     larger,
     larger_report,
@@ -66,6 +72,8 @@ from bench import (
     plan_fit,
     plan_report,
     privacy,
+    ranked,
+    ranking_speed,
     report,
     serve_hostile,
     serve_schemathesis,
@@ -185,6 +193,14 @@ def main() -> int:
         print(privacy.work(options.set, options.model).relative_to(report.ROOT))
     elif first == "next-basket":
         baskets.work()
+    elif first == "ranked":
+        ranked.work(options.set, options.model, seed=seeds[0])
+    elif first == "cold-items":
+        ranked.cold(options.set, seed=seeds[0])
+    elif first == "impressions":
+        failed = impressions.main()
+    elif first == "ranking-speed":
+        failed = ranking_speed.main(force=options.force)
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

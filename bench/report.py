@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import baskets, contexts, index_report, plan_report, serve_report, text_report
+from bench import baskets, contexts, impressions, index_report, plan_report, ranked, serve_report, text_report
 from bench.accuracy import DONE
 from bench.duel import RESULTS
 from bench.machine import BUSY
@@ -69,6 +69,7 @@ def page() -> str:
     parts.append(contexts.section(table, _where))
     parts.append(baskets.section(table, _where))
     parts.append(text_report.section(table, _where, _goals))
+    parts += [ranked.section(table, _where), impressions.section(table, _where)]
     parts.append(ACCURACY)
     used: list[str] = []
     for name in SETS:

@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.core.histories import Longs
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
 from penchant.errors import FormatError
-from penchant.models.kinds.base import Space, hyper
-from penchant.ranking.booster import boost
+from penchant.models.kinds.base import Space, hyper, learned
+from penchant.ranking.booster import boost, no_trees
 from penchant.ranking.features import Feature
+from penchant.ranking.lead import conditional_logit, lead_columns, said, together
 from penchant.ranking.second_stage import Lesson, SecondStage, Seen
 from penchant.ranking.trees import Trees, parse
 
@@ -36,33 +38,49 @@ class Boosted(SecondStage, ABC):
     reg: float = hyper(1.0, "what is added to the weight of a leaf", ge=0, space=Space(0.1, 100, log=True), other=50.0)
     share: float = hyper(0.8, "the share of features that a tree may use", gt=0, le=1, space=Space(0.3, 1), other=0.3)
 
+    lead: NDArray[np.float64] = learned()  # (features of members,) weights of what members say; None: none
+
     def learn(self, lessons: Sequence[Lesson], columns: list[str], run: Run) -> None:
-        """As in ``SecondStage``, by LightGBM."""
+        """As in ``SecondStage``, by LightGBM; an order starts from a weighted sum of what the members say."""
         if not lessons:
             self.keep(no_trees(columns))
             return
         table = np.concatenate([one.seen.table for one in lessons])
         target = np.concatenate([one.target for one in lessons])
-        group = np.concatenate([one.sizes for one in lessons]) if self.objective == "lambdarank" else None
+        if self.objective != "lambdarank":
+            self.keep(boost(table, target, columns, objective=self.objective, run=run, **self.settings()))
+            return
+        group = np.concatenate([one.sizes for one in lessons])
         places = None
-        if group is not None and any(one.places is not None for one in lessons):
+        if any(one.places is not None for one in lessons):
             zeros = (np.zeros(len(one.target), np.int32) for one in lessons)
             places = np.concatenate(
                 [nothing if one.places is None else one.places for one, nothing in zip(lessons, zeros, strict=True)]
             )
-        self.keep(
-            boost(
-                table, target, columns, objective=self.objective, group=group, places=places, run=run, **self.settings()
-            )
-        )
+        of = lead_columns(columns)
+        self.lead = conditional_logit(table, of, target, group)
+        found = boost(
+            table, target, columns, objective=self.objective, group=group, places=places, choose=True, run=run,
+            start=together(table, of, self.lead), **self.settings(),
+        )  # fmt: skip
+        self.keep(found)
+        self.notes.append(f"{self.forest.n_trees} of {self.trees} trees are kept, over a weighted sum of the members")
 
     def judge(self, seen: Seen) -> NDArray[np.float64]:
-        """The sum of the trees."""
-        return self.forest.predict(seen.table)
+        """The weighted sum of the members and of the trees."""
+        found = self.forest.predict(seen.table)
+        return found if self.lead is None else found + together(seen.table, self._led, self.lead)
 
     def contributions(self, seen: Seen) -> tuple[list[str], NDArray[np.float64]]:
-        """Exact Shapley values."""
-        return self.forest.names, self.forest.contributions(seen.table)
+        """Exact Shapley values of the trees, and what each member adds by its weight."""
+        added = self.forest.contributions(seen.table)
+        if self.lead is not None:
+            added[:, self._led] += said(seen.table, self._led) * self.lead
+        return self.forest.names, added
+
+    @property
+    def _led(self) -> Longs:
+        return lead_columns(self.forest.names)
 
     def work(self, log: LogShape, rows: float) -> tuple[dict[str, float], float]:
         """As in ``SecondStage``."""
@@ -75,8 +93,8 @@ class Boosted(SecondStage, ABC):
 
     @property
     def is_blank(self) -> bool:
-        """Whether there are no trees."""
-        return not self.forest.n_trees
+        """Whether there are neither trees nor weights."""
+        return not self.forest.n_trees and self.lead is None
 
     def settings(self) -> dict[str, Any]:
         """The parameters of the trees, as ``boost`` takes them."""
@@ -100,9 +118,5 @@ class Boosted(SecondStage, ABC):
         super().check_loaded()
         if [Feature(name).kind for name in self.forest.names] != self.expected():
             raise FormatError(f"{FILE} is over other features than those of this model: it was learned elsewhere")
-
-
-def no_trees(names: Sequence[str]) -> bytes:
-    """The text of no trees, where there is nothing to learn from."""
-    head = ["tree", "version=v4", "num_class=1", "num_tree_per_iteration=1", f"max_feature_idx={len(names) - 1}"]
-    return "\n".join([*head, f"feature_names={' '.join(names)}", "", "end of trees", ""]).encode()
+        if self.lead is not None and (self.lead.shape != self._led.shape or not np.isfinite(self.lead).all()):
+            raise FormatError(f"{self.name}: the weights are not one number for each feature of a member")

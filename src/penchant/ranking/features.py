@@ -150,15 +150,11 @@ def compute(statistics: Statistics, asked: Asked) -> Floats:
     given, rows, items = asked.given, asked.rows, asked.items
     n = np.int64(statistics.n_items)
     columns: list[NDArray[np.floating]] = []
-    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
     for scores in asked.scores:
         columns.append(scores)
         if not asked.ranked:
             continue
-        order = np.lexsort((items, -scores, rows))
-        ranks = np.empty(len(rows))
-        ranks[order] = place
-        columns.append(np.log1p(ranks))
+        columns.append(np.log1p(_better(rows, scores)))
     history = _Lookup(given, n)
     moments = given.moments()
     columns += history.features(rows, items, moments)
@@ -181,6 +177,18 @@ def compute(statistics: Statistics, asked: Asked) -> Floats:
     if statistics.rated:
         columns += _ratings(statistics, history, rows, items)
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(rows), 0), np.float32)
+
+
+def _better(rows: Longs, scores: Floats) -> Longs:
+    """How many candidates of the same row score higher; what a member cannot score comes last."""
+    said = np.where(np.isnan(scores), -np.inf, scores)
+    order = np.lexsort((-said, rows))
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)  # rows never decrease
+    alike = np.zeros(len(rows), dtype=np.bool_)
+    alike[1:] = (np.diff(rows[order]) == 0) & (said[order][1:] == said[order][:-1])
+    out = np.empty(len(rows), dtype=np.int64)
+    out[order] = place[np.maximum.accumulate(np.where(alike, 0, np.arange(len(rows))))]
+    return out
 
 
 def _age_off(

@@ -86,6 +86,16 @@ def impressions(train: Histories, positive: Bools) -> tuple[Floats, Floats] | No
     return shown, np.bincount(train.items[taken], minlength=n).astype(np.float32)
 
 
+def first_seen(train: Histories, first: Longs | None) -> Longs | None:
+    """The first event or impression of each item, whichever is earlier; 0 where there is neither."""
+    if first is None or train.shown is None or train.shown.times is None:
+        return first
+    never = np.iinfo(np.int64).max
+    out = np.where(first > 0, first, never)
+    np.minimum.at(out, train.shown.items, train.shown.times)
+    return np.where(out < never, out, 0)
+
+
 def places_of(lists: Shown) -> Ints:
     """The place of every item of a list, from 1."""
     return (np.arange(len(lists.items)) - lists.indptr[lists.rows] + 1).astype(np.int32)

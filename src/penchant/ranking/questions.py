@@ -36,9 +36,10 @@ class Questions:
 def questions(train: Histories, *, folds: int, each: int, rng: np.random.Generator) -> Iterator[Questions]:
     """The questions of some histories.
 
-    In a log with times, the past ends at one moment for everybody, and up to ``each`` later positive events of a
-    history are asked. In one with an order only, the past ends before the last ``each`` positive events of each
-    history. In one without, every positive event is asked once, in ``folds`` parts.
+    In a log with times, the past ends at one moment for everybody, before the newest fifth of the lists that people
+    were shown, else of the events; up to ``each`` later positive events of a history are asked. In one with an order
+    only, the past ends before the last ``each`` positive events of each history. In one without, every positive event
+    is asked once, in ``folds`` parts.
     """
     positive = positive_events(train)
     if not train.ordered:
@@ -48,7 +49,9 @@ def questions(train: Histories, *, folds: int, each: int, rng: np.random.Generat
             yield _held(train, ~(part == fold) | ~positive, np.flatnonzero(asked), in_order=False)
         return
     if train.times is not None and len(train.times):
-        early = train.times < np.quantile(train.times, LATE, method="higher")
+        shown = None if train.shown is None else train.shown.times
+        known = train.times if shown is None or not len(shown) else shown  # before the first list nothing was chosen
+        early = train.times < np.quantile(known, LATE, method="higher")
         asked = _newest(train, positive & ~early & _begun(train, early), each)
         if len(asked) >= FEWEST:
             yield _held(train, early, asked, in_order=True)

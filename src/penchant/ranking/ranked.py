@@ -11,7 +11,7 @@ from penchant.ranking.ordering import Ordering
 
 @dataclass(kw_only=True)
 class Ranked(Ordering, Boosted):
-    """Score = the sum of boosted trees over the features of a candidate: LambdaMART.
+    """Score = a weighted sum of the members + the sum of boosted trees over the features of a candidate: LambdaMART.
 
     Minimises Σ |ΔNDCG_ij| · log(1 + exp(s_j − s_i)) over pairs of an answer i and another candidate j of one question
     (Burges, "From RankNet to LambdaRank to LambdaMART: an overview", 2010), by LightGBM (Ke et al., NIPS 2017).

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.item_features import ItemFeatures
 from penchant.errors import FormatError
-from penchant.ranking.lists import impressions
+from penchant.ranking.lists import first_seen, impressions
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -41,7 +41,7 @@ class Statistics:
 
     counts: Floats  # (n_items,) positive events
     trend: Floats  # (n_items,) log of the share of the latest events against all; NaN without an order in time
-    first: Longs | None  # (n_items,) unix seconds of the first event, 0 where there is none; None: no times
+    first: Longs | None  # (n_items,) unix seconds of the first event or impression, 0: there is none; None: no times
     # attributes: items by values, the values of one column adjacent
     indptr: Longs  # (n_items + 1,)
     indices: Ints
@@ -115,6 +115,7 @@ class Statistics:
         out.more = np.array(1)
         if (found := impressions(train, _positive(train))) is not None:
             out.shown, out.taken = found
+            out.first = first_seen(train, out.first)
         return out, names
 
     def _rate(self, train: Histories) -> None:

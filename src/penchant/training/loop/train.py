@@ -21,7 +21,6 @@ from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.measure import Metric, parse_metric
 from penchant.evaluation.report import Evaluation
-from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import to_json
 from penchant.recommender.folder.listing import saved_in
@@ -132,7 +131,7 @@ class _Training:
         out = []
         for one in found:
             why = f"{back[one.recipe].name} was rolled back on this data" if one.recipe in back else ""
-            if not self.allow_remembered and any(type(part).remembers_users for part in with_members(one.model)):
+            if not self.allow_remembered and one.model.remembers_users:
                 why = "it keeps training histories, and is served only with allow_remembered"
             out.append(replace(one, excluded=why))
         return out
