@@ -27,6 +27,7 @@ FILE = RESULTS / "second-stage" / "mind-sample.json"
 CUT = 0.8
 HOURS = (3, 6, 12, 24, 48, 168)
 MEMBERS = ("item-knn", "als", "user-knn")
+WORTH = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(10) + 2))])  # of the first places together
 COMMAND = "python -m bench impressions"
 Doubles = np.ndarray
 
@@ -85,16 +86,17 @@ def read(until: float = 1.0) -> Lists:
 
 
 def judged(of: Lists, scores: Doubles) -> Doubles:
-    """AUC and NDCG@10 of every list ``(lists, 2)``; ties count as half, and as the mean of their places."""
+    """AUC and NDCG@10 of every list ``(lists, 2)``; ties as in the mean of all orders."""
     n = len(of.lists)
     out = np.zeros((n, 2))
     for r in range(n):
         span = slice(int(of.lists.indptr[r]), int(of.lists.indptr[r + 1]))
         mine, good = scores[span], of.clicked[span]
         less = (mine[good][:, None] > mine[~good][None, :]) + 0.5 * (mine[good][:, None] == mine[~good][None, :])
-        place = (mine[None, :] > mine[good][:, None]).sum(1) + 0.5 * (mine[None, :] == mine[good][:, None]).sum(1) - 0.5
-        ideal = (1 / np.log2(np.arange(min(10, int(good.sum()))) + 2)).sum()
-        out[r] = less.mean(), np.where(place < 10, 1 / np.log2(place + 2), 0).sum() / ideal
+        first = (mine[None, :] > mine[good][:, None]).sum(1)
+        alike = (mine[None, :] == mine[good][:, None]).sum(1)
+        found = (WORTH[np.minimum(first + alike, 10)] - WORTH[np.minimum(first, 10)]) / alike
+        out[r] = less.mean(), found.sum() / WORTH[min(10, int(good.sum()))]
     return out
 
 
