@@ -90,7 +90,7 @@ def boost(
     values = np.array(told["held"]["ndcg@10"])
     smooth = np.convolve(np.pad(values, NEAR, mode="edge"), np.full(2 * NEAR + 1, 1 / (2 * NEAR + 1)), mode="valid")
     kept = int(np.argmax(smooth)) + 1
-    added = booster.predict(held.table, num_iteration=kept, num_threads=run.threads or -1)
+    added = np.asarray(booster.predict(held.table, num_iteration=kept, num_threads=run.threads or -1), dtype=np.float64)
     gain = held.ndcg(added if held.start is None else held.start + added)
     gain -= 0.0 if held.start is None else held.ndcg(held.start)
     if held.start is not None and gain.mean() <= gain.std() / np.sqrt(len(gain)):
