@@ -91,8 +91,7 @@ class Recommender:
     @property
     def remembering(self) -> str | None:
         """The name of a part of the model that keeps training histories, which could tell people apart; else None."""
-        kept = [one for one in with_members(self.model) if one.remembers_users]  # the last is no composite
-        return type(kept[-1]).name if kept else None
+        return next((type(one).name for one in reversed([*with_members(self.model)]) if one.remembers_users), None)
 
     @property
     def promise(self) -> dict[str, Any] | None:
