@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 EVENTS = 1 << 22  # of a block
-IN_MEMORY = 2**29  # bytes of what is computed from mapped arrays; more stays in files
+IN_MEMORY = 2**29  # bytes of what is computed; more goes to files
+CHOSEN = 2**25  # the same of each array that is chosen of a mapped one
 T = TypeVar("T", bound=np.generic)
 
 
@@ -38,11 +39,11 @@ def is_mapped(array: NDArray[Any]) -> bool:
 def chosen(array: NDArray[T], places: Iterator[NDArray[np.int64]], size: int) -> NDArray[T]:
     """``array`` at ``size`` places, which come in blocks.
 
-    What is chosen of a mapped array is mapped, too, from a file without a name, where it takes more than ``IN_MEMORY``.
+    What is chosen of a mapped array is mapped, too, from a file without a name, where it takes more than ``CHOSEN``.
     Raises ``OSError`` where the disk is full.
     """
     shape = (size, *array.shape[1:])
-    if not is_mapped(array) or array.itemsize * math.prod(shape) <= IN_MEMORY:
+    if not is_mapped(array) or array.itemsize * math.prod(shape) <= CHOSEN:
         out, at = np.empty(shape, array.dtype), 0
         for some in places:
             out[at : at + len(some)] = array[some]

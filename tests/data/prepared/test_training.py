@@ -73,7 +73,7 @@ def test_splits_are_the_same_and_what_is_large_stays_in_files(logs, tmp_path, mo
     on_disk = pc.read_interactions(logs / name)
     monkeypatch.setattr(blocks, "EVENTS", 500)
     monkeypatch.setattr(histories, "EVENTS", 500)
-    monkeypatch.setattr(blocks, "IN_MEMORY", 0)
+    monkeypatch.setattr(blocks, "CHOSEN", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for one, other in zip(whole, make_splits(on_disk, spec), strict=True):
         assert all(map(blocks.is_mapped, (other.train.items, other.given.items, other.train.times)))
