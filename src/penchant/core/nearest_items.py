@@ -30,7 +30,7 @@ FIRST_PROBES = 8
 HISTORIES = 1_000  # of which half choose the effort and half measure the recall
 SURE = 2.0  # standard errors by which the half that chooses must be above the recall
 _BLOCK = 2**16  # vectors made, or scored, at a time
-_CELLS = 1.5  # times √items: more make searches faster and the build slower
+_CELLS = 2.0  # times √items: more make searches faster and the build slower
 _TRAINING, _FEWEST = 40, 32  # vectors a cell that k-means sees, and has at least
 _ROUNDS = 10  # of k-means
 
@@ -156,7 +156,7 @@ def build(
     below ``recall``, more are read. The index is None where reading a quarter of the cells is not enough.
 
     Time: O(n_items^1.5 · factors). Memory: factors + 8 bytes an item, and while building 320 · factors bytes for each
-    of about 1.5·√n_items cells, and 2¹⁸ bytes for each query. Raises ``MissingExtraError`` without faiss and
+    of about 2·√n_items cells, and 2¹⁸ bytes for each query. Raises ``MissingExtraError`` without faiss and
     ``DataError`` with fewer than two queries or vectors.
     """
     faiss = library()
