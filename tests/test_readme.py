@@ -31,6 +31,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log.filter(pl.len().over("item") >= 20).write_csv(tmp_path / "events.csv")
     items = pl.read_parquet(movielens_small_path("items"))
     items.with_columns(pl.col("genres").list.join("|")).write_csv(tmp_path / "items.csv")
+    (settings,) = blocks("toml")
+    (tmp_path / "penchant.toml").write_text(settings)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -385,6 +385,14 @@ def test_what_an_event_counts_and_the_titles_come_from_the_active_model(
     assert dict(pc.load(tmp_path / "models" / own.document["name"]).recipe.kinds) == {"view": 2}
 
 
+def test_rows_that_cannot_be_used_are_told(go: Go, tmp_path: Path) -> None:
+    rated = planted().with_columns(value=pl.lit("4"))
+    rated.vstack(rated.head(3).with_columns(value=pl.lit(None, pl.String))).write_csv(tmp_path / "log.csv")
+    outcome = go(sources=(str(tmp_path / "log.csv"),), values="rating", dry_run=True)
+    assert outcome.document["data"]["rejected"] == 3
+    assert "  3 rows were left out: the value is missing" in outcome.lines()
+
+
 def test_an_empty_store_is_said(go: Go) -> None:
     with pytest.raises(DataError, match="no events"):
         go(sources=("store",))

@@ -86,6 +86,7 @@ def read_data(
     log.need_positives()
     log, left_out = training_rows(log)
     notes = list(log.report.notes) + ([f"{left_out:,} rows marked as test were left out"] if left_out else [])
+    notes += [f"{count:,} rows were left out: {reason}" for reason, count in log.report.reasons.most_common()]
     if log.times is None or not len(log):
         raise DataError("training by itself judges on the newest events, and this log has no times")
     whole = len(log) + left_out
