@@ -163,9 +163,24 @@ def _hostile(result: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
+def _workers(result: dict[str, Any]) -> str:
+    """Several workers: memory, and answers a second."""
+    rows = [(workers, *map(_number, numbers)) for workers, *numbers in serve_report.workers_lines(result)]
+    rate = f"{result['goals']['rate']:,.0f}"
+    busy = "" if result["busy_before"] <= BUSY else f" **The machine was busy** ({result['busy_before']:.0%} before)."
+    return "\n".join([
+        "### The service with several workers\n",
+        f"{_sentence(result['what'])}, with {result['speed']['model']} of gowalla, service and generator on the same",
+        f"cores. On {_where(result['machine'])}.{busy} Command: `{result['command']}`\n",
+        _goals(serve_report.workers_goals(result)),
+        table(("workers", "most answers a second", f"a second, asked for {rate}", "p99 ms", "processor ms"), rows),
+    ])  # fmt: skip
+
+
 SERVICE: dict[str, Callable[[dict[str, Any]], str]] = {
     "load.json": _service,
     "hostile.json": _hostile,
+    "workers.json": _workers,
     "schemathesis.json": _requests,
 }
 

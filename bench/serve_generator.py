@@ -9,6 +9,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+Right = Callable[[str, bytes], bool]  # whether the body of a response to a kind of request is as it must be
+
 
 class Connection(asyncio.Protocol):
     """One keep-alive connection with at most one request in flight."""
@@ -46,15 +48,17 @@ class Connection(asyncio.Protocol):
 class Tally:
     """Latencies in seconds by kind of request, and status counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, right: Right | None) -> None:
         self.seconds: dict[str, list[float]] = {}
         self.statuses: Counter[str] = Counter()
         self.answered = 0
+        self.right = right
 
-    def add(self, tag: str, status: int, seconds: float) -> None:
-        """Record one response."""
+    def add(self, tag: str, status: int, seconds: float, body: bytes) -> None:
+        """Record one response; "wrong" stands behind the status of one whose body is not right."""
         self.seconds.setdefault(tag, []).append(seconds)
-        self.statuses[f"{tag} {status}"] += 1
+        wrong = self.right is not None and not self.right(tag, body)
+        self.statuses[f"{tag} {status}{' wrong' * wrong}"] += 1
         self.answered += 1
 
     def summary(self) -> dict[str, Any]:
@@ -77,13 +81,19 @@ async def connect(port: int, count: int, done: Callable[[Connection, int, bytes]
 
 
 async def open_loop(
-    port: int, requests: Iterator[tuple[str, bytes]], rate: float, seconds: float, *, connections: int = 256
+    port: int,
+    requests: Iterator[tuple[str, bytes]],
+    rate: float,
+    seconds: float,
+    *,
+    connections: int = 256,
+    right: Right | None = None,
 ) -> dict[str, Any]:
     """Send ``rate`` requests a second, evenly spaced.
 
     Latency counts from the time a request was due, so that a server that falls behind cannot hide it.
     """
-    tally = Tally()
+    tally = Tally(right)
     idle: deque[Connection] = deque()
     waiting: deque[tuple[float, str, bytes]] = deque()
 
@@ -91,8 +101,8 @@ async def open_loop(
         connection.asked, connection.tag = due, tag
         connection.transport.write(request)
 
-    def done(connection: Connection, status: int, _: bytes) -> None:
-        tally.add(connection.tag, status, time.perf_counter() - connection.asked)
+    def done(connection: Connection, status: int, body: bytes) -> None:
+        tally.add(connection.tag, status, time.perf_counter() - connection.asked, body)
         connection.asked = 0.0
         if tally.answered == planned:
             finished.set()
@@ -141,10 +151,16 @@ async def open_loop(
 
 
 async def closed_loop(
-    port: int, requests: Iterator[tuple[str, bytes]], clients: int, seconds: float, *, each: int = 1
+    port: int,
+    requests: Iterator[tuple[str, bytes]],
+    clients: int,
+    seconds: float,
+    *,
+    each: int = 1,
+    right: Right | None = None,
 ) -> dict[str, Any]:
     """Run ``clients`` that send again as soon as they get an answer; ``each`` is the number of events per request."""
-    tally = Tally()
+    tally = Tally(right)
     stop = time.perf_counter() + seconds
     finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     left = clients
@@ -154,9 +170,9 @@ async def closed_loop(
         connection.asked = time.perf_counter()
         connection.transport.write(request)
 
-    def done(connection: Connection, status: int, _: bytes) -> None:
+    def done(connection: Connection, status: int, body: bytes) -> None:
         nonlocal left
-        tally.add(connection.tag, status, time.perf_counter() - connection.asked)
+        tally.add(connection.tag, status, time.perf_counter() - connection.asked, body)
         connection.asked = 0.0
         if time.perf_counter() < stop and status:
             send(connection)

@@ -109,13 +109,43 @@ def hostile_lines(result: dict[str, Any]) -> list[tuple[str, dict[str, float], f
     ]
 
 
+def workers_goals(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The goals of several workers: memory over a large model, and the rate that two of them answer."""
+    asked, speed = result["goals"], result["speed"]
+    wrong = sum(_wrong(one["most"]) + _missing(one["steady"]) for one in speed["rounds"] if one["workers"] > 1)
+    values = [
+        ("memory of four workers over that of one, a model of 2 GiB", result["memory_mib"]["ratio"], asked["memory"]),
+        (f"99th percentile of two workers at {asked['rate']:,.0f} a second, ms", speed["p99_ms"][1], asked["p99_ms"]),
+        ("answers that were not given, or not of ten items", wrong, 0),
+    ]
+    found = [
+        {"text": text, "value": value, "limit": limit, "at_least": False, "met": value <= limit}
+        for text, value, limit in values
+    ]
+    rate, least = speed["answered_a_second"][1], 0.99 * asked["rate"]
+    text = f"answers a second of two workers, asked for {asked['rate']:,.0f}"
+    return [{"text": text, "value": rate, "limit": least, "at_least": True, "met": rate >= least}, *found]
+
+
+def workers_lines(result: dict[str, Any]) -> list[tuple[str, float, float, float, float]]:
+    """By number of workers: most answers a second, those of the stated rate with their 99th percentile, and the
+    processor time of an answer, ms."""
+    speed = result["speed"]
+    names = ("answers_a_second", "answered_a_second", "p99_ms", "cpu_ms_an_answer")
+    counts = list(dict.fromkeys(one["workers"] for one in speed["rounds"]))
+    return [(str(workers), *(float(speed[name][at]) for name in names)) for at, workers in enumerate(counts)]  # type: ignore[misc]  # four names
+
+
 def _p99(part: dict[str, Any]) -> float:
     return float(part["latency_ms"]["answer"]["p99"])
 
 
 def _missing(part: dict[str, Any]) -> int:
-    wrong = sum(count for status, count in part["statuses"].items() if not status.endswith(" 200"))
-    return int(part["unanswered"]) + wrong
+    return int(part["unanswered"]) + _wrong(part)
+
+
+def _wrong(part: dict[str, Any]) -> int:
+    return sum(count for status, count in part["statuses"].items() if not status.endswith(" 200"))
 
 
 def _fastest(result: dict[str, Any]) -> dict[str, Any]:

@@ -276,3 +276,24 @@ def test_light_answers_are_measured_beside_hostile_callers(tmp_path: Path, monke
     missed = [goal["text"] for goal in serve_report.hostile_goals({"parts": slow}) if not goal["met"]]
     assert {"slowest /readyz, ms", "/readyz that failed", "light answers that were not given"} <= set(missed)
     assert any("heavy" in text for text in missed)
+
+
+def test_workers_are_judged_by_memory_rate_latency_and_content():
+    load = {"statuses": {"answer 200": 9}, "unanswered": 0}
+    rounds = [{"workers": workers, "most": dict(load), "steady": dict(load)} for workers in (1, 2)]
+    speed = {
+        "model": "item-knn", "rounds": rounds, "answers_a_second": [1100.0, 2050.0], "p99_ms": [900.0, 20.0],
+        "answered_a_second": [1000.0, 1990.0], "cpu_ms_an_answer": [0.7, 0.8],
+    }  # fmt: skip
+    result = {
+        "what": "workers", "command": "c", "machine": machine.describe(), "busy_before": 0.0, "speed": speed,
+        "goals": {"rate": 2000.0, "p99_ms": 25.0, "memory": 1.3}, "memory_mib": {"ratio": 1.2},
+    }  # fmt: skip
+    assert all(goal["met"] for goal in serve_report.workers_goals(result))
+    assert "| 2 | 2,050 | 1,990 | 20" in report.SERVICE["workers.json"](result)
+    speed |= {"p99_ms": [1.0, 26.0], "answered_a_second": [2000.0, 1900.0]}
+    rounds[1]["most"] = {"statuses": {"answer 200": 5, "answer 200 wrong": 2}}
+    missed = [
+        (goal["text"].split()[0], goal["value"]) for goal in serve_report.workers_goals(result) if not goal["met"]
+    ]
+    assert missed == [("answers", 1900.0), ("99th", 26.0), ("answers", 2)]

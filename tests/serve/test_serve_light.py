@@ -54,3 +54,29 @@ def test_it_is_for_such_functions_only(function: Callable[..., Any], dependencie
     router = APIRouter(route_class=LightRoute, dependencies=dependencies)
     with pytest.raises(TypeError, match=says):
         router.get("/{id}")(function)
+
+
+def test_only_light_routes_take_the_shortcut(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, walked = make(), list[str]()
+    shortcut: Any = client.app.app  # type: ignore[attr-defined]  # the middleware holds it
+    through = shortcut._app.__call__
+
+    async def walk(scope: Any, receive: Any, send: Any) -> None:
+        walked.append(scope["path"])
+        await through(scope, receive, send)
+
+    monkeypatch.setattr(shortcut, "_app", type("App", (), {
+        "__call__": staticmethod(walk), "exception_handlers": shortcut._app.exception_handlers,
+        "state": shortcut._app.state,
+    })())  # fmt: skip
+    for path in ("/v1/users/ann/recommendations?k=3", "/v1/sessions/a%2Fb/recommendations"):
+        assert client.get(path).status_code == 200
+    assert client.get("/v1/users/ann/recommendations?page=x").status_code == 422
+    assert walked == []
+    others = ["/v1/users//recommendations", "/v1/users/a/b/recommendations", "/v1/popular", "/readyz"]
+    for path in others:
+        client.get(path)
+    client.post("/v1/users/ann/recommendations", json={})
+    assert walked == [*others, "/v1/users/ann/recommendations"]
+    told = client.get("/metrics").text
+    assert 'route="/v1/users/{id}/recommendations",status="422"' in told

@@ -19,6 +19,7 @@ from penchant.serve.http.links import add_links
 from penchant.serve.http.middleware import Middleware
 from penchant.serve.http.routes import answers, events, items, models, people, results, system
 from penchant.serve.http.routes.gorse import ROUTERS as GORSE
+from penchant.serve.http.routes.light import Shortcut
 from penchant.serve.http.schemas.events import Events
 from penchant.serve.http.schemas.system import ProblemDocument
 from penchant.serve.pages import site
@@ -65,7 +66,7 @@ def make_app(service: Service) -> Middleware:
         app.include_router(router)
     for error, tell in HANDLERS.items():
         app.add_exception_handler(error, tell)
-    return Middleware(app, service)
+    return Middleware(Shortcut(app, answers.light), service)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

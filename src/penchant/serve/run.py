@@ -26,6 +26,7 @@ from penchant.serve.http.protocol import bounded
 from penchant.serve.service import Service
 
 GIVEN_UP, DRAINED = 0.7, 0.8  # shares of ``drain`` after which requests get a 503, and nobody waits for clients
+YOUNG = 10_000  # new objects before Python looks for unreachable ones: an answer leaves hardly any
 SWITCH = 0.0005  # seconds: the thread of the writer gets its turn soon while the event loop is busy
 
 
@@ -81,6 +82,7 @@ def serve(
         logger.warning("there is no key: every program on this machine may use the service")
     sys.setswitchinterval(SWITCH)
     gc.collect()
+    gc.set_threshold(YOUNG)
     gc.freeze()  # loaded objects stay: scanning them again and again would cost pauses of 40 ms
     served = uvicorn.Config(
         make_app(service),

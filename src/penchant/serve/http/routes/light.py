@@ -6,11 +6,12 @@ from collections.abc import Callable, Coroutine
 from inspect import signature
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 
+from penchant.serve.http.middleware import Receive, Scope, Send
 from penchant.serve.http.schemas.fields import PathId
 from penchant.serve.http.scopes import RequiredScope
 
@@ -42,3 +43,43 @@ class LightRoute(APIRoute):
             return response
 
         return handle
+
+
+class Shortcut:
+    """An application whose light routes are called without the framework's walk over routers and middleware, which
+    takes a tenth of a light answer. Everything else, and what errors become, is the application's."""
+
+    def __init__(self, app: FastAPI, router: APIRouter) -> None:
+        self._app = app
+        light = [route for route in router.routes if isinstance(route, LightRoute) and route.methods == {"GET"}]
+        self._light = [(route.path.partition("{id}"), route, route.get_route_handler()) for route in light]
+
+    @property
+    def routes(self) -> list[Any]:
+        """All routes of the application."""
+        return self._app.routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and scope["method"] == "GET":
+            path: str = scope["path"]
+            for (head, _, tail), route, handle in self._light:
+                name = path[len(head) : len(path) - len(tail)]
+                if path.startswith(head) and path.endswith(tail) and name and "/" not in name:
+                    told = {"app": self._app, "route": route, "endpoint": route.endpoint, "path_params": {"id": name}}
+                    scope.update(told)
+                    response = await self._answer(handle, Request(scope, receive, send))
+                    await response(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    async def _answer(self, handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+        try:
+            return await handle(request)
+        except Exception as error:
+            handlers: Any = self._app.exception_handlers
+            tell = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+            if tell is None:
+                raise
+            told: Response = await tell(request, error)
+            return told
