@@ -134,3 +134,22 @@ def test_what_als_finds_does_not_depend_on_the_size_of_the_log() -> None:
 def test_auto_alone_is_taken_beside_the_bounds(reg: float) -> None:
     with pytest.raises(ParameterError, match="reg must be > 0 or auto, got"):
         pc.EASE(reg=reg)
+
+
+@pytest.mark.parametrize("model", ESTIMATING, ids=lambda model: model.name)
+def test_trials_run_beside_each_other_on_one_thread_each(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    from threadpoolctl import threadpool_info
+
+    seen: list[tuple[int, set[int]]] = []
+    gains = self_tuned.gains
+
+    def watched(trial: Model, held: HeldBack, run: Run) -> np.ndarray:
+        found = gains(trial, held, run)
+        seen.append((run.threads, {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}))
+        return found
+
+    monkeypatch.setattr(self_tuned, "gains", watched)
+    fitted = [replace(model).fit(groups(), run=Run(threads=threads)) for threads in (1, 3)]
+    assert len(seen) >= 2 * 3 and all(one == (1, {1}) for one in seen)
+    np.testing.assert_array_equal(*(one.found for one in fitted))  # type: ignore[attr-defined]  # they estimate
+    assert fitted[0].notes == fitted[1].notes

@@ -95,6 +95,8 @@ class EASE(Private, Updatable, SelfTuned, LinearModel):
         few = FEWER * len(train) <= n
         needed = 4 * n * n + (4 * n * len(train) if few else 16 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0)
         require(needed, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
+        import scipy.linalg  # noqa: F401  # its BLAS is loaded before trials are limited to one thread of each
+
         self.estimate(train, run)
         log = train.distinct()
         if few:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,6 +42,11 @@ def gains(model: Model, held: HeldBack, run: Run) -> np.ndarray:
         ahead = (scores >= scores[np.arange(len(true)), true][:, None]).sum(axis=1) - 1
         out[lo : lo + size] = np.where(ahead < LIST, 1 / np.log2(ahead + 2), 0)
     return out
+
+
+def _each(work: Callable[[dict[str, float]], None], tried: list[dict[str, float]], lo: int, hi: int) -> None:
+    for one in tried[lo:hi]:
+        work(one)
 
 
 @dataclass(kw_only=True)
@@ -102,20 +109,24 @@ class SelfTuned(Model):
     def _tried(
         self, left: list[str], settings: dict[str, float], held: HeldBack, train: Histories, run: Run
     ) -> dict[str, float]:
+        from penchant.kernels.threads import one_blas_thread, over_blocks
+
         fixed, types = self._trial_settings(train, run), self.number_types()
         known: dict[tuple[float, ...], np.ndarray] = {}
+        alone = replace(run, threads=1)
 
-        def tried_gains(tried: dict[str, float]) -> np.ndarray:
-            key = tuple(tried.values())
-            if key not in known:
-                meant = self.settings_for(tried, held.train)
-                as_declared: dict[str, Any] = {name: (types[name] or float)(value) for name, value in meant.items()}
-                known[key] = gains(replace(self, **as_declared, **fixed), held, run)
-            return known[key]
+        def try_out(tried: dict[str, float]) -> None:
+            meant = self.settings_for(tried, held.train)
+            as_declared: dict[str, Any] = {name: (types[name] or float)(value) for name, value in meant.items()}
+            known[tuple(tried.values())] = gains(replace(self, **as_declared, **fixed), held, alone)
 
         for name in left:
             values = self.estimated[name].values
-            columns = np.stack([tried_gains({**settings, name: value}) for value in values], axis=1)
+            every = [{**settings, name: value} for value in values]
+            new = [tried for tried in every if tuple(tried.values()) not in known]
+            with one_blas_thread():  # trials are small: beside each other they are faster than on several threads each
+                over_blocks(partial(_each, try_out, new), len(new), size=1, threads=run.threads)
+            columns = np.stack([known[tuple(tried.values())] for tried in every], axis=1)
             settings = {**settings, name: values[choose_value(columns, values.index(self.estimated[name].default))]}
         return settings
 
