@@ -375,8 +375,14 @@ def test_the_command_line_forgets_and_checks(
     assert main(["privacy", "forget", ANN, "--store", "sqlite:////nowhere/none.db"]) == 2
 
 
-def test_postgresql(make: Make, root: Path, cluster: Any, key: str) -> None:
-    given: dict[str, Any] = {"folder": str(root), "active": "first", "store": cluster.url, "receipt_key": key}
+def test_postgresql(make: Make, root: Path, cluster: Any, tmp_path: Path, key: str) -> None:
+    given: dict[str, Any] = {
+        "folder": str(root),
+        "active": "first",
+        "store": cluster.url,
+        "model_copies": str(tmp_path / "copies"),
+        "receipt_key": key,
+    }
     client = make(**given)
     fill(client)
     fit_store(cluster.url, "item-knn", root / "exact")

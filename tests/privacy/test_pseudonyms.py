@@ -228,10 +228,17 @@ def test_a_store_knows_its_key(tmp_path: Path) -> None:
     store.close()
 
 
-def test_postgresql(make: Make, keys: dict[str, str], cluster: Any) -> None:
-    with ended(make(pseudonyms=True, pseudonym_key=keys["old"], store=cluster.url)) as client:
+def test_postgresql(make: Make, keys: dict[str, str], cluster: Any, tmp_path: Path) -> None:
+    with ended(
+        make(pseudonyms=True, pseudonym_key=keys["old"], store=cluster.url, model_copies=str(tmp_path / "copies"))
+    ) as client:
         client.events(*({"user": who, "item": "i00"} for who in ("ann", "bob")))
-    given: dict[str, Any] = {"pseudonym_key": keys["new"], "pseudonym_old_keys": (keys["old"],), "store": cluster.url}
+    given: dict[str, Any] = {
+        "pseudonym_key": keys["new"],
+        "pseudonym_old_keys": (keys["old"],),
+        "store": cluster.url,
+        "model_copies": str(tmp_path / "copies"),
+    }
     client: Client = make(pseudonyms=True, pseudonym_old_until="2020-01-01", **given)
     assert len(client.get("/v1/users/ann/events").json()["events"]) == 1
     client.portal.call(client.service.tidy)

@@ -172,7 +172,7 @@ def _corrected(root: Path, name: str, folder: Path, learned: Sequence[Forgotten]
     if not isinstance(model, Updatable):
         raise InputError("it has no exact update")
     facts = rec.fitted_on[STORE]
-    rows = [history for one in learned if (history := _learned(rec, one, facts["events"])) is not None]
+    rows = [history for one in learned if (history := _learned(rec, one, facts)) is not None]
     if rows:
         model.update(removed=joined(rows))
     numbers = tuple(one.number for one in learned)
@@ -185,11 +185,13 @@ def _corrected(root: Path, name: str, folder: Path, learned: Sequence[Forgotten]
     return Corrected(name, place.name, numbers)
 
 
-def _learned(rec: Recommender, one: Forgotten, upto: int) -> Histories | None:
+def _learned(rec: Recommender, one: Forgotten, facts: Mapping[str, Any]) -> Histories | None:
     """The history of a person as the model learned it; None if it learned nothing of them."""
     if not one.chosen.training:
         return None
-    events = sorted((event for event in one.gone.events if event.seq <= upto), key=lambda event: event.seq)
+    purposes, upto = facts.get("purposes"), facts["events"]
+    kept = [event for event in one.gone.events if event.seq <= upto and (not purposes or event.purpose in purposes)]
+    events = sorted(kept, key=lambda event: event.seq)
     history, _ = rec.histories(Events.stored(events))
     return history if len(history.items) else None
 

@@ -6,6 +6,7 @@ Erasures that arrive while models are corrected wait for the next round, which c
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from penchant.serve.activation import Activation
 from penchant.serve.common.problems import Problem
 from penchant.serve.keeping import Keeping
 from penchant.store.choices import Chosen
+from penchant.store.consent import PURPOSES
 from penchant.store.database import StoreError
 from penchant.store.erasures import Entry, Erased, Erasures, append, entries, settle
 from penchant.store.events import OWN_ID
@@ -38,10 +40,17 @@ class Forgetting(Keeping, Activation):
         self._round: asyncio.Task[None] | None = None
         self._signing = read_private(self.settings.receipt_key) if self.settings.receipt_key else None
         self._own_id = self.store.setting(OWN_ID)
+        self._keep_purposes()
         file = self.settings.ledger_file
         if file is not None and (gone := settle(self.store, file)):
             log.warning("people were erased again, whom a restored store held", extra={"data": {"people": gone}})
             self._own_id = self.store.setting(OWN_ID)
+
+    def _keep_purposes(self) -> None:
+        """Keep in the store which purposes may be learned from, for those who read it without these settings."""
+        said = json.dumps(list(self.settings.purposes))
+        if (self.store.setting(PURPOSES) or "[]") != said:
+            self.store.writer.do_now(lambda connection: self.store.keep_setting(connection, PURPOSES, said))
 
     # -- erasures -------------------------------------------------------------------------------------------------
 

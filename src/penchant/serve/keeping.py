@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from penchant.errors import ParameterError, PenchantError
 from penchant.privacy.pseudonyms import Door, load, moment
 from penchant.serve.answers.shown import ShownLists
-from penchant.serve.common.problems import not_found
+from penchant.serve.common.problems import invalid, not_found
 from penchant.serve.common.settings import Settings
 from penchant.store.cleaning import Cleaning, pause
 from penchant.store.events import Clock, EventStore
@@ -59,6 +59,34 @@ class Keeping(ABC):
                 data = {"reason": str(wrong)}
                 log.error("retention could not run", extra={"data": data})  # noqa: TRY400  # the reason says it all
             await asyncio.sleep(TIDY)
+
+    async def silent(self, people: Collection[str]) -> set[str]:
+        """Those of some people of whom nothing is recorded, because they chose so."""
+        choices = self.people.choices
+        if not await self.read(choices.any):
+            return set()
+        return {person for person in people if not (await self.read(choices.of, person)).records}
+
+    async def choose(self, person: str, change: dict[str, Any]) -> dict[str, Any]:
+        """Change what a person chose; returns all of it. Raises ``Problem`` 422."""
+        known, people = await self.person(person), self.people
+        try:
+            chosen = await self.store.writer.do(lambda one: people.choose_within(one, known, change))
+        except ParameterError as wrong:
+            raise invalid("off_items", str(wrong)) from None
+        return chosen.to_json()
+
+    async def remove_event(self, person: str, seq: int) -> None:
+        """Remove one event of a person. Raises ``Problem`` 404."""
+        known, people = await self.person(person), self.people
+        if not await self.store.writer.do(lambda one: people.remove_within(one, known, seq)):
+            raise not_found("seq", "there is no such event")
+
+    async def correct_event(self, person: str, seq: int, change: dict[str, Any]) -> None:
+        """Correct the item, kind or value of one event of a person. Raises ``Problem`` 404."""
+        known, people = await self.person(person), self.people
+        if not await self.store.writer.do(lambda one: people.correct_within(one, known, seq, change)):
+            raise not_found("seq", "there is no such event")
 
     @abstractmethod
     async def watch_overdue(self) -> None:

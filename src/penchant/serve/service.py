@@ -98,9 +98,14 @@ class Service(Forgetting):
         if self.settings.gorse_api:
             with contextlib.suppress(StoreError):  # a store that cannot be written is read all the same
                 self.feedback.index()
-        self.trends = Trends(self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds)
+        self.trends = Trends(
+            self.store, min_support=self.settings.min_support, seconds=self.settings.heavy_seconds,
+            purposes=self.settings.purposes,
+        )  # fmt: skip
         shown = self.shown if self.settings.exposures else None
-        self.personal = Personal(self.settings, self.store, self.models, self.trends, self.metrics, shown)
+        self.personal = Personal(
+            self.settings, self.store, self.models, self.trends, self.metrics, shown, self.people.choices
+        )
         self.results = ShownResults(self.settings, self.store, self.models, self.metrics)
         self.retention = Retention(
             self.store,
@@ -227,6 +232,7 @@ class Service(Forgetting):
         if self.door is not None:
             names = {person: await self.door.come(person) for person in {row.person for row in rows}}
             rows = [row._replace(person=names[row.person]) for row in rows]
+        silent = await self.silent({row.person for row in rows})
         known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
         refused: dict[int, Refusal] = {}
         kept: list[NewEvent] = []
@@ -234,6 +240,8 @@ class Service(Forgetting):
         new: dict[str, None] = {}
         wait = 0.0
         for n, row in enumerate(rows):
+            if row.person in silent:  # they paused: nothing is recorded
+                continue
             if row.time > now + AHEAD:
                 refused[n] = Refusal("time", "is more than a day in the future")
             elif row.time < 0 or (keep is not None and row.time < now - keep):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,7 +14,8 @@ from penchant.errors import ParameterError
 from penchant.store.database import Database
 from penchant.store.tables import choices
 
-MOST, LONGEST = 100, 200  # entries of a list, and characters of each
+FRESH = 1.0  # seconds
+MOST, LONGEST = 60, 200  # entries of a list, and characters of each
 VALUE = "="  # between an attribute of items and its value, in ``off_items``
 
 
@@ -76,11 +79,19 @@ class Choices:
         self._set = make(fresh.on_conflict_do_update(index_elements=["person"], set_=told))
         self._drop = make(delete(choices).where(choices.c.person == person))
         self._any = make(select(choices.c.person).limit(1))
+        self._some, self._looked = False, -math.inf
 
     def of(self, person: str) -> Chosen:
         """The choices of a person."""
         rows = self.database.read(self._of, person=person)
         return Chosen.of(json.loads(rows[0][0])) if rows else NOTHING
+
+    def any(self) -> bool:
+        """Whether anybody chose anything; known for a second, and at once in the process that wrote it."""
+        now = time.monotonic()
+        if now - self._looked > FRESH:
+            self._some, self._looked = bool(self.database.read(self._any)), now
+        return self._some
 
     def set_within(self, connection: Any, person: str, change: dict[str, Any]) -> Chosen:
         """Change some choices of a person in a transaction of the caller; returns all. Raises ``ParameterError``."""
@@ -89,6 +100,7 @@ class Choices:
         if chosen == NOTHING:
             connection.execute(self._drop.sql, self._drop.values({"person": person}))
             return chosen
+        self._looked = -math.inf
         row = {"person": person, "document": json.dumps(chosen.to_json()), "training": chosen.training}
         connection.execute(self._set.sql, self._set.values(row))
         return chosen

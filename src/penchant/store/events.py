@@ -22,7 +22,7 @@ from penchant.store.writer import Writer
 PSEUDONYMS, OWN_ID = "pseudonyms", "id"  # settings in the store
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 _TIME = attrgetter("time")
-COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id", "recommendation")
+COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id", "recommendation", "purpose")
 
 
 class NewEvent(NamedTuple):
@@ -38,6 +38,7 @@ class NewEvent(NamedTuple):
     ms: int = 0  # milliseconds of its second, not stored
     ours: bool = False  # whether the service dated it, because the sender did not
     recommendation: str | None = None  # the exposure that it follows from
+    purpose: str | None = None  # what the person agreed to
 
 
 class StoredEvent(NamedTuple):
@@ -214,7 +215,11 @@ class EventStore:
         while left:
             size = CHUNK if left >= CHUNK else 1 << (left.bit_length() - 1)  # few sizes: each is prepared once
             part, of = rows[start : start + size], owners[start : start + size]
-            flat = [cell for n, row in enumerate(part, seq) for cell in (row[0], n, *row[1:7], row.recommendation)]
+            flat = [
+                cell
+                for n, row in enumerate(part, seq)
+                for cell in (row[0], n, *row[1:7], row.recommendation, row.purpose)
+            ]
             inserted = connection.execute(self._insert(size).sql, flat).rowcount
             if inserted == size and of[0] is of[-1]:
                 of[0].accepted += size

@@ -22,6 +22,7 @@ import polars as pl
 from penchant.data.reading.ids import starts
 from penchant.data.reading.streams import Stream
 from penchant.errors import DataError, ParameterError
+from penchant.store.consent import condition, stated
 from penchant.store.database import BUSY_SECONDS, HEAD, PRAGMAS, Database, StoreError, first_line, without_password
 
 PAGE = 1 << 20  # rows of a part
@@ -40,18 +41,20 @@ CELLS = {"value": "CASE WHEN value IS NULL THEN NULL ELSE quote(value) END"}
 class Span:
     """Events from one moment on (unix seconds, inclusive) and until another (exclusive); None: no bound.
 
-    ``upto`` is the last ``seq``.
+    ``upto`` is the last ``seq``, ``learned`` a condition of ``store.consent``.
     """
 
     since: int | None = None
     until: int | None = None
     upto: int | None = None
+    learned: str = ""
 
     def sql(self) -> str:
         """The condition, for a query; numbers only."""
         bounds = [f"time >= {int(self.since)}"] if self.since is not None else []
         bounds += [f"time < {int(self.until)}"] if self.until is not None else []
         bounds += [f"seq <= {int(self.upto)}"] if self.upto is not None else []
+        bounds += [self.learned] if self.learned else []
         return " AND ".join(bounds) or "1 = 1"
 
 
@@ -64,17 +67,24 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
 
     The columns are ``user``, ``session``, ``item``, ``kind``, ``value`` and ``time`` (unix seconds), without those that
     no event has; ``context`` adds the contexts as JSON, ``inside`` a column ``context.NAME`` for each that they state.
+    Events that may not be learned from are left out (``store.consent``).
     Memory: two parts of a million rows. Raises ``DataError`` if the store does not exist or has no such events,
     ``ParameterError`` for a store of a newer Penchant and ``StoreError`` if it cannot be read.
     """
     database = Database(url)
     name = without_password(url)
     with reading(database) as connection:
-        names = _names(connection, span, context=context)
         facts = _facts(connection, span)
+        span = replace(span, learned=condition(connection))
+        names = _names(connection, span, context=context)
         names += [f"{INSIDE}{key}" for key in (_keys(connection, span) if inside else ())]
+        said = " in this time" if (span.since, span.until) != (None, None) else ""
+        said += " that may be learned from" if span.learned else ""
         if not names:
-            raise DataError("the store has no events" + (" in this time" if span != EVER else ""), file=name)
+            raise DataError(
+                "the store has no events" + said,
+                file=name,
+            )
 
     def parts(wanted: Sequence[str]) -> Iterator[tuple[pl.DataFrame, float]]:
         raw = list(dict.fromkeys(_raw(one) for one in wanted))
@@ -102,7 +112,7 @@ def _facts(connection: Any, span: Span) -> dict[str, Any] | None:
     if span != EVER or not found:
         return None
     ((events, erased),) = connection.execute("SELECT events, erased FROM clock").fetchall()
-    return {"id": found["id"], "events": events, "erased": erased}
+    return {"id": found["id"], "events": events, "erased": erased, "purposes": stated(connection)}
 
 
 @contextlib.contextmanager

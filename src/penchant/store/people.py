@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, delete, select, tuple_, update
 
-from penchant.store.choices import Choices
+from penchant.store.choices import Choices, Chosen
 from penchant.store.cleaning import DATABASE, PENDING
 from penchant.store.events import EventStore
 from penchant.store.exposures import Exposures
@@ -38,6 +38,7 @@ class KeptEvent(NamedTuple):
     context: str | None  # JSON
     id: str | None
     recommendation: str | None
+    purpose: str | None
 
     def to_json(self) -> dict[str, Any]:
         """As answers and exports show it."""
@@ -200,6 +201,14 @@ class People:
         events = [KeptEvent._make(row) for row in rows]
         chosen = self.choices.erase(connection, person)
         return Gone(number, now, events, counts[1], self.exposures.erase(connection, person), chosen, changed)
+
+    def choose_within(self, connection: Any, person: str, change: dict[str, Any]) -> Chosen:
+        """Change what a person chose in a transaction of the caller; returns all. Raises ``ParameterError``."""
+        before = self.choices.within(connection, person)
+        chosen = self.choices.set_within(connection, person, change)
+        if chosen.training != before.training:  # what may be learned of the history changes
+            self.losses.note(connection, person)
+        return chosen
 
     # -- single events --------------------------------------------------------------------------------------------
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, case, distinct, func, select
 
 from penchant.data.recipe import UNLESS_NAMED, Recipe
+from penchant.store.consent import allowed
 from penchant.store.database import Statement
 from penchant.store.event_loop import off_the_event_loop
 from penchant.store.events import EventStore
@@ -49,18 +50,22 @@ class Segment:
 class Trends:
     """Counts over everybody's events. A personal answer uses them only if nothing is known about the person.
 
+    Events that may not be learned from do not count: ``purposes`` are those that may (none: all).
     ``kinds`` are the weights of kinds (others weigh 1), as ``kinds_of`` gives them. Each person counts once per item,
     with the weight of their strongest event; negative weights, such as dislikes, never count.
 
     Counting reads many rows, and raises ``Slow`` on the event loop. Counts are reused for ten seconds.
     """
 
-    def __init__(self, store: EventStore, *, min_support: int, seconds: float | None = None) -> None:
+    def __init__(
+        self, store: EventStore, *, min_support: int, seconds: float | None = None, purposes: Sequence[str] = ()
+    ) -> None:
         self.store, self.min_support, self.seconds = store, min_support, seconds
         make, e, a = store.database.compile, events.c, attributes.c
         in_segment = select(a.person).where(a.name == bindparam("name"), a.value == bindparam("value"))
-        self._in_window = (e.time > bindparam("since")) & (e.time <= bindparam("until"))
-        self._of_segment = e.person.in_(in_segment) & (e.seq <= bindparam("upto", type_=BigInteger()))
+        may = allowed(purposes)
+        self._in_window = (e.time > bindparam("since")) & (e.time <= bindparam("until")) & may
+        self._of_segment = e.person.in_(in_segment) & (e.seq <= bindparam("upto", type_=BigInteger())) & may
         self._support = make(select(func.count(distinct(e.person))).where(self._of_segment))
         self._counts: dict[tuple[str, Kinds], Statement] = {}
         self._kept: dict[Any, tuple[float, Any]] = {}

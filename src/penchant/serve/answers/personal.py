@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,8 +19,10 @@ from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.ranking import Page, Query, Ranking, expect_reasons, gone, ranking
 from penchant.serve.answers.selected import Limits, Selected, select
 from penchant.serve.answers.shown import ShownLists
+from penchant.serve.catalogue.filters import AllOf, Where, parse
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
+from penchant.store.choices import NOTHING, VALUE, Choices, Chosen
 from penchant.store.database import StoreError
 from penchant.store.events import EventStore, StoredEvent
 from penchant.store.ledger import FOREVER
@@ -48,20 +51,25 @@ class Personal:
         trends: Trends,
         metrics: Metrics,
         shown: ShownLists | None = None,
+        choices: Choices | None = None,
     ) -> None:
         self.settings, self.store, self.models, self.trends, self.metrics = settings, store, models, trends, metrics
         self.shown = shown  # None: what is shown is not written
+        self.choices = choices  # None: nobody can choose
 
     def for_person(self, person: str, query: Query) -> dict[str, Any]:
         """The answer for a person whom the store may know, as JSON: one read, one score."""
         fingerprint = query.fingerprint(person)
         served, page = self._page(query, fingerprint)
+        chosen = self._chosen(person)
+        query = replace(query, where=_without(query.where, chosen.off_items))
         trouble: str | None = None
         rows: list[StoredEvent] = []
         segment: Segment | None = None
         try:
             rows = self._until(self.store.history(person, FOREVER if page is None else page.last), page)
-            segment = None if rows else self._segment(served, person, page)
+            rows = _used(rows, chosen)
+            segment = None if rows or chosen.private else self._segment(served, person, page)
         except StoreError as failed:
             if page is not None:
                 raise  # a later page must continue the same list
@@ -78,7 +86,7 @@ class Personal:
             ranked.degraded.append(trouble)
             ranked.more = False
         shown, again = None, False
-        if self.shown is not None and query.expose:
+        if self.shown is not None and query.expose and chosen.records:
             shown, again = self.shown.id_of(query, page, fingerprint)
             page = replace(page, shown=shown)
         answer = self._answer(served, history, ranked, page, fingerprint, query)
@@ -111,7 +119,7 @@ class Personal:
         seen, disliked, degraded = list[int](), list[int](), list[str]()
         if limits.person is not None:
             try:
-                rows = self._until(self.store.history(limits.person))
+                rows = _used(self._until(self.store.history(limits.person)), self._chosen(limits.person))
                 marks = marks_of(served, rows, int(time.time()), dislike_days=self.settings.dislike_days)
                 seen, disliked = marks.seen, marks.disliked
             except StoreError as failed:
@@ -123,7 +131,7 @@ class Personal:
     def taste(self, served: ServedModel, person: str) -> Floats | None:
         """The scores of all items for a person, ``(n_items,)``; None for one without a history that the model knows."""
         try:
-            rows = self._until(self.store.history(person))
+            rows = _used(self._until(self.store.history(person)), self._chosen(person))
         except StoreError:
             return None
         history = self._history(served, rows, int(time.time()), Query())
@@ -131,6 +139,13 @@ class Personal:
             return None
         scores: Floats = served.recommender.model.score(history.given)[0]
         return scores
+
+    def _chosen(self, person: str) -> Chosen:
+        """What a person chose; nothing where the store cannot be read, for then nothing of theirs is used."""
+        try:
+            return self.choices.of(person) if self.choices is not None and self.choices.any() else NOTHING
+        except StoreError:
+            return NOTHING
 
     def _until(self, rows: list[StoredEvent], page: Page | None = None) -> list[StoredEvent]:
         """The events that count at the moment of a list: with ``gorse_api``, feedback counts from its time on."""
@@ -206,3 +221,19 @@ def _order(served: ServedModel, segment: Segment | None) -> Ints | None:
         return None
     positions = (served.catalogue.vocab.index(item) for item in segment.items)
     return np.array([at for at in positions if at >= 0], dtype=np.int32)
+
+
+def _used(rows: list[StoredEvent], chosen: Chosen) -> list[StoredEvent]:
+    """The events that a person lets answers use."""
+    if chosen.private:
+        return []
+    return [row for row in rows if row.kind not in chosen.off_kinds] if chosen.off_kinds else rows
+
+
+def _without(where: Where | None, off: Sequence[str]) -> Where | None:
+    """A filter that also leaves out what a person switched off."""
+    if not off:
+        return where
+    conditions = [{"attribute": name, "in": [value]} for name, _, value in (one.partition(VALUE) for one in off)]
+    without = parse({"none": conditions})
+    return without if where is None else AllOf.model_construct(None, all=[where, without])

@@ -13,6 +13,7 @@ from typing import Any
 from penchant.core.settings import check_settings, parse_span, read_toml, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
 from penchant.serve.common.environment import PREFIX, check_names
+from penchant.store.consent import check_purposes
 from penchant.store.database import UNREADABLE, file_of, has_password, without_password
 from penchant.store.keys import check_origin
 from penchant.training.loop.settings import TABLE, TrainSettings
@@ -50,6 +51,7 @@ class Settings:
     forget_within: str = setting("30d", "how long a model that may hold erased people may be used")
     overdue: str = setting("alarm", "what becomes of an active model past that: " + ", ".join(OVERDUE))
     correct_seconds: float = setting(30.0, "seconds that an erasure waits for corrected models", low=0, high=3600)
+    purposes: tuple[str, ...] = setting((), "purposes of events that models may learn from; default: all events")
     keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
     keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
     retention_gap: float = setting(
@@ -127,6 +129,7 @@ class Settings:
         if self.secret and len(self.secret) < 32:
             raise ParameterError("secret needs at least 32 characters")
         self._check_pseudonyms()
+        check_purposes(self.purposes)
         if self.overdue not in OVERDUE:
             raise ParameterError(f"overdue is one of {', '.join(OVERDUE)}, not {self.overdue!r}")
         if not self.forget_seconds:
@@ -217,6 +220,7 @@ class Settings:
         values["store"] = without_password(self.store)
         values["model_copies"] = str(self.copies_folder) if values["store"] != UNREADABLE else ""
         values["origins"], values["trusted_proxies"] = list(self.origins), list(self.trusted_proxies)
+        values["purposes"] = list(self.purposes)
         values["purchases"], values["pseudonym_old_keys"] = list(self.purchases), list(self.pseudonym_old_keys)
         return values
 

@@ -41,7 +41,7 @@ async def collect(request: Request) -> Response:
     for n, refusal in refused.items():
         errors.append({"index": places[n], "field": refusal.field, "detail": refusal.detail})
     errors.sort(key=lambda error: int(error["index"]))
-    if not accepted and not duplicates:
+    if errors and not accepted and not duplicates:
         named = [{"field": f"events.{e['index']}.{e['field']}", "detail": e["detail"]} for e in errors]
         detail = f"no event was accepted; {named[0]['field']}: {named[0]['detail']}"
         raise Problem(422, detail, kind="invalid", errors=named)
@@ -95,6 +95,6 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]], live: Recommender) -> tu
         when, ms = divmod(now if event.time is None else event.time, 1000)
         ours = event.time is None
         said = person, event.item, kind, event.value, when, context, event.id
-        rows.append(NewEvent(*said, ms, ours, event.recommendation))
+        rows.append(NewEvent(*said, ms, ours, event.recommendation, event.purpose))
         places.append(n)
     return rows, places

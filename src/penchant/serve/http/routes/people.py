@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from penchant.serve.common.problems import Problem, invalid
 from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.fields import PathId
 from penchant.serve.http.schemas.people import (
     Attributes,
+    Choose,
+    CorrectEvent,
     Erasure,
+    EventRemoved,
     Export,
     Merge,
     Merged,
     Receipt,
     SessionEvents,
     UserAttributes,
+    UserChoices,
     UserEvents,
 )
 from penchant.serve.http.scopes import ADMIN, READ, problems, service_of
@@ -26,6 +30,7 @@ from penchant.store.people import subject
 
 router = APIRouter(tags=["people"])
 Most = Annotated[int, Query(ge=1, le=1000, description="number of events")]
+Seq = Annotated[int, Path(ge=1, le=2**62, description="the place of the event in the order of acceptance")]
 Before = Annotated[int | None, Query(ge=1, le=2**62, description="the seq of an event; only older ones: the next page")]
 
 
@@ -87,6 +92,41 @@ async def merge_user(request: Request, id: PathId, source: Merge) -> Response:
     service = service_of(request)
     merged = await service.people.merge(await service.person(other), await service.person("u:" + id))
     return ready({**merged, "from": subject(other), "to": {"user": id}})
+
+
+@router.get("/v1/users/{id}/choices", dependencies=[ADMIN], response_model=UserChoices, responses=problems())
+async def choices(request: Request, id: PathId) -> Response:
+    """What a user chose."""
+    service = service_of(request)
+    chosen = await service.read(service.people.choices.of, await service.person("u:" + id))
+    return ready({"user": id, **chosen.to_json()})
+
+
+@router.patch("/v1/users/{id}/choices", dependencies=[ADMIN], response_model=UserChoices, responses=problems())
+async def choose(request: Request, id: PathId, change: Choose) -> Response:
+    """Pause, be private, refuse to be learned from, switch kinds of events or categories off."""
+    said = {name: value for name, value in change.model_dump(exclude_unset=True).items() if value is not None}
+    made = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return ready({"user": id, **await service_of(request).choose("u:" + id, made)})
+
+
+@router.patch("/v1/users/{id}/events/{seq}", dependencies=[ADMIN], response_model=EventRemoved, responses=problems(404))
+async def correct_event(request: Request, id: PathId, seq: Seq, change: CorrectEvent) -> Response:
+    """Correct the item, kind or value of one event; `seq` is in the list of events."""
+    said = {name: value for name, value in change.model_dump(exclude_unset=True).items() if value is not None}
+    if not said:
+        raise invalid("item", "give an item, a kind or a value")
+    await service_of(request).correct_event("u:" + id, seq, said)
+    return ready({"user": id, "seq": seq})
+
+
+@router.delete(
+    "/v1/users/{id}/events/{seq}", dependencies=[ADMIN], response_model=EventRemoved, responses=problems(404)
+)
+async def remove_event(request: Request, id: PathId, seq: Seq) -> Response:
+    """Remove one event of a user; `seq` is in the list of events."""
+    await service_of(request).remove_event("u:" + id, seq)
+    return ready({"user": id, "seq": seq})
 
 
 @router.delete("/v1/users/{id}", dependencies=[ADMIN], response_model=Receipt, responses=problems())

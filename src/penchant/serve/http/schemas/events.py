@@ -61,6 +61,9 @@ class Event(Request):
     recommendation: Annotated[StrictStr, Field(pattern=r"^r_[A-Za-z0-9_-]{1,30}$")] | None = Field(
         default=None, description="the id of the list that the person followed"
     )
+    purpose: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = Field(
+        default=None, description="what the person agreed to; models learn from the purposes that the service names"
+    )
     id: Annotated[StrictStr, Field(min_length=1, max_length=128), AfterValidator(named)] | None = Field(
         default=None, description="an event with a known id is counted once, so a request may be sent again"
     )

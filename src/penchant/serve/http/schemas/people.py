@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictStr
 
 from penchant.serve.common.values import Scalar
-from penchant.serve.http.schemas.fields import ATTRIBUTES, Id, Name, Request, Response, needs
+from penchant.serve.http.schemas.fields import ATTRIBUTES, Finite, Id, Kind, Name, Request, Response, needs
+from penchant.store.choices import LONGEST, MOST
+
+Off = Annotated[StrictStr, Field(min_length=1, max_length=LONGEST)]
 
 # -- requests ---------------------------------------------------------------------------------------------------------
 
@@ -16,6 +19,26 @@ class Attributes(Request):
     """Attributes of a person; they choose the segment for someone without events. ``null`` removes one."""
 
     attributes: Annotated[dict[Name, Scalar | None], Field(max_length=ATTRIBUTES)]
+
+
+class Choose(Request):
+    """What a person chooses; what is left out stays as it is."""
+
+    paused: StrictBool | None = None
+    private: StrictBool | None = None
+    training: StrictBool | None = None
+    off_kinds: Annotated[list[Name], Field(max_length=MOST)] | None = None
+    off_items: (
+        Annotated[list[Annotated[StrictStr, Field(min_length=1, max_length=LONGEST)]], Field(max_length=60)] | None
+    ) = None
+
+
+class CorrectEvent(Request):
+    """What is right of an event; what is left out stays as it is."""
+
+    item: Id | None = None
+    kind: Kind | None = None
+    value: Finite | None = None
 
 
 class Merge(Request):
@@ -41,6 +64,7 @@ class KeptEvent(Response):
     context: dict[str, Any] | None
     id: str | None
     recommendation: str | None = Field(description="the id of the list that the person followed")
+    purpose: str | None = Field(description="what the person agreed to")
 
 
 class ShownList(Response):
@@ -90,6 +114,19 @@ class Choices(Response):
     training: bool = Field(description="whether models and counts over everybody may learn from the events")
     off_kinds: list[str] = Field(description="kinds of events that answers do not use")
     off_items: list[str] = Field(description="items that are not shown, as attribute=value")
+
+
+class UserChoices(Choices):
+    """What a user chose."""
+
+    user: str
+
+
+class EventRemoved(Response):
+    """The event that was removed."""
+
+    user: str
+    seq: int
 
 
 class Export(Response):
