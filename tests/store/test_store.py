@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.errors import ParameterError
+from penchant.store import database
 from penchant.store.database import HEAD, SCRIPTS, Database, StoreError
 from penchant.store.events import Appended, Batch, EventStore, NewEvent
 from penchant.store.items import Items
@@ -47,6 +48,28 @@ def test_the_migrations_make_the_tables_that_the_code_uses(store: EventStore) ->
     with store.database.engine.connect() as connection:
         difference = compare_metadata(MigrationContext.configure(connection), metadata)
     assert difference == []
+
+
+def test_the_log_of_writes_is_cut_after_a_long_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = 200_000
+    assert 2**20 < int(database.PRAGMAS["journal_size_limit"]) <= 2**27
+    monkeypatch.setitem(database.PRAGMAS, "journal_size_limit", str(limit))
+    monkeypatch.setitem(database.PRAGMAS, "wal_autocheckpoint", "10")
+    opened = EventStore(f"sqlite:///{tmp_path / 'store.db'}")
+    opened.open()
+    log = tmp_path / "store.db-wal"
+    reader = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM events").fetchall()  # it needs the store as it is now
+    for n in range(4):
+        append(opened, *(row(f"u:{n} {m}", "x" * 200, f"{n} {m}") for m in range(500)))
+    assert log.stat().st_size > limit
+    reader.execute("COMMIT")
+    for n in range(3):
+        append(opened, row("u:late", "x", f"late {n}"))
+    assert log.stat().st_size <= limit
+    reader.close()
+    opened.close()
 
 
 def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ PRAGMAS = {
     "cache_size": "-65536",  # KiB
     "mmap_size": str(2**28),
     "wal_autocheckpoint": "32000",  # pages (128 MB): hot pages reach the file less often
+    "journal_size_limit": str(2**27),  # a log that grew behind a long read is cut to this when it starts over
     "foreign_keys": "ON",
 }
 
