@@ -26,6 +26,7 @@ from bench.text_help import hearing, helping, scored_apart
 from penchant.core.histories import Bools
 from penchant.data.catalog import Catalog
 from penchant.data.read import read_interactions
+from penchant.text.aspects import Aspects
 from penchant.text.encoders import make_encoder
 from penchant.text.learned_opinion import LearnedOpiner, auc
 from penchant.text.lexicon import LexiconOpiner
@@ -107,7 +108,10 @@ def _cost() -> tuple[dict[str, Any], Goals]:
     drawn = np.random.default_rng(0).permutation(len(texts))[:PEER_ROWS]
     p = opiner.score([texts[at] for at in drawn], words=0).probability
     ours = {"accuracy": round(float(((p > 0.5) == positive[drawn]).mean()), 4), **_interval(p, positive[drawn])}
-    heard = {"lexicon": hearing(texts, None), "learned": hearing(texts, opiner)}
+    heard = {
+        "word list": hearing(texts, None), "word list, aspects": hearing(texts, None, Aspects.learn(texts[:2000])),
+        "learned": hearing(texts, opiner),
+    }  # fmt: skip
     facts = {
         "scoring": apart, "same_texts": ours, "milliseconds_of_a_comment": heard,
         "peer": _peer("snownlp", [texts[at] for at in drawn], positive[drawn], 0.5),

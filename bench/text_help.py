@@ -22,6 +22,7 @@ import polars as pl
 from penchant.core.histories import Histories
 from penchant.data.read import read_interactions
 from penchant.recommender.folder.opinion import save_opinion
+from penchant.text.aspects import Aspects
 from penchant.text.comment import MOST_BYTES, hear
 from penchant.text.learned_opinion import LearnedOpiner
 from penchant.training.fit import fit
@@ -56,15 +57,15 @@ def scored_apart(opiner: LearnedOpiner, reviews: Path) -> dict[str, Any]:
     return found
 
 
-def hearing(texts: list[str], opiner: LearnedOpiner | None) -> dict[str, float]:
+def hearing(texts: list[str], opiner: LearnedOpiner | None, aspects: Aspects | None = None) -> dict[str, float]:
     """Milliseconds of processor time that a comment takes: the mean, the 99th percentile, and that of 4 KiB."""
     kept = [text for text in texts if 0 < len(text.encode()) <= MOST_BYTES]
     long = (" ".join(kept) * 2).encode()[:MOST_BYTES].decode("utf-8", "ignore")
-    hear(kept[0], None, opiner)
+    hear(kept[0], None, opiner, aspects)
     took = []
     for text in [*kept[:2000], *[long] * 50]:
         start = time.process_time()
-        hear(text, None, opiner)
+        hear(text, None, opiner, aspects)
         took.append((time.process_time() - start) * 1000)
     usual = took[:-50]
     return {

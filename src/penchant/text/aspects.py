@@ -58,7 +58,7 @@ class Aspects:
         """The aspects of texts. Cost: a few microseconds a word."""
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update({name for clause, _ in _clauses(text) for name in _candidates(clause)})
+            counts.update({name for clause in _split(text) for name in _candidates(clause)})
         kept = {name: n for name, n in counts.items() if n >= least}
         for name in [name for name in kept if name.endswith("s") and name[:-1] in kept]:  # ``find`` knows plurals
             del kept[name]
@@ -69,17 +69,41 @@ class Aspects:
         return cls(tuple(sorted(kept, key=lambda name: (-kept[name], name))[:most]))
 
     @cached_property
-    def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
-        return [(n, re.compile(rf"\b{re.escape(n)}(?:s|es)?\b" if n.isascii() else re.escape(n))) for n in self.names]
+    def _spelled(self) -> tuple[dict[str, str], frozenset[str], int, int]:
+        """The name of each spelling, English plurals too; first characters, and the most words and characters of one."""
+        spelled = {name + ending: name for name in self.names if name.isascii() for ending in ("es", "s")}
+        spelled |= {name: name for name in self.names}
+        words = max((name.count(" ") + 1 for name in self.names), default=1)
+        firsts = frozenset(name[0] for name in self.names if name)
+        return spelled, firsts, words, max((len(name) for name in self.names if not name.isascii()), default=0)
+
+    def _named(self, clause: str) -> set[str]:
+        """The names in a clause; of names inside each other, the longest."""
+        spelled, firsts, most_words, longest = self._spelled
+        words, found, at = _WORD.findall(clause), set[str](), 0
+        while at < len(words):
+            run, step = words[at], 1
+            if run.isascii():
+                for size in range(min(most_words, len(words) - at), 0, -1):
+                    if (name := spelled.get(" ".join(words[at : at + size]))) is not None:
+                        found.add(name)
+                        step = size
+                        break
+            elif longest:
+                found.update(_inside(run, spelled, firsts, longest))
+            at += step
+        return found
 
     def find(self, text: object) -> dict[str, float]:
-        """The aspects that a text speaks for or against, with the mean opinion of their clauses."""
+        """The aspects that a text speaks for or against, with the mean opinion of their clauses; of names inside each
+        other, the longest."""
         found: dict[str, list[float]] = {}
-        for clause, opinion in _clauses(text):
+        for clause in _split(text):
+            named = self._named(clause)
+            opinion = _opinion(clause) if named else 0.0
             if opinion:
-                for name, pattern in self._patterns:
-                    if pattern.search(clause):
-                        found.setdefault(name, []).append(opinion)
+                for name in sorted(named):
+                    found.setdefault(name, []).append(opinion)
         return {name: float(np.mean(opinions)) for name, opinions in found.items()}
 
     def mentions(self, texts: Sequence[object]) -> Mentions:
@@ -92,12 +116,30 @@ class Aspects:
         )
 
 
-def _clauses(text: object) -> Iterator[tuple[str, float]]:
-    """The clauses of a text and their opinions; 0 where no word is known."""
+def _inside(run: str, spelled: dict[str, str], firsts: frozenset[str], longest: int) -> Iterator[str]:
+    """The names in a stretch of Chinese, from left to right, each the longest from its place."""
+    at = 0
+    while at < len(run):
+        if run[at] not in firsts:
+            at += 1
+            continue
+        size = next((n for n in range(longest, 1, -1) if run[at : at + n] in spelled), 1)
+        if size > 1:
+            yield spelled[run[at : at + size]]
+        at += size
+
+
+def _split(text: object) -> Iterator[str]:
+    """The clauses of a text."""
     for clause in _CLAUSE.split(cleaned(text)):
         if clause and clause.strip():
-            balance = SCALE * sum(weight for weight, _ in read(clause))
-            yield clause.strip(), float(2 / (1 + np.exp(-balance)) - 1)
+            yield clause.strip()
+
+
+def _opinion(clause: str) -> float:
+    """The opinion of a clause, from -1 to 1; 0 where no word is known."""
+    balance = SCALE * sum(weight for weight, _ in read(clause))
+    return float(2 / (1 + np.exp(-balance)) - 1)
 
 
 def _candidates(clause: str) -> Iterator[str]:
