@@ -130,3 +130,10 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "牛奶" in capsys.readouterr().out
     assert main(["search", str(tmp_path / "model"), "汽车", "--json"]) == 0
     assert "nothing was found" in capsys.readouterr().err
+    asked = ["recommend", str(tmp_path / "model"), "--history", "g1", "-k", "2"]
+    assert main([*asked, "--need", "喝牛奶", "--why"]) == 0
+    said = capsys.readouterr().out
+    assert "牛奶" in said and "what was asked for: 喝牛奶" in said
+    everyone = ["--all", "--log", files[0], "-o", str(tmp_path / "lists.csv")]
+    assert main(["recommend", str(tmp_path / "model"), *everyone, "--need", "x"]) == 2
+    assert "--need" in capsys.readouterr().err

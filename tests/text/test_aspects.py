@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import penchant as pc
+from penchant.cli.main import main
 from penchant.data.liked_for import BLAMED_FOR, LIKED_FOR, aspects_of
 from penchant.errors import ParameterError
 from penchant.text.aspects import Aspects
@@ -97,3 +98,28 @@ def test_why_says_what_a_person_wrote_and_what_others_liked() -> None:
     assert (
         plain.why is not None and plain.why.reasons == [] and all("said" not in p for p in plain.why.to_json()["parts"])
     )
+
+
+def test_the_command_line_finds_aspects(tmp_path: Path) -> None:
+    world().write_csv(tmp_path / "log.csv")
+    args = ["fit", str(tmp_path / "log.csv"), "-m", "item-knn", "-o", str(tmp_path / "m"), "--aspects"]
+    assert main([*args, "--text", "review"]) == 0
+    catalog = pc.load(tmp_path / "m").catalog
+    assert catalog is not None and ["comfort"] in catalog.attributes[LIKED_FOR]
+    assert main([*args, "--force"]) == 2  # of which texts?
+
+
+ODD = [
+    "the comfort is great " * 50_000,
+    "\x00\x01 comfort \x02",
+    "😡😡 comfort 👍",
+    "<b>comfort</b> &lt;",
+    "comfort 很 плохо",
+]
+
+
+@pytest.mark.parametrize("text", [*ODD, 3], ids=range(6))
+def test_any_text_is_read_within_bounds(text: object) -> None:
+    found = Aspects(("comfort", "价格")).find(text)
+    assert {*found} <= {"comfort"} and all(-1 <= opinion <= 1 for opinion in found.values())
+    assert len(Aspects.learn([text] * 4).names) <= 100

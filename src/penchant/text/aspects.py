@@ -70,7 +70,7 @@ class Aspects:
 
     @cached_property
     def _spelled(self) -> tuple[dict[str, str], frozenset[str], int, int]:
-        """The name of each spelling, English plurals too; first characters, and the most words and characters of one."""
+        """The name of each spelling, first characters, and the most words and characters of one."""
         spelled = {name + ending: name for name in self.names if name.isascii() for ending in ("es", "s")}
         spelled |= {name: name for name in self.names}
         words = max((name.count(" ") + 1 for name in self.names), default=1)
