@@ -213,3 +213,21 @@ def test_shuffled_answers_teach_nothing() -> None:
     honest = Ranked(**FEW).fit(log.where(~np.isin(np.arange(len(log.items)), last)), run=Run(threads=1))
     there = (rank(honest, given, 5, repeat=True).items == log.items[last][:, None]).any(axis=1).mean()
     assert there > hits + 0.08
+
+
+def test_a_folder_of_before_the_later_features_is_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Statistics.fit.__func__  # type: ignore[attr-defined]
+
+    def of_before(cls: Any, *about: Any) -> Any:
+        statistics, names = whole(cls, *about)
+        statistics.more = None
+        return statistics, names
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Statistics, "fit", classmethod(of_before))
+        old = fit(read_interactions(moody(40), context="mood"), Ranked(**FEW))
+    old.model.lead = None  # type: ignore[attr-defined]
+    old.save(tmp_path / "old")
+    assert "age.off" not in old.model.forest.names  # type: ignore[attr-defined]
+    one, two = (r.recommend(["i01", "i20"], 5, context={"mood": "sad"}) for r in (old, load(tmp_path / "old")))
+    assert [(x.item, x.score) for x in one] == [(x.item, x.score) for x in two]
