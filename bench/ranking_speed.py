@@ -74,10 +74,10 @@ def asked(train: Histories, rows: int, rng: np.random.Generator) -> Asked:
     return Asked(given, np.repeat(np.arange(rows), CANDIDATES), items, scores)
 
 
-def timed(one: Callable[[int], object], times: int) -> list[float]:
-    """Milliseconds of each call."""
+def timed(one: Callable[[int], object], numbers: range) -> list[float]:
+    """Milliseconds of the call with each number."""
     found = []
-    for n in range(times):
+    for n in numbers:
         start = time.perf_counter()
         one(n)
         found.append(1e3 * (time.perf_counter() - start))
@@ -130,10 +130,10 @@ def main(*, force: bool, rows: int = ROWS) -> int:
     spent: dict[str, list[float]] = {"whole": [], "features": [], "trees": [], "theirs": []}
     for lo in range(0, REQUESTS, 20):  # in turn
         some = range(lo, lo + 20)
-        spent["whole"] += timed(lambda n, some=some: answer(some[n]), 20)  # type: ignore[misc]
-        spent["features"] += timed(lambda n, some=some: compute(statistics, requests[some[n]]), 20)  # type: ignore[misc]
-        spent["trees"] += timed(lambda n, some=some: forest.predict(tables[some[n]]), 20)  # type: ignore[misc]
-        spent["theirs"] += timed(lambda n, some=some: peer.predict(tables[some[n]], num_threads=1), 20)  # type: ignore[misc]
+        spent["whole"] += timed(answer, some)
+        spent["features"] += timed(lambda n: compute(statistics, requests[n]), some)
+        spent["trees"] += timed(lambda n: forest.predict(tables[n]), some)
+        spent["theirs"] += timed(lambda n: peer.predict(tables[n], num_threads=1), some)
     ms = {name: median(values) for name, values in spent.items()}
 
     # learning: processor time, so that other programs count for neither side
