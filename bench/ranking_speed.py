@@ -170,7 +170,7 @@ def main(*, force: bool, rows: int = ROWS) -> int:
         Goal("milliseconds of an answer, median: features and trees of 500 candidates", ms["whole"], 8, False),
         Goal("times faster than a call of LightGBM's predict, the trees", ms["theirs"] / ms["trees"], 3, True),
         Goal(f"fit of {rows:,} candidates over LightGBM's own, processor time", ours / theirs, 1.2, False),
-        Goal("their features over our fit, processor time", looking / ours, 1, False),
+        Goal("features of these candidates over the fit, processor time", looking / ours, 1, False),
     ]
     result = {
         "title": f"The second stage: {CANDIDATES} candidates, {FEATURES} features, {TREES} trees",
