@@ -43,6 +43,7 @@ python -m bench ranked [--set S ...] [--model ROW]
 python -m bench cold-items [--set S ...] a fifth of the items is new
 python -m bench impressions              clicks in lists that people were shown
 python -m bench ranking-speed [--force]  an answer of the second stage, and learning from 5 million candidates
+python -m bench privacy-audit            attacks on models made leaky, as they are, and private
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -72,6 +73,7 @@ from bench import (
     plan_fit,
     plan_report,
     privacy,
+    privacy_audit,
     ranked,
     ranking_speed,
     report,
@@ -189,6 +191,8 @@ def main() -> int:
             print(f"{line.model:20} {log:>12} time {line.time_ratio:5.2f} memory {line.memory_ratio:5.2f}")
     elif first == "contexts":
         contexts.work(options.set, options.model)
+    elif first == "privacy-audit":
+        failed = privacy_audit.main()
     elif first == "privacy":
         print(privacy.work(options.set, options.model).relative_to(report.ROOT))
     elif first == "next-basket":

@@ -152,7 +152,31 @@ def section() -> str:
             f"delta = {DELTA:g}. A star: above private `popular` with its 95 % interval. Without a promise: the model "
             f"with its defaults.\n\n![NDCG@20 against epsilon on {name}](images/privacy-{name}.svg)\n"
         )
-    return "\n".join(parts)
+    return "\n".join([*parts, audits()])
+
+
+def audits() -> str:
+    """The table of audits; empty where none was made."""
+    file = DONE / "audit.json"
+    if not file.exists():
+        return ""
+    found = json.loads(file.read_text())
+    lines = [["model", "AUC, score", "AUC, likelihood ratio", "right guesses of coins", "epsilon at least", "claim"]]
+    lines.append(["---", "---:", "---:", "---:", "---:", "---"])
+    for name, row in found["models"].items():
+        areas = [f"{a['auc']['mean']:.3f} ({a['auc']['low']:.3f}–{a['auc']['high']:.3f})" for a in row["attacks"]]
+        planted = row["canaries"]
+        guesses = f"{planted['right']} of {planted['guesses']}" if planted else "-"
+        bound = f"{planted['epsilon_at_least']:.2f}" if planted else "-"
+        claim = "none" if row["epsilon"] is None else "refuted" if found["refuted"][name] else "stands"
+        promised = f", ε = {row['epsilon']:g}" if row["epsilon"] else ""
+        lines.append([f"`{name.partition(', epsilon')[0]}`{promised}", *areas, guesses, bound, claim])
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return (
+        f"### Attacks on {found['set']}\n\n{table}\n2,000 members and 2,000 others, half of the people in training, "
+        "two shadow models; `python -m bench privacy-audit`. 95 % intervals and bounds; claims are tested together "
+        "(Holm). Models without a claim are as they are, or made leaky on purpose.\n"
+    )
 
 
 def _cell(point: dict[str, Any] | None) -> str:

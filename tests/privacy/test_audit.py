@@ -18,7 +18,7 @@ from penchant.errors import DataError, ParameterError
 from penchant.models.registry import parse
 from penchant.privacy.accounting import Promise
 from penchant.privacy.audit import audit
-from penchant.privacy.audit_attack import canary_guesses, joined, left_out, unseen_pairs
+from penchant.privacy.audit_attack import canary_guesses, joined, left_out, rare_pairs
 from penchant.privacy.audit_numbers import clopper_pearson, epsilon_at_least, holm, judged
 from penchant.privacy.audit_report import html, said
 from penchant.privacy.mechanism.fit import fit_private
@@ -72,12 +72,16 @@ def test_planted_pairs_are_seen_in_a_model_that_learns_them_by_heart():
 
 def test_planted_pairs_are_nobodys():
     people = log(people=100, items=40).histories()
-    pairs = unseen_pairs(people, 15, np.random.default_rng(0))
+    pairs = rare_pairs(people, 15, np.random.default_rng(0))
     assert len(np.unique(pairs)) == 30
     rows = [set(people.row(r).tolist()) for r in range(len(people))]
     assert not any({first, second} <= row for first, second in pairs.tolist() for row in rows)
+    everything = Histories.from_lists([[0, 1, 2, 3], [0, 1], [0, 2], [1, 3]], 4)
+    assert {frozenset(pair) for pair in rare_pairs(everything, 2, np.random.default_rng(0)).tolist()} <= {
+        frozenset({0, 3}), frozenset({1, 2}),
+    }  # fmt: skip
     with pytest.raises(DataError, match="plant fewer"):
-        unseen_pairs(people, 30, np.random.default_rng(0))
+        rare_pairs(people, 30, np.random.default_rng(0))
 
 
 def test_events_are_left_out_one_at_a_time():

@@ -16,7 +16,7 @@ from penchant.data.catalog import Catalog
 from penchant.errors import DataError, ParameterError
 from penchant.models.parts.weights import Weights
 from penchant.models.registry import parse
-from penchant.privacy.accounting import Promise, multiplier_for
+from penchant.privacy.accounting import Promise, epsilon_of, multiplier_for
 from penchant.privacy.mechanism import sampler
 from penchant.privacy.mechanism.compare import compared, held_out
 from penchant.privacy.mechanism.contributions import bounded, count_steps, equation_steps, pair_steps, steps_of
@@ -174,12 +174,14 @@ def test_items_come_from_a_public_table_or_pass_a_threshold():
     people = pc.read_interactions(rare)
     open_items = fit_private(people, "popular", PROMISE)
     assert "only-mine" not in open_items.vocab.ids
-    assert plan_private(people, "popular", PROMISE, public=False).cost.chance > 0
+    plan = plan_private(people, "popular", PROMISE, public=False)
+    assert epsilon_of([plan.cost], PROMISE.delta) <= PROMISE.epsilon * (1 + 1e-4)
+    assert plan.cost.chance == pytest.approx(0.11e-6)
     vocab = people.vocab
     listed = [title if title != "only-mine" else None for title in vocab.ids]
     public = fit_private(people, "popular", PROMISE, catalog=Catalog(vocab, listed))
     assert public.vocab.ids == sorted(set(vocab.ids) - {"only-mine"})
-    assert plan_private(people, "popular", PROMISE, public=True).cost.chance == 0
+    assert plan_private(people, "popular", PROMISE, public=True).cost.chance == pytest.approx(0.01e-6)
     assert public.title(0) == public.vocab.ids[0]
     with pytest.raises(DataError, match="describes no item"):
         fit_private(people, "popular", PROMISE, catalog=Catalog.empty(vocab))
@@ -243,3 +245,15 @@ def test_people_are_held_out_by_coins_of_their_own():
     drawn = held_out(20_000)
     assert abs(drawn.mean() - 0.1) < 0.01
     assert not np.array_equal(drawn, held_out(20_000))
+
+
+def test_the_grid_changes_less_of_delta_than_is_set_aside_for_it():
+    """The exact delta of the discrete Gaussian, where one number takes the whole sensitivity."""
+    for epsilon in (0.5, 2.0, 8.0):
+        multiplier = multiplier_for(epsilon, 0.89e-6)
+        shift = round(steps_of(multiplier))
+        x = np.arange(-sampler.REACH, sampler.REACH + 1 + shift, dtype=np.float64)
+        logs = -0.5 * (x / sampler.SIGMA) ** 2, -0.5 * ((x - shift) / sampler.SIGMA) ** 2
+        size = np.exp(logs[0]).sum()
+        delta = (np.exp(logs[1]) - np.exp(epsilon + logs[0])).clip(0).sum() / size
+        assert delta <= 0.9e-6, epsilon

@@ -17,7 +17,8 @@ POPULATION = 100_000  # people, where the operator states no number: delta must 
 FEWEST_PEOPLE = 100  # of a population: noise that hides one of fewer leaves nothing
 MOST_EPSILON = 100.0  # beyond it a promise says nothing
 GAUSSIAN_SHARE = 0.89  # of delta, for the Gaussian noise
-SELECTION_SHARE = 0.1  # of delta, for items that only one person has; the rest is for the grid of the noise
+SELECTION_SHARE = 0.1  # of delta, for items that only one person has
+GRID_SHARE = 0.01  # of delta, for what a Gaussian on a grid of 1 / 4096 of its deviation differs from a continuous one
 MAX_HISTORY = 500  # events of a person that count, the newest
 _WORDS = {"epsilon": float, "delta": float, "population": int, "name": str, "max_history": int}
 

@@ -21,6 +21,7 @@ from penchant.models.registry import MODELS, create, model_class, parse
 from penchant.privacy.accounting import (
     FEWEST_PEOPLE,
     GAUSSIAN_SHARE,
+    GRID_SHARE,
     SELECTION_SHARE,
     UNIT,
     Cost,
@@ -66,7 +67,8 @@ def plan_private(log: Interactions, model: Model | str, promise: Promise, *, pub
             fix="Fit privately on more people.",
         )
     multiplier = multiplier_for(promise.epsilon, GAUSSIAN_SHARE * promise.delta)
-    cost = Cost(multiplier, 0.0 if public else SELECTION_SHARE * promise.delta)
+    chance = GRID_SHARE if public else GRID_SHARE + SELECTION_SHARE
+    cost = Cost(multiplier, chance * promise.delta)
     return Plan(chosen, promise, cost, _mechanism(type(chosen), promise, public=public), run)
 
 
