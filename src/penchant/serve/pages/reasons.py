@@ -33,8 +33,15 @@ def reasons(entry: Mapping[str, Any], shade_of: Mapping[str, int], top: float) -
         "more": max(0, len(supporting) - NAMED),
         "against": against[:NAMED],
         "method": why["method"],
+        "words": _words(why.get("reasons", ())),
         "bar": _bar(supporting, max(0.0, entry["score"]), top),
     }
+
+
+def _words(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The largest reasons for it beside the history, in words: the context, what other models say."""
+    most = sorted((one for one in told if one["contribution"] > 0), key=lambda one: -one["contribution"])
+    return [one["words"] for one in most if one["name"] != "other"][:NAMED]
 
 
 def _together(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -24,12 +24,14 @@ from penchant.serve.service import Service
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 K, FOUND, ALIKE, OFFERED = 10, 8, 6, 12  # items of a list, of a search, similar to one, offered at the start
 TASTES = 200  # likes and dislikes that one page holds
+CONTEXTS, VALUES = 6, 12  # that can be said: so many contexts, those with at most so many values
+FIRST = ("mood", "companion")  # contexts to ask for before all others
 
 
 @dataclass
 class State:
     """The state of the page, kept in hidden fields: likes ("+" before the id) and dislikes ("-") in order, the previous
-    list, the search text, the item to show similar ones of, and the model to compare with."""
+    list, the search text, the item to show similar ones of, the model to compare with, and what holds now."""
 
     tastes: list[str] = field(default_factory=list)
     was: list[str] = field(default_factory=list)
@@ -37,6 +39,8 @@ class State:
     near: str = ""
     beside: str = ""
     changed: str = ""  # the last change: "+id", "-id", or nothing
+    says: dict[str, str] = field(default_factory=dict)  # the context, such as mood: sad
+    said: str = ""  # the last change of it, in words
 
     @classmethod
     def of(cls, form: Form) -> State:
@@ -45,6 +49,9 @@ class State:
         tastes += ["-" + item for item in form.all("dislike")]
         near, beside = form.one("near"), form.one("beside")[:600]
         state = cls(_checked(tastes), form.all("was")[:K], form.one("q")[:MOST], near and check(near), beside)
+        for text in form.all("says")[:CONTEXTS]:
+            state.say(text)
+        state.said = ""
         deed, _, what = form.one("do").partition(":")
         match deed:
             case "like" | "dislike":
@@ -57,6 +64,8 @@ class State:
                 state.near = what and check(what)
             case "beside":
                 state.beside = what[:600]
+            case "say":
+                state.say(what)
         return state
 
     def add(self, taste: str) -> None:
@@ -64,6 +73,14 @@ class State:
         kept = [other for other in self.tastes if other[1:] != taste[1:]]
         self.tastes = _checked([*kept, taste])
         self.changed = taste
+
+    def say(self, text: str) -> None:
+        """Take ``mood=sad`` for what holds now; without a value it no longer does."""
+        name, _, value = text[:200].partition("=")
+        if value:
+            self.says[name], self.said = value, f"{name} = {value}"
+        elif self.says.pop(name, None) is not None:
+            self.said = f"no {name}"
 
     @property
     def rows(self) -> list[SentEvent]:
@@ -140,6 +157,7 @@ async def _show(request: Request, state: State) -> Response:
         found=await _found(service, state),
         alike=await _alike(service, state, active),
         changed=_title(catalogue, state.changed[1:]) if state.changed else "",
+        contexts=_contexts(active, state),
         oob=by_htmx(request),
         items=int(catalogue.select(None).mask.sum()),
     )
@@ -148,9 +166,10 @@ async def _show(request: Request, state: State) -> Response:
 async def _list(service: Service, state: State, served: ServedModel, shade_of: dict[str, int]) -> dict[str, Any]:
     """The list of a model: entries with reasons, and how each has moved since the last click."""
     by = None if served is service.models.active else served
-    answer = await service.thread(service.personal.for_rows, state.rows, Query(K, why=True), by)
+    query = Query(K, why=True, context=state.says or None)
+    answer = await service.thread(service.personal.for_rows, state.rows, query, by)
     entries = [{**entry, **describe(served, entry["item"])} for entry in with_reasons(answer["items"], shade_of)]
-    before = {item: n for n, item in enumerate(state.was)} if by is None and state.changed else {}
+    before = {item: n for n, item in enumerate(state.was)} if by is None and (state.changed or state.said) else {}
     for n, entry in enumerate(entries):
         was = before.get(entry["item"])
         entry["moved"] = None if not before else "new" if was is None else was - n
@@ -165,6 +184,19 @@ async def _list(service: Service, state: State, served: ServedModel, shade_of: d
         "new": sum(one == "new" for one in moved),
         "moved": sum(one != "new" for one in moved),
     }
+
+
+def _contexts(served: ServedModel, state: State) -> list[dict[str, Any]]:
+    """What a person can say of now: contexts that the model uses, with their values."""
+    if not served.recommender.model.uses_context:
+        return []
+    known = served.recommender.recipe.contexts
+    few = [name for name, values in known.items() if 1 < len(values) <= VALUES]
+    few.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    return [
+        {"name": name, "values": [{"value": value, "on": state.says.get(name) == value} for value in known[name]]}
+        for name in few[:CONTEXTS]
+    ]
 
 
 async def _found(service: Service, state: State) -> dict[str, Any]:
