@@ -79,6 +79,7 @@ def judged(name: str, rows: Sequence[str]) -> dict[str, Any]:
     return {
         "set": name,
         "rows": table,
+        "moods": inferred(name),
         "notes": found.notes,
         "params": {row: Entry(name, row, 0).choice() for row in rows},
         "seconds": found.seconds,
@@ -86,6 +87,29 @@ def judged(name: str, rows: Sequence[str]) -> dict[str, Any]:
         "machine": machine.describe(),
         "versions": machine.versions("penchant", "numpy", "scipy", "numba", "lightgbm"),
     }
+
+
+def inferred(name: str) -> dict[str, float] | None:
+    """How well a mood is inferred from an item and its rating, on held-out rows; None where nobody states one."""
+    from penchant.core.histories import Histories
+    from penchant.evaluation.cases import asked_ratings
+    from penchant.ranking.moods import Moods
+    from penchant.ranking.moods import judged as judge
+
+    bench_set = SETS[name]
+    if "mood" not in bench_set.contexts:
+        return None
+    column = bench_set.contexts.index("mood")
+    shares, answers = [], []
+    for split in bench_set.load()[0]:
+        truth, asked = asked_ratings(split), split.given.asked
+        assert truth is not None and asked is not None and (truth.lengths <= 1).all()  # every held-out row is a case
+        stated = np.flatnonzero((asked[:, column] >= 0) & (truth.lengths == 1))
+        one = truth[stated]
+        alone = Histories(one.indptr, one.items, one.n_items, one.values, one.values_are, ordered=False)
+        shares.append(Moods.fit(split.train, column).infer(alone))
+        answers.append(asked[stated, column].astype(np.int64))
+    return judge(np.concatenate(shares), np.concatenate(answers))
 
 
 def value(found: Measure, row: str, members: np.ndarray, at: int, metric: str) -> float:
@@ -183,6 +207,19 @@ def section(table: Callable[..., str], where: Callable[[dict[str, Any]], str]) -
         ]
         parts.append(f"### {result['set']}\n\n{SETS[result['set']].about[0].upper()}{SETS[result['set']].about[1:]}.\n")
         parts.append(table(("rows that", "number", "model", *metrics, "against", "share"), lines))
-        parts.append("".join(f"- {note}\n" for note in result["notes"]))
+        parts.append("".join(f"- {note}\n" for note in [*_moods(result.get("moods")), *result["notes"]]))
         parts.append(f"`{result['command']}`; {where(result['machine'])}.\n")
     return "\n".join(parts)
+
+
+def _moods(found: dict[str, float] | None) -> list[str]:
+    """How good inferred moods are, in a sentence."""
+    if found is None:
+        return []
+    said = (
+        f"moods inferred from one item and its rating, on {found['events']:,.0f} held-out rows: macro-F1 "
+        f"{found['macro_f1']:.3f} and accuracy {found['accuracy']:.3f}, against {found['majority_macro_f1']:.3f} and "
+        f"{found['majority_accuracy']:.3f} of always the most frequent mood; calibration error "
+        f"{found['calibration_error']:.3f}"
+    )
+    return [said]

@@ -535,3 +535,9 @@ def test_a_folder_says_when_it_was_made_with_a_zone(tmp_path) -> None:
     rec = Recommender(Vocab(["a"]), pc.Popular().fit(Histories.from_lists([[0]], 1)))
     rec.save(tmp_path / "model")
     assert json.loads((tmp_path / "model" / "manifest.json").read_text())["created"].endswith("+00:00")
+
+
+def test_a_blend_remembers_what_its_members_remember(log: Interactions) -> None:
+    quiet, loud = (pc.Blend(members=[Popular(), member]) for member in (pc.ItemKNN(), pc.UserKNN()))
+    assert pc.fit(log, quiet).remembering is None
+    assert pc.fit(log, loud).remembering == "user-knn"

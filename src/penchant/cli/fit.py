@@ -76,6 +76,14 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option("--index", help="Build an approximate index for fast lists over very many items."),
         ] = False,
+        infer: Annotated[
+            str | None,
+            typer.Option(
+                "--infer",
+                metavar="CONTEXT",
+                help="A context, such as mood, to infer from the session where nobody states it (default: none is).",
+            ),
+        ] = None,
         item_text: Annotated[
             str | None,
             typer.Option(
@@ -218,7 +226,7 @@ def register(app: typer.Typer) -> None:
                     run=run,
                 )
             about: dict[str, Any] = {"index": index, "updatable": updatable, "encoder": encoder}
-            recommender = fit_model(log, chosen, catalog=catalog, run=run, **about)
+            recommender = fit_model(log, chosen, catalog=catalog, run=run, infer=infer, **about)
             if lists is None:
                 recommender.save(output, force=force)
             else:  # both are complete before either appears

@@ -25,6 +25,7 @@ from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.products import ProductModel
+from penchant.ranking.moods import Moods
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.extending import extended
@@ -62,6 +63,7 @@ class Recommender:
     fitted_on: dict[str, Any] = field(default_factory=dict)  # training data: events, histories, items, from, to
     text: TextEncoder | None = None  # what turned the texts of the items into the vectors of the catalogue
     opiner: Opiner | None = None  # what reads the texts of events; None: the word list
+    moods: Moods | None = None  # what infers a mood that nobody states; None: it stays unknown
     _ranked_by: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -312,7 +314,7 @@ class Recommender:
 
         known = vars(self).get("version")  # else saving finds it on the way
         contents = Contents(
-            self.vocab, self.model, self.recipe, self.catalog, known, self.fitted_on, self.text, self.opiner
+            self.vocab, self.model, self.recipe, self.catalog, known, self.fitted_on, self.text, self.opiner, self.moods
         )
         self.version = write(contents, folder, force=force, awaited=awaited)
 
@@ -330,7 +332,8 @@ class Recommender:
     ) -> tuple[Histories, list[str]]:
         """One history as the model sees it, and the ids that are not known."""
         if not isinstance(history, Histories):
-            return self.translation.of_events(self._heard(history), now=now, context=context)
+            found, unknown = self.translation.of_events(self._heard(history), now=now, context=context)
+            return (found if self.moods is None else self.moods.fill(found)[0]), unknown
         if len(history) != 1 or history.n_items != self.model.n_items:
             raise ParameterError(
                 f"a history is one row over {self.model.n_items} items, not {len(history)} over {history.n_items}"
@@ -398,7 +401,7 @@ def load(
 
     contents = read(folder, statistics=statistics, copies=copies, encoder=encoder)
     kept = contents.vocab, contents.model, contents.recipe, contents.catalog, contents.fitted_on, contents.text
-    recommender = Recommender(*kept, contents.opiner)
+    recommender = Recommender(*kept, contents.opiner, contents.moods)
     if contents.version is not None:
         recommender.version = contents.version
     return recommender

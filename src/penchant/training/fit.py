@@ -22,6 +22,7 @@ from penchant.models.kinds.base import Model
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import parse
 from penchant.planning.check import check_memory
+from penchant.ranking.moods import Moods
 from penchant.recommender.indexing import check_can_have_index
 from penchant.recommender.recommender import Recommender
 from penchant.training.choice import BUDGET, Choice
@@ -29,6 +30,7 @@ from penchant.training.item_text import Way, with_text
 from penchant.training.need import choose_need
 
 if TYPE_CHECKING:
+    from penchant.core.histories import Histories
     from penchant.data.interactions import Interactions
     from penchant.text.encoder import TextEncoder
 
@@ -45,6 +47,7 @@ def fit(
     text: Way | None = None,
     encoder: TextEncoder | None = None,
     index: bool = False,
+    infer: str | None = None,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return a recommender.
 
@@ -58,9 +61,12 @@ def fit(
     what has made those of the catalogue already. With either, the weight of a stated need is chosen on held-out items.
     With ``updatable`` the model keeps statistics from which ``recommender.model.update`` adds and removes histories
     exactly. With ``index``, lists come from an approximate index over the items where exact ones are slow
-    (``Recommender.build_index``; ``notes`` say so). Raises ``DataError`` where no row is left to learn from, or none is
-    a positive, and ``ParameterError`` for a model that has no exact update or no index, and for ``budget`` or
-    ``repeat`` with a model.
+    (``Recommender.build_index``; ``notes`` say so). ``infer`` names a context, such as ``"mood"``, that is inferred
+    from the session where a request does not state it; ``fitted_on["inferred"]`` says how well (``ranking.moods``).
+
+    Raises ``DataError`` where no row is left to learn from, or none is a positive, and ``ParameterError`` for a model
+    that has no exact update or no index, for a context that cannot be inferred, and for ``budget`` or ``repeat`` with
+    a model.
     """
     _check(log, model)
     if index and model is None:
@@ -101,11 +107,24 @@ def fit(
         seen["choice"] = choice.to_json()
     recipe = replace(log.recipe, weight_range=weight_range(histories))
     fitted = Recommender(log.vocab, chosen, recipe, catalog, seen, encoder, log.opiner)
+    if infer is not None:
+        fitted.moods = _inferred(infer, fitted, histories)
     if index:
         seen["notes"].append(fitted.build_index(histories, threads=run.threads, seed=run.seed))
     if unfitted is not None and (need := choose_need(unfitted, fitted, used, features, run)) is not None:
         seen["need"] = need
     return fitted
+
+
+def _inferred(name: str, fitted: Recommender, histories: Histories) -> Moods:
+    """What infers a context from sessions; how well it does on unseen histories goes into ``fitted_on``."""
+    names = list(fitted.recipe.contexts)
+    if name not in names or not fitted.model.uses_context:
+        wanted = f"one of {', '.join(names)}" if names else "contexts: name them when the log is read"
+        raise ParameterError(f"infer: {name!r} cannot be inferred: it needs a model that uses contexts, and {wanted}")
+    moods = Moods.fit(histories, names.index(name))
+    fitted.fitted_on["inferred"] = {"context": name, **{key: round(value, 4) for key, value in moods.judged.items()}}
+    return moods
 
 
 def _check(log: object, model: object) -> None:

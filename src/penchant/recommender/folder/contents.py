@@ -12,6 +12,7 @@ from penchant.data.vocab import Vocab
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
 from penchant.models.registry import to_json
+from penchant.ranking.moods import Moods
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import flatten
 from penchant.text.encoder import TextEncoder
@@ -33,6 +34,7 @@ class Contents:
     fitted_on: dict[str, Any] = field(default_factory=dict)
     text: TextEncoder | None = None  # what turned the texts of the items into vectors
     opiner: Opiner | None = None  # what reads the texts of events; None: the word list, which ships with the package
+    moods: Moods | None = None  # what infers a mood from a session
 
 
 def content_hash(vocab: Vocab, recipe: Recipe, model: Model, files: list[str] | None = None) -> str:

@@ -13,6 +13,7 @@ from penchant.errors import DataError, FormatError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import Composite, members_of
 from penchant.models.registry import from_saved, model_class
+from penchant.ranking.moods import Moods
 from penchant.recommender.folder import tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics
 from penchant.recommender.folder.assets import check_asset
@@ -27,6 +28,7 @@ from penchant.recommender.folder.manifest import (
     MANIFEST,
     MEMBER_KEYS,
     MODEL,
+    MOODS,
     OPINER,
     STATISTICS,
     TEXT,
@@ -92,7 +94,8 @@ def load(
             fill_statistics(model, tensors.read(root / STATISTICS, finite=True), len(vocab))
         text = _read_text(root, manifest, encoder)
         version, fitted_on = text_of(manifest, "version"), object_of(manifest, "fitted_on")
-        return Contents(vocab, model, recipe, catalog, version, fitted_on, text, _read_opiner(root, manifest))
+        moods = _read_moods(root, manifest, model.n_items, len(recipe.contexts))
+        return Contents(vocab, model, recipe, catalog, version, fitted_on, text, _read_opiner(root, manifest), moods)
 
 
 def _read_text(root: Path, manifest: Mapping[str, Any], encoder: Function | None) -> TextEncoder | None:
@@ -109,6 +112,17 @@ def _read_opiner(root: Path, manifest: Mapping[str, Any]) -> LearnedOpiner | Non
         return None
     check_unchanged(root, OPINER, object_of(manifest, "files")[OPINER])
     return LearnedOpiner.of(object_of(manifest, "opiner"), tensors.read(root / OPINER, finite=True))
+
+
+def _read_moods(root: Path, manifest: Mapping[str, Any], n_items: int, contexts: int) -> Moods | None:
+    """What infers a mood from a session, if that was asked for."""
+    if "moods" not in manifest:
+        return None
+    check_unchanged(root, MOODS, object_of(manifest, "files")[MOODS])
+    moods = Moods.of(object_of(manifest, "moods"), tensors.read(root / MOODS, finite=True), n_items)
+    if moods.column >= contexts:
+        raise FormatError(f"{MOODS} infers a context that the log did not have")
+    return moods
 
 
 def verify(folder: str | Path, *, copies: Copies | None = None) -> dict[str, Any]:

@@ -23,12 +23,13 @@ INDEX = (
     "items.faiss"  # beside ``MODEL``, of models with an index over their items; the manifest then has the key "index"
 )
 TEXT = "text.safetensors"  # what turned texts into vectors; the manifest then has the key "text"
+MOODS = "moods.safetensors"  # what infers a mood from a session, if asked for; the manifest then has "moods"
 OPINER = "opiner.safetensors"  # what reads the texts of events, if it was learned; the manifest then has "opiner"
 STATISTICS = "statistics.safetensors"  # beside ``MODEL``, of models that were fitted updatable
 KEYS = frozenset(
     {"format", "penchant", "created", "version", "model", "members", "input", "fitted_on", "vocab", "arrays", "files"}
 )
-OPTIONAL = frozenset({"index", "text", "opiner"})
+OPTIONAL = frozenset({"index", "text", "opiner", "moods"})
 MEMBER_KEYS = frozenset({"format", "model", "members", "arrays", "files"})
 SEAL = "sha256"  # hash of the rest of the manifest; the first folders have none
 MOST_BYTES = 16 * 2**20
@@ -146,7 +147,11 @@ def check_files(folder: Path, manifest: Mapping[str, Any], names: set[str]) -> N
 
 def added_files(manifest: Mapping[str, Any]) -> set[str]:
     """The files that stand beside the model because of an optional key."""
-    return {name for key, name in (("index", INDEX), ("text", TEXT), ("opiner", OPINER)) if key in manifest}
+    return {
+        name
+        for key, name in (("index", INDEX), ("text", TEXT), ("opiner", OPINER), ("moods", MOODS))
+        if key in manifest
+    }
 
 
 def measure(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from penchant.recommender.folder.manifest import (
     ITEMS,
     MANIFEST,
     MODEL,
+    MOODS,
     OPINER,
     SEAL,
     STATISTICS,
@@ -71,6 +72,10 @@ def save(contents: Contents, folder: str | Path, *, force: bool = False, awaited
                 tensors.write(fresh / OPINER, contents.opiner.arrays())
                 manifest["opiner"] = contents.opiner.to_json()
                 files.append(OPINER)
+        if contents.moods is not None:
+            tensors.write(fresh / MOODS, contents.moods.arrays())
+            manifest["moods"] = contents.moods.to_json()
+            files.append(MOODS)
         written = _write_arrays(contents.model, fresh)
         if contents.version is None:
             hashes = [one["sha256"] for one in written]
