@@ -45,14 +45,18 @@ _PRODUCT = "inner products of vectors come from BLAS"
 _SOLVED = "LAPACK solves its systems"
 _SPECTRAL = "BLAS and LAPACK find its subspace"
 _TORCH = "torch trains it, ONNX Runtime encodes histories"
+_FIELDS = "torch trains it, BLAS multiplies its layers"
 CLOSE: dict[str, str] = {  # computed partly by external code, which may sum in a different order
     "als": _SOLVED, "bpr": _PRODUCT, "warp": _PRODUCT, "logistic-mf": _PRODUCT, "svd": _PRODUCT, "svdpp": _PRODUCT,
     "nmf": _PRODUCT, "ease": _SOLVED, "sparse-ease": _SOLVED, "pure-svd": _SPECTRAL, "graph-filter": _SPECTRAL,
     "content-knn": _PRODUCT, "history-mlp": _TORCH, "history-classifier": _TORCH, "auto-rec": _TORCH, "neu-mf": _TORCH,
-    "two-tower": _TORCH, "mult-vae": _TORCH, "gru4rec": _TORCH, "sasrec": _TORCH,
+    "two-tower": _TORCH, "mult-vae": _TORCH, "gru4rec": _TORCH, "sasrec": _TORCH, "deepfm": _FIELDS,
+    "deepfm-rating": _FIELDS,
 }  # fmt: skip
-NETWORKS = {name for name, why in CLOSE.items() if why is _TORCH}
-RATING = {"svd", "svdpp", "nmf", "slope-one", "bias", "auto-rec"}  # learn from ratings only
+NETWORKS = {name for name, why in CLOSE.items() if why in {_TORCH, _FIELDS}}
+RATING = {  # learn from ratings only
+    "svd", "svdpp", "nmf", "slope-one", "bias", "auto-rec", "gbm-rating", "fm-rating", "deepfm-rating",
+}  # fmt: skip
 DESCRIBED = {"content-knn", "history-classifier", "two-tower"}  # learn from item attributes
 MEMBERS: list[dict[str, Any]] = [
     {"model": name, "params": {}} for name in ("item-knn", "transitions", "user-knn", "popular")

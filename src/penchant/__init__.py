@@ -62,6 +62,10 @@ if TYPE_CHECKING:
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP
     from penchant.planning.plan import plan as plan
+    from penchant.ranking.deepfm import DeepFM as DeepFM
+    from penchant.ranking.deepfm_rating import DeepFMRating as DeepFMRating
+    from penchant.ranking.fm import FM as FM
+    from penchant.ranking.fm_rating import FMRating as FMRating
     from penchant.ranking.gbm_rating import GBMRating as GBMRating
     from penchant.ranking.ranked import Ranked as Ranked
     from penchant.recommender.answer import Answer as Answer

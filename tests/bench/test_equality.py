@@ -71,7 +71,7 @@ def test_what_one_side_alone_says_or_says_in_another_shape_differs():
 def test_every_model_that_is_named_exists_and_every_network_is_named():
     named = {*equality.CLOSE, *equality.PARAMS, *equality.RATING, *equality.DESCRIBED, *equality.NETWORKS}
     assert named <= set(registry.MODELS)
-    networks = {name for name in registry.MODELS if ".neural." in registry.model_class(name).__module__}
+    networks = {name for name, entry in registry.MODELS.items() if entry.extra == "neural"}
     assert networks == equality.NETWORKS
 
 

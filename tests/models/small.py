@@ -19,5 +19,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "sparse-ease": {"neighbours": 6, "rank": 3},
     "ranked": {"members": [{"model": "item-knn", "params": {}}, {"model": "transitions", "params": {}}], "trees": 30},
     "gbm-rating": {"folds": 2},
+    "fm": {"members": [{"model": "item-knn", "params": {}}, {"model": "transitions", "params": {}}], "factors": 4},
+    "fm-rating": {"folds": 2},
+    "deepfm": {
+        "members": [{"model": "item-knn", "params": {}}, {"model": "transitions", "params": {}}],
+        "epochs": 4,
+        "factors": 4,
+        "hidden": 8,
+    },
+    "deepfm-rating": {"folds": 2, "epochs": 15, "factors": 4, "hidden": 8},
     "slim": {"tolerance": 1e-6},
 }

@@ -22,7 +22,7 @@ pytest.importorskip("faiss")
 WITHOUT = {
     "popular", "random", "bias", "item-knn", "user-knn", "content-knn", "transitions", "session-knn", "ease",
     "sparse-ease", "slim", "rp3beta", "graph-filter", "slope-one", "neu-mf", "blend", "ranked",
-    "gbm-rating",
+    "gbm-rating", "fm", "fm-rating", "deepfm", "deepfm-rating",
 }  # fmt: skip
 
 

@@ -42,4 +42,5 @@ def test_an_entry_says_what_the_class_says(name: str) -> None:
     assert issubclass(cls, Model) and cls.name == name
     assert registry.model_class(name) is cls
     assert entry.summary and not entry.summary.endswith(".")
-    assert (entry.extra == "neural") == entry.module.startswith("penchant.models.neural.")
+    networks = ("penchant.models.neural.", "penchant.ranking.deepfm")
+    assert (entry.extra == "neural") == entry.module.startswith(networks)

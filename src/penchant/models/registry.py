@@ -145,6 +145,28 @@ MODELS: dict[str, Registered] = {
         "predicts ratings by boosted trees over the errors of another model: attributes, context, mood",
         "rank",
     ),
+    "fm": Registered(
+        "penchant.ranking.fm",
+        "FM",
+        "orders the candidates of other models by a factorisation machine over ids, attributes, contexts and features",
+    ),
+    "fm-rating": Registered(
+        "penchant.ranking.fm_rating",
+        "FMRating",
+        "predicts ratings by a factorisation machine over the errors of another model",
+    ),
+    "deepfm": Registered(
+        "penchant.ranking.deepfm",
+        "DeepFM",
+        "orders the candidates of other models by a factorisation machine and a network over the same vectors",
+        "neural",
+    ),
+    "deepfm-rating": Registered(
+        "penchant.ranking.deepfm_rating",
+        "DeepFMRating",
+        "predicts ratings by a factorisation machine and a network over the errors of another model",
+        "neural",
+    ),
 }
 CLASS_NAMES: dict[str, str] = {entry.cls: name for name, entry in MODELS.items()}
 

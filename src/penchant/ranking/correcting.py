@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -34,6 +34,8 @@ class Correcting(SecondStage, RatingModel, ABC):
     members: list[Model] = hyper((), "models of ratings to correct; empty: bias and item-knn", other=("slope-one",))
     folds: int = hyper(4, "parts of the ratings, each held out once", ge=2, le=20, other=2)
 
+    rounds: int = hyper(1, "times that all ratings are held out, in other parts each time", ge=1, le=100, other=2)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for member in self.members:
@@ -46,18 +48,20 @@ class Correcting(SecondStage, RatingModel, ABC):
                 f"predicting ratings needs ratings, the events have {train.values_are}",
                 fix="Use a log with a rating column, or a model that ranks.",
             )
-        part = run.rng().permutation(len(train.items)) % self.folds
+        rng = run.rng()
         lessons: list[Lesson] = []
-        for fold in range(self.folds):
-            held = part == fold
-            past = train.where(~held)
-            if not held.any() or not len(past.items):
-                continue
-            members = self.fresh(past[past.lengths > 0], run)
-            statistics, _ = Statistics.fit(past, self.features)
-            asked, first = self._pairs(members, statistics, past, train.where(held))
-            sizes = np.bincount(asked.rows, minlength=len(asked.given))
-            lessons.append(Lesson(self.look(statistics, asked), train.values[held] - first, sizes[sizes > 0]))
+        for _ in range(self.rounds):
+            part = rng.permutation(len(train.items)) % self.folds
+            for fold in range(self.folds):
+                held = part == fold
+                past = train.where(~held)
+                if not held.any() or not len(past.items):
+                    continue
+                members = self.fresh(past[past.lengths > 0], run)
+                statistics, _ = Statistics.fit(past, self.features)
+                asked, first = self._pairs(members, statistics, past, train.where(held))
+                sizes = np.bincount(asked.rows, minlength=len(asked.given))
+                lessons.append(Lesson(self.look(statistics, asked), train.values[held] - first, sizes[sizes > 0]))
         self.members = self.fresh(train, run, tell=True)
         self.statistics, names = Statistics.fit(train, self.features)
         columns = names_of(declared(self.statistics, len(self.members), names, ranked=self.ranks))
@@ -71,17 +75,15 @@ class Correcting(SecondStage, RatingModel, ABC):
         self, members: list[Model], statistics: Statistics, given: Histories, items: Histories
     ) -> tuple[Asked, Floats]:
         """Every event of ``items`` as a pair, asked in its context, with what the members predict; then the first."""
-        said = np.stack([self._of(member, given, items) for member in members])
         scale = statistics.scale
         assert scale is not None  # there are ratings
         if items.context is None:
+            said = np.stack([self._of(member, given, items) for member in members])
             return Asked(given, items.rows, items.items, said - scale[0], ranked=False), said[0]
         # a row for every event: contexts belong to requests
-        each = given[items.rows]
-        each = Histories(
-            each.indptr, each.items, each.n_items, each.values, each.values_are, each.times, each.liked, each.now,
-            each.ordered, each.curve, each.context, items.context,
-        )  # fmt: skip
+        each = replace(given[items.rows], asked=items.context)
+        alone = Histories(np.arange(len(items.items) + 1), items.items, items.n_items)
+        said = np.stack([self._of(one, *((each, alone) if one.uses_context else (given, items))) for one in members])
         return Asked(each, np.arange(len(items.items)), items.items, said - scale[0], ranked=False), said[0]
 
     @staticmethod

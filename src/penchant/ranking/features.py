@@ -89,6 +89,11 @@ WORDS = {
     "rating.spread": "how far the ratings of this history differ",
     "rating.before": "how it was rated before by this history",
     "rating.alike": "how it was rated before in such a context",
+    "id.item": "which item it is",
+    "id.attributes": "which attributes it has",
+    "id.history": "which items the history holds",
+    "id.ratings": "how the history rated other items",
+    "id.network": "what the network adds by itself",
 }
 
 
@@ -348,7 +353,9 @@ def _ratings(statistics: Statistics, history: _Lookup, rows: Longs, items: Ints)
     mean = np.bincount(given.rows, weights=residual, minlength=len(given)) / (count + FIRM)
     square = np.bincount(given.rows, weights=residual**2, minlength=len(given)) / np.maximum(count, 1)
     assert statistics.item_rating is not None and statistics.scale is not None  # there are ratings
-    value = np.zeros(len(given.items)) if given.values is None else given.values - statistics.scale[0]
+    value = np.zeros(len(given.items))
+    if given.values is not None:
+        value = np.clip(given.values, statistics.scale[1], statistics.scale[2]) - statistics.scale[0]
     every = np.ones(len(given.items))
     stated, of_events = codes_of(given, statistics)
     agree = ((of_events == stated[given.rows]) & (of_events >= 0)).sum(axis=1) / max(1, stated.shape[1])

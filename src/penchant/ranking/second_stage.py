@@ -34,7 +34,7 @@ class Seen:
     table: Floats  # (pairs, features) of ``compute``
     asked: Asked | None = None  # the pairs themselves, where a ranker looks at ids
 
-    def some(self, pairs: list[int]) -> Seen:
+    def some(self, pairs: list[int] | Longs) -> Seen:
         """Some of the pairs."""
         one = self.asked
         if one is not None:
