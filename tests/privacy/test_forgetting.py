@@ -156,6 +156,7 @@ def test_a_model_without_statistics_is_pending_then_refused(
     assert one["due"] == receipt["erased_at"] + 30 * 86_400
     told = {one["name"]: one for one in client.get("/v1/models").json()["models"]}
     assert told["plain"]["stale"]["due"] == one["due"]
+    assert "May hold 1 person who asked to be forgotten: train again" in client.get("/ui/models").text
     client.portal.call(client.service.watch_overdue)
     assert client.service.models.active.name == "plain"
     assert client.service.metrics.overdue._value.get() == 0
