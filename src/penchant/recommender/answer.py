@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
@@ -356,3 +356,9 @@ def reasons(why: Why | None) -> str:
         return NO_REASON
     shown = sorted(gains, key=lambda one: -one.contribution)[:REASONS_SHOWN]
     return ", ".join(f"{part.label} {part.contribution / gained:.0%}" for part in shown)
+
+
+def promised(fitted_on: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Epsilon, delta and unit of a recommender that was fitted privately; else None."""
+    private = fitted_on.get("private")
+    return {key: private[key] for key in ("epsilon", "delta", "unit")} if isinstance(private, dict) else None

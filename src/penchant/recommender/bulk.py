@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,7 @@ def check_ending(path: Path) -> None:
 def write(
     path: Path,
     made: Iterator[Block],
-    answers: Callable[[Block], Iterable[Answer]],
+    answer: Callable[..., Answer],
     vocab: Vocab,
     catalog: Catalog | None,
     progress: Progress | None = None,
@@ -112,7 +112,7 @@ def write(
         made = _reporting(made, progress)
     with replacing_file(path) as fresh, as_os_errors():
         if path.suffix == ".jsonl":
-            _jsonl(made, answers, fresh)
+            _jsonl(made, answer, fresh)
         elif path.suffix == ".csv":
             _csv(made, vocab, catalog, fresh, spreadsheet=spreadsheet)
         else:
@@ -120,6 +120,14 @@ def write(
         if before is not None:
             flush(fresh)
             before()
+
+
+def answers(block: Block, answer: Callable[..., Answer]) -> Iterator[Answer]:
+    """The lists of one block of users, each with its name; ``answer`` makes one of a row of the lists."""
+    for row, user in enumerate(block.users):
+        made = answer(block.ranked, row, unknown=block.unknown[row])
+        guest = block.guests is not None and bool(block.guests[row])
+        yield replace(made, session=user) if guest else replace(made, user=user)
 
 
 def told(made: Iterator[Block], each: Callable[[Block], None]) -> Iterator[Block]:
@@ -135,11 +143,11 @@ def _reporting(made: Iterator[Block], progress: Progress) -> Iterator[Block]:
         progress("recommending", block.done, block.total)
 
 
-def _jsonl(made: Iterator[Block], answers: Callable[[Block], Iterable[Answer]], target: Path) -> None:
+def _jsonl(made: Iterator[Block], answer: Callable[..., Answer], target: Path) -> None:
     with target.open("w", encoding="utf-8") as file:
         for block in made:
-            for answer in answers(block):
-                file.write(json.dumps(answer.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
+            for one in answers(block, answer):
+                file.write(json.dumps(one.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _csv(made: Iterator[Block], vocab: Vocab, catalog: Catalog | None, target: Path, *, spreadsheet: bool) -> None:

@@ -27,7 +27,7 @@ from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.products import ProductModel
 from penchant.ranking.moods import Moods
 from penchant.recommender import bulk
-from penchant.recommender.answer import Answer, Item, Why
+from penchant.recommender.answer import Answer, Item, Why, promised
 from penchant.recommender.extending import extended
 from penchant.recommender.fallback import Lists, rank_or_popular
 from penchant.recommender.folder.contents import Contents, content_version
@@ -95,12 +95,6 @@ class Recommender:
         """The name of a part of the model that keeps training histories, which could tell people apart; else None."""
         return next((type(one).name for one in reversed([*with_members(self.model)]) if one.remembers_users), None)
 
-    @property
-    def promise(self) -> dict[str, Any] | None:
-        """Epsilon, delta and unit of a recommender that was fitted privately; else None."""
-        private = self.fitted_on.get("private")
-        return {key: private[key] for key in ("epsilon", "delta", "unit")} if isinstance(private, dict) else None
-
     # -- one person -----------------------------------------------------------------------------------------------
 
     def recommend(
@@ -146,8 +140,8 @@ class Recommender:
         )  # fmt: skip
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
-        if whys is not None and isinstance(history, Events) and (wrote := Told.of(history)):
-            whys = wrote.beside(whys, chosen.tolist(), self.catalog)
+        if whys is not None and isinstance(history, Events):
+            whys = Told.of(history).beside(whys, chosen.tolist(), self.catalog)
         answer = self._answer(ranked, 0, unknown=unknown, whys=whys)
         return answer if context is None else replace(answer, strange=encode(self.recipe.contexts, [context])[1])
 
@@ -206,7 +200,7 @@ class Recommender:
     ) -> Iterator[Answer]:  # fmt: skip
         """``recommend`` for every user of a log, in the order of the log, in blocks of at most ``memory`` bytes."""
         for block in self._blocks(log, k, repeat=repeat, memory=memory, exact=exact, most=most_impressions):
-            yield from self._answers(block)
+            yield from bulk.answers(block, self._answer)
 
     def write_all(
         self,
@@ -236,7 +230,7 @@ class Recommender:
         refuse_existing(Path(path), force=force)
         made = self._blocks(log, k, repeat=repeat, memory=memory, exact=exact, most=most_impressions)
         bulk.write(
-            Path(path), made if each is None else bulk.told(made, each), self._answers, self.vocab, self.catalog,
+            Path(path), made if each is None else bulk.told(made, each), self._answer, self.vocab, self.catalog,
             progress, spreadsheet=spreadsheet, before=before,
         )  # fmt: skip
         return log.n_users
@@ -251,13 +245,6 @@ class Recommender:
             self.model, given, log.user_ids, unknown, k, repeat=repeat, allow=self.available(), memory=memory,
             guests=log.guests, popularity_rank=self._popularity_rank, exact=exact, most_impressions=most,
         )  # fmt: skip
-
-    def _answers(self, block: bulk.Block) -> Iterator[Answer]:
-        """The lists of one block of users."""
-        for row, user in enumerate(block.users):
-            answer = self._answer(block.ranked, row, unknown=block.unknown[row])
-            guest = block.guests is not None and bool(block.guests[row])
-            yield replace(answer, session=user) if guest else replace(answer, user=user)
 
     # -- new items ------------------------------------------------------------------------------------------------
 
@@ -377,7 +364,12 @@ class Recommender:
         found = ranked.items[row] >= 0
         items = Item.listed(ranked.items[row][found].tolist(), ranked.scores[row][found].tolist(), self, whys)
         return Answer(
-            items, bool(ranked.fallback[row]), list(unknown), type(self.model).name, self.version, private=self.promise
+            items,
+            bool(ranked.fallback[row]),
+            list(unknown),
+            type(self.model).name,
+            self.version,
+            private=promised(self.fitted_on),
         )
 
     def _whys(self, given: Histories, items: Sequence[int]) -> list[Why]:

@@ -40,6 +40,8 @@ class Told:
 
     def beside(self, whys: Sequence[Why], items: Sequence[int], catalog: Catalog | None) -> list[Why]:
         """Reasons with what was written beside the events, and what others liked; scores are as they were."""
+        if not self:
+            return list(whys)
         return [self._beside(why, item, catalog) for why, item in zip(whys, items, strict=True)]
 
     def _beside(self, why: Why, item: int, catalog: Catalog | None) -> Why:
