@@ -20,8 +20,8 @@ makes logs of n rows, n / 10 people and n / 100 items (Zipf's law with exponent 
 prepares them from Parquet, and fits models on the prepared log, each in a process of its own. Lists are the 20 best
 items for everybody, written to Parquet. Generated.
 
-`ease` is measured to a million rows: over the 100,000 items of ten million its matrix takes 40 GB. `sparse-ease` is, too:
-beyond, it takes hours. `rp3beta`, `graph-filter` and `bpr` are measured to ten million.
+`ease` is measured to a million rows: over the 100,000 items of ten million its matrix takes 40 GB. So is `sparse-ease`,
+which takes hours beyond. `rp3beta`, `graph-filter` and `bpr` are measured to ten million.
 
 *CPU* is the time of all cores; *peak* is the most memory that the process held, pages of mapped files included; *own*
 leaves these out: the system takes them back when it needs them.

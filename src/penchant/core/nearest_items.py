@@ -28,7 +28,7 @@ FEW_ITEMS = 2**13  # a filter that leaves at most so many items is answered exac
 SPARE = 40  # items found beyond twice the list and the excluded ones: rounding may change places
 FIRST_PROBES = 8
 HISTORIES = 1_000  # of which half choose the effort and half measure the recall
-SURE = 2.0  # standard errors by which the half that chooses must be above the recall
+SURE = 3.0  # standard errors by which the half that chooses must be above the recall
 _BLOCK = 2**16  # vectors made, or scored, at a time
 _CELLS = 2.0  # times √items: more make searches faster and the build slower
 _TRAINING, _FEWEST = 40, 32  # vectors a cell that k-means sees, and has at least
@@ -152,7 +152,7 @@ def build(
     """Build an index over ``vectors`` ``(n_items, factors)``, and a sentence about it.
 
     One half of ``queries``, vectors of histories, chooses how many cells a search reads: so many that the recall of
-    the 10 and of the 100 best is above ``recall`` by two standard errors. The other half measures it; should it be
+    the 10 and of the 100 best is above ``recall`` by three standard errors. The other half measures it; should it be
     below ``recall``, more are read. The index is None where reading a quarter of the cells is not enough.
 
     Time: O(n_items^1.5 · factors). Memory: factors + 8 bytes an item, and while building 320 · factors bytes for each
