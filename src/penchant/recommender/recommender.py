@@ -321,10 +321,8 @@ class Recommender:
         if not isinstance(history, Histories):
             found, unknown = self.translation.of_events(self._heard(history), now=now, context=context)
             return (found if self.moods is None else self.moods.fill(found)[0]), unknown
-        if len(history) != 1 or history.n_items != self.model.n_items:
-            raise ParameterError(
-                f"a history is one row over {self.model.n_items} items, not {len(history)} over {history.n_items}"
-            )
+        if history.n_items != (n := self.model.n_items) or len(history) != 1:
+            raise ParameterError(f"a history is one row over {n} items, not {len(history)} over {history.n_items}")
         if context is not None and self.recipe.contexts:
             history = replace(history, asked=encode(self.recipe.contexts, [context])[0])
         return (history if now is None else replace(history, now=np.array([now], dtype=np.int64))), []
