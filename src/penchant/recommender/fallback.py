@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
-from penchant.core.rank import Ranked, Ranker, rank, top_in_blocks
+from penchant.core.rank import Ranked, Ranker, Scored, rank, top_in_blocks
 from penchant.errors import ScoreError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.linear import LinearModel
@@ -110,3 +110,12 @@ def rank_or_popular(
             raise wrong.at(int(np.flatnonzero(rows)[wrong.row])) from None
         items[rows], scores[rows] = ranked.items, ranked.scores
     return Lists(items, scores, fallback)
+
+
+def rank_similar(model: Model, item: int, k: int, *, allow: Bools | None, popularity_rank: Ints) -> Lists:
+    """The items most similar to one: a list without itself, shorter than k where similarity ends."""
+    itself = Histories.from_lists([[item]], model.n_items)
+    scored = Scored(model.similar(item)[None, :], model.item_counts, model.name)
+    ranked = rank(scored, itself, k, allow=allow, popularity_rank=popularity_rank, threads=1)
+    ranked.items[ranked.scores <= 0] = -1
+    return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))

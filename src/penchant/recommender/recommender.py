@@ -13,7 +13,7 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Ints, Longs
 from penchant.core.nearest_items import RECALL
 from penchant.core.outputs import refuse_existing, refuse_inputs
-from penchant.core.rank import Scored, check_k, check_most, rank, rank_by_popularity, without_tired
+from penchant.core.rank import check_k, check_most, rank_by_popularity, without_tired
 from penchant.core.run import Progress
 from penchant.data.contexts import encode
 from penchant.data.events import Events, read_events
@@ -29,7 +29,7 @@ from penchant.ranking.moods import Moods
 from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why, promised
 from penchant.recommender.extending import extended
-from penchant.recommender.fallback import Lists, rank_or_popular
+from penchant.recommender.fallback import Lists, rank_or_popular, rank_similar
 from penchant.recommender.folder.contents import Contents, content_version
 from penchant.recommender.indexing import SLOW_MS, build_index
 from penchant.recommender.masks import mask_of
@@ -175,11 +175,7 @@ class Recommender:
 
     def rank_similar(self, index: int, k: int, *, allow: Bools | None = None) -> Lists:
         """``similar`` for an item index: one list of item indexes, shorter than k where similarity ends."""
-        itself = Histories.from_lists([[index]], self.model.n_items)
-        scored = Scored(self.model.similar(index)[None, :], self.item_counts, self.model.name)
-        ranked = rank(scored, itself, k, allow=allow, popularity_rank=self._popularity_rank, threads=1)
-        ranked.items[ranked.scores <= 0] = -1
-        return Lists(ranked.items, ranked.scores, np.zeros(1, dtype=np.bool_))
+        return rank_similar(self.model, index, k, allow=allow, popularity_rank=self._popularity_rank)
 
     def search(self, text: str, k: int = 10, *, history: History | None = None) -> Answer:
         """The k items that answer a question best, by the words of their titles and, where the texts of the items have

@@ -90,7 +90,8 @@ class Ngrams:
             starts.append(start)
             stops.append(stop)
         none = np.empty(0, np.int64)
-        return *(np.concatenate([*parts, none]) for parts in (columns, starts, stops)), padded  # type: ignore[return-value]
+        found = [np.concatenate([*parts, none]) for parts in (columns, starts, stops)]
+        return found[0], found[1], found[2], padded
 
     def _keys(self, block: list[str]) -> Hashes:
         """Row and column of every n-gram of a block, as one number."""
