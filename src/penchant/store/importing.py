@@ -206,7 +206,7 @@ class _Rows:
             part = [row for row in later if row[-1] >= 0]
         ours = self.log.times is None
         rows = (
-            NewEvent._make([*row[:-1], None, one, 0, ours, None])
+            NewEvent._make([*row[:-1], None, one, 0, ours, None, None])
             for row, one in zip(part, self._ids(part), strict=True)
         )
         return Batch(list(rows))
