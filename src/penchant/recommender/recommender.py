@@ -371,12 +371,9 @@ class Recommender:
 
 
 def load(
-    folder: str | Path,
-    *,
-    statistics: bool = False,
-    copies: Copies | None = None,
+    folder: str | Path, *, statistics: bool = False, copies: Copies | None = None,
     encoder: Callable[[list[str]], Any] | None = None,
-) -> Recommender:
+) -> Recommender:  # fmt: skip
     """The recommender of a saved folder, its arrays mapped into memory.
 
     ``statistics`` also loads what an updatable model is updated from; ``copies`` maps copies instead of its files, and
