@@ -41,6 +41,6 @@ def test_a_step_is_measured_in_a_process_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(larger, "DISK", 0)
     assert larger.work([20_000], force=True) == 0
     found = json.loads((tmp_path / "rows.json").read_text())["steps"]["prepare, 20000"]
-    assert found["peak_mib"] >= found["own_mib"] > 50
+    assert found["peak_mib"] >= found["own_mib"] > 30
     assert 0.2 < found["disk_mib"] < 2
     assert larger.work([20_000], force=True) == 0

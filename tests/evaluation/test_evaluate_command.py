@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_tune_writes_a_file_that_evaluate_reads(
     assert main([*asked, "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["trials"] == 3 and "earlier trials" in said.err
-    assert json.loads(file.read_text())["command"].startswith("penchant ")
+    assert json.loads(file.read_text())["command"].startswith(shlex.join(["penchant", *asked]))
     assert main(["evaluate", str(market), "-m", f"@{file}", "--split", "leave-last", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["models"][0]["label"] == f"@{file}"
 

@@ -21,7 +21,7 @@ from tests.models.fitting import data, fitted, usable
 pytest.importorskip("faiss")
 WITHOUT = {
     "popular", "random", "bias", "item-knn", "user-knn", "content-knn", "transitions", "session-knn", "ease",
-    "sparse-ease", "slim", "rp3beta", "graph-filter", "slope-one", "neu-mf", "blend", "ranked",
+    "sparse-ease", "slim", "tifu-knn", "buy-again", "rp3beta", "graph-filter", "slope-one", "neu-mf", "blend", "ranked",
     "gbm-rating", "fm", "fm-rating", "deepfm", "deepfm-rating",
 }  # fmt: skip
 

@@ -14,6 +14,8 @@ from penchant.models.registry import MODELS, create, model_class
 
 N_ITEMS, HISTORIES = 40, 260  # enough histories for the estimates of hyper-parameters
 ORDERED = {"random"}  # its score is a hash of the rows as they are written
+NEEDS_MORE = {"blend", "content-knn", "two-tower"}
+READS_MOMENTS = {"tifu-knn", "buy-again", "fm"}  # when things were taken, how often and how lately
 
 
 def written_twice(*, ordered: bool = True) -> tuple[Histories, Histories]:
@@ -45,7 +47,7 @@ def of_sets() -> list[str]:
         if name in ORDERED or (entry.extra and not issubclass(model_class(name), SetModel)):
             continue
         model = model_class(name)
-        if model.task == "ranking" and name not in {"blend", "content-knn", "two-tower"}:
+        if model.task == "ranking" and name not in NEEDS_MORE | READS_MOMENTS:
             out.append(name)
     return out
 

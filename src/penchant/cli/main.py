@@ -83,13 +83,13 @@ def _print_version(wanted: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 (failed), 2 (bad input) or 130 (interrupted)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with command_line():
-            words = list(sys.argv[1:] if arguments is None else arguments)
             app = make_app(words[0] if words else None)
             command = typer.main.get_command(app)
             convert_seldom(command)
-            done = command.main(args=words, prog_name="penchant", standalone_mode=False)
+            done = command.main(args=words, prog_name="penchant", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except BrokenPipeError:
         return _unread()
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # an unexpected error is raised again
-        return _failed(error)
+        return _failed(error, words)
     return done if isinstance(done, int) else 0
 
 
@@ -110,7 +110,7 @@ def _unread() -> int:
     return 0
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: Exception, words: Sequence[str]) -> int:
     """One line on standard error for an expected error; an unexpected one keeps its traceback."""
     if isinstance(error, PenchantError):
         _say(str(error))
@@ -123,7 +123,7 @@ def _failed(error: Exception) -> int:
     if hasattr(error, "format_message"):  # an error of typer about the arguments
         if message := _plain(error):
             ending = "" if message.endswith((".", "?", "!")) else "."
-            _say(f"{message[0].lower()}{message[1:]}{ending} penchant {_command()}--help lists the options")
+            _say(f"{message[0].lower()}{message[1:]}{ending} penchant {_command(words)}--help lists the options")
         return int(getattr(error, "exit_code", BAD_INPUT))
     if isinstance(error, OSError):
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -147,8 +147,8 @@ def _plain(error: Any) -> str:
     return f"{option[1]} must be {EXPECTED[wrong['type']].format(**wrong.get('ctx') or {})}, got {given}"
 
 
-def _command() -> str:
-    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+def _command(words: Sequence[str]) -> str:
+    first = next((word for word in words if not word.startswith("-")), "")
     return f"{first} " if first in COMMANDS else ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ def register(app: typer.Typer) -> None:
     )
     @reading_options
     def tune(
+        context: typer.Context,
         logs: Logs,
         model: Annotated[
             str,
@@ -67,7 +67,7 @@ def register(app: typer.Typer) -> None:
                 repeat=repeat or None,
                 candidates=given_candidates(candidates, log),
                 file=output,
-                command=shlex.join(["penchant", *sys.argv[1:]]),
+                command=shlex.join(["penchant", *(context.obj or ())]),
                 catalog=catalog,
                 on_trial=tell,
                 run=Run(seed, threads, progress=report, ignore_plan=ignore_plan),

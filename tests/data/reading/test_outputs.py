@@ -50,6 +50,7 @@ def commands(log, model, target):
         ("fit", "--curve"): [*fit, "-o", f"{model}-2", "--curve", target],
         ("fit", "--checkpoints"): [*fit, "-o", f"{model}-2", "--checkpoints", target],
         ("fit", "--lists"): [*fit, "-o", f"{model}-2", "--lists", target],
+        ("fit", "--ledger"): [*fit, "--private", "epsilon=2,delta=1e-6", "-o", f"{model}-2", "--ledger", target],
         ("prepare", "--output"): ["prepare", log, "-o", target],
         ("prepare", "--rejected"): ["prepare", log, "-o", f"{model}-2", "--rejected", target],
         ("tune", "--output"): [*tune, "-o", target],
@@ -70,6 +71,7 @@ def commands(log, model, target):
 
 READ = {  # options that name a file or folder to read
     "--items", "--sql-url-file", "--store-url-file", "--config", "--candidates", "--receipts", "--log",
+    "--pseudonyms", "--ledger-key",
     "--folder",  # of models: new ones are added under names of their own
 }  # fmt: skip
 
