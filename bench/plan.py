@@ -121,10 +121,13 @@ def work(
 
 def spec(model: str) -> str:
     """The model as it is measured: networks for one pass."""
-    from penchant.models.registry import MODELS
+    from penchant.models.registry import MODELS, model_class
 
     name, _, given = model.partition(":")
-    return f"{model}:epochs=1,patience=none" if MODELS[name].extra == "neural" and not given else model
+    if MODELS[name].extra != "neural" or given:
+        return model
+    stops = any(one.name == "patience" for one in model_class(name).hyper_parameters())
+    return f"{model}:epochs=1,patience=none" if stops else f"{model}:epochs=1"
 
 
 def log_of(log: Log, suffix: str = ".parquet") -> Path:

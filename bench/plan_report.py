@@ -52,10 +52,11 @@ class Line:
 
 
 def lines() -> list[Line]:
-    """Every measurement beside what the plan says now."""
-    from penchant.models.registry import MODELS
+    """Every measurement beside what the plan says now; those of a model that has no coefficients yet are left out."""
+    from penchant.planning.coefficients import coefficients
 
-    return [_line(one) for one in (*results(), *results("[a-z]*-*.json")) if one["model"] in MODELS]
+    known = coefficients().models
+    return [_line(one) for one in (*results(), *results("[a-z]*-*.json")) if one["model"] in known]
 
 
 def _line(one: dict[str, Any]) -> Line:

@@ -87,7 +87,9 @@ class BuyAgain(Model):
     def cost(self, log: LogShape) -> Cost:
         """As in ``Model``."""
         answer = {"histories": 1.0, "items": log.items}
-        return Cost({"events": log.events}, 20 * log.items, 130 * log.events, answer)
+        return Cost(
+            {"events": log.events}, 20 * log.items, 130 * log.events + 190.0 * min(AT_ONCE, 10 * log.events), answer
+        )
 
     def _score(self, given: Histories) -> Floats:
         baskets = Baskets.in_(given)

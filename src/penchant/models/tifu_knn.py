@@ -82,7 +82,7 @@ class TIFUKNN(Model):
         """As in ``Model``."""
         answer = {"histories": 1.0, "met": log.met, "items": log.items, "users": log.users}
         return Cost({"events": log.events}, 8 * log.events + 8 * log.users, 110 * log.events, answer,
-                    answering=30 * log.events)  # fmt: skip
+                    answering=30 * log.events + 12.0 * min(CELLS, 1000 * log.users))  # fmt: skip
 
     def _habits(self, histories: Histories) -> Habits:
         from scipy.sparse import csr_matrix

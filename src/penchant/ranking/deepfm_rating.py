@@ -24,3 +24,4 @@ class DeepFMRating(Correcting, Deep):
     name: ClassVar[str] = "deepfm-rating"
     task: ClassVar[Task] = "rating"
     softmax: ClassVar[bool] = False
+    feature_bytes: ClassVar[float] = 26  # the sparse rows of every fold beside the features
