@@ -25,7 +25,6 @@ SHARES = np.array([0.02, 0.04, 0.07, 0.12, 0.2, 0.3, 0.45, 0.6, 0.8])  # of the 
 TIMES_TAKEN = np.array([2, 3, 5, 9])
 BASKETS_SINCE = np.array([2, 3, 4, 6, 9, 17])
 OF_THE_RHYTHM = np.array([0.25, 0.5, 0.75, 0.9, 1.1, 1.35, 2, 4])  # time since the last purchase, in usual gaps
-EDGES = (SHARES, TIMES_TAKEN, BASKETS_SINCE, OF_THE_RHYTHM)
 SIZES = (len(SHARES) + 1, len(TIMES_TAKEN) + 1, len(BASKETS_SINCE) + 1, len(OF_THE_RHYTHM) + 2)  # + no times
 TRIALS = 4_000_000  # at most; beyond, every n-th history is counted
 AT_ONCE = 500_000
