@@ -42,10 +42,17 @@ def test_counts_are_those_of_the_naive_twin() -> None:
                 together[i, j] += i != j
     indptr, holders, _ = turned(log.indptr, log.items, 25)
     wanted = np.array([3, 7, 8, 20], dtype=np.int32)
+    popular = np.arange(25) % 3 == 0
     for lo, hi in ((0, 4), (1, 3)):
-        sizes, found, counts = np.zeros(hi - lo, np.int64), np.empty(100, np.int32), np.empty(100, np.float32)
-        used = count_rows(lo, hi, wanted, indptr, holders, log.indptr, log.items, sizes, found, counts)
+        sizes, firsts = np.zeros(hi - lo, np.int64), np.zeros(hi - lo, np.int64)
+        found, counts = np.empty(100, np.int32), np.empty(100, np.float32)
+        used = count_rows(
+            lo, hi, wanted, indptr, holders, log.indptr, log.items, popular, sizes, firsts, found, counts
+        )  # fmt: skip
         assert used == sizes.sum()
+        for n, start in enumerate(np.cumsum(sizes) - sizes):
+            first = popular[found[start : start + sizes[n]]]
+            np.testing.assert_array_equal(first, np.arange(sizes[n]) < firsts[n])  # popular items come first
         for n, start in zip(range(lo, hi), np.cumsum(sizes) - sizes, strict=True):
             row = np.zeros(25)
             row[found[start : start + sizes[n - lo]]] = counts[start : start + sizes[n - lo]]
@@ -70,8 +77,19 @@ def naive_gain(log: Histories, r: int, life: float, k: int) -> float:
     return 1 / np.log2(rank + 2) if rank < k and true > 1e-12 else 0.0
 
 
-def test_gains_are_those_of_the_naive_twin(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = random_histories()
+def drifting(rows: int = 120, items: int = 300, seed: int = 0) -> Histories:
+    """Long histories over more items than are counted first, each near the one before or anywhere among the popular."""
+    rng = np.random.default_rng(seed)
+    lists = []
+    for _ in range(rows):
+        near = (rng.integers(items) + np.cumsum(rng.integers(1, 9, size=60))) % items
+        walk = np.where(rng.random(60) < 0.5, near, (items * rng.random(60) ** 3).astype(np.int64))
+        lists.append(list(dict.fromkeys(walk.tolist()))[: rng.integers(3, 50)])
+    return Histories.from_lists(lists, items)
+
+
+@pytest.mark.parametrize("log", [random_histories(), drifting()], ids=["short", "long"])
+def test_gains_are_those_of_the_naive_twin(log: Histories) -> None:
     rows = np.arange(0, 60, 3)
     for threads in (1, 2):
         gains = recency._gains(log, rows, Run(threads=threads))
@@ -84,12 +102,16 @@ def test_one_block_after_another_is_all_at_once() -> None:
     log = random_histories()
     place, n = np.arange(25, dtype=np.int32), 25
     indptr, holders, _ = turned(log.indptr, log.items, n)
-    sizes, found, counts = np.zeros(n, np.int64), np.empty(n * n, np.int32), np.empty(n * n, np.float32)
-    count_rows(0, n, place, indptr, holders, log.indptr, log.items, sizes, found, counts)
+    sizes, firsts = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    found, counts = np.empty(n * n, np.int32), np.empty(n * n, np.float32)
+    count_rows(
+        0, n, place, indptr, holders, log.indptr, log.items, np.arange(n) < 5, sizes, firsts, found, counts
+    )  # fmt: skip
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    rows, root, decay = np.arange(60), np.ones(n), np.ones((12, 4))
+    rows, root, decay = np.arange(60), np.diff(indptr) ** -0.5, np.ones((12, 4))
+    rest = np.arange(12.0, -1, -1)[:, None] * np.ones(4)
     whole, parts = np.zeros((60, 2)), np.zeros((60, 2))
-    tail = (rows, log.indptr, log.items, place, starts, found, counts, root, decay, 5)
+    tail = (rows, log.indptr, log.items, place, starts, starts[:-1] + firsts, found, counts, root, decay, rest, 5)
     last_events(0, 60, *tail, whole)
     last_events(0, 31, *tail, parts)
     last_events(31, 60, *tail, parts)

@@ -15,6 +15,7 @@ WORK = 5e7  # pairs visited for the last events, at most
 ASKED = 5_000  # histories at most
 USUAL = HALF_LIVES.index(3.0)  # near what most logs have
 ITEMS_A_BLOCK, ROWS_A_BLOCK = 64, 16
+POPULAR = 128  # items whose scores are summed first
 COLUMNS = 4  # that the kernel adds at a time
 
 
@@ -67,27 +68,36 @@ def _gains(events: Histories, rows: Longs, run: Run) -> np.ndarray:
     place = np.full(n, -1, dtype=np.int32)
     place[wanted] = np.arange(len(wanted))
 
-    def of_items(lo: int, hi: int) -> tuple[Longs, Ints, np.ndarray]:
+    sizes = np.diff(holders_indptr)
+    popular = np.zeros(n, dtype=np.bool_)
+    popular[np.argsort(-sizes, kind="stable")[:POPULAR]] = True
+
+    def of_items(lo: int, hi: int) -> tuple[Longs, Longs, Ints, np.ndarray]:
         room = int(met[wanted[lo:hi]].sum())
-        sizes, found, counts = np.zeros(hi - lo, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)
+        sizes, firsts = np.zeros(hi - lo, np.int64), np.zeros(hi - lo, np.int64)
+        found, counts = np.empty(room, np.int32), np.empty(room, np.float32)
         used = count_rows(
-            lo, hi, wanted, holders_indptr, holders, events.indptr, events.items, sizes, found, counts
+            lo, hi, wanted, holders_indptr, holders, events.indptr, events.items, popular, sizes, firsts, found, counts
         )  # fmt: skip
-        return sizes, found[:used].copy(), counts[:used].copy()
+        return sizes, firsts, found[:used].copy(), counts[:used].copy()
 
     parts = over_blocks(of_items, len(wanted), size=ITEMS_A_BLOCK, threads=run.threads)
-    sizes, found, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-    indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    root = np.maximum(np.diff(holders_indptr), 1.0) ** -0.5
+    lengths, firsts, found, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    middle = indptr[:-1] + firsts
+    root = np.maximum(sizes, 1.0) ** -0.5
     ages = np.arange(int(events.lengths.max()))
     decay = np.zeros((len(ages), -(-len(HALF_LIVES) // COLUMNS) * COLUMNS))
     for column, life in enumerate(HALF_LIVES):
         decay[:, column] = np.exp2(-ages / life) if life else 1.0
+    rest = np.zeros((len(ages) + 1, decay.shape[1]))  # a cosine is at most 1
+    rest[:-1] = np.cumsum(decay[::-1], axis=0)[::-1]
     out = np.zeros((len(rows), len(HALF_LIVES)))
 
     def of_rows(lo: int, hi: int) -> None:
         last_events(
-            lo, hi, rows, events.indptr, events.items, place, indptr, found, counts, root, decay, LIST, out
+            lo, hi, rows, events.indptr, events.items, place, indptr, middle, found, counts, root, decay, rest, LIST,
+            out,
         )  # fmt: skip
 
     over_blocks(of_rows, len(rows), size=ROWS_A_BLOCK, threads=run.threads)

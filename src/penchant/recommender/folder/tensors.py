@@ -31,6 +31,7 @@ _CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 _MAX_HEADER = 64 * 2**20
 MOST_ARRAYS = 10_000
 _CHUNK = 16 * 2**20
+_BESIDE = 2**20  # bytes from which on a thread for the hash is worth it
 
 
 def code(array: NDArray[Any]) -> str:
@@ -48,7 +49,7 @@ def digest(arrays: Arrays) -> str:
 
 
 def write(path: Path, arrays: Arrays) -> dict[str, Any]:
-    """Write arrays to a new file, the widest dtypes first so that every array is aligned.
+    """Write arrays to a new file, the widest dtypes first so that every array is aligned, and on to the disk.
 
     Returns its size and SHA-256, as a manifest states them.
     """
@@ -56,12 +57,14 @@ def write(path: Path, arrays: Arrays) -> dict[str, Any]:
 
     head, order = _layout(arrays)
     size = sum(arrays[name].nbytes for name in order)
-    with path.open("xb") as file, crew(0 if size > _CHUNK else 1) as hands:
+    with path.open("xb") as file, crew(0 if size > _BESIDE else 1) as hands:
         hashing = None if hands is None else hands.submit(_sha256, head, arrays, order)  # beside the writing
         file.write(head)
         for name in order:
             for chunk in _chunks(arrays[name]):
                 file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())  # while the hash is computed
         sha = _sha256(head, arrays, order) if hashing is None else hashing.result()
     return {"bytes": len(head) + size, "sha256": sha}
 
