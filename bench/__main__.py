@@ -44,6 +44,7 @@ python -m bench cold-items [--set S ...] a fifth of the items is new
 python -m bench impressions              clicks in lists that people were shown
 python -m bench ranking-speed [--force]  an answer of the second stage, and learning from 5 million candidates
 python -m bench privacy-audit            attacks on models made leaky, as they are, and private
+python -m bench forgetting               1,000 of 20,000 people erased while the service answers, then from a backup
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
 """
@@ -62,6 +63,7 @@ from bench import (
     defaults,
     defaults_report,
     duel,
+    forgetting,
     impressions,
     index,
     larger,
@@ -193,6 +195,8 @@ def main() -> int:
         contexts.work(options.set, options.model)
     elif first == "privacy-audit":
         failed = privacy_audit.main()
+    elif first == "forgetting":
+        failed = forgetting.main()
     elif first == "privacy":
         print(privacy.work(options.set, options.model).relative_to(report.ROOT))
     elif first == "next-basket":

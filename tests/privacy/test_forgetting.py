@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from penchant.errors import DataError, ParameterError
 from penchant.privacy import receipts
 from penchant.privacy.forgetting import stale
 from penchant.recommender.recommender import Recommender, load
+from penchant.serve.common.logs import JsonLines
 from penchant.serve.common.settings import Settings
 from penchant.store.erasures import Entry, read_file
 from penchant.store.log import store_log
@@ -250,7 +252,11 @@ def test_a_receipt_is_signed_and_a_change_shows(make: Make, key: str, tmp_path: 
         receipts.read_private(tmp_path / "bad.key")
 
 
-def test_no_byte_of_a_person_is_left(make: Make, root: Path, tmp_path: Path, key: str) -> None:
+def test_no_byte_of_a_person_is_left(
+    make: Make, root: Path, tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("penchant.serve").propagate = True
+    caplog.set_level(logging.DEBUG)
     client = make(folder=str(root), active="first", exposures=True, receipt_key=key, access_log=True)
     fill(client)
     odd = f"item-of-{ANN}"
@@ -263,7 +269,12 @@ def test_no_byte_of_a_person_is_left(make: Make, root: Path, tmp_path: Path, key
     for _ in range(50):
         if client.portal.call(client.service.clean):
             break
-    held = everything(tmp_path) + client.get("/metrics").content
+    assert client.get(f"/v1/users/{ANN}/events").json()["events"] == []  # a request afterwards is logged as well
+    ours = [one for one in caplog.records if not one.name.startswith("http")]  # not the log of who asks
+    told = [JsonLines().format(one) for one in ours]
+    assert sum("/v1/users/{id}" in line for line in told) >= 4
+    assert any("models were corrected" in line for line in told)
+    held = everything(tmp_path) + client.get("/metrics").content + "\n".join(told).encode()
     assert ANN.encode() not in held
     assert odd.encode() not in held
 
@@ -272,18 +283,21 @@ def test_a_restored_store_forgets_again(make: Make, tmp_path: Path) -> None:
     store, saved = tmp_path / "store.db", tmp_path / "saved.db"
     with ended(make()) as client:
         client.events({"user": ANN, "item": "i00", "id": "one"}, {"user": "bob", "item": "i00"})
+        client.patch("/v1/users/eve/choices", json={"paused": True})  # nothing else is known of Eve
     saved.write_bytes(store.read_bytes())
     with ended(make()) as client:
         before = client.service.store.setting("id")
         client.delete(f"/v1/users/{ANN}")
+        client.delete("/v1/users/eve")
         known, keys = read_file(tmp_path / "store.db.erasures")
-        assert len(known.people) == len(known.ids) == len(keys) == 1
+        assert (len(known.people), len(known.ids), len(keys)) == (2, 1, 1)
         assert ANN.encode() not in (tmp_path / "store.db.erasures").read_bytes()
     store.write_bytes(saved.read_bytes())  # somebody copies the backup back by hand
     for name in ("store.db-wal", "store.db-shm"):
         (tmp_path / name).unlink(missing_ok=True)
     client = make()
     assert client.get(f"/v1/users/{ANN}/events").json()["events"] == []
+    assert client.get("/v1/users/eve/choices").json()["paused"] is False
     assert len(client.get("/v1/users/bob/events").json()["events"]) == 1
     assert client.events({"user": "eve", "item": "i00", "id": "one"}).status_code == 422
     late = client.events({"user": ANN, "item": "i01", "time": int(time.time()) - 3600})
@@ -392,3 +406,32 @@ def test_postgresql(make: Make, root: Path, cluster: Any, tmp_path: Path, key: s
     assert of_exact(receipt) == ([{"name": "exact", "into": "exact~1"}], [])
     receipts.verify(receipt, receipts.public_of(key))
     assert client.service.models.active.name == "exact~1"
+
+
+def test_postgresql_forgets_again_after_a_restore(make: Make, cluster: Any, tmp_path: Path) -> None:
+    file = tmp_path / "kept" / "erasures"
+    file.parent.mkdir()
+    given: dict[str, Any] = {
+        "store": cluster.url, "model_copies": str(tmp_path / "copies"), "erasures_file": str(file)
+    }  # fmt: skip
+    with ended(make(**given)) as client:
+        client.events({"user": ANN, "item": "i00", "id": "one"}, {"user": "bob", "item": "i00"})
+        client.patch("/v1/users/eve/choices", json={"paused": True})
+    cluster.save("backup")
+    with ended(make(**given)) as client:
+        client.delete(f"/v1/users/{ANN}")
+        client.delete("/v1/users/eve")
+    known, keys = read_file(file)
+    assert (len(known.people), len(known.ids), len(keys)) == (2, 1, 1)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert ANN.encode() not in file.read_bytes()
+    cluster.put_back("backup")
+    client = make(**given)
+    rows = client.service.store.database.mine.execute("SELECT person FROM events UNION SELECT person FROM choices")
+    assert rows.fetchall() == [("u:bob",)]
+    assert client.events({"user": "dan", "item": "i00", "id": "one"}).status_code == 422
+    late = client.events({"user": ANN, "item": "i01", "time": int(time.time()) - 3600})
+    assert "erased" in late.text
+    file.write_bytes(b"{}\n")
+    with pytest.raises(DataError, match="is not a ledger of erasures"):
+        make(**given)

@@ -51,6 +51,19 @@ class Cluster:
             connection.execute(f"CREATE DATABASE {name}")
         self.url = f"{at}/{name}"
 
+    def save(self, name: str) -> None:
+        """Keep a copy of the database, as a backup; nobody may be connected to it."""
+        self._copy(self.url.rpartition("/")[2], name)
+
+    def put_back(self, name: str) -> None:
+        """The copy in the place of the database."""
+        self._copy(name, self.url.rpartition("/")[2])
+
+    def _copy(self, one: str, into: str) -> None:
+        with psycopg.connect(self.url.rpartition("/")[0] + "/postgres", autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {into} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {into} TEMPLATE {one}")
+
     def start(self) -> None:
         """Start it, and wait until it takes queries."""
         options = ["-D", self.root / "data", "-p", str(self.port), "-k", self.root, "-c", "listen_addresses=127.0.0.1"]

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, delete, select, union, update
 from penchant.errors import DataError
 from penchant.store.database import Database
 from penchant.store.events import OWN_ID, EventStore
-from penchant.store.tables import PERSONAL, attributes, clock, erased, erased_ids, events, exposures
+from penchant.store.tables import PERSONAL, clock, erased, erased_ids, events
 
 
 class Erased(NamedTuple):
@@ -73,7 +73,7 @@ def apply(store: EventStore, ledger: Erasures) -> int:
     """Erase from an open store whoever a ledger names, and events whose ids were erased, in one transaction; enter them
     in its ledger. Returns the number of people in the store."""
     make = store.database.compile
-    known = make(union(*(select(one.c.person) for one in (events, attributes, exposures))))
+    known = make(union(*(select(one.c.person) for one in PERSONAL)))
     drops = [make(delete(one).where(one.c.person == bindparam("person"))) for one in PERSONAL]
     named = make(select(events.c.person, events.c.seq, events.c.id).where(events.c.id.is_not(None)))
     drop = make(delete(events).where(events.c.person == bindparam("person"), events.c.seq == bindparam("seq")))
