@@ -37,6 +37,7 @@ python -m bench text [PART ...]          opinions of reviews and vectors of item
 python -m bench contexts [--set S ...]   models that use contexts against the best that do not
 python -m bench privacy [--set S ...] [--model M ...]
                                          what private models lose against epsilon, over simulated releases
+python -m bench experiments              simulated experiments: false alarms, power, broken splits, interleaving
 python -m bench next-basket              models of repeats against the frequency of own purchases
 python -m bench ranked [--set S ...] [--model ROW]
                                          the second stage over the members of a blend, against the blend
@@ -63,6 +64,7 @@ from bench import (
     defaults,
     defaults_report,
     duel,
+    experiments,
     forgetting,
     impressions,
     index,
@@ -199,6 +201,8 @@ def main() -> int:
         failed = forgetting.main()
     elif first == "privacy":
         print(privacy.work(options.set, options.model).relative_to(report.ROOT))
+    elif first == "experiments":
+        failed = experiments.work()
     elif first == "next-basket":
         baskets.work()
     elif first == "ranked":
