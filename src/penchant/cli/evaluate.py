@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.options import Logs, ReadOptions, read_log
 from penchant.cli.outputs import check_inputs, models_in_files
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, IgnorePlan, Threads, example, note, print_json, progress, show
 from penchant.errors import ParameterError
 

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, read_rows, reading_options
+from penchant.cli.options import STORE, Logs, ReadOptions, read_rows
 from penchant.cli.outputs import check_file, check_inputs
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, say
 from penchant.cli.serve import Config, Store, StoreUrlFile, read_settings
 from penchant.cli.stores import need_store
+from penchant.data.reading.report import many
 from penchant.errors import ParameterError
 
 Moment = Annotated[
@@ -26,6 +28,7 @@ def register(app: typer.Typer) -> None:
         "import",
         epilog=example(
             "penchant events import orders.csv --store sqlite:////var/lib/penchant/events.db",
+            "penchant events import orders.csv --users people.csv --store sqlite:////var/lib/penchant/events.db",
             "penchant events import 'ratings-*.csv.gz' --keep 0",
         ),
     )(reading_options(import_events))
@@ -50,18 +53,24 @@ def import_events(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import logs into a store, each row once; the service may run.
+    """Import logs into a store, each row once, and with --users the attributes of users; the service may run.
 
     Kinds and values are stored as they are: their weights belong to the model.
     """
     settings = read_settings({"store": store, "store_url_file": store_url_file, "keep": keep}, config)
     from penchant.serve.keeping import open_door
+    from penchant.store.described import import_people
     from penchant.store.events import EventStore
     from penchant.store.importing import import_log
     from penchant.store.people import People
 
+    if reading.users == STORE:
+        raise ParameterError(
+            "--users store takes attributes from a store: here --users names a table that goes into it"
+        )
     reading = reading.with_logs(logs)
     check_inputs([], reading)
+    table = reading.with_people().user_table
     raw = read_rows(reading)
     opened = EventStore(settings.store, secret=settings.secret or None)
     opened.open()
@@ -70,14 +79,20 @@ def import_events(
         named = None if door is None else door.name
         with progress() as report:
             done = import_log(opened, raw, keep=settings.keep_seconds, told=note, progress=report, named=named)
+        described, forgotten = (0, 0) if table is None else import_people(opened, table, named=named)
     finally:
         opened.close()
     if as_json:
-        print_json({**done.to_json(), "rejected": raw.report.n_rejected})
+        people = {} if table is None else {"users": {"described": described, "erased": forgotten}}
+        print_json({**done.to_json(), "rejected": raw.report.n_rejected, **people})
         return
     say(f"{done.imported:,} of {done.events:,} events were imported; {done.duplicates:,} were in the store already")
     if done.erased:
         say(f"{done.erased:,} are older than the erasure of their person, and were refused")
+    if table is not None:
+        say(f"the attributes of {described:,} users were imported")
+    if forgotten:
+        say(f"{many(forgotten, 'user was', 'users were')} erased once: their attributes were left out")
 
 
 def export(

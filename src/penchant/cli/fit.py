@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.options import Logs, ReadOptions, read_log
 from penchant.cli.outputs import check_file, check_inputs, check_lists, is_training_log, models_in_files
 from penchant.cli.private import fit_privately
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, IgnorePlan, Threads, example, note, print_json, progress, say, show
 from penchant.errors import ParameterError
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
             "penchant fit events.csv --items films.csv -o model/",
             "penchant fit events.csv --items films.csv -m item-knn:neighbours=100 -o model/",
             "penchant fit events.csv -m item-knn -o model/ --lists lists.parquet -k 20",
+            "penchant fit visits.csv --items places.csv --users people.csv --context mood,weather -m ranked -o model/",
             "penchant fit events.csv --private epsilon=2,delta=1e-6 -m ease -o model/",
         )
     )
@@ -155,7 +157,7 @@ def register(app: typer.Typer) -> None:
             other = {
                 "--index": index, "--lists": lists, "--item-text": item_text, "--checkpoints": checkpoints,
                 "--training-log": training_log, "--curve": curve, "--metric": metric, "--repeat": repeat,
-                "--seed": seed,
+                "--seed": seed, "--users": reading.users,
             }  # fmt: skip
             fit_privately(
                 logs, reading, private, output=output, model=model, ledger=ledger, key=ledger_key, budget=budget,

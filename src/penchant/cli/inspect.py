@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, read_log_traced, reading_options
+from penchant.cli.options import Logs, ReadOptions, read_log_traced
 from penchant.cli.outputs import check_inputs
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, example, print_json, show
 from penchant.data.reading.columns import ROLES
 from penchant.data.reading.report import ReadReport, many

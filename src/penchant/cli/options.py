@@ -6,18 +6,17 @@ import atexit
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from inspect import Parameter, Signature, signature
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from penchant.cli.kept_place import kept_place
-from penchant.cli.stores import open_store
+from penchant.cli.stores import open_people, open_store
 from penchant.cli.told import loud_lines, reading_progress, rejection_lines
-from penchant.core.memory import limited, require_start
+from penchant.core.memory import require_start
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
 from penchant.data.pseudonyms import key_of
@@ -29,11 +28,9 @@ if TYPE_CHECKING:
     from penchant.data.reading.ordering import Trace
     from penchant.data.reading.raw import RawLog
 
-R = TypeVar("R")
 PANEL = "Reading"
+STORE = "store"  # the user table of a store
 WEIGHED = ("kinds", "weight", "positive", "refund")  # options of recipes, which rows as they are written do not have
-NOT_OPTIONS = ("logs", "item_table", "known_contexts", "opiner")
-OWN_OPTIONS = ("store", "store_url_file", "context")  # a command may have its own
 
 Logs = Annotated[
     list[str] | None,
@@ -53,6 +50,15 @@ class ReadOptions:
     items: Annotated[
         Path | None,
         typer.Option("--items", help="The item table: ids, titles, attributes, vectors.", rich_help_panel=PANEL),
+    ] = None
+    users: Annotated[
+        str | None,
+        typer.Option(
+            "--users",
+            metavar="TABLE",
+            help="A table of users: ids, and attributes such as age, region or traits; store: those of --store.",
+            rich_help_panel=PANEL,
+        ),
     ] = None
     sql: Annotated[
         str | None,
@@ -226,7 +232,9 @@ class ReadOptions:
     # set by with_logs, not options
     logs: list[Any] = field(default_factory=list)
     item_table: Any = None
+    user_table: Any = None
     known_contexts: Mapping[str, Sequence[str]] | None = None  # those of a saved recommender
+    known_people: Mapping[str, tuple[float, ...]] | None = None  # those that are attributes of people
     opiner: Any = None  # that of a saved recommender
 
     def with_logs(self, logs: list[str] | None) -> ReadOptions:
@@ -239,53 +247,30 @@ class ReadOptions:
         table: Any = None if self.items is None else expand([self.items])[0]  # a pipe can be read only once
         if self.items_sql is not None:
             table = self._query(self.items_sql)
-        return replace(self, logs=expand(sources) if sources else [], item_table=table)
+        return replace(self, logs=expand(sources) if sources else [], item_table=table, user_table=self._user_table())
+
+    def with_people(self) -> ReadOptions:
+        """The same options with the user table read."""
+        from penchant.data.people import People
+
+        if self.user_table is None or isinstance(self.user_table, People):
+            return self
+        return replace(self, user_table=People.read(self.user_table, pseudonyms=key_of(self.pseudonyms)))
+
+    def _user_table(self) -> Any:
+        if self.users != STORE:
+            return None if self.users is None else expand([self.users])[0]
+        if not (self.store or self.store_url_file):
+            raise ParameterError("--users store takes the attributes of people from a store: name it with --store")
+        return open_people(self.store, self.store_url_file)
 
     def inputs(self) -> list[Path]:
         """The files that are read, none of which may be written."""
         more = [one for one in (self.sql_url_file, self.pseudonyms) if one is not None]
-        return [*inputs([*self.logs, self.item_table]), *more]
+        return [*inputs([*self.logs, self.item_table, self.user_table]), *more]
 
     def _query(self, sql: str) -> Query:
         return query(sql, url_file=self.sql_url_file)
-
-
-def reading_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Add the reading options to a typer command, whose parameter ``reading`` receives a ``ReadOptions``.
-
-    A command with options of its own for the store or the context keeps its own.
-
-    ::
-
-        @app.command()
-        @reading_options
-        def inspect(logs: Logs, reading: ReadOptions) -> None:
-            log, catalog = read_log(reading.with_logs(logs))
-    """
-    hints = get_type_hints(command, include_extras=True)
-    own = [p.replace(annotation=hints[p.name]) for p in signature(command).parameters.values() if p.name != "reading"]
-    # --sql or --store takes the place of files, so none is required
-    own = [p.replace(default=None) if p.name == "logs" else p for p in own]
-    option_hints = get_type_hints(ReadOptions, include_extras=True)
-    options = [
-        Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=option_hints[f.name])
-        for f in fields(ReadOptions)
-        if f.name not in NOT_OPTIONS and not (f.name in OWN_OPTIONS and any(p.name == f.name for p in own))
-    ]
-    names = {option.name for option in options}
-    if clash := sorted(names & {p.name for p in own}):
-        raise TypeError(f"{command.__name__} has a parameter {clash[0]!r}, which is also a reading option")
-
-    def run(**given: Any) -> R:
-        reading = ReadOptions(**{name: given.pop(name) for name in names})
-        with limited(reading.memory):
-            return command(**given, reading=reading)
-
-    parameters = [*(p.replace(kind=Parameter.KEYWORD_ONLY) for p in own), *options]
-    run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # where typer looks for its parameters
-    return run
 
 
 def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
@@ -296,7 +281,7 @@ def read_log(options: ReadOptions) -> tuple[Interactions, Catalog | None]:
     try:
         log, _, catalog = read_log_traced(options, trace=False)
     except MemoryLimitError as error:
-        no_disk = options.context or options.known_contexts or options.text or options.pseudonyms
+        no_disk = options.context or options.known_contexts or options.text or options.pseudonyms or options.users
         if no_disk or not all(isinstance(one, (Path, Place)) for one in options.logs):
             raise
         why = str(error)
@@ -359,6 +344,8 @@ def read_log_traced(options: ReadOptions, *, trace: bool) -> tuple[Interactions,
             context=options.context if options.known_contexts is None else options.known_contexts,
             text=options.text,
             aspects=options.aspects,
+            users=options.user_table,
+            people=options.known_people,
             opinion=use,
             opiner=options.opiner or opiner_of(source),
             progress=progress,

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, reading_options
+from penchant.cli.options import Logs, ReadOptions
 from penchant.cli.outputs import check_inputs
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, example, print_json, show
 from penchant.errors import ParameterError
 

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import Logs, ReadOptions, reading_arguments, reading_options
+from penchant.cli.options import Logs, ReadOptions, reading_arguments
 from penchant.cli.outputs import check_inputs
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, example, note, print_json, say
 from penchant.cli.told import loud_lines, reading_progress, rejection_lines
 from penchant.errors import ParameterError
@@ -42,6 +43,8 @@ def register(app: typer.Typer) -> None:
             raise ParameterError("an item table belongs to the commands that read the folder, not to its preparation")
         if reading.context is not None:
             raise ParameterError("a prepared log keeps no contexts: read the files for a model that uses them")
+        if reading.users is not None:
+            raise ParameterError("a prepared log keeps no contexts: give --users where the files themselves are read")
         if reading.opinion is not None or reading.text is not None or reading.aspects:
             raise ParameterError("a prepared log keeps no texts and no opinions: read the files for them")
         if reading.pseudonyms is not None:

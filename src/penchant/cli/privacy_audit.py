@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from penchant.cli.options import ReadOptions, read_log, reading_options
+from penchant.cli.options import ReadOptions, read_log
 from penchant.cli.outputs import check_file, check_inputs
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, example, note, print_json, say, show
 
 Members = Annotated[list[str], typer.Option("--members", metavar="LOG", help="A log of people who were in training.")]
@@ -58,7 +59,9 @@ def audit(
             check_inputs([html], one)
     recommender = load(folder)
     known_contexts = recommender.recipe.contexts or None
-    inside, outside = (read_log(replace(one, known_contexts=known_contexts))[0] for one in logs)
+    inside, outside = (
+        read_log(replace(one, known_contexts=known_contexts, known_people=recommender.recipe.people))[0] for one in logs
+    )
     found = attack(recommender, inside, outside, shadows=shadows, canaries=canaries, seed=seed, progress=note)
     if html is not None:
         with replacing_file(Path(html)) as fresh:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penchant.cli.options import Log, ReadOptions, read_log, reading_options
+from penchant.cli.options import Log, ReadOptions, read_log
 from penchant.cli.outputs import check_inputs, check_lists
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, example, note, print_json, progress, say, show
 from penchant.cli.resolve import resolve_items
 from penchant.cli.stores import need_store
-from penchant.errors import ParameterError
+from penchant.errors import InputError, ParameterError
 from penchant.recommender.answer import NOTHING_LEFT
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
         epilog=example(
             "penchant recommend model/ --history Dune --history Hyperion --why",
             "penchant recommend model/ --user 42 --log events.csv",
+            "penchant recommend model/ --user 42 --users people.csv --context mood=sad",
             "penchant recommend model/ --all --log events.csv -o lists.parquet",
         )
     )(reading_options(recommend))
@@ -101,7 +103,8 @@ def recommend(
         raise ParameterError(
             "give a history: --history ITEM (once per item), --user U or --session S with --log LOG, or --all --log LOG"
         )
-    if bool(history) == bool(log or reading.sql or reading.store or reading.store_url_file):
+    has_log = bool(log or reading.sql or reading.store or reading.store_url_file)
+    if bool(history) == has_log and not (user is not None and reading.users):
         raise ParameterError(
             "--user, --session and --all need --log LOG, --store URL or --sql QUERY; --history does not take them"
         )
@@ -123,13 +126,21 @@ def recommend(
     if output is not None:
         check_lists(output, force=reading.force, spreadsheet=spreadsheet)  # fail before the work, not after it
     recommender = load(folder)
+    if reading.users and not recommender.recipe.people:
+        raise ParameterError("this model knows no attributes of users: fit it with --users")
+    if user is not None and reading.user_table is not None:
+        reading = reading.with_people()
+        if not has_log and str(user) not in reading.user_table.rows:
+            raise InputError(f"the user table has no user {user[:80]!r}")
+        stated = {**recommender.recipe.known_of(reading.user_table.of(user)), **(stated or {})}
     for line in recommender.model.notes:
         note(line)
-    if history:
-        ids, unwanted = resolve(recommender, history), resolve(recommender, exclude or ())
+    if history or not has_log:
+        ids, unwanted = resolve(recommender, history or ()), resolve(recommender, exclude or ())
         answer = recommender.recommend(
             ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated, need=need
         )
+        answer = replace(answer, user=user)
     else:
         whole, _ = read_log(as_learned(recommender, reading))
         events, left_out = training_rows(whole)
@@ -156,7 +167,12 @@ def recommend(
             return
         unwanted = resolve(recommender, exclude or ())
         guest = session is not None and not events.sessions
-        given, unknown = recommender.translation.of_user(events, user if session is None else session, guest=guest)
+        try:
+            given, unknown = recommender.translation.of_user(events, user if session is None else session, guest=guest)
+        except InputError:
+            if user is None or reading.user_table is None or str(user) not in reading.user_table.rows:
+                raise
+            given, unknown = recommender.histories([], context=stated)  # somebody new, of whom the table knows
         answer = recommender.recommend(
             given,
             k,
@@ -284,6 +300,7 @@ def as_learned(recommender: Recommender, reading: ReadOptions) -> ReadOptions:
         weight=reading.weight or recipe.weight,
         positive=reading.positive or recipe.positive,
         known_contexts=recipe.contexts,
+        known_people=recipe.people,
         opinion=reading.opinion or (recipe.opinion if reading.text or reading.store else None),
         opiner=None if ":" in (reading.opinion or "") else recommender.opiner,
         refund=recipe.refund if recipe.cancels or recipe.quantities else reading.refund,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from penchant.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from penchant.data.people import People
     from penchant.data.reading.streams import Stream
     from penchant.serve.common.settings import Settings
     from penchant.store.events import EventStore
@@ -20,6 +21,15 @@ def open_store(url: str | None, url_file: str | None) -> Stream:
     from penchant.store.log import store_log
 
     return store_log(load({"store": url, "store_url_file": url_file}).store, inside=True)
+
+
+def open_people(url: str | None, url_file: str | None) -> People:
+    """The attributes of the users of a store; raises ``MissingExtraError`` if the extra is not installed."""
+    need_store()
+    from penchant.serve.common.settings import load
+    from penchant.store.described import described_people
+
+    return described_people(load({"store": url, "store_url_file": url_file}).store)
 
 
 def need_store() -> None:

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from penchant.cli.evaluate import SPLIT_HELP, Candidates, Repeat, given_candidates, split_column
-from penchant.cli.options import Logs, ReadOptions, read_log, reading_options
+from penchant.cli.options import Logs, ReadOptions, read_log
 from penchant.cli.outputs import check_inputs, models_in_files
+from penchant.cli.reading_options import reading_options
 from penchant.cli.render import AsJson, IgnorePlan, Threads, example, note, print_json, progress, say
 from penchant.training.trials import Trial, Tuned
 

@@ -46,6 +46,7 @@ class Histories:
     context: Ints | None = None  # (events, contexts) the code of each context of an event, -1 where it is missing
     asked: Ints | None = None  # (rows, contexts) the same of each row's request; None: it states none
     shown: Shown | None = None  # impressions of each row; None: there are none
+    people: int = 0  # how many contexts, the last ones, are attributes of a person: the same for all events of a row
 
     def __post_init__(self) -> None:
         def as_array(name: str, dtype: type[np.generic], size: int) -> None:

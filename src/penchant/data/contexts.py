@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from penchant.errors import ParameterError
 
 MOST_VALUES = 1000  # of one context; rarer ones are missing
 LONGEST = 80  # characters of a value
+YES, NO = "yes", "no"  # whether a value is in a list of a person
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "-"}
 
@@ -91,6 +95,50 @@ def in_words(known: Catalogue, asked: Ints | None) -> list[str]:
         code = -1 if asked is None or at >= asked.shape[1] else int(asked[0, at])
         found.append(f"{name} = {values[code]}" if 0 <= code < len(values) else f"no {name}")
     return found
+
+
+def split(value: object) -> list[object]:
+    """The values of a list, which text separates by bars."""
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return list(value.split("|")) if isinstance(value, str) else [value]
+
+
+def parts_of(bounds: Sequence[float]) -> tuple[str, ...]:
+    """The parts of a number in words: ``under 25``, ``25 to under 35``, ``35 or more``."""
+    ends = [f"{bound:.15g}" for bound in bounds]
+    inner = [f"{low} to under {high}" for low, high in pairwise(ends)]
+    return (f"under {ends[0]}", *inner, f"{ends[-1]} or more")
+
+
+def part_of(bounds: Sequence[float], value: object) -> object:
+    """The part that a number is in; anything else as it is."""
+    if isinstance(value, bool):
+        return value
+    try:
+        number = float(value)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError):
+        return value
+    return parts_of(bounds)[bisect_right(bounds, number)] if isfinite(number) else None
+
+
+def as_stated(people: Mapping[str, tuple[float, ...]], row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row states with its attributes of people as values of contexts: ``age = 31`` is ``25 to under 35``."""
+    lists = {name.partition(": ")[0] for name in people if ": " in name}
+    out: dict[str, Any] = {}
+    for name, value in row.items():
+        if bounds := people.get(name):
+            out[name] = part_of(bounds, value)
+        elif name in lists and name not in people:
+            held = {found for part in split(value) if (found := word(part)) is not None}
+            if held:
+                prefix = f"{name}: "
+                of = [one.removeprefix(prefix) for one in people if one.startswith(prefix)]
+                out |= {prefix + one: YES if one in held else NO for one in of}
+                out |= {prefix + one: YES for one in sorted(held) if one not in of}
+        else:
+            out[name] = value
+    return out
 
 
 def parse_names(text: str | Sequence[str] | None) -> list[str]:

@@ -113,6 +113,7 @@ class Interactions:
         return Histories(
             self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
             ordered=self.ordered, curve=self.recipe.curve, context=self.context, shown=self.shown,
+            people=len(self.recipe.people),
         )  # fmt: skip
 
     @property

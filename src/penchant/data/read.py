@@ -42,6 +42,7 @@ def read_interactions(
     opinion: Use | None = None,
     opiner: Opiner | Literal["learn"] | None = None,
     aspects: bool = False,
+    users: Any = None,
     memory: int | str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Interactions:
@@ -73,6 +74,8 @@ def read_interactions(
       from the texts and ratings of this log, each text scored by a model that has not seen it. Texts are not kept.
     - ``aspects`` looks for what the texts speak of, rows marked ``test`` apart: ``fit`` adds to the catalogue what
       items are liked and blamed for.
+    - ``users`` is a table of people by the ids of the log. Their attributes become contexts that hold for all events of
+      a person (``data.people``); the ids are not kept.
     - ``items`` is an item table; items that only it has are appended to the vocabulary.
 
     Bad rows are skipped, counted and listed in ``report``, and written to LOG.rejected.csv (``rejected``: another file,
@@ -95,7 +98,7 @@ def read_interactions(
     folder = prepared_among(
         sources, columns=columns, kinds=kinds, values=values, weight=weight, positive=positive, refund=refund, sep=sep,
         encoding=encoding, time_format=time_format, time_zone=time_zone, day_first=day_first, by=by, strict=strict,
-        context=context, text=text, opinion=opinion, aspects=aspects,
+        context=context, text=text, opinion=opinion, aspects=aspects, users=users,
     )  # fmt: skip
     if folder is not None:
         return open_prepared(folder, items=items, ids=ids, max_history=max_history)
@@ -125,5 +128,6 @@ def read_interactions(
             opinion=opinion,
             opiner=opiner,
             aspects=aspects,
+            users=users,
             progress=progress,
         )

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from penchant.core.curve import Curve, Shape
 from penchant.core.histories import Bools, Floats, Histories, Ints, ValuesAre
 from penchant.core.weight_range import within
+from penchant.data.contexts import as_stated, encode, parts_of
 from penchant.data.opinions import Use, against, rated, weighted
 from penchant.data.refunds import Refund, checked_refund
 from penchant.errors import DataError, ParameterError
@@ -64,6 +65,8 @@ class Recipe:
     quantities: bool = False  # whether values are how much was bought: one below zero is a refund
     weight_range: tuple[float, float] | None = None  # the lowest and highest sum of a person and item in training
     contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the known values of each context, by code
+    people: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # the last contexts: attributes of a person,
+    # each with the bounds of the parts of a number; none: words
     opinion: Use | None = None  # what the opinion of an event's text makes of its value; None: nothing
     scale: tuple[float, float] | None = None  # of ratings that opinions change
 
@@ -80,6 +83,7 @@ class Recipe:
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "cancels", tuple(normalise_kind(kind) for kind in self.cancels))
         object.__setattr__(self, "contexts", self._values(self.contexts))
+        object.__setattr__(self, "people", self._people(self.people))
         checked_refund(self.refund)
         if self.opinion is not None and self.opinion not in get_args(Use):
             raise ParameterError(f"an opinion is used as {', '.join(get_args(Use))}, not {str(self.opinion)[:40]!r}")
@@ -135,6 +139,33 @@ class Recipe:
                 raise wrong
             out[name] = tuple(values)
         return out
+
+    def _people(self, people: object) -> dict[str, tuple[float, ...]]:
+        """Attributes of people; raises ``ParameterError`` unless they are the last contexts and their bounds fit."""
+        wrong = ParameterError(f"attributes of people are the last contexts, with bounds, not {str(people)[:80]!r}")
+        if not isinstance(people, Mapping) or list(people) != list(self.contexts)[len(self.contexts) - len(people) :]:
+            raise wrong
+        out: dict[str, tuple[float, ...]] = {}
+        for name, bounds in people.items():
+            numbers = bounds if isinstance(bounds, (list, tuple)) else (None,)
+            if not all(type(one) in (int, float) and np.isfinite(one) for one in numbers):
+                raise wrong
+            out[name] = tuple(float(one) for one in numbers)
+            if out[name] and (list(out[name]) != sorted(set(out[name])) or self.contexts[name] != parts_of(out[name])):
+                raise wrong
+        return out
+
+    def known_of(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """Those attributes of a person that were learned from."""
+        known = {*self.people, *(name.partition(": ")[0] for name in self.people)}
+        return {name: value for name, value in attributes.items() if name in known}
+
+    def encode(self, rows: Sequence[Mapping[str, Any] | None]) -> tuple[Ints, list[str]]:
+        """The codes ``(rows, contexts)`` of what rows state, and what of it is not known: ``contexts.encode``, where
+        attributes of people may be numbers and lists."""
+        if self.people:
+            rows = [as_stated(self.people, row) if isinstance(row, Mapping) else row for row in rows]
+        return encode(self.contexts, rows)
 
     def _rule(self) -> tuple[str, np.float32]:
         found = _POSITIVE.match(self.positive) if isinstance(self.positive, str) else None
@@ -239,6 +270,7 @@ class Recipe:
             **({} if self.weight_range is None else {"weight_range": list(self.weight_range)}),
             **({"refund": self.refund} if self.cancels or self.quantities else {}),
             **({"contexts": {name: list(values) for name, values in self.contexts.items()}} if self.contexts else {}),
+            **({"people": {name: list(bounds) for name, bounds in self.people.items()}} if self.people else {}),
             **({} if self.opinion is None else {"opinion": self.opinion}),
             **({} if self.scale is None else {"scale": list(self.scale)}),
         }

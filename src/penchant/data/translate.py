@@ -15,9 +15,9 @@ import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs, ValuesAre
 from penchant.core.shown import Shown
-from penchant.data.contexts import encode
 from penchant.data.events import MICRO, Events
 from penchant.data.opinions import kept_opinion
+from penchant.data.people import throughout
 from penchant.data.recipe import Recipe, normalise_kind
 from penchant.data.refunds import net
 from penchant.data.vocab import Vocab, normalise_id
@@ -104,14 +104,14 @@ class Translation:
             None if moment is None else np.array([moment], dtype=np.int64),
             curve=self.recipe.curve,
             context=contexts,
-            asked=encode(self.recipe.contexts, [context])[0] if self.recipe.contexts else None,
+            asked=self.recipe.encode([context])[0] if self.recipe.contexts else None,
             shown=shown,
         )
-        return self.recipe.bounded(given), list(dict.fromkeys(unknown))
+        return self.recipe.bounded(throughout(given, len(self.recipe.people))), list(dict.fromkeys(unknown))
 
     def of_log(self, log: Interactions) -> tuple[Histories, Sequence[list[str]]]:
         """The histories of all users of a log, and for each the ids that are not known."""
-        given = replace(log.histories(), curve=self.recipe.curve)
+        given = throughout(replace(log.histories(), curve=self.recipe.curve), len(self.recipe.people))
         if log.vocab.ids == self.vocab.ids[: self.n_items]:
             return self.recipe.bounded(given), NothingUnknown(len(given))
         return self._of_log(given, log.vocab)
@@ -119,6 +119,7 @@ class Translation:
     def of_user(self, log: Interactions, user: object, *, guest: bool = False) -> tuple[Histories, list[str]]:
         """The history of one user of a log, or of a session without a user, and the ids that are not known."""
         history = replace(log.history_of(user, guest=guest), curve=self.recipe.curve)
+        history = throughout(history, len(self.recipe.people))
         given, (unknown,) = self._of_log(history, log.vocab)
         return given, unknown
 
@@ -164,7 +165,7 @@ class Translation:
     def _contexts(self, events: Events) -> Ints:
         """The codes of the contexts of events."""
         stated = events.contexts or [None] * len(events.ids)
-        return encode(self.recipe.contexts, [json.loads(one) if isinstance(one, str) else one for one in stated])[0]
+        return self.recipe.encode([json.loads(one) if isinstance(one, str) else one for one in stated])[0]
 
     def _indexes(self, ids: Sequence[object]) -> Longs:
         index = self.vocab.encode(ids).astype(np.int64)

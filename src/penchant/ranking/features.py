@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.ranking.beyond import STEADY, encoded, seen_before
-from penchant.ranking.statistics import CLOCK, Names, Statistics, codes_of
+from penchant.ranking.statistics import Names, Statistics, codes_of
 
 HALF_LIFE = 5.0  # events within which the weight of an event in the recent taste halves
 CALM = 10.0  # events added to a count before it is compared with another
@@ -124,6 +124,8 @@ def declared(statistics: Statistics, members: int, names: Names, *, ranked: bool
     for number, values in enumerate(statistics.sizes.tolist()):
         whats = ["stated"] if values <= MOST_STATED else []
         whats += ["item", "own", *(("level", "rating", "mine", "kind") if statistics.rated else ())]
+        if statistics.of_person(number):  # all events of a history have it
+            whats = [what for what in whats if what not in ("own", "mine")]
         found += [f"context.{number}.{what}" for what in whats]
     found += ["context.match"] if len(statistics.sizes) else []
     found += [name for name in WORDS if name.startswith("rating.")] if statistics.rated else []
@@ -328,9 +330,11 @@ def _context(
         of_item, of_value, everything = statistics.chosen(number, items, code)
         expected = statistics.counts[items] * of_value / max(everything, 1.0)
         found.append(np.where(missing, np.nan, np.log((of_item + CALM / 5) / (expected + CALM / 5))))
-        same, all_of_pair = history.agreeing(rows, items, stated[:, number], of_events[:, number])
-        found.append(np.where(missing, np.nan, np.log1p(same)))
-        if number < len(statistics.sizes) - CLOCK * int(statistics.clock):
+        of_person = statistics.of_person(number)
+        if not of_person:
+            same, all_of_pair = history.agreeing(rows, items, stated[:, number], of_events[:, number])
+            found.append(np.where(missing, np.nan, np.log1p(same)))
+        if number < len(statistics.of_moments):
             matched += np.where(missing, 0, same / np.maximum(all_of_pair, 1))
             asked += ~missing
         if statistics.rated:
@@ -340,7 +344,8 @@ def _context(
             total = np.bincount(given.rows, weights=mine * residual, minlength=len(given))
             count = np.bincount(given.rows, weights=mine, minlength=len(given))
             own = total / (count + FIRM)
-            found += [np.where(missing, np.nan, one) for one in (level, of_pair, own[rows], of_kind)]
+            told = (level, of_pair, of_kind) if of_person else (level, of_pair, own[rows], of_kind)
+            found += [np.where(missing, np.nan, one) for one in told]
     found.append(np.where((asked > 0) & (history.agreeing(rows, items, stated[:, 0], of_events[:, 0])[1] > 0),
                           matched / np.maximum(asked, 1), np.nan))  # fmt: skip
     return found
@@ -358,7 +363,9 @@ def _ratings(statistics: Statistics, history: _Lookup, rows: Longs, items: Ints)
         value = np.clip(given.values, statistics.scale[1], statistics.scale[2]) - statistics.scale[0]
     every = np.ones(len(given.items))
     stated, of_events = codes_of(given, statistics)
-    agree = ((of_events == stated[given.rows]) & (of_events >= 0)).sum(axis=1) / max(1, stated.shape[1])
+    alike_in = np.delete(np.arange(stated.shape[1]), [at for at in range(stated.shape[1]) if statistics.of_person(at)])
+    same = (of_events == stated[given.rows]) & (of_events >= 0)
+    agree = same[:, alike_in].sum(axis=1) / max(1, len(alike_in))
     before = history.sums(rows, items, value) / np.maximum(history.sums(rows, items, every), 1)
     weight = history.sums(rows, items, agree)
     alike = history.sums(rows, items, agree * value) / np.where(weight > 0, weight, 1)

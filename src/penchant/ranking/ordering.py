@@ -18,7 +18,7 @@ from penchant.models.kinds.base import Explanation, Model, Space, hyper, learned
 from penchant.ranking.candidates import asked_of, blocks, candidates
 from penchant.ranking.features import Asked, declared
 from penchant.ranking.lists import places_of
-from penchant.ranking.questions import Questions, cases, held, questions
+from penchant.ranking.questions import Questions, also_new, cases, held, questions
 from penchant.ranking.second_stage import Lesson, SecondStage, names_of
 from penchant.ranking.statistics import Names, Statistics
 
@@ -86,8 +86,10 @@ class Ordering(SecondStage, ABC):
     def posed(self, train: Histories, valid: Split | None, run: Run) -> list[Questions]:
         """What an order is learned from: held-out cases where they are given, else events of ``train``."""
         if valid is not None and len(valid.truth.items) and valid.candidates is None:
-            return [cases(train, valid)]
-        return list(questions(train, folds=FOLDS, each=self.each, rng=run.rng()))
+            found = [cases(train, valid)]
+        else:
+            found = list(questions(train, folds=FOLDS, each=self.each, rng=run.rng()))
+        return list(map(also_new, found)) if train.people else found  # attributes tell most of new people
 
     def _learn(
         self, one: Questions, members: list[Model], statistics: Statistics, total: int, run: Run

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LATE = 0.8  # the share of the events of a log with times before the first question
 FEWEST = 50  # questions of a cut in time, below which the last event of each history is asked
+NEW = 5  # of so many questions one is also asked for a new person
 NEWEST = 500  # events that a question is given
 
 
@@ -70,6 +71,27 @@ def cases(train: Histories, valid: Split) -> Questions:
     several = bool((valid.truth.lengths > 1).any())
     also = Histories(valid.truth.indptr, valid.truth.items, valid.truth.n_items)[rows] if several else None
     return Questions(train, given, answers, np.arange(len(answers)), _repeated(given, answers), None, also)
+
+
+def also_new(asked: Questions) -> Questions:
+    """The questions, and every fifth once more as that of a new person: with the same context and no history."""
+    n = len(asked.answers)
+    twice = np.arange(n) % NEW == NEW - 1
+    many = np.concatenate([np.arange(n), np.flatnonzero(twice)])
+    given = asked.given[many]
+    given = replace(
+        given.where(given.rows < n), shown=None if given.shown is None else given.shown.where(given.shown.rows < n)
+    )
+    lists = None if asked.lists is None else asked.lists[many]
+    return Questions(
+        asked.past,
+        given,
+        asked.answers[many],
+        asked.events[many],
+        asked.repeated[many] & (np.arange(len(many)) < n),
+        None if lists is None else lists.where(lists.rows < n),
+        None if asked.also is None else asked.also[many],
+    )
 
 
 def positive_events(train: Histories) -> Bools:

@@ -69,6 +69,7 @@ class Statistics:
     # later additions; None in folders of before
     shown: Floats | None = None  # (n_items,) impressions; None: none are known
     taken: Floats | None = None  # (n_items,) events of items that were chosen from a list
+    people: Longs | None = None  # () contexts before the clock that are attributes of a person; None: none are
     more: Longs | None = None  # () that features of the values of attributes and of the usual age are computed
 
     @property
@@ -80,6 +81,16 @@ class Statistics:
     def n_columns(self) -> int:
         """How many columns of attributes."""
         return len(self.column_starts) - 1
+
+    @property
+    def of_moments(self) -> Longs:
+        """The contexts that hold at a moment: all but those of the clock and the attributes of people."""
+        people = 0 if self.people is None else int(self.people)
+        return np.arange(len(self.sizes) - CLOCK * int(self.clock) - people)
+
+    def of_person(self, number: int) -> bool:
+        """Whether a context is an attribute of people."""
+        return len(self.of_moments) <= number < len(self.sizes) - CLOCK * int(self.clock)
 
     @property
     def rated(self) -> bool:
@@ -113,6 +124,7 @@ class Statistics:
             out._rate(train)
         out._place(train)
         out.more = np.array(1)
+        out.people = np.array(train.people) if train.people else None
         if (found := impressions(train, _positive(train))) is not None:
             out.shown, out.taken = found
             out.first = first_seen(train, out.first)
@@ -193,6 +205,7 @@ class Statistics:
         good &= self.popular.shape == (values, POPULAR) and _inside(self.popular + 1, n + 1)
         good &= self.numbers.shape[1] == n and len(self.trend) == n and (self.first is None or len(self.first) == n)
         good &= self.clock in (0, 1) and len(self.sizes) >= CLOCK * int(self.clock)
+        good &= self.people is None or 0 <= int(self.people) <= len(self.sizes) - CLOCK * int(self.clock)
         good &= self.vectors is None or len(self.vectors) == n
         good &= (self.shown is None) == (self.taken is None) and all(
             one is None or one.shape == (n,) for one in (self.shown, self.taken)

@@ -15,9 +15,9 @@ from penchant.core.nearest_items import RECALL
 from penchant.core.outputs import refuse_existing, refuse_inputs
 from penchant.core.rank import check_k, check_most, rank_by_popularity, without_tired
 from penchant.core.run import Progress
-from penchant.data.contexts import encode
 from penchant.data.events import Events, read_events
 from penchant.data.liked_for import aspects_of
+from penchant.data.people import throughout
 from penchant.data.recipe import Recipe
 from penchant.data.translate import Translation
 from penchant.data.vocab import Vocab
@@ -143,7 +143,7 @@ class Recommender:
         if whys is not None and isinstance(history, Events):
             whys = Told.of(history).beside(whys, chosen.tolist(), self.catalog)
         answer = self._answer(ranked, 0, unknown=unknown, whys=whys)
-        return answer if context is None else replace(answer, strange=encode(self.recipe.contexts, [context])[1])
+        return answer if context is None else replace(answer, strange=self.recipe.encode([context])[1])
 
     def explain(
         self, history: History, item: object, *, now: int | None = None, context: Mapping[str, Any] | None = None
@@ -320,7 +320,8 @@ class Recommender:
         if history.n_items != (n := self.model.n_items) or len(history) != 1:
             raise ParameterError(f"a history is one row over {n} items, not {len(history)} over {history.n_items}")
         if context is not None and self.recipe.contexts:
-            history = replace(history, asked=encode(self.recipe.contexts, [context])[0])
+            history = replace(history, asked=self.recipe.encode([context])[0])
+        history = throughout(history, len(self.recipe.people))
         return (history if now is None else replace(history, now=np.array([now], dtype=np.int64))), []
 
     def _heard(self, history: Events | Iterable[Any]) -> Events:

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from penchant.cli.main import main
-from penchant.cli.options import ReadOptions, read_log, reading_options
+from penchant.cli.options import ReadOptions, read_log
+from penchant.cli.reading_options import reading_options
 from penchant.errors import ParameterError
 
 LOG = "user,item,rating,timestamp\n" + "".join(

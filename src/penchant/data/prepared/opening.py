@@ -24,7 +24,7 @@ from penchant.errors import ParameterError
 
 FIXED = (  # options that preparing has settled
     "columns", "kinds", "values", "weight", "positive", "sep", "encoding", "time_format", "time_zone", "day_first",
-    "by", "strict", "context", "text", "opinion", "aspects", "pseudonyms",
+    "by", "strict", "context", "text", "opinion", "aspects", "users", "pseudonyms",
 )  # fmt: skip
 
 

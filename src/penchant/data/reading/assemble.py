@@ -18,6 +18,7 @@ from penchant.data.doctor import glance
 from penchant.data.interactions import Interactions
 from penchant.data.liked_for import LogAspects
 from penchant.data.opinions import UNREAD, Use, scale_of, settled
+from penchant.data.people import People
 from penchant.data.reading.cleaning import Cleaner
 from penchant.data.reading.columns import CONTEXT, index_of, is_quantity, parse_kinds
 from penchant.data.reading.dates import MISSING
@@ -71,11 +72,16 @@ def read_traced(
     opinion: Use | None = None,
     opiner: Opiner | Literal["learn"] | None = None,
     aspects: bool = False,
+    users: Any = None,
+    people: Mapping[str, tuple[float, ...]] | None = None,
     progress: Progress | None = None,
     trace: bool = True,
     pseudonyms: bytes | None = None,
 ) -> tuple[Interactions, Trace]:
-    """The event table of the sources and, if asked for, the file and line of each event."""
+    """The event table of the sources and, if asked for, the file and line of each event.
+
+    ``people`` are the last of the given contexts: those of the recipe of a recommender that knows attributes of users.
+    """
     if ids not in ("text", "as given"):
         raise ParameterError(f"ids are 'text' or 'as given', not {ids!r}")
     plan = planned(kinds, values, weight, positive, refund, max_history)  # refuses bad options before reading
@@ -110,8 +116,13 @@ def read_traced(
     )
     report = gathered.report
     contexts = _contexts(gathered, context if isinstance(context, Mapping) else None)
-    recipe = replace(understood(plan, gathered.opened, gathered.cleaner, report, values), contexts=contexts)
+    recipe = replace(
+        understood(plan, gathered.opened, gathered.cleaner, report, values), contexts=contexts, people=people or {}
+    )
     log, found = _assemble(gathered, recipe, weight, trace=trace, as_given=ids != "text")
+    if users is not None:
+        table_of = People.read(users, pseudonyms=pseudonyms) if not isinstance(users, People) else users
+        log = table_of.described(log)
     damaged = [source for source in report.sources if source.damage]
     table = None if gathered.table is None else read_items(gathered.table)
     if table is not None:

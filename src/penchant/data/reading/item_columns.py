@@ -39,10 +39,7 @@ class ItemColumns:
 
 def item_columns(items: Items, ids: Sequence[str]) -> ItemColumns:
     """The columns of an item table, aligned with ``ids``; the first row of an item counts."""
-    frame = items.frame.filter(pl.col(ITEM_ID).is_not_null()).unique(ITEM_ID, keep="first", maintain_order=True)
-    aligned = pl.DataFrame({ITEM_ID: pl.Series(ids, dtype=pl.String)}).join(
-        frame.drop(RAW_ID, ITEM_LINE), on=ITEM_ID, how="left", maintain_order="left"
-    )
+    aligned = _aligned(items, ids)
     usual = {plain(name): name for name in reversed(aligned.columns) if name != ITEM_ID}
 
     def first_of(names: Sequence[str]) -> str | None:
@@ -64,6 +61,19 @@ def item_columns(items: Items, ids: Sequence[str]) -> ItemColumns:
         vectors,
         shop,
         None if domain is None else [_clean(d) for d in aligned[domain].cast(pl.String).to_list()],
+    )
+
+
+def attributes_of(items: Items, ids: Sequence[str]) -> dict[str, list[Any]]:
+    """All columns of a table beside its ids as attributes, aligned with ``ids``; the first row of an id counts."""
+    aligned = _aligned(items, ids)
+    return {_label(name): _attribute(aligned[name], name) for name in aligned.columns if name not in (ITEM_ID, "")}
+
+
+def _aligned(items: Items, ids: Sequence[str]) -> pl.DataFrame:
+    frame = items.frame.filter(pl.col(ITEM_ID).is_not_null()).unique(ITEM_ID, keep="first", maintain_order=True)
+    return pl.DataFrame({ITEM_ID: pl.Series(ids, dtype=pl.String)}).join(
+        frame.drop(RAW_ID, ITEM_LINE), on=ITEM_ID, how="left", maintain_order="left"
     )
 
 

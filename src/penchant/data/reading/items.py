@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -43,32 +43,39 @@ class Items:
         return f"{rows} could not be used, the first on line {first.line} of {name}: {first.reason}"
 
 
-def read_items(source: Any, *, sep: str | None = None, encoding: str | None = None, column: str | None = None) -> Items:
-    """Read an item table; raises ``DataError`` if no column has ids."""
+def read_items(
+    source: Any,
+    *,
+    sep: str | None = None,
+    encoding: str | None = None,
+    column: str | None = None,
+    role: Literal["item", "user"] = "item",
+) -> Items:
+    """Read an item table, or one of users by their ``role``; raises ``DataError`` if no column has ids."""
     source = expand([source])[0]
     table = open_source(source, sep=sep, encoding=encoding, named=[column] if column else [])
-    names = _names(table)
+    names = _names(table) if role == "item" else _user_names(table)
     table = Table(table.source, table.path, names, table.batches, table.sample)
     usual = [plain(name) for name in names]
     if column is not None:
-        at = index_of(column, names, "item", table.source.name)
+        at = index_of(column, names, role, table.source.name)
     else:
-        found = [usual.index(name) for name in (*NAMES["item"], "id") if name in usual]
+        found = [usual.index(name) for name in (*NAMES[role], "id") if name in usual]
         if not found:
             raise DataError(
-                f"no column has item ids among {', '.join(repr(n) for n in names[:20])}",
+                f"no column has {role} ids among {', '.join(repr(n) for n in names[:20])}",
                 file=table.source.name,
-                fix="Call it item or item_id",
+                fix=f"Call it {role} or {role}_id",
             )
         at = found[0]
-    table.source.columns = {"item": names[at]}
+    table.source.columns = {role: names[at]}
     meter, batches = Meter(f"reading {table.source.name}", factor=2), list[Batch]()
     for batch in table.batches(range(len(names))):
         meter.add(int(batch.frame.estimated_size()))
         batches.append(batch)
     table.source.rows = sum(batch.frame.height + len(batch.bad) for batch in batches)
     if not sum(batch.frame.height for batch in batches):
-        raise DataError("the item table has no usable rows", file=table.source.name)
+        raise DataError(f"the {role} table has no usable rows", file=table.source.name)
     frame = pl.concat([batch.frame for batch in batches], how="vertical_relaxed")
     frame.columns = _distinct(names)
     ids, reasons = normalised(frame.to_series(at))
@@ -95,6 +102,18 @@ def _names(table: Table) -> list[str]:
     if width == 3:
         return ["item", "title", "genres"]
     return ["item", "title", *(f"attribute {i}" for i in range(1, width - 1))]
+
+
+def _user_names(table: Table) -> list[str]:
+    if table.source.header is not False:
+        return table.names
+    width = len(table.names)
+    if width == 5:  # MovieLens u.user, or users.dat: there the gender is second
+        table.source.layout = "MovieLens"
+        first = str(next(iter(table.sample), ("", ""))[1]).strip()
+        about = ["age", "gender", "occupation"] if first.isdecimal() else ["gender", "age", "occupation"]
+        return ["user", *about, "zip"]
+    return ["user", *(f"attribute {i}" for i in range(1, width))]
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -168,7 +168,7 @@ def _unit_note(log: Interactions) -> str:
 
 def public_recipe(recipe: Recipe) -> Recipe:
     """The parts of a recipe that are stated, not read off the log: no curve, range or contexts."""
-    return replace(recipe, weight="raw", cap=None, weight_range=None, contexts={})
+    return replace(recipe, weight="raw", cap=None, weight_range=None, contexts={}, people={})
 
 
 def _public(vocab: Vocab, catalog: Catalog, events: Histories) -> tuple[Vocab, Histories]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from penchant.core.histories import Floats, Ints
-from penchant.data.contexts import encode
 from penchant.recommender.answer import Answer
 from penchant.serve.answers.history import PersonHistory, history_of, marks_of
 from penchant.serve.answers.models import Models, ServedModel
@@ -28,6 +27,8 @@ from penchant.store.events import EventStore, StoredEvent
 from penchant.store.ledger import FOREVER
 from penchant.store.people import subject
 from penchant.store.trends import Segment, Trends
+
+NOBODY: Mapping[str, Any] = {}  # what is known of nobody
 
 
 class SentEvent(NamedTuple):
@@ -66,21 +67,23 @@ class Personal:
         trouble: str | None = None
         rows: list[StoredEvent] = []
         segment: Segment | None = None
+        about: dict[str, Any] = {}
         try:
             rows = self._until(self.store.history(person, FOREVER if page is None else page.last), page)
             rows = _used(rows, chosen)
-            segment = None if rows or chosen.private else self._segment(served, person, page)
+            about = self._about(served, person, chosen)
+            segment = None if rows or about or chosen.private else self._segment(served, person, page)
         except StoreError as failed:
             if page is not None:
                 raise  # a later page must continue the same list
             trouble = f"the history could not be read ({failed}): popular items"
-        held = _held(rows, segment)
+        held = _held(rows, segment, about)
         if page is None:
             page = _first(served, max((row.seq for row in rows), default=0), segment, held, query.offset)
         elif page.held != held:
             raise gone("the events of this list were merged, erased or dropped")
         self._expect(served, len(rows), query)
-        history = self._history(served, rows, page.moment, query)
+        history = self._history(served, rows, page.moment, query, about)
         ranked = ranking(served, history, query, page, self.settings.why_parts, order=_order(served, segment))
         if trouble is not None:
             ranked.degraded.append(trouble)
@@ -131,10 +134,12 @@ class Personal:
     def taste(self, served: ServedModel, person: str) -> Floats | None:
         """The scores of all items for a person, ``(n_items,)``; None for one without a history that the model knows."""
         try:
-            rows = _used(self._until(self.store.history(person)), self._chosen(person))
+            chosen = self._chosen(person)
+            rows = _used(self._until(self.store.history(person)), chosen)
+            about = self._about(served, person, chosen)
         except StoreError:
             return None
-        history = self._history(served, rows, int(time.time()), Query())
+        history = self._history(served, rows, int(time.time()), Query(), about)
         if not len(history.given.items):
             return None
         scores: Floats = served.recommender.model.score(history.given)[0]
@@ -163,11 +168,23 @@ class Personal:
             raise gone(f"the model {page.version} that began this list is no longer loaded")
         return served, page
 
-    def _history(self, served: ServedModel, rows: list[StoredEvent], now: int, query: Query) -> PersonHistory:
+    def _about(self, served: ServedModel, person: str, chosen: Chosen) -> dict[str, Any]:
+        """The attributes of a person that the model has learned from; none of one who is private."""
+        recipe = served.recommender.recipe
+        if not recipe.people or not served.recommender.model.uses_context or chosen.private:
+            return {}
+        return recipe.known_of(self.store.attributes(person))
+
+    def _history(
+        self, served: ServedModel, rows: list[StoredEvent], now: int, query: Query, person: Mapping[str, Any] = NOBODY
+    ) -> PersonHistory:
+        """The history for the model; ``person`` are the attributes of the person, which the request may overrule."""
         settings = self.settings
         most = settings.most_impressions if query.most_impressions is None else query.most_impressions
         about = {"recent": settings.recent, "most_impressions": most}
-        return history_of(served, rows, now, dislike_days=settings.dislike_days, context=query.context, **about)
+        return history_of(
+            served, rows, now, dislike_days=settings.dislike_days, context={**person, **(query.context or {})}, **about
+        )
 
     def _expect(self, served: ServedModel, events: int, query: Query) -> None:
         """Raises ``Slow`` on the event loop before anything is done twice."""
@@ -198,7 +215,7 @@ class Personal:
             token = onward.token(self.store.secret, fingerprint)
         kind = "degraded" if ranked.degraded else "fallback" if ranked.fallback else "personal"
         self.metrics.answers.labels(kind).inc()
-        strange = encode(served.recommender.recipe.contexts, [query.context])[1] if query.context else []
+        strange = served.recommender.recipe.encode([query.context])[1] if query.context else []
         return ranked.answer(served, history.unknown, next=token, strange=strange)
 
 
@@ -210,9 +227,10 @@ def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 
     return Page(served.version, segment.upto, int(time.time()), offset, segment=chosen, held=held)
 
 
-def _held(rows: list[StoredEvent], segment: Segment | None) -> int:
-    """A checksum of the events, or of the items of the segment, that a list is made from."""
-    return zlib.crc32(repr([row.seq for row in rows] if segment is None else segment.items).encode())
+def _held(rows: list[StoredEvent], segment: Segment | None, about: Mapping[str, Any] = NOBODY) -> int:
+    """A checksum of the events and attributes, or of the items of the segment, that a list is made from."""
+    told = repr([row.seq for row in rows] if segment is None else segment.items)
+    return zlib.crc32((told + (repr(sorted(about.items())) if about else "")).encode())
 
 
 def _order(served: ServedModel, segment: Segment | None) -> Ints | None:

@@ -25,6 +25,7 @@ from penchant.evaluation.cuts import cut_at, quantile_moment
 from penchant.evaluation.measure import Metric, truth_sizes
 from penchant.evaluation.protocols import training_rows
 from penchant.recommender.recommender import Recommender
+from penchant.store.described import described_people
 from penchant.store.log import store_log
 from penchant.training.choose import drawn_cases
 from penchant.training.loop.settings import STORE, TrainSettings
@@ -82,7 +83,9 @@ def read_data(
     reading = settings.reading(None if live is None else live.recipe)
     if live is not None and "opinion" in reading and not settings.opinion:
         reading["opiner"] = live.opiner
-    log = read_interactions(sources, items=items, rejected=False, progress=progress, **reading)
+    users: Any = settings.users or (STORE if live is not None and live.recipe.people else None)
+    users = described_people(store) if users == STORE else users
+    log = read_interactions(sources, items=items, users=users, rejected=False, progress=progress, **reading)
     log.need_positives()
     log, left_out = training_rows(log)
     notes = list(log.report.notes) + ([f"{left_out:,} rows marked as test were left out"] if left_out else [])
@@ -141,7 +144,7 @@ def _windowed(log: Interactions, window: str) -> Interactions:
 def _fingerprint(log: Interactions, settings: TrainSettings) -> str:
     """SHA-256 of everything that is learned from: ids of items, events and the recipe, and the item table."""
     sha = hashlib.sha256(f"{log.vocab.fingerprint()}\0{json.dumps(log.recipe.to_json(), sort_keys=True)}".encode())
-    for name in ("users", "items", "values", "liked", "times"):
+    for name in ("users", "items", "values", "liked", "times", *(["context"] if log.recipe.people else [])):
         array = getattr(log, name)
         sha.update(name.encode() + b"\0" + (b"" if array is None else np.ascontiguousarray(array).tobytes()))
     for name in () if log.shown is None else ("indptr", "items", "times"):

@@ -69,6 +69,9 @@ class TrainSettings:
     time_format: str = setting("", "the form of dates, as --time-format")
     time_zone: str = setting("", "the zone of times without one, as --time-zone")
     context: str = setting("", "columns of contexts, as --context; default: those of the active model")
+    users: str = setting(
+        "", "a table of users, or store: their attributes there; default: the latter where the active model uses any"
+    )
     text: str = setting("", "the column of comments or reviews, as --text")
     opinion: str = setting("", "what opinions make of values, as --opinion; default: as in the active model")
     models: tuple[str, ...] = setting((AUTO,), "models to try, or auto: those that fit compares")
@@ -142,8 +145,8 @@ class TrainSettings:
             given["kinds"] = given.pop("kind")
         if live is not None and not any(getattr(self, name) for name in WEIGHING):
             given |= _as_options(live)
-        if live is not None and live.contexts:
-            given.setdefault("context", ",".join(live.contexts))
+        if live is not None and (own := [name for name in live.contexts if name not in live.people]):
+            given.setdefault("context", ",".join(own))
         use, source = parse_opinion(self.opinion or None)
         if use is not None:
             given |= {"opinion": use, "opiner": opiner_of(source)}
