@@ -285,3 +285,90 @@ def test_contexts_are_columns(tmp_path: Path) -> None:
         "sad", None, '{"deep":1}', 'a\n"b',
     ]  # fmt: skip
     np.testing.assert_array_equal(found.context[:, 1], [0, -1, -1, 1])
+
+
+def test_connections_see_one_moment_while_others_write(url: str) -> None:
+    database, store = Database(url), EventStore(url)
+    store.open()
+    over, written, late = threading.Event(), [0], NewEvent("u:late", "a", None, None, NOW, None, None)
+
+    def write() -> None:
+        while not over.is_set():
+            store.writer.do_now(lambda connection: store.append_within(connection, [Batch([late])]))
+            written[0] += 1
+
+    work = threading.Thread(target=write)
+    work.start()
+    together = 0
+    try:
+        for _ in range(30):
+            with log.readers(database, 3) as connections:
+                seen = {one.execute("SELECT count(*), max(seq) FROM events").fetchone() for one in connections}
+                together += len(connections) == 3
+            assert len(seen) == 1
+    finally:
+        over.set()
+        work.join()
+        store.close()
+    assert written[0] > 0
+    assert together > 0
+
+
+def test_a_commit_between_two_beginnings_is_seen(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, begun = EventStore(url), [0]
+    store.open()
+    checked = log._check_revision
+
+    def disturbed(database: Database, connection: Any) -> None:
+        checked(database, connection)
+        begun[0] += 1
+        one = NewEvent("u:late", f"i{begun[0]}", None, None, NOW, None, None)
+        store.writer.do_now(lambda connection: store.append_within(connection, [Batch([one])]))
+
+    monkeypatch.setattr(log, "_check_revision", disturbed)
+    with log.readers(Database(url), 2) as connections:
+        assert len(connections) == 1  # the other one never saw the same
+    assert begun[0] == 2 * log.TRIES
+    store.close()
+
+
+def test_pages_come_in_order_whoever_reads_them(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "PAGE", 7)
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(log, "READERS", threads)
+        monkeypatch.setattr(log, "available", lambda: 8)
+        assert everything(url) == expected(rows())
+
+
+def test_a_store_beside_another_log_is_the_log_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has numbers of its own for the same ids."""
+    dice = random.Random(2)
+    events = [
+        NewEvent(f"u:{dice.choice(ODD)}{dice.randrange(9)}", f"i {dice.randrange(30)}", None, None, NOW + n, None, None)
+        for n in range(400)
+    ]
+    monkeypatch.setattr(log, "PAGE", 16)
+    halves = [filled(tmp_path / f"{n}.db", events[n::2]) for n in range(2)]
+    files = [tmp_path / f"{n}.csv" for n in range(2)]
+    for url, file in zip(halves, files, strict=True):
+        export_log(url, file)
+    told = read_interactions(list(files), by="user")
+    for sources in (
+        [store_log(halves[0]), store_log(halves[1])],
+        [store_log(halves[0]), files[1]],
+        [files[0], store_log(halves[1])],
+    ):
+        found = read_interactions(sources, by="user")
+        assert found.vocab.ids == told.vocab.ids
+        assert found.user_ids == told.user_ids
+        for name in ("users", "items", "times"):
+            assert np.array_equal(getattr(found, name), getattr(told, name)), name
+
+
+def test_items_that_are_lists_are_read_as_from_a_file(tmp_path: Path) -> None:
+    listed = [NewEvent(f"u:{n}", '["a","b"]', None, None, NOW + n, None, None) for n in range(3)]
+    url, file = filled(tmp_path / "store.db", listed), tmp_path / "events.parquet"
+    export_log(url, file)
+    one, other = read_interactions(store_log(url)), read_interactions(file)
+    assert one.vocab.ids == other.vocab.ids == ["a", "b"]
+    assert np.array_equal(one.items, other.items)

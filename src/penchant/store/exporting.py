@@ -34,7 +34,8 @@ def export_log(
 
     def frames() -> Iterator[pl.DataFrame]:
         nonlocal written
-        for frame, share in stream.parts(stream.names):
+        for part, share in stream.parts(stream.names):
+            frame = part.with_columns(pl.selectors.categorical().cast(pl.String))
             written += frame.height
             yield (
                 frame

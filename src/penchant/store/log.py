@@ -1,19 +1,22 @@
 """The events of a store as a log: read in parts, from one moment of the store, while the service writes.
 
-SQLite's log (WAL) gives every reader one moment of the store, and no writer waits for a reader. Columns are joined to
-JSON inside SQLite, which is several times faster than fetching cells. PostgreSQL sends one ``COPY``.
+SQLite's log (WAL) gives every reader one moment of the store, and no writer waits for a reader. Two connections that
+see the same moment read pages of people in turn (``store.cells``). PostgreSQL sends one ``COPY``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -22,19 +25,19 @@ import polars as pl
 from penchant.data.reading.ids import starts
 from penchant.data.reading.streams import Stream
 from penchant.errors import DataError, ParameterError
+from penchant.kernels.threads import available
+from penchant.store.cells import DTYPES, Coded, array_of, decoded
 from penchant.store.consent import condition, stated
 from penchant.store.database import BUSY_SECONDS, HEAD, PRAGMAS, Database, StoreError, first_line, without_password
 
-PAGE = 1 << 20  # rows of a part
+PAGE = 1 << 18  # rows of a part
+READERS = 2  # connections to a file; SQLite does half of the work of reading a log
+TRIES = 20  # to open them at one moment, between two commits of a service
 PIECE = 1 << 24  # bytes of a part from PostgreSQL
-DTYPES: dict[str, Any] = {"kind": pl.String, "value": pl.Float64, "context": pl.String}
 PEOPLE = "user", "session"
 INSIDE = "context."  # before the name of a context
 LOOKED_AT = 10_000  # contexts whose names are listed
-WHOLE = {"person", "item", "time"}  # columns that every event has
 BEFORE_USERS = "t"  # sorts after every "s:…" and before every "u:…"
-# 15 digits, as JSON has them, do not give every number back; quote() uses as many as it needs
-CELLS = {"value": "CASE WHEN value IS NULL THEN NULL ELSE quote(value) END"}
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,22 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
     The columns are ``user``, ``session``, ``item``, ``kind``, ``value`` and ``time`` (unix seconds), without those that
     no event has; ``context`` adds the contexts as JSON, ``inside`` a column ``context.NAME`` for each that they state.
     Events that may not be learned from are left out (``store.consent``).
-    Memory: two parts of a million rows. Raises ``DataError`` if the store does not exist or has no such events,
+    People and items are polars' categories of texts.
+    Memory: some parts of 260,000 rows. Raises ``DataError`` if the store does not exist or has no such events,
     ``ParameterError`` for a store of a newer Penchant and ``StoreError`` if it cannot be read.
     """
     database = Database(url)
     name = without_password(url)
-    with reading(database) as connection:
+    with reading(database) as connection, ThreadPoolExecutor(1, "penchant-log") as pool:
         facts = _facts(connection, span)
         span = replace(span, learned=condition(connection))
-        names = _names(connection, span, context=context)
-        names += [f"{INSIDE}{key}" for key in (_keys(connection, span) if inside else ())]
+        finding = pool.submit(_names, connection, span)
+        importlib.import_module(
+            "penchant.data.reading.assemble"
+        )  # meanwhile: a search of all events runs without Python
+        names = finding.result()
+        names += [f"{INSIDE}{key}" for key in (_keys(connection, span) if inside and "context" in names else ())]
+        names = [one for one in names if context or one != "context"]
         said = " in this time" if (span.since, span.until) != (None, None) else ""
         said += " that may be learned from" if span.learned else ""
         if not names:
@@ -87,11 +96,12 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
             )
 
     def parts(wanted: Sequence[str]) -> Iterator[tuple[pl.DataFrame, float]]:
-        raw = list(dict.fromkeys(_raw(one) for one in wanted))
         whole = span if facts is None else replace(span, upto=facts["events"])
-        with reading(database) as connection, ahead(_pages(database, connection, raw, whole)) as pages:
-            for frame, share in pages:
-                yield frame.select([_of_runs(frame, one) if one in PEOPLE else _column(one) for one in wanted]), share
+        with (
+            readers(database, min(READERS, available())) as connections,
+            ahead(_pages(database, connections, Columns(wanted), whole)) as pages,
+        ):
+            yield from pages
 
     def sample(rows: int) -> pl.DataFrame:
         raw = list(dict.fromkeys(["person", *map(_raw, names)]))
@@ -121,16 +131,50 @@ def reading(database: Database) -> Iterator[Any]:
 
     Raises ``DataError`` if there is no store, ``ParameterError`` for one of a newer version.
     """
-    opened = _reader(database)
+    with readers(database, 1) as opened:
+        yield opened[0]
+
+
+@contextlib.contextmanager
+def readers(database: Database, count: int) -> Iterator[list[Any]]:
+    """As ``reading``: up to ``count`` connections to a file that see the same moment, one to PostgreSQL."""
+    opened = [_reader(database)]
     try:
-        opened.execute("BEGIN" if database.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        _check_revision(database, opened)
-        yield opened
+        opened += [_reader(database) for _ in range(1, count if database.sqlite else 1)]
+        yield _begun_together(database, opened)
     except database.errors as failed:
         raise StoreError(f"the store cannot be read: {first_line(failed)}") from failed
     finally:
-        with contextlib.suppress(*database.errors):
-            opened.close()
+        for one in opened:
+            with contextlib.suppress(*database.errors):
+                one.close()
+
+
+def _begun_together(database: Database, opened: Sequence[Any]) -> list[Any]:
+    """Begin the transactions of connections; those that see what the first one sees.
+
+    What a connection sees has changed since it was asked before if ``data_version`` has, so nothing was committed
+    while the transactions began if it has not.
+    """
+    first, *others = opened
+
+    def seen(connection: Any) -> int:
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def begin(connection: Any) -> None:
+        connection.execute("BEGIN" if database.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        _check_revision(database, connection)  # the first read decides what a transaction sees
+
+    for tried in range(TRIES):
+        before = [seen(one) for one in others]
+        for one in opened:
+            begin(one)
+        same = [one for one, was in zip(others, before, strict=True) if seen(one) == was]
+        if len(same) == len(others) or tried == TRIES - 1:
+            break
+        for one in opened:
+            one.execute("ROLLBACK")
+    return [first, *same]
 
 
 def _reader(database: Database) -> Any:
@@ -171,7 +215,7 @@ def _check_revision(database: Database, connection: Any) -> None:
         )
 
 
-def _names(connection: Any, span: Span, *, context: bool) -> list[str]:
+def _names(connection: Any, span: Span) -> list[str]:
     """The columns that at least one event has; none if there is no event."""
 
     def some(condition: str) -> bool:
@@ -183,7 +227,7 @@ def _names(connection: Any, span: Span, *, context: bool) -> list[str]:
     found = {"item", "time"}
     found |= {"user"} if some(f"person >= '{BEFORE_USERS}'") else set()
     found |= {"session"} if some(f"person < '{BEFORE_USERS}'") else set()
-    unseen = ["kind", "value", *(["context"] if context else [])]
+    unseen = ["kind", "value", "context"]
     while unseen:  # one pass over the events for all that none has
         there = [f"{one} IS NOT NULL" for one in unseen]
         query = f"SELECT {', '.join(there)} FROM events WHERE ({' OR '.join(there)}) AND {span.sql()} LIMIT 1"  # noqa: S608  # our own names
@@ -235,73 +279,101 @@ def _column(name: str) -> pl.Expr:
     return pl.when(mine).then(person.str.slice(2)).otherwise(None).alias(name)
 
 
-def _of_runs(frame: pl.DataFrame, name: str) -> pl.Series:
-    """``_column`` for people, whose rows are adjacent: made once for each."""
-    at = starts(frame["person"])
-    runs = frame.select("person")[at].select(_column(name)).to_series()
-    return runs.gather(np.repeat(np.arange(len(at)), np.diff(at, append=frame.height)))
+class Columns:
+    """Makes the columns of a log from those of the store, in any thread; of texts that repeat, each is made once."""
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        self.wanted = wanted
+        self.raw = list(dict.fromkeys(_raw(one) for one in wanted))
+        self._kinds = {one: pl.Categorical(pl.Categories.random("penchant", pl.UInt32)) for one in wanted}
+
+    def made(self, columns: Mapping[str, pl.Series | Coded]) -> pl.DataFrame:
+        """The rows of a page."""
+        return pl.DataFrame([self._made(columns[_raw(one)], one) for one in self.wanted])
+
+    def _made(self, raw: pl.Series | Coded, name: str) -> pl.Series:
+        if isinstance(raw, Coded):
+            texts, codes = raw
+        elif name in PEOPLE:  # whose rows are adjacent
+            at = starts(raw)
+            texts, codes = raw.gather(at), np.repeat(np.arange(len(at)), np.diff(at, append=len(raw)))
+        else:
+            made = pl.DataFrame({_raw(name): raw}).select(_column(name)).to_series()
+            return made.cast(self._kinds[name]) if name == "item" else made
+        made = pl.DataFrame({_raw(name): texts}).select(_column(name)).to_series()
+        return made.cast(self._kinds[name]).gather(codes)
 
 
 def _pages(
-    database: Database, connection: Any, columns: Sequence[str], span: Span
+    database: Database, connections: Sequence[Any], columns: Columns, span: Span
 ) -> Generator[tuple[pl.DataFrame, float]]:
-    ((total,),) = connection.execute(f"SELECT count(*) FROM events WHERE {span.sql()}").fetchall()  # noqa: S608  # numbers
+    first = connections[0]
+    ((total,),) = first.execute(f"SELECT count(*) FROM events WHERE {span.sql()}").fetchall()  # noqa: S608  # numbers
     done = 0
-    pages = _of_sqlite(connection, columns, span) if database.sqlite else _of_postgresql(connection, columns, span)
-    for frame in pages:
-        done += frame.height
-        yield frame, min(1.0, done / max(1, total))
+    pages = _of_sqlite(connections, columns, span) if database.sqlite else _of_postgresql(first, columns, span)
+    with contextlib.closing(pages):
+        for page in pages:
+            done += page.height
+            yield page, min(1.0, done / max(1, total))
 
 
-def _of_sqlite(connection: Any, columns: Sequence[str], span: Span) -> Iterator[pl.DataFrame]:
-    arrays = ", ".join(f"CAST(json_group_array({CELLS.get(one, one)}) AS BLOB)" for one in columns)
+def _of_sqlite(connections: Sequence[Any], columns: Columns, span: Span) -> Generator[pl.DataFrame]:
+    """Each connection reads in a thread of its own; the pages come in the order of people."""
+    arrays = ", ".join(["count(*)", *map(array_of, columns.raw)])
     inside = span.sql().replace("time", "+time")  # the index of times would give the rows in its own order
-    low = ""
-    while True:
+    free: SimpleQueue[Any] = SimpleQueue()
+    for one in connections:
+        free.put(one)
+
+    def read(low: str, last: tuple[str] | None) -> pl.DataFrame:
+        connection = free.get()
+        try:
+            upto = "" if last is None else " AND person <= ?"  # with all their events
+            rows = f"SELECT {arrays} FROM events WHERE person > ?{upto} AND {inside}"  # noqa: S608  # our own names
+            count, *texts = connection.execute(rows, [low, *(last or ())]).fetchone()
+        finally:
+            free.put(connection)
+        return columns.made({name: decoded(name, text, count) for name, text in zip(columns.raw, texts, strict=True)})
+
+    def bounds() -> Iterator[tuple[str, tuple[str] | None]]:
         later = "SELECT person FROM events WHERE person > ? ORDER BY person, seq LIMIT 1 OFFSET ?"
-        last = connection.execute(later, [low, PAGE - 1]).fetchone()
-        upto = "" if last is None else " AND person <= ?"  # with all their events
-        rows = f"SELECT {arrays} FROM events WHERE person > ?{upto} AND {inside}"  # noqa: S608  # our own names
-        texts = connection.execute(rows, [low, *(last or ())]).fetchone()
-        frame = pl.DataFrame([_decoded(one, text) for one, text in zip(columns, texts, strict=True)])
-        if frame.height:
-            yield frame
-        if last is None:
-            return
-        (low,) = last
+        low, last = "", None
+        while low == "" or last is not None:
+            connection = free.get()
+            try:
+                last = connection.execute(later, [low, PAGE - 1]).fetchone()
+            finally:
+                free.put(connection)
+            yield low, last
+            if last is None:
+                return
+            (low,) = last
+
+    coming: deque[Future[pl.DataFrame]] = deque()
+    with ThreadPoolExecutor(len(connections), "penchant-log") as pool:
+        try:
+            for low, last in bounds():
+                coming.append(pool.submit(read, low, last))
+                if len(coming) > len(connections) and (page := coming.popleft().result()).height:
+                    yield page
+            while coming:
+                if (page := coming.popleft().result()).height:
+                    yield page
+        finally:
+            for one in coming:
+                one.cancel()
 
 
-def _decoded(name: str, text: bytes) -> pl.Series:
-    """A column from its JSON array. Without escapes it reads like a line of CSV, which is twice as fast."""
-    kind: Any = pl.Int64 if name == "time" else pl.String
-    missing, escaped = name not in WHOLE, b"\\" in text
-    if missing and name not in CELLS:
-        escaped = escaped or b'"null"' in text or b'""' in text
-    cells = pl.Series(name, [], dtype=kind)
-    if text != b"[]" and not escaped:
-        cells = pl.read_csv(
-            text[1:-1],
-            has_header=False,
-            separator="\x1f",
-            eol_char=",",
-            schema={name: kind},
-            null_values="null" if missing else None,
-        ).to_series()
-        escaped = not missing and cells.null_count() > 0  # an empty text
-    if escaped:
-        cells = pl.Series(name, [text.decode()]).str.json_decode(pl.List(kind)).explode()
-    return cells.cast(pl.Float64) if name == "value" else cells
-
-
-def _of_postgresql(connection: Any, columns: Sequence[str], span: Span) -> Iterator[pl.DataFrame]:
+def _of_postgresql(connection: Any, columns: Columns, span: Span) -> Generator[pl.DataFrame]:
     query = (
-        f"COPY (SELECT {', '.join(columns)} FROM events WHERE {span.sql()} "  # noqa: S608  # our own names
+        f"COPY (SELECT {', '.join(columns.raw)} FROM events WHERE {span.sql()} "  # noqa: S608  # our own names
         'ORDER BY person COLLATE "C", seq) TO STDOUT (FORMAT csv)'
     )
-    schema = {one: DTYPES.get(one, pl.Int64 if one == "time" else pl.String) for one in columns}
+    schema = {one: DTYPES.get(one, pl.Int64 if one == "time" else pl.String) for one in columns.raw}
 
-    def frame(pieces: list[bytes]) -> pl.DataFrame:
-        return pl.read_csv(BytesIO(b"".join(pieces)), has_header=False, schema=schema)
+    def page(pieces: list[bytes]) -> pl.DataFrame:
+        frame = pl.read_csv(BytesIO(b"".join(pieces)), has_header=False, schema=schema)
+        return columns.made({one: frame[one] for one in columns.raw})
 
     pieces, size = list[bytes](), 0
     with connection.cursor() as cursor, cursor.copy(query) as rows:
@@ -309,7 +381,7 @@ def _of_postgresql(connection: Any, columns: Sequence[str], span: Span) -> Itera
             pieces.append(bytes(row))
             size += len(row)
             if size >= PIECE:
-                yield frame(pieces)
+                yield page(pieces)
                 pieces, size = [], 0
     if pieces:
-        yield frame(pieces)
+        yield page(pieces)

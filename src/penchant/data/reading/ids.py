@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,13 @@ from penchant.data.vocab import MAX_ID_BYTES, normalise_id
 from penchant.errors import DataError
 
 _WHOLE = r"^-?\d+\.0+$"
+_PLAIN = r"^[A-Za-z0-9_-]{1,64}$"  # what is nothing but an id, as it is spelled
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _BLANK = " \t\r\n"
 NO_ID = "the id is missing"
 _FLOAT = r"^\s*-?\d+(?:\.0+|(?:\.\d+)?[eE]\+\d+)\s*$"  # whole numbers as floats are written
 FLOAT64, FLOAT32 = float(2**53), float(2**24)  # from here on, floats skip whole numbers
+UNKNOWN = -2  # the number of a text that was not looked up yet
 RUN = 3  # equal rows that follow each other, on average, from which on one is looked up for all
 WIDE = 1 << 24  # whole numbers from 0 up to here have a table of their codes, of 64 MiB at most
 MISSING_WORDS = ("nan", "null", "none", "n/a", "na", "nil", "\\n", "undefined", "#n/a")
@@ -82,7 +85,14 @@ def starts(column: pl.Series) -> Longs:
     return np.flatnonzero(changed)
 
 
-def _first(codes: Ints, numbers: np.ndarray, new: Longs) -> Longs:
+def _changes(numbers: np.ndarray, rows: Longs) -> Longs:
+    """The rows, of those given, whose number is not that of the one before."""
+    of = numbers[rows]
+    found: Longs = rows[np.concatenate([[True], of[1:] != of[:-1]])]
+    return found
+
+
+def _first(codes: Ints | Longs, numbers: np.ndarray, new: Longs) -> Longs:
     """The first row of each number, of the rows ``new``; overwrites their codes in ``codes``."""
     fresh, row = numbers[new], (-2 - new).astype(np.int32)
     codes[fresh[::-1]] = row[::-1]  # of equal numbers the first in the log is written last
@@ -123,6 +133,8 @@ class Spellings:
     code: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int32))  # the number of the id, -1: none yet
     respelled: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     merged: Bools = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    # by type, for texts with numbers of their own: a column that keeps these, and the number here of each
+    others: dict[Any, tuple[pl.Series, Longs]] = field(default_factory=dict)
     last: tuple[pl.Series, Longs] | None = None  # the column that was numbered last, which is asked for twice
 
     def number(self, raw: pl.Series) -> Longs:
@@ -133,10 +145,30 @@ class Spellings:
 
     def _numbers(self, raw: pl.Series) -> Longs:
         """As ``number``; of equal rows that follow each other, as in a log by person, one is looked up."""
+        if isinstance(raw.dtype, pl.Categorical):
+            return self._translated(raw)
         at = starts(raw)
         if len(at) > len(raw) // RUN:
             return self._look_up(raw)
         return np.repeat(self._look_up(raw.gather(at)), np.diff(at, append=len(raw)))
+
+    def _translated(self, raw: pl.Series) -> Longs:
+        """As ``number``, for texts that have numbers of their own; each is looked up once."""
+        coded = raw.to_physical()
+        theirs = (coded.cast(pl.Int64).fill_null(-1) if coded.null_count() else coded).to_numpy().astype(np.int64)
+        held, table = self.others.get(raw.dtype, (raw.head(0), np.full(1, -1)))
+        top = int(theirs.max(initial=-1)) + 2
+        if top > len(table):  # the last is that of a missing text
+            room = 1 << top.bit_length()
+            table = np.concatenate([table[:-1], np.full(room - len(table) + 1, UNKNOWN), [-1]])
+            self.others[raw.dtype] = held, table
+        numbers: Longs = table[theirs]
+        new = np.flatnonzero(numbers == UNKNOWN)
+        if len(new):
+            first = _first(table, theirs, _changes(theirs, new))
+            table[theirs[first]] = self._look_up(raw.gather(first).cast(pl.String))
+            numbers[new] = table[theirs[new]]
+        return numbers
 
     def _look_up(self, raw: pl.Series) -> Longs:
         column = raw.cast(pl.Categorical(self.categories))
@@ -161,10 +193,19 @@ class Spellings:
 
     def _learn(self, texts: pl.Series) -> None:
         """Note the id of each new text, in the order of their numbers."""
+        if texts.str.contains(_PLAIN).all():
+            self.spelled += texts.to_list()
+            none = np.zeros(len(texts), dtype=np.bool_)
+            self.respelled, self.merged = np.append(self.respelled, none), np.append(self.merged, none)
+            self.reason = np.append(self.reason, np.full(len(texts), -1, dtype=np.int16))
+            self.code = np.append(self.code, np.full(len(texts), -1, dtype=np.int32))
+            return
         spelled, reasons = spelled_texts(texts)
         self.reasons += [one for one in reasons.drop_nulls().unique(maintain_order=True) if one not in self.reasons]
         known = {one: n for n, one in enumerate(self.reasons)}
-        codes = np.array([-1 if one is None else known[one] for one in reasons], dtype=np.int16)
+        codes = np.full(len(reasons), -1, dtype=np.int16)
+        for at in np.flatnonzero(reasons.is_not_null().to_numpy()).tolist():
+            codes[at] = known[reasons[at]]
         self.spelled += spelled.to_list()
         self.reason = np.concatenate([self.reason, codes])
         self.code = np.concatenate([self.code, np.full(len(texts), -1, dtype=np.int32)])
@@ -205,7 +246,7 @@ class IdTable:
 
     def refused(self, raw: pl.Series) -> list[tuple[str, Bools]]:
         """Reasons and the rows ``(rows,)`` they apply to."""
-        if raw.dtype == pl.String:
+        if isinstance(raw.dtype, (pl.String, pl.Categorical)):
             numbers = self.texts.number(raw)
             if not self.texts.reasons and numbers.min(initial=0) >= 0:
                 return []
@@ -231,13 +272,13 @@ class IdTable:
         """Numbers of ids that were not refused, shape ``(rows,)``; new ids get the next numbers, in order."""
         if not len(raw):
             return np.empty(0, dtype=np.int32)
-        if raw.dtype == pl.String:
+        if isinstance(raw.dtype, (pl.String, pl.Categorical)):
             texts = self.texts
             numbers = texts.number(raw)
             codes = texts.code[numbers]
             new = np.flatnonzero(codes < 0)
             if len(new):
-                rows = _first(texts.code, numbers, new)
+                rows = _first(texts.code, numbers, _changes(numbers, new))
                 fresh = numbers[rows]
                 texts.code[fresh] = self._codes(texts.ids(fresh), lines[rows], source)
                 codes[new] = texts.code[numbers[new]]
@@ -277,6 +318,12 @@ class IdTable:
         if self.rename is not None:
             names = [None if name is None else self.rename(name) for name in names]
         index, before = self.index, len(self.index)
+        fresh: dict[str, int] = dict(zip(names, range(before, before + len(names)), strict=True))  # type: ignore[arg-type]  # none is None
+        if len(fresh) == len(names) and index.keys().isdisjoint(fresh):
+            index.update(fresh)
+            self.first_line.extend(lines.tolist())
+            self.first_source.extend([source] * len(names))
+            return np.arange(before, before + len(names), dtype=np.int32)
         codes = np.array([index.setdefault(name, len(index)) for name in names], dtype=np.int32)  # type: ignore[arg-type]  # none is None
         new = np.flatnonzero(codes >= before)
         rows = new[np.unique(codes[new], return_index=True)[1]]

@@ -18,6 +18,7 @@ JSON_LIST = r'(?s)^\s*\[\s*(?:".*|-?\d[\d\s,.eE+\-"]*|\[.*\]|\{.*\}|(?:null|true
 JSON_OBJECT = r'(?s)^\s*\{\s*".*\}\s*$'
 LENGTHS = "the lists of this row have different lengths"
 EMPTY = "the list of items is empty"
+SAMPLE = 200  # cells by which a column of lists is known
 _UNFIT = {
     pl.Time: "times of the day without a date",
     pl.Duration: "durations",
@@ -112,9 +113,12 @@ def one_event_a_row(batch: Batch, roles: list[str], names: Mapping[str, str], fi
 
 def _as_list(column: pl.Series) -> pl.Series:
     """A column of texts that are JSON lists as lists; any other as it is."""
+    if isinstance(column.dtype, pl.Categorical):
+        few = _as_list(column.head(SAMPLE).cast(pl.String))
+        return column if few.dtype == pl.String else _as_list(column.cast(pl.String))
     if column.dtype != pl.String:
         return column
-    filled = column.head(200).drop_nulls()
+    filled = column.head(SAMPLE).drop_nulls()
     if not len(filled) or filled.str.contains(JSON_LIST).mean() <= 0.5:  # type: ignore[operator]  # a share
         return column
     return pl.Series([_parsed(cell) for cell in column.to_list()], dtype=pl.List(pl.String))
