@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections import Counter
@@ -14,10 +15,11 @@ import numpy as np
 
 from penchant.core.histories import Floats, Ints
 from penchant.text.clean import cleaned
-from penchant.text.lexicon import SCALE, is_known, read
+from penchant.text.lexicon import SCALE, is_known, longest_of, read
 
 LEAST, MOST = 3, 100  # texts that hold a phrase, and the phrases that are kept
 INSIDE = 0.8  # share of the texts of a phrase from which a longer one that holds it takes its place
+MOST_ODDS = 30.0  # log odds beyond which an opinion is as clear as it gets
 _CLAUSE = re.compile(
     r"[.!?;,:。！？；，：…~、\n()（）]+|\b(?:but|however|although|though|while|and|yet)\b|但是|但|不过|可是|而且|就是|虽然"
 )
@@ -69,30 +71,18 @@ class Aspects:
         return cls(tuple(sorted(kept, key=lambda name: (-kept[name], name))[:most]))
 
     @cached_property
-    def _spelled(self) -> tuple[dict[str, str], frozenset[str], int, int]:
-        """The name of each spelling, first characters, and the most words and characters of one."""
-        spelled = {name + ending: name for name in self.names if name.isascii() for ending in ("es", "s")}
-        spelled |= {name: name for name in self.names}
-        words = max((name.count(" ") + 1 for name in self.names), default=1)
-        firsts = frozenset(name[0] for name in self.names if name)
-        return spelled, firsts, words, max((len(name) for name in self.names if not name.isascii()), default=0)
+    def _spelled(self) -> tuple[dict[str, str], re.Pattern[str], re.Pattern[str]]:
+        """The name of each English spelling, what finds these, and what finds the Chinese names."""
+        english = [name for name in self.names if name and name == " ".join(_WORD.findall(name)) and name.isascii()]
+        spelled = {name + ending: name for name in english for ending in ("es", "s")} | {name: name for name in english}
+        chinese = longest_of(name for name in self.names if not name.isascii())
+        return spelled, longest_of(spelled, apart=True), chinese
 
     def _named(self, clause: str) -> set[str]:
         """The names in a clause; of names inside each other, the longest."""
-        spelled, firsts, most_words, longest = self._spelled
-        words, found, at = _WORD.findall(clause), set[str](), 0
-        while at < len(words):
-            run, step = words[at], 1
-            if run.isascii():
-                for size in range(min(most_words, len(words) - at), 0, -1):
-                    if (name := spelled.get(" ".join(words[at : at + size]))) is not None:
-                        found.add(name)
-                        step = size
-                        break
-            elif longest:
-                found.update(_inside(run, spelled, firsts, longest))
-            at += step
-        return found
+        spelled, english, chinese = self._spelled
+        found: set[str] = set() if clause.isascii() else set(chinese.findall(clause))
+        return found | {spelled[" ".join(_WORD.findall(said))] for said in english.findall(clause)}
 
     def find(self, text: object) -> dict[str, float]:
         """The aspects that a text speaks for or against, with the mean opinion of their clauses; of names inside each
@@ -104,7 +94,7 @@ class Aspects:
             if opinion:
                 for name in sorted(named):
                     found.setdefault(name, []).append(opinion)
-        return {name: float(np.mean(opinions)) for name, opinions in found.items()}
+        return {name: sum(opinions) / len(opinions) for name, opinions in found.items()}
 
     def mentions(self, texts: Sequence[object]) -> Mentions:
         """``find`` for many texts."""
@@ -114,19 +104,6 @@ class Aspects:
         return Mentions(
             np.array(columns[0], dtype=np.int32), np.array(columns[1], dtype=np.int32), np.array(columns[2], np.float32)
         )
-
-
-def _inside(run: str, spelled: dict[str, str], firsts: frozenset[str], longest: int) -> Iterator[str]:
-    """The names in a stretch of Chinese, from left to right, each the longest from its place."""
-    at = 0
-    while at < len(run):
-        if run[at] not in firsts:
-            at += 1
-            continue
-        size = next((n for n in range(longest, 1, -1) if run[at : at + n] in spelled), 1)
-        if size > 1:
-            yield spelled[run[at : at + size]]
-        at += size
 
 
 def _split(text: object) -> Iterator[str]:
@@ -139,7 +116,7 @@ def _split(text: object) -> Iterator[str]:
 def _opinion(clause: str) -> float:
     """The opinion of a clause, from -1 to 1; 0 where no word is known."""
     balance = SCALE * sum(weight for weight, _ in read(clause))
-    return float(2 / (1 + np.exp(-balance)) - 1)
+    return 2 / (1 + math.exp(min(-balance, MOST_ODDS))) - 1
 
 
 def _candidates(clause: str) -> Iterator[str]:

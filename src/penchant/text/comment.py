@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penchant.text.clean import cleaned
+
 if TYPE_CHECKING:
     from penchant.text.aspects import Aspects
     from penchant.text.opinion import Opiner
@@ -34,6 +36,7 @@ def _opiner() -> Opiner:
 def hear(text: str, kind: str | None, opiner: Opiner | None = None, aspects: Aspects | None = None) -> Heard:
     """What a comment says. An event of another kind than ``comment`` stays what it is; a comment that speaks against
     its item is a dislike. ``opiner`` reads it; by default, the word list. ``aspects`` that it speaks of are kept."""
+    text = cleaned(text)  # once
     found = (opiner or _opiner()).score([text])
     opinion = round(float(found.opinion[0]), DIGITS)
     own = kind if kind is not None and kind.strip().lower() != COMMENT else None

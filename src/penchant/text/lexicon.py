@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -20,8 +20,13 @@ REACH_EN, REACH_ZH = 3, 4  # words, or characters, before a word in which a nega
 FLIP, UP, DOWN = -0.7, 1.4, 0.6  # what negation and degree make of a weight
 BEFORE, AFTER = 0.5, 1.3  # weights before and after a contrast
 SCALE = 0.55  # log odds of one unit of weight
-_TOKEN = re.compile(r"[a-z]+(?:['’-][a-z]+)*|[\u3400-\u9fff]+|[.!?;,。！？；，…~\n]+|[^\sa-z\u3400-\u9fff]+")
+NEAR = 8  # words before a word that are remembered
+_TOKEN = re.compile(
+    r"(?P<en>[a-z]+(?:['’-][a-z]+)*)|(?P<zh>[\u3400-\u9fff]+)|(?P<stop>[.!?;,。！？；，…~\n]+)|(?P<sign>[^\sa-z\u3400-\u9fff]+)"
+)
 _STOP = re.compile(r"[.!?;。！？；…\n]")
+_BEGINS, _ENDS = r"(?<![a-z])(?<![a-z]['’-])", r"(?![a-z])(?!['’-][a-z])"  # of a whole English word
+_GAP = r"(?!['’-][a-z])[^a-z\u3400-\u9fff]+"  # between two words
 _ENDINGS = ("ing", "ed", "ly", "es", "s")
 
 
@@ -45,6 +50,11 @@ class Lexicon:
         sets = {name: frozenset(str(table.get(names.get(name, name), "")).split()) for name in fields}
         return cls(weights, **sets)
 
+    @cached_property
+    def turns(self) -> frozenset[str]:
+        """Words that say that something else follows."""
+        return self.contrast | self.concession
+
     @property
     def known(self) -> frozenset[str]:
         """All its words."""
@@ -63,8 +73,15 @@ def _lexicons() -> tuple[Lexicon, Lexicon, dict[str, float]]:
 
 
 @cache
-def _chinese() -> frozenset[str]:
-    return _lexicons()[1].known
+def _chinese() -> re.Pattern[str]:
+    """What finds the Chinese words of the list, the longest at each place."""
+    return longest_of(word for word in _lexicons()[1].known if len(word) <= LONGEST)
+
+
+@cache
+def _signs() -> frozenset[str]:
+    """The characters of emoji."""
+    return frozenset().union(*_lexicons()[2])
 
 
 @dataclass
@@ -118,23 +135,26 @@ def read(text: str) -> list[tuple[float, str]]:
     reading = _Reading()
     before: list[str] = []  # words, and characters of Chinese, of this clause
     for token, kind in _tokens(text):
+        if kind == "unknown":
+            before += token
+            continue
         if kind == "stop":
             before = []
             reading.stop(token)
             continue
         if kind == "sign":
-            for sign, weight in emoji.items():
-                if sign in token:
-                    reading.found.append((weight, sign))
+            if not _signs().isdisjoint(token):
+                reading.found += [(weight, sign) for sign, weight in emoji.items() if sign in token]
             before = []
             continue
         lexicon = english if kind == "en" else chinese
-        if token in lexicon.concession and len(reading.found) == reading.clause:  # "although it was dear, ..."
-            reading.factor = BEFORE
-        elif token in lexicon.contrast:
-            reading.contrast()
-            before = []
-            continue
+        if token in lexicon.turns:
+            if token in lexicon.concession and len(reading.found) == reading.clause:  # "although it was dear, ..."
+                reading.factor = BEFORE
+            elif token in lexicon.contrast:
+                reading.contrast()
+                before = []
+                continue
         weight = _weight(token, lexicon)
         if weight:
             near = before[-(REACH_EN if kind == "en" else REACH_ZH) :]
@@ -144,8 +164,6 @@ def read(text: str) -> list[tuple[float, str]]:
                 before = []
                 continue
         before.append(token)
-        if len(before) > 8:
-            del before[0]
     return reading.found
 
 
@@ -157,7 +175,7 @@ def is_known(token: str) -> bool:
 
 def _weight(token: str, lexicon: Lexicon) -> float:
     found = lexicon.weights.get(token)
-    if found is not None or not token.isascii():
+    if found is not None or not token.endswith(_ENDINGS):
         return found or 0.0
     for ending in _ENDINGS:
         if token.endswith(ending):
@@ -181,26 +199,40 @@ def _changed(weight: float, near: list[str], lexicon: Lexicon, kind: str) -> tup
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    """Words, marks and signs with their kind; of a stretch of Chinese the known words, and what is just before them."""
     for match in _TOKEN.finditer(text):
-        token = match.group()
-        first = token[0]
-        if "a" <= first <= "z":
-            yield token.replace("’", "'"), "en"
-        elif "\u3400" <= first <= "\u9fff":
-            yield from ((word, "zh") for word in _longest(token))
-        elif token.strip(".!?;,。！？；，…~\n"):
-            yield token, "sign"
-        else:
-            yield token, "stop"
+        token, kind = match.group(), str(match.lastgroup)
+        if kind != "zh":
+            yield token.replace("’", "'") if "’" in token else token, kind
+            continue
+        at = 0
+        for word in _chinese().finditer(token):
+            lo, hi = word.span()
+            if lo > at:
+                yield token[max(at, lo - NEAR) : lo], "unknown"
+            yield token[lo:hi], kind
+            at = hi
+        if at < len(token):
+            yield token[max(at, len(token) - NEAR) :], "unknown"
 
 
-def _longest(text: str) -> Iterator[str]:
-    """A stretch of Chinese as the longest known words; an unknown character alone."""
-    known, at = _chinese(), 0
-    while at < len(text):
-        for size in range(min(LONGEST, len(text) - at), 0, -1):
-            word = text[at : at + size]
-            if size == 1 or word in known:
-                yield word
-                at += size
-                break
+def longest_of(words: Iterable[str], *, apart: bool = False) -> re.Pattern[str]:
+    """What finds words of a list in a text, from left to right, each the longest from its place; with ``apart``
+    English words and phrases, whole ones only."""
+    tree: dict[str, Any] = {}
+    for word in words:
+        at = tree
+        for letter in word:
+            at = at.setdefault(letter, {})
+        if word:
+            at[""] = {}  # a word ends here
+    found = _branches(tree) if tree else r"(?!)"
+    return re.compile(_BEGINS + found.replace(r"\ ", _GAP) + _ENDS if apart else found)
+
+
+def _branches(tree: dict[str, Any]) -> str:
+    ends = "" in tree
+    parts = [re.escape(letter) + _branches(rest) for letter, rest in tree.items() if letter]
+    if not parts:
+        return ""
+    return f"(?:{'|'.join(parts)})" + ("?" if ends else "")
