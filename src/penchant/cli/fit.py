@@ -91,7 +91,7 @@ def register(app: typer.Typer) -> None:
             typer.Option(
                 "--item-text",
                 metavar="WAY",
-                help="Turn the texts of items into vectors: learned, static, or choose on held-out items.",
+                help="Turn item texts into vectors: learned, static, onnx:FOLDER, or choose on held-out items.",
             ),
         ] = None,
         private: Annotated[

@@ -8,6 +8,7 @@ from typing import Any, cast
 from penchant.errors import FormatError, ParameterError
 from penchant.text.encoder import Arrays, TextEncoder
 from penchant.text.learned_vectors import LearnedVectors
+from penchant.text.onnx_vectors import ONNX, OnnxVectors
 from penchant.text.outside_vectors import OutsideVectors
 from penchant.text.static_vectors import StaticVectors
 
@@ -25,7 +26,9 @@ def make_encoder(way: str | TextEncoder | Callable[[list[str]], Any], texts: Seq
     if way == "static":
         return StaticVectors.installed()
     if isinstance(way, str):
-        raise ParameterError(f"texts become vectors in one of the ways {', '.join(WAYS)}, not {way[:40]!r}")
+        raise ParameterError(
+            f"texts become vectors in one of the ways {', '.join(WAYS)}, {ONNX}FOLDER, not {way[:40]!r}"
+        )
     if hasattr(way, "encode") and hasattr(way, "to_json"):
         return cast("TextEncoder", way)
     if callable(way):
@@ -39,7 +42,7 @@ def load_encoder(
     """The encoder that was saved. ``outside`` is the operator's function, where one had made the vectors; without it
     such an encoder knows no new texts. Raises ``FormatError`` for another content."""
 
-    ways: dict[str, Any] = {"learned": LearnedVectors, "static": StaticVectors}
+    ways: dict[str, Any] = {"learned": LearnedVectors, "static": StaticVectors, "onnx": OnnxVectors}
     name = data.get("name")
     if name == OutsideVectors.name:
         return OutsideVectors.of(data, outside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +36,12 @@ class Judged:
 def with_text(catalog: Catalog | None, log: Interactions, way: Way, *, seed: int = 0) -> tuple[Catalog, TextEncoder]:
     """The catalogue with a vector of each item's text, and what made them.
 
-    ``"choose"`` compares the ways that need no operator (``judge``) and takes the best. Raises ``ParameterError``
-    without a catalogue, or for one that has vectors of its own, and ``DataError`` where no item has a text.
+    ``"choose"`` compares the ways that need no operator (``judge``) and takes the best; ``"onnx:FOLDER"`` is an encoder
+    of the operator, ``model.onnx`` and ``tokenizer.json``. Raises ``ParameterError`` without a catalogue, or for one
+    that has vectors of its own, ``DataError`` where no item has a text, and ``FormatError`` for other files.
     """
     from penchant.text.encoders import make_encoder
+    from penchant.text.onnx_vectors import ONNX
 
     if catalog is None:
         raise ParameterError("the texts of items stand in a catalogue: give one (--items)")
@@ -51,12 +54,30 @@ def with_text(catalog: Catalog | None, log: Interactions, way: Way, *, seed: int
         made = dict(_candidates(texts))
         found = [judge(encoder, texts, log, seed=seed) for encoder in made.values()]
         encoder = made[max(found, key=lambda one: one.recall).name]
+    elif isinstance(way, str) and way.startswith(ONNX):
+        encoder = _of_files(Path(way[len(ONNX) :]))
     else:
         encoder = make_encoder(way, texts)
     vectors = encoder.encode(texts)
     if getattr(encoder, "strict", False):
         encoder.strict = False  # type: ignore[attr-defined]  # from now on a failure loses one text, not the service
     return catalog.with_vectors(vectors), encoder
+
+
+def _of_files(folder: Path) -> TextEncoder:
+    """The encoder in a folder of the operator."""
+    from penchant.recommender.folder.onnx import check
+    from penchant.text.onnx_vectors import GRAPH, MOST_GRAPH, TOKENIZER, OnnxVectors
+
+    content = {}
+    for name in (GRAPH, TOKENIZER):
+        try:
+            with (folder / name).open("rb") as file:
+                content[name] = file.read(MOST_GRAPH + 1)
+        except OSError as wrong:
+            raise DataError(f"the encoder cannot be read ({wrong.strerror})", file=str(folder / name)) from None
+    check(GRAPH, content[GRAPH])
+    return OnnxVectors.made(content[GRAPH], content[TOKENIZER])
 
 
 def _candidates(texts: list[str]) -> list[tuple[str, TextEncoder]]:

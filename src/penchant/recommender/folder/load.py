@@ -14,7 +14,7 @@ from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import Composite, members_of
 from penchant.models.registry import from_saved, model_class
 from penchant.ranking.moods import Moods
-from penchant.recommender.folder import tensors
+from penchant.recommender.folder import onnx, tensors
 from penchant.recommender.folder.arrays import fill, fill_statistics
 from penchant.recommender.folder.assets import check_asset
 from penchant.recommender.folder.atomic import recover
@@ -103,7 +103,10 @@ def _read_text(root: Path, manifest: Mapping[str, Any], encoder: Function | None
     if "text" not in manifest:
         return None
     check_unchanged(root, TEXT, object_of(manifest, "files")[TEXT])  # one of its kinds is parsed by another library
-    return load_encoder(object_of(manifest, "text"), tensors.read(root / TEXT, finite=True), encoder)
+    arrays = tensors.read(root / TEXT, finite=True)
+    if "graph" in arrays:
+        onnx.check(f"the graph in {TEXT}", arrays["graph"].tobytes())
+    return load_encoder(object_of(manifest, "text"), arrays, encoder)
 
 
 def _read_opiner(root: Path, manifest: Mapping[str, Any]) -> LearnedOpiner | None:
