@@ -11,6 +11,8 @@ import pytest
 import penchant as pc
 from penchant.cli.main import main
 from penchant.errors import FormatError, ParameterError
+from penchant.ranking.features import declared
+from penchant.ranking.statistics import Statistics
 from penchant.recommender.recommender import Recommender
 
 KINDS = ["黑啤酒 瓶装啤酒 听装啤酒 精酿啤酒", "纯牛奶 低脂牛奶 鲜牛奶 燕麦牛奶", "白面包 黑麦面包 全麦面包 吐司面包"]
@@ -137,3 +139,26 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     everyone = ["--all", "--log", files[0], "-o", str(tmp_path / "lists.csv")]
     assert main(["recommend", str(tmp_path / "model"), *everyone, "--need", "x"]) == 2
     assert "--need" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "model", ["sasrec:attributes=true,factors=16,epochs=30,window=4,layers=1", "two-tower:epochs=30"]
+)
+def test_neural_models_use_the_texts_and_take_a_new_title(model: str, tmp_path: Path) -> None:
+    log = pc.read_interactions(baskets())
+    rec = pc.fit(log, model, catalog=pc.Catalog.read(TABLE, log.vocab), text="learned")
+    rec.save(tmp_path / "model")
+    loaded = pc.load(tmp_path / "model")
+    loaded.extend(NEW)
+    place = {history[0]: loaded.recommend(history, 12, repeat=True).ids.index("new") for history in (["g0"], ["g5"])}
+    assert place["g0"] < place["g5"]  # a beer, by its title alone
+
+
+def test_second_stages_see_how_near_texts_are() -> None:
+    log = pc.read_interactions(baskets())
+    catalog = pc.Catalog.read(TABLE, log.vocab)
+    for way, expected in ((None, False), ("learned", True)):
+        told = pc.fit(log, "popular", catalog=catalog, text=way).catalog
+        assert told is not None
+        statistics, names = Statistics.fit(log.histories(), told.features())
+        assert ("vector.similarity" in [one.name for one in declared(statistics, 1, names)]) is expected

@@ -194,9 +194,10 @@ class Answer(Sequence[Item]):
     - ``unknown``: ids of the history that the model does not know; they were left out.
     - ``strange``: what the request states as its context and training never saw, ``name=value``; it counts as missing.
     - ``private``: epsilon, delta and unit of a model that was fitted privately; else None, and not in the JSON object.
-    - ``removed``, ``degraded``, ``next`` and ``segment`` are set by the service: how many items each filter removed,
-      why the list is incomplete or of lower quality, the token of the next page, and the segment whose popular items
-      these are. Elsewhere ``removed`` is None, and the JSON object has none of them.
+    - ``degraded``: why the list is incomplete or of lower quality; None where it is neither.
+    - ``removed``, ``next`` and ``segment`` are set by the service: how many items each filter removed, the token of the
+      next page, and the segment whose popular items these are. Elsewhere ``removed`` is None, and the JSON object has
+      none of them.
     """
 
     items: list[Item]
@@ -244,6 +245,8 @@ class Answer(Sequence[Item]):
             document["session"] = self.session
         if self.removed is not None:
             document |= {"degraded": self.degraded, "removed": self.removed, "next": self.next}
+        elif self.degraded is not None:
+            document["degraded"] = self.degraded
         if self.segment is not None:
             document["segment"] = self.segment
         if self.private is not None:

@@ -33,6 +33,7 @@ from penchant.recommender.fallback import Lists, rank_or_popular, rank_similar
 from penchant.recommender.folder.contents import Contents, content_version
 from penchant.recommender.indexing import SLOW_MS, build_index
 from penchant.recommender.masks import mask_of
+from penchant.recommender.rerank import Function, Reranker
 from penchant.recommender.search import rank_by_need, search
 from penchant.recommender.told import Told
 from penchant.text.encoder import TextEncoder
@@ -111,6 +112,7 @@ class Recommender:
         context: Mapping[str, Any] | None = None,
         most_impressions: int = 0,
         need: str | None = None,
+        rerank: Reranker | Function | None = None,
     ) -> Answer:
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
@@ -122,7 +124,7 @@ class Recommender:
         - ``most_impressions`` leaves out items with so many events of kind ``impression`` since their last other event;
           0: no limit. With ``repeat`` it has no effect.
         - ``need`` says in words what is wanted now, "a quiet thriller". Fitting has chosen how much it counts
-          (``fitted_on["need"]``), and ``why`` says so.
+          (``fitted_on["need"]``), and ``why`` says so. ``rerank`` is a function of yours that orders its list.
 
         The list is shorter than k if there are not enough items. A history without a known positive event gets the
         popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1, ``DataError`` for bad events.
@@ -133,7 +135,8 @@ class Recommender:
         mask = mask_of(self, allow, exclude)
         if need is not None:
             found, told = rank_by_need(self, given, need, k, allow=mask, repeat=repeat, why=why)
-            return self._answer(found, 0, unknown=unknown, whys=told)
+            answer = self._answer(found, 0, unknown=unknown, whys=told)
+            return answer if rerank is None else Reranker.of(rerank)(answer, need, given, self)
         ranked = rank_or_popular(
             self.model, given, k, exclude=None if repeat else without_tired(given, check_most(most_impressions)),
             repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1, exact=exact,

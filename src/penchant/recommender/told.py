@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from penchant.data.catalog import Catalog
 from penchant.data.events import Events
 from penchant.data.liked_for import praised
 from penchant.recommender.answer import Reason, Why
-from penchant.text.comment import ABOUT, COMMENT
+from penchant.text.comment import ABOUT, COMMENT, MOOD
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,15 @@ class Told:
         names = [] if catalog is None or item >= len(catalog) else praised(catalog, item, self.cares)
         more = [Reason("aspect", f"people who cared about {name} liked it", 0.0) for name in names]
         return replace(why, parts=parts, reasons=[*why.reasons, *more])
+
+
+def mood_told(contexts: Iterable[object]) -> str | None:
+    """The mood of the first comment that tells one; contexts are those of events, newest first."""
+    for context in contexts:
+        mood = _comment(context).get(MOOD)
+        if isinstance(mood, str):
+            return mood
+    return None
 
 
 def _comment(context: object) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from penchant.serve.answers.selected import Limits
 from penchant.serve.answers.shown import ShownLists
 from penchant.serve.common.again import Again
 from penchant.serve.common.caretaker import Caretaker
+from penchant.serve.common.hooks import hook
 from penchant.serve.common.limits import Buckets
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.places import Places
@@ -64,8 +65,9 @@ class Service(Forgetting):
         )
         self.copies = Copies(settings.copies_folder)
         self.models = Models(
-            settings.folder, self.copies, allow_remembered=settings.allow_remembered, exact=settings.exact
-        )
+            settings.folder, self.copies, allow_remembered=settings.allow_remembered, exact=settings.exact,
+            encoder=hook("encoder", settings.encoder),
+        )  # fmt: skip
         self.keys = Keyring(self.store.database)
         self.buckets, self.metrics = Buckets(settings.workers), Metrics()
         self.ready = False
@@ -348,6 +350,7 @@ class Service(Forgetting):
         self.metrics.waiting.set(self.store.writer.waiting)
         self.metrics.lost_exposures.set(self.shown.exposures.lost)
         self.metrics.items.set(len(self.models.active.catalogue))
+        self.metrics.text_failures.set(getattr(self.models.active.recommender.text, "failures", 0))
         self.metrics.dropped.labels("old").set(counters.dropped_old)
         self.metrics.dropped.labels("many").set(counters.dropped_many)
         with contextlib.suppress(OSError, StoreError, InputError):

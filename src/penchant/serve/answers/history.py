@@ -9,9 +9,11 @@ from typing import Any
 from penchant.core.histories import Histories
 from penchant.data.events import Events
 from penchant.data.recipe import IMPRESSION, normalise_kind
-from penchant.recommender.told import Told
+from penchant.ranking.moods import PAUSE
+from penchant.recommender.told import Told, mood_told
 from penchant.serve.answers.models import ServedModel
 from penchant.store.events import StoredEvent
+from penchant.text.comment import MOOD
 
 DAY = 86_400
 
@@ -52,11 +54,14 @@ def history_of(
     The newest ``recent`` events are scored; every event counts as seen. A dislike hides its item and lowers similar
     items for ``dislike_days``; after that it has no effect. Events of weight 0, such as impressions, do not count;
     after ``most_impressions`` (0: no limit) without another event of the item, it is ``tired``. ``context`` is that of
-    the request.
+    the request; a mood that it does not state is that of the newest comment of the session that told one.
     """
     if not rows:
         nobody = served.nobody if not context else served.recommender.histories([], now=now, context=context)[0]
         return PersonHistory(nobody, [], [], [])
+    if MOOD in served.recommender.recipe.contexts and (context is None or context.get(MOOD) is None):
+        told = mood_told(row.context for row in rows if now - row.time <= PAUSE)
+        context = context if told is None else {**(context or {}), MOOD: told}
     marks = marks_of(served, rows, now, dislike_days=dislike_days)
     scored = marks.kept[:recent]
     events = Events.stored(scored[::-1])

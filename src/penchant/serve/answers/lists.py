@@ -19,6 +19,7 @@ from penchant.serve.catalogue.columns import dates
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.common.problems import invalid, not_found
 from penchant.store.trends import Trends
+from penchant.text.search import LEAST
 
 POOL = 30  # popular items that are considered for each one chosen
 ALIKE = 0.7  # weight of the similarity to chosen items, against popularity
@@ -58,6 +59,9 @@ def similar(served: ServedModel, selected: Selected, item: str, k: int) -> dict[
     if not found:
         method = "content"
         alike = by_content(catalogue, [at])
+        near = catalogue.near_to([at])  # by their texts
+        if near is not None:
+            alike |= {n: alike.get(n, 0.0) + float(near[n]) for n in np.flatnonzero(near >= LEAST).tolist()}
         best = sorted((-score, other) for other, score in alike.items() if other < len(mask) and mask[other])[:k]
         found = [(position, -score) for score, position in best]
     return _document(served, selected, found, k, item=item, method=method)
@@ -110,7 +114,8 @@ def latest(served: ServedModel, selected: Selected, k: int, by: str | None = Non
 
 def onboarding(served: ServedModel, selected: Selected, k: int) -> dict[str, Any]:
     """Popular items that differ from each other. Greedy: each time the item with the highest log(1 + popularity) minus
-    its greatest similarity to the items chosen before, scaled to the most similar item of each."""
+    its greatest similarity to the items chosen before: by the model, scaled to the most similar item of each, or by the
+    cosine of their texts, where these have vectors."""
     catalogue, model = served.catalogue, served.recommender.model
     order = by_popularity(served)
     pool = order[selected.mask[: catalogue.n_model][order]][: max(100, POOL * min(k, 30))]
@@ -128,4 +133,6 @@ def onboarding(served: ServedModel, selected: Selected, k: int) -> dict[str, Any
         scores[pool[best]] = 0
         if (top := float(scores.max())) > 0:
             alike = np.maximum(alike, scores[pool] / top)
+        if (near := catalogue.near_to([int(pool[best])])) is not None:
+            alike = np.maximum(alike, near[pool])
     return _document(served, selected, chosen, k)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -128,9 +128,11 @@ class Models:
     """
 
     def __init__(
-        self, root: str | Path, copies: Copies, *, allow_remembered: bool = False, exact: bool = False
-    ) -> None:
+        self, root: str | Path, copies: Copies, *, allow_remembered: bool = False, exact: bool = False,
+        encoder: Callable[[list[str]], Any] | None = None,
+    ) -> None:  # fmt: skip
         self.root, self.copies, self.allow_remembered = Path(root).absolute(), copies, allow_remembered
+        self.encoder = encoder  # the operator's function that turned item texts into vectors
         self.exact = exact  # whether lists look at every item although a model has an index
         if not self.root.exists():
             raise DataError("there is no such folder", file=str(root), fix="penchant fit LOG -o FOLDER makes one.")
@@ -209,7 +211,7 @@ class Models:
         try:
             if fully:
                 verify(path, copies=self.copies)
-            recommender = load(path, copies=self.copies)
+            recommender = load(path, copies=self.copies, encoder=self.encoder)
             self._refuse_remembered(recommender)
             if self.exact:
                 recommender.drop_index()

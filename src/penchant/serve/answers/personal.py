@@ -13,16 +13,19 @@ import numpy as np
 
 from penchant.core.histories import Floats, Ints
 from penchant.recommender.answer import Answer
+from penchant.recommender.rerank import Reranker
 from penchant.serve.answers.history import PersonHistory, history_of, marks_of
 from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.ranking import Page, Query, Ranking, expect_reasons, gone, ranking
 from penchant.serve.answers.selected import Limits, Selected, select
 from penchant.serve.answers.shown import ShownLists
 from penchant.serve.catalogue.filters import AllOf, Where, parse
+from penchant.serve.common.hooks import hook
 from penchant.serve.common.metrics import Metrics
 from penchant.serve.common.settings import Settings
 from penchant.store.choices import NOTHING, VALUE, Choices, Chosen
 from penchant.store.database import StoreError
+from penchant.store.event_loop import off_the_event_loop
 from penchant.store.events import EventStore, StoredEvent
 from penchant.store.ledger import FOREVER
 from penchant.store.people import subject
@@ -57,6 +60,8 @@ class Personal:
         self.settings, self.store, self.models, self.trends, self.metrics = settings, store, models, trends, metrics
         self.shown = shown  # None: what is shown is not written
         self.choices = choices  # None: nobody can choose
+        own = hook("rerank", settings.rerank)
+        self.rerank = None if own is None else Reranker(own, settings.rerank_seconds)
 
     def for_person(self, person: str, query: Query) -> dict[str, Any]:
         """The answer for a person whom the store may know, as JSON: one read, one score."""
@@ -188,6 +193,8 @@ class Personal:
 
     def _expect(self, served: ServedModel, events: int, query: Query) -> None:
         """Raises ``Slow`` on the event loop before anything is done twice."""
+        if query.need is not None and self.rerank is not None:
+            off_the_event_loop()
         if query.why:
             expect_reasons(served, min(events, self.settings.recent), query.k)
 
@@ -213,10 +220,13 @@ class Personal:
             last = str(served.catalogue.item_id(ranked.items[-1]))
             onward = replace(page, offset=page.offset + len(ranked.items), after=last)
             token = onward.token(self.store.secret, fingerprint)
-        kind = "degraded" if ranked.degraded else "fallback" if ranked.fallback else "personal"
-        self.metrics.answers.labels(kind).inc()
         strange = served.recommender.recipe.encode([query.context])[1] if query.context else []
-        return ranked.answer(served, history.unknown, next=token, strange=strange)
+        answer = ranked.answer(served, history.unknown, next=token, strange=strange)
+        if query.need is not None and self.rerank is not None:
+            answer = self.rerank(answer, query.need, history.given, served.recommender)
+        kind = "degraded" if answer.degraded else "fallback" if answer.fallback else "personal"
+        self.metrics.answers.labels(kind).inc()
+        return answer
 
 
 def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 0, offset: int = 0) -> Page:

@@ -44,6 +44,7 @@ class Metrics:
         self.trainings = Counter("penchant_trainings", "Trainings beside the service.", ["outcome"], registry=own)
         self.stale_models = Gauge("penchant_stale_models", "Models that may hold erased people.", registry=own)
         self.overdue = Gauge("penchant_model_overdue", "1: so may the active one, past its date.", registry=own)
+        self.text_failures = Gauge("penchant_text_failures", "Texts that the encoder failed on.", registry=own)
         self.items = Gauge("penchant_items", "Items in the catalogue.", registry=own)
 
     def committed(self, events: int, seconds: float) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from penchant.core.settings import check_settings, parse_span, read_toml, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
 from penchant.serve.common.environment import PREFIX, check_names
+from penchant.serve.common.hooks import check_hook
 from penchant.store.consent import check_purposes
 from penchant.store.database import UNREADABLE, file_of, has_password, without_password
 from penchant.store.keys import check_origin
@@ -93,6 +94,11 @@ class Settings:
         low=0,
         high=1000,
     )
+    rerank: str = setting("", "module:function that orders lists for a stated need; default: none")
+    rerank_seconds: float = setting(1.0, "seconds that it may take; then the list stays as it was", low=0.01, high=60)
+    encoder: str = setting("", "module:function that turned item texts into vectors, if one did; default: none")
+    keep_text: tuple[str, ...] = setting((), "purposes of events whose texts are kept; default: texts are dropped")
+    text_moods: tuple[str, ...] = setting((), "purposes of events whose texts tell a mood; default: they tell none")
     purchases: tuple[str, ...] = setting(("purchase", "buy", "order"), "kinds of events that count as bought")
     exposures: bool = setting(False, "write down which lists people are shown")
     keep_exposures: str = setting("90d", "how long they are kept, such as 90d; 0: for ever")
@@ -129,7 +135,10 @@ class Settings:
         if self.secret and len(self.secret) < 32:
             raise ParameterError("secret needs at least 32 characters")
         self._check_pseudonyms()
-        check_purposes(self.purposes)
+        for purposes in (self.purposes, self.keep_text, self.text_moods):
+            check_purposes(purposes)
+        check_hook("rerank", self.rerank)
+        check_hook("encoder", self.encoder)
         if self.overdue not in OVERDUE:
             raise ParameterError(f"overdue is one of {', '.join(OVERDUE)}, not {self.overdue!r}")
         if not self.forget_seconds:
@@ -220,7 +229,8 @@ class Settings:
         values["store"] = without_password(self.store)
         values["model_copies"] = str(self.copies_folder) if values["store"] != UNREADABLE else ""
         values["origins"], values["trusted_proxies"] = list(self.origins), list(self.trusted_proxies)
-        values["purposes"] = list(self.purposes)
+        for name in ("purposes", "keep_text", "text_moods"):
+            values[name] = list(getattr(self, name))
         values["purchases"], values["pseudonym_old_keys"] = list(self.purchases), list(self.pseudonym_old_keys)
         return values
 

@@ -13,12 +13,13 @@ from pydantic_core import from_json
 from penchant.data.liked_for import aspects_of
 from penchant.recommender.recommender import Recommender
 from penchant.serve.common.problems import Problem, invalid, message_of, place
+from penchant.serve.common.settings import Settings
 from penchant.serve.http.middleware import name_of
 from penchant.serve.http.responses import ready
 from penchant.serve.http.schemas.events import Collected, Event
 from penchant.serve.http.scopes import COLLECT, problems, service_of
 from penchant.store.events import NewEvent
-from penchant.text.comment import hear
+from penchant.text.comment import COMMENT, MOOD, hear
 
 router = APIRouter(tags=["events"])
 BATCH, ONE = TypeAdapter(list[Event]), TypeAdapter(Event)
@@ -36,7 +37,7 @@ async def collect(request: Request) -> Response:
     service = service_of(request)
     raw = _events(await request.body(), service.settings.max_batch)
     errors: list[dict[str, Any]] = []
-    rows, places = _rows(raw, errors, service.models.active.recommender)
+    rows, places = _rows(raw, errors, service.models.active.recommender, service.settings)
     accepted, duplicates, refused = await service.collect(rows, name_of(request.scope)) if rows else (0, 0, {})
     for n, refusal in refused.items():
         errors.append({"index": places[n], "field": refusal.field, "detail": refusal.detail})
@@ -64,7 +65,9 @@ def _events(body: bytes, most: int) -> list[Any]:
     return list(document["events"])
 
 
-def _rows(raw: list[Any], errors: list[dict[str, Any]], live: Recommender) -> tuple[list[NewEvent], list[int]]:
+def _rows(
+    raw: list[Any], errors: list[dict[str, Any]], live: Recommender, settings: Settings
+) -> tuple[list[NewEvent], list[int]]:
     """The valid events and their places in the batch; problems of the others are added to ``errors``."""
     try:
         events = list(enumerate(BATCH.validate_python(raw)))
@@ -89,8 +92,10 @@ def _rows(raw: list[Any], errors: list[dict[str, Any]], live: Recommender) -> tu
             continue
         kind, told = event.kind, event.context
         if event.text:
-            heard = hear(event.text, kind, live.opiner, aspects)
-            kind, told = heard.kind, {**(told or {}), "comment": heard.kept}
+            agreed = {"mood": event.purpose in settings.text_moods, "keep": event.purpose in settings.keep_text}
+            heard = hear(event.text, kind, live.opiner, aspects, **agreed)
+            moods = {MOOD: heard.kept[MOOD]} if MOOD in heard.kept else {}  # what the event states itself comes first
+            kind, told = heard.kind, {**moods, **(told or {}), COMMENT: heard.kept}
         context = None if told is None else json.dumps(told, ensure_ascii=False)
         when, ms = divmod(now if event.time is None else event.time, 1000)
         ours = event.time is None

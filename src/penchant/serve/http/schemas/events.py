@@ -56,7 +56,8 @@ class Event(Request):
     time: Moment | None = Field(default=None, description="unix seconds or ISO-8601; default: now")
     context: Annotated[dict[str, Any], AfterValidator(checked_context)] | None = None
     text: Annotated[StrictStr, AfterValidator(checked_text)] | None = Field(
-        default=None, description="a comment, of at most 4 KiB; its opinion is kept and the text is dropped"
+        default=None,
+        description="a comment, of at most 4 KiB; its opinion is kept, and the text dropped unless keep_text",
     )
     recommendation: Annotated[StrictStr, Field(pattern=r"^r_[A-Za-z0-9_-]{1,30}$")] | None = Field(
         default=None, description="the id of the list that the person followed"
