@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
         )
         from penchant.core.run import Run
         from penchant.errors import ParameterError
+        from penchant.serve.common.hooks import hook
         from penchant.store.lease import BusyLeaseError
         from penchant.training.loop.outcome import BUSY
         from penchant.training.loop.train import train as train_once
@@ -54,7 +55,7 @@ def register(app: typer.Typer) -> None:
                 outcome = train_once(
                     read_training(config), settings.folder, events, active=settings.active,
                     allow_remembered=settings.allow_remembered, dry_run=dry_run, update=update,
-                    run=Run(progress=report), tell=note,
+                    run=Run(progress=report), tell=note, encoder=hook("encoder", settings.encoder),
                 )  # fmt: skip
             except BusyLeaseError as busy:
                 print_json({"outcome": "busy", "why": str(busy)}) if as_json else say(f"busy: {busy}")

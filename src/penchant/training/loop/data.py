@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.core.histories import Longs
+from penchant.core.histories import Floats, Longs
 from penchant.core.settings import parse_span
 from penchant.core.split import Split
 from penchant.data.catalog import Catalog
@@ -27,6 +27,7 @@ from penchant.evaluation.protocols import training_rows
 from penchant.recommender.recommender import Recommender
 from penchant.store.described import described_people
 from penchant.store.log import store_log
+from penchant.text.encoder import TextEncoder
 from penchant.training.choose import drawn_cases
 from penchant.training.loop.settings import STORE, TrainSettings
 
@@ -46,6 +47,7 @@ class TrainingData:
     cases: int  # with a true item, before any were drawn
     fingerprint: str
     notes: Sequence[str] = ()
+    text: TextEncoder | None = None  # what turned the texts of the items into vectors
 
     def to_json(self) -> dict[str, Any]:
         """What was read, without ids."""
@@ -99,6 +101,9 @@ def read_data(
         log.report.store["part"] = len(log) < whole
     assert log.times is not None  # they were there
     catalog = None if items is None else Catalog.read(items, log.vocab)
+    encoder = None if live is None or catalog is None else live.text
+    if encoder is not None and catalog is not None:
+        catalog = catalog.with_vectors(_vectors(encoder, catalog))
     histories = log.histories()
     share = settings.share
     span = None if share is not None else parse_span("holdout", settings.holdout)
@@ -110,8 +115,16 @@ def read_data(
     asked = truth_sizes(split) > 0 if rated is None else rated.lengths > 0
     used = drawn_cases(split, asked, CASES, settings.seed)
     return TrainingData(
-        log, catalog, split.cases(np.flatnonzero(used)), at, int(asked.sum()), _fingerprint(log, settings), notes
-    )
+        log, catalog, split.cases(np.flatnonzero(used)), at, int(asked.sum()), _fingerprint(log, settings), notes,
+        encoder,
+    )  # fmt: skip
+
+
+def _vectors(encoder: TextEncoder, catalog: Catalog) -> Floats:
+    """The vectors of all items' texts; without the operator's function those that are known stay."""
+    made = encoder.encode(catalog.texts())
+    unable = getattr(encoder, "function", encoder) is None
+    return catalog.vectors if unable and catalog.vectors is not None else made
 
 
 def _without_future(log: Interactions, times: Longs, now: float, notes: list[str]) -> Interactions:

@@ -21,6 +21,7 @@ from penchant.core.run import Run
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.measure import Metric, parse_metric
 from penchant.evaluation.report import Evaluation
+from penchant.models.kinds.base import Model
 from penchant.models.kinds.updatable import Updatable
 from penchant.models.registry import to_json
 from penchant.recommender.folder.listing import saved_in
@@ -64,13 +65,15 @@ def train(
     run: Run = DEFAULT_RUN,
     moment: Callable[[], float] = time.time,
     tell: Callable[[str], None] = lambda _: None,
+    encoder: Callable[[list[str]], Any] | None = None,
 ) -> Outcome:
     """Train once on the sources of ``settings``, and activate the result in an open ``store`` if the gate lets it pass.
 
     ``root`` is the folder of models; ``active`` names the model to compare with where none was ever active. ``dry_run``
     reads the data and says what would be done; it fits and writes nothing. Models that keep training histories are not
     chosen unless ``allow_remembered``. ``update`` fits the active recipe again on all data without judging, if it has
-    exact updates: the result equals an update with every event since. ``tell`` is called with each step in words.
+    exact updates: the result equals an update with every event since. ``tell`` is called with each step in words, and
+    ``encoder`` is the operator's function that turned item texts into vectors.
     Raises ``BusyLeaseError`` if another process trains, ``DataError`` for data that cannot be judged on, and
     ``OSError`` or ``StoreError`` where a disk is full; the active model stays in any case.
     """
@@ -80,9 +83,9 @@ def train(
         raise ParameterError(f'{root} is one saved recommender: training needs a folder of them (folder = "models")')
     with limited(settings.memory or budget()):
         if dry_run:
-            return _Training(settings, root, store, active, allow_remembered, run, moment, tell).plan()
+            return _Training(settings, root, store, active, allow_remembered, run, moment, tell, encoder).plan()
         with Lease(store, LEASE, moment=moment) as lease:
-            one = _Training(settings, root, store, active, allow_remembered, run, moment, tell)
+            one = _Training(settings, root, store, active, allow_remembered, run, moment, tell, encoder)
             return one.update(lease) if update else one.go(lease)
 
 
@@ -91,7 +94,7 @@ class _Training:
 
     def __init__(
         self, settings: TrainSettings, root: Path, store: EventStore, active: str, allow_remembered: bool, run: Run,
-        moment: Callable[[], float], tell: Callable[[str], None],
+        moment: Callable[[], float], tell: Callable[[str], None], encoder: Callable[[list[str]], Any] | None,
     ) -> None:  # fmt: skip
         self.settings, self.root, self.moment, self.tell = settings, root, moment, tell
         self.run = replace(run, seed=settings.seed, threads=settings.threads)
@@ -99,7 +102,7 @@ class _Training:
         self.allow_remembered = allow_remembered
         self.trainings = Trainings(store)
         self.past = self.trainings.lately()
-        self.live = self._live(active)
+        self.live = self._live(active, encoder)
         tell("reading the log")
         url = store.database.url.render_as_string(hide_password=False)
         self.data = read_data(settings, self.metric, store=url, live=self.live.recommender, moment=moment)
@@ -108,7 +111,7 @@ class _Training:
         self.found = self._barred(contenders(settings, self.data, self.metric, unfitted))
         self.key = self._key()
 
-    def _live(self, active: str) -> Live:
+    def _live(self, active: str, encoder: Callable[[list[str]], Any] | None) -> Live:
         """The active model: the last that was activated, else the named one, else the only one there is."""
         there, activated = saved_in(self.root), self.trainings.wanted()
         name = next((name for name in activated if name in there), "")
@@ -121,7 +124,7 @@ class _Training:
             name = active or (others.pop() if len(others) == 1 else "")
         if name and name not in there:
             raise ParameterError(f"active: there is no model {name[:80]!r} in {self.root}")
-        return Live(name, load(there[name])) if name else Live()
+        return Live(name, load(there[name], encoder=encoder)) if name else Live()
 
     def _barred(self, found: Sequence[Contender]) -> list[Contender]:
         """The contenders; those that were rolled back on this data before, or may not be served, cannot be chosen."""
@@ -287,7 +290,10 @@ class _Training:
             except ParameterError as wrong:
                 no_index = str(wrong)
         index = self.settings.index and not no_index
-        fresh = fit(self.data.log, model, catalog=self.data.catalog, run=self.run, index=index)
+        fresh = fit(
+            self.data.log, model, catalog=self.data.catalog, run=self.run, index=index, encoder=self.data.text,
+            infer=self._inferred(model),
+        )  # fmt: skip
         if no_index:
             fresh.fitted_on["notes"].append(no_index)
         if self.settings.index:
@@ -295,6 +301,15 @@ class _Training:
         fresh.save(stages.refitted)
         verify(stages.refitted)
         return stages.refitted
+
+    def _inferred(self, model: Model) -> str | None:
+        """The context that the active model infers from sessions, if a model can."""
+        live = self.live.recommender
+        if live is None or live.moods is None or not model.uses_context:
+            return None
+        names, column = list(live.recipe.contexts), live.moods.column
+        name = names[column] if column < len(names) else None
+        return name if name in self.data.log.recipe.contexts else None
 
     def _evaluation(self, judgement: Judgement, ended: Outcome) -> dict[str, Any]:
         """The document beside the saved model, as ``penchant evaluate --json`` writes it, with the training."""
