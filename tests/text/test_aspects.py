@@ -58,6 +58,16 @@ def test_a_longer_phrase_takes_the_place_of_its_parts_and_plurals_of_one_word_ar
     assert Aspects.learn(texts).find("good straps")["strap"] > 0
 
 
+def test_names_are_whole_words_and_the_longest_at_their_place() -> None:
+    found = Aspects(("battery life", "battery", "gift-card", "味道", "味道里", "usb 3", ""))
+    assert {*found.find("good battery, life")} == {"battery"} and {*found.find("good battery / life")} == {
+        "battery life"
+    }
+    assert {*found.find("good batteryx, good gift-cards")} == {"gift-card"} and found.find("a good gift") == {}
+    assert {*found.find("味道里很好")} == {"味道里"} and {*found.find("good usb 3")} == set()
+    assert found.find("battery " + "awful " * 3000)["battery"] == pytest.approx(-1)  # no number is too large
+
+
 def test_items_are_liked_and_blamed_for_what_their_reviews_say(tmp_path: Path) -> None:
     log = pc.read_interactions(world(), text="review", aspects=True)
     assert log.values is None and log.aspects is not None  # opinions do not count unless asked for

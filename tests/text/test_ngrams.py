@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penchant.text import ngrams as module
@@ -55,6 +55,7 @@ def test_equal_ngrams_share_a_column_and_others_do_not() -> None:
     assert len(set().union(*columns.values())) == sum(map(len, columns.values()))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6), st.integers(0, 5))
 def test_a_text_counts_the_same_alone_and_among_others(texts: list[str], at: int) -> None:
     spec, at = Ngrams((1, 3), 2, 16), at % len(texts)

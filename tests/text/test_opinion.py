@@ -1,3 +1,4 @@
+import random
 import tomllib
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 from penchant.errors import DataError, FormatError
 from penchant.text.learned_opinion import LearnedOpiner, auc, labels
-from penchant.text.lexicon import LexiconOpiner
+from penchant.text.lexicon import LONGEST, LexiconOpiner, _chinese, _lexicons, longest_of
 from penchant.text.ngrams import Ngrams
 from penchant.text.opinion import weighed
 
@@ -121,3 +122,23 @@ def test_bad_input_is_bounded() -> None:
         for one in (opiner, LexiconOpiner()):
             found = one.score([text])
             assert np.isfinite([found.probability, found.low, found.high]).all()
+
+
+def test_chinese_words_are_the_longest_known_ones_from_left_to_right() -> None:
+    known = sorted(_lexicons()[1].known)
+    dice = random.Random(0)
+    for _ in range(200):
+        text = "".join(dice.choice([*known, "里", "电", "机", "不"]) for _ in range(20))
+        naive, at = list[str](), 0
+        while at < len(text):  # one place after the other
+            size = next((n for n in range(LONGEST, 1, -1) if text[at : at + n] in known), 1)
+            naive += [text[at : at + size]] if text[at : at + size] in known else []
+            at += size
+        assert _chinese().findall(text) == naive
+
+
+def test_what_finds_words_finds_the_longest() -> None:
+    known = longest_of(["ab", "abcd", "b", ""])
+    assert known.findall("abcabcdb") == ["ab", "abcd", "b"] and longest_of([]).findall("ab") == []
+    whole = longest_of(["gift", "gift card"], apart=True)
+    assert whole.findall("gift  card, gifts gift-card a gift") == ["gift  card", "gift"]

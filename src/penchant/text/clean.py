@@ -18,7 +18,7 @@ class Cleaned(str):
     __slots__ = ()
 
 
-def cleaned(text: object) -> Cleaned:
+def cleaned(text: object) -> str:
     """The text in NFKC without case, markup and control characters; white space is one blank, runs of one character
     are at most three long. Anything but text is empty. Only the first ``MOST`` characters are read."""
     if isinstance(text, Cleaned):
