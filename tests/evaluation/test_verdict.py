@@ -14,7 +14,7 @@ from penchant.data.interactions import Interactions
 from penchant.evaluation.bootstrap import Estimate
 from penchant.evaluation.costs import answer_ms, size_bytes
 from penchant.evaluation.result import Result
-from penchant.evaluation.verdict import BASELINES, Difference, Verdict, is_deep, judge
+from penchant.evaluation.verdict import BASELINES, Difference, Verdict, is_deep, is_ranker, judge
 from tests.evaluation.small_logs import a_log, a_market
 from tests.evaluation.toy_models import Constant, Follows, Knob
 
@@ -122,6 +122,10 @@ def test_a_deep_model_that_beats_not_every_baseline_is_named_with_its_price() ->
     assert found["sasrec"].role == "worth it" and found.take.label == "sasrec"
 
 
+def test_a_second_stage_is_what_stands_among_the_rankers() -> None:
+    assert is_ranker("ranked") and is_ranker("fm-rating") and not is_ranker("blend") and not is_ranker("als")
+
+
 def test_deep_is_what_needs_the_neural_extra_also_inside_a_blend() -> None:
     assert is_deep("mult-vae", {}) and not is_deep("ease", {}) and not is_deep("follows", {})
     assert is_deep("blend", {"members": [{"model": "ease", "params": {}}, {"model": "sasrec", "params": {}}]})
@@ -153,8 +157,8 @@ def test_the_verdict_of_an_evaluation() -> None:
     ]  # fmt: skip
     model = next(model for model in document["models"] if model["label"] == "follows")
     assert list(model) == [
-        "label", "baseline", "deep", "worth_it", "beats", "beaten_by", "does_not_beat", "against", "fit_seconds",
-        "answer_ms", "size_mib",
+        "label", "baseline", "deep", "ranker", "worth_it", "beats", "beaten_by", "does_not_beat", "against",
+        "fit_seconds", "answer_ms", "size_mib",
     ]  # fmt: skip
     assert model["against"][0]["difference"]["low"] <= model["against"][0]["difference"]["mean"]
     assert document["metric"] == "ndcg@1" and set(document["untuned"]) == set(BASELINES)

@@ -15,10 +15,12 @@ import penchant as pc
 from penchant.core.histories import Floats, Histories
 from penchant.core.log_shape import LogShape
 from penchant.core.run import Run
+from penchant.data.catalog import Catalog
 from penchant.errors import DataError, ParameterError
 from penchant.models.kinds.base import Model
 from penchant.models.registry import MODELS, Registered
 from penchant.planning import check
+from penchant.ranking.ranked import Ranked
 from penchant.training import attempts
 from penchant.training import choose as choosing
 from penchant.training.attempts import Candidate
@@ -105,6 +107,39 @@ def test_candidates_belong_to_the_log() -> None:
     assert "session-knn" in names(replace(market, sessions=True))
     rated = replace(market, values=np.ones(len(market), np.float32), values_are="rating")
     assert names(rated, "rmse") == {"bias", "item-knn", "svd", "slope-one", "user-knn", "svdpp", "nmf"}
+
+
+def moody(people: int = 120, noise: bool = False) -> pc.Interactions:
+    """Whoever is sad takes one half of twenty things, whoever is happy the other; with ``noise`` moods mean nothing."""
+    rng = np.random.default_rng(0)
+    sad = rng.integers(2, size=(people, 8))
+    items = rng.integers(10, size=sad.shape) + 10 * (rng.integers(2, size=sad.shape) if noise else sad)
+    log = a_log(items.tolist(), n_items=20, times=[list(range(8))] * people)
+    recipe = replace(log.recipe, contexts={"mood": ("happy", "sad")})
+    return replace(log, recipe=recipe, context=sad.reshape(-1, 1).astype(np.int32))
+
+
+def test_a_second_stage_is_tried_where_there_are_columns_for_it() -> None:
+    def names(log: pc.Interactions, metric: str = "ndcg@10", **more: object) -> set[str]:
+        return {tried.name for tried in pc.choose(log, metric=metric, budget=1e-6, **more).tried}  # type: ignore[arg-type]
+
+    log = moody(20)
+    plain = replace(log, context=None, recipe=replace(log.recipe, contexts={}))
+    catalog = Catalog(log.vocab, [None] * 20, {"colour": ["red", "blue"] * 10})
+    assert "ranked" in names(log) and "ranked" not in names(plain)
+    assert "ranked" in names(plain, catalog=catalog)
+    rated = replace(log, values=np.tile(np.float32([1, 2]), 80), values_are="rating")
+    assert "gbm-rating" in names(rated, "rmse")
+
+
+def test_a_second_stage_that_does_not_beat_its_members_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Ranked(members=["item-knn"], trees=10, leaves=4, min_rows=5)
+    among(monkeypatch, "popular", "item-knn", Candidate("ranked", model=model))
+    run = Run(threads=1)
+    choice = pc.choose(moody(), budget=600, run=run)
+    assert choice.model.name == "ranked" and not any("not worth it" in note for note in choice.notes)
+    noise = pc.choose(moody(noise=True), budget=600, run=run)
+    assert "ranked is not worth it: it does not beat its member item-knn beyond noise" in noise.notes
 
 
 def test_the_first_two_always_finish_and_others_are_cut_off_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,7 @@ class LogShape:
     ordered: bool = True
     sessions: bool = False
     described: bool = False  # items have attributes or vectors
+    contexts: bool = False  # events state contexts, or attributes of their person
 
     # -- making ---------------------------------------------------------------------------------------------------
 
@@ -60,6 +61,7 @@ class LogShape:
         return cls(
             len(train.items), len(train), train.n_items, lengths, sizes, shares,
             train.values_are == "rating", train.ordered if ordered is None else ordered, sessions, described,
+            train.context is not None and train.context.shape[1] > 0,
         )  # fmt: skip
 
     @classmethod

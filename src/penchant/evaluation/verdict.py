@@ -1,8 +1,8 @@
 """The verdict: which models beat which, which one to take, and which are not worth their cost.
 
 A model beats another where the 95 % interval of the paired difference (bootstrap over users, the same draws for all
-models) lies above zero. A network that does not beat every baseline is not worth its cost: Ferrari Dacrema, Cremonesi
-and Jannach (2019) found that most published networks lost to tuned classical models.
+models) lies above zero. A network or a second stage that does not beat every baseline is not worth its cost: Ferrari
+Dacrema, Cremonesi and Jannach (2019) found that most published networks lost to tuned classical models.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BASELINES = ("popular", "item-knn", "transitions", "ease", "als")
 RATING_BASELINES = ("bias", "item-knn", "svd")
+RANKERS = "penchant.ranking."  # the modules of second stages
 OF_ORDER = "transitions"  # needs an order of events
 LONGEST_FIT = 3600.0  # seconds; the verdict asks for no baseline that takes longer
 RULE = "a model beats another where the 95 % interval of the paired difference lies above 0"
@@ -74,6 +75,12 @@ class Standing:
     fit_seconds: float
     answer_ms: float | None
     size_mib: float
+    ranker: bool = False  # a second stage over other models
+
+    @property
+    def unworthy(self) -> bool:
+        """Whether it is a network or a second stage that does not beat every baseline."""
+        return (self.deep or self.ranker) and self.worth_it is False
 
     @property
     def beats(self) -> list[str]:
@@ -96,13 +103,14 @@ class Standing:
             return "baseline"
         if self.worth_it:
             return "worth it"
-        return "not worth it" if self.deep and self.worth_it is False else ""
+        return "not worth it" if self.unworthy else ""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "label": self.label,
             "baseline": self.baseline,
             "deep": self.deep,
+            "ranker": self.ranker,
             "worth_it": self.worth_it,
             "beats": self.beats,
             "beaten_by": self.beaten_by,
@@ -135,8 +143,8 @@ class Verdict:
 
     @property
     def take(self) -> Standing:
-        """The best model; a network that is not worth its cost is passed over."""
-        return next((one for one in self.models if not (one.deep and one.worth_it is False)), self.models[0])
+        """The best model; a network or second stage that is not worth its cost is passed over."""
+        return next((one for one in self.models if not one.unworthy), self.models[0])
 
     @property
     def says(self) -> str:
@@ -246,7 +254,7 @@ def judge(
             Standing(
                 results[n].label, baseline, is_deep(results[n].name, results[n].params), sign * values[n],
                 list(against.values()), unbeaten, worth, results[n].fit_seconds, results[n].answer_ms,
-                results[n].size_mib,
+                results[n].size_mib, is_ranker(results[n].name),
             )
         )  # fmt: skip
     at_defaults = [results[n].label for n in best.values() if _is_at_defaults(results[n])]
@@ -274,6 +282,11 @@ def is_deep(name: str, params: dict[str, Any]) -> bool:
     return (name in MODELS and MODELS[name].extra == "neural") or any(
         is_deep(one["model"], one.get("params", {})) for one in inner if isinstance(one, dict) and "model" in one
     )
+
+
+def is_ranker(name: str) -> bool:
+    """Whether a model is a second stage."""
+    return name in MODELS and MODELS[name].module.startswith(RANKERS)
 
 
 def _is_at_defaults(result: Result) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penchant.core.histories import Bools
 from penchant.core.log_shape import LogShape
@@ -26,7 +27,8 @@ from penchant.evaluation.measure import Metric, parse_metric, truth_sizes
 from penchant.evaluation.protocols import choose as choose_split
 from penchant.evaluation.protocols import is_ordered, make_splits, training_rows
 from penchant.evaluation.repeats import repeat_share, repeat_warnings
-from penchant.models.registry import create
+from penchant.models.registry import create, model_class
+from penchant.ranking.second_stage import SecondStage
 from penchant.training.attempts import Attempt, Candidate, attempt_all
 from penchant.training.choice import BUDGET, METRIC, Choice, Tried
 
@@ -58,8 +60,12 @@ LISTS = (
     Candidate("content-knn", lambda log: log.described),
     Candidate("user-knn"),
     Candidate("sasrec", lambda log: log.ordered and log.events >= ENOUGH),
+    Candidate("ranked", lambda log: log.contexts or log.described),
 )
-RATINGS = tuple(map(Candidate, ("bias", "item-knn", "svd", "slope-one", "user-knn", "svdpp", "nmf")))
+RATINGS = (
+    *map(Candidate, ("bias", "item-knn", "svd", "slope-one", "user-knn", "svdpp", "nmf")),
+    Candidate("gbm-rating", lambda log: log.contexts or log.described),
+)
 ALWAYS = 2  # so many candidates have no time limit
 
 
@@ -157,6 +163,26 @@ def _held_out(log: Interactions, metric: Metric, seed: int, repeat: bool | None)
     return split.cases(np.flatnonzero(asked)), notes
 
 
+def _not_worth(
+    attempts: list[Attempt], there: list[int], drawn: NDArray[np.float64], *, lower_is_better: bool
+) -> list[str]:
+    """Which second stages do not beat a member of theirs that was tried, too."""
+    column_of = {attempts[n].name: column for column, n in enumerate(there)}
+    found = []
+    for name in (name for name in column_of if issubclass(model_class(name), SecondStage)):
+        usual = [one for one in model_class(name).usual if one in column_of]  # type: ignore[attr-defined]  # see above
+        mine = drawn[:, column_of[name]]
+        equal = [one for one in usual if not_worse(drawn[:, column_of[one]], mine, lower_is_better=lower_is_better)]
+        if equal:
+            found.append(f"{name} is not worth it: it does not beat its {many_of(equal)} beyond noise")
+    return found
+
+
+def many_of(names: list[str]) -> str:
+    """Members in words."""
+    return f"member {names[0]}" if len(names) == 1 else f"members {', '.join(names[:-1])} and {names[-1]}"
+
+
 def drawn_cases(split: Split, asked: Bools, most: int, seed: int) -> Bools:
     """At most ``most`` of the cases ``asked``, drawn with the seed; all cases of a group, or none."""
     if asked.sum() <= most:
@@ -199,6 +225,7 @@ def _decide(
                 error=attempt.error,
             )
         )  # fmt: skip
+    notes = [*notes, *_not_worth(attempts, there, drawn, lower_is_better=metric.lower_is_better)]
     chosen, first = attempts[there[near[0]]].name, attempts[there[best]].name
     if chosen == first and (means == means[best]).all() and len(means) > 1:
         why = f"{chosen} is chosen: all models have the same {metric}, and it is the simplest"
