@@ -92,8 +92,8 @@ class BenchSet:
 
         names = (self.attributes,) if isinstance(self.attributes, str) else self.attributes
         kept = table(self.folder, "items").select("item", *names)
-        if isinstance(self.attributes, tuple):  # several columns of codes, which are no numbers
-            kept = kept.with_columns(pl.col(*names).cast(pl.String))
+        codes = [name for name in names if kept.schema[name].is_integer()]  # of categories, which are no numbers
+        kept = kept.with_columns(pl.format("no. {}", pl.col(name)).alias(name) for name in codes)
         return Catalog.read(kept, log.vocab)
 
     def _candidates(self, log: Interactions) -> Histories | None:

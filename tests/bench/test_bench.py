@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from bench.blends import held_runs
 from bench.contenders._cosine import compare
@@ -26,6 +28,7 @@ from bench import (
     serve_schemathesis,
 )
 from penchant.core.histories import Histories
+from penchant.data.read import read_interactions
 
 
 def test_a_busy_machine_is_refused_unless_forced(monkeypatch: pytest.MonkeyPatch):
@@ -187,6 +190,15 @@ def test_every_set_names_metrics_that_there_are():
         assert Protocol.parse(bench_set.split)
         for metric in bench_set.metrics:
             assert str(parse_metric(metric)) == metric, name
+
+
+def test_codes_of_categories_are_attributes_not_numbers(monkeypatch: pytest.MonkeyPatch):
+    rows = pl.DataFrame({"item": ["a", "b", "c"], "kind": [4, 11, None], "maker": ["x", None, "y"]})
+    monkeypatch.setattr("bench.sets.table", lambda name, file="interactions": rows)
+    events = pl.DataFrame({"user": ["u", "u", "u"], "item": ["a", "b", "c"]})
+    catalog = replace(SETS["sts-travel"], attributes=("kind", "maker"))._catalog(read_interactions(events))
+    assert catalog is not None
+    assert sorted(catalog.features().names) == ["kind=no. 11", "kind=no. 4", "maker=x", "maker=y"]
 
 
 def test_published_numbers_have_a_source_and_lie_in_their_range():

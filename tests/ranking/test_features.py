@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -17,6 +19,7 @@ from penchant.models.bias import Bias
 from penchant.ranking.candidates import candidates
 from penchant.ranking.features import HALF_LIFE, Asked, compute, declared
 from penchant.ranking.gbm_rating import GBMRating
+from penchant.ranking.lead import rating_columns
 from penchant.ranking.ranked import Ranked
 from penchant.ranking.statistics import Statistics
 from penchant.recommender.recommender import Recommender
@@ -166,6 +169,29 @@ def test_a_shuffled_mood_says_nothing() -> None:
     given, held = fresh.where(np.arange(len(fresh.items)) % 2 == 0), fresh.where(np.arange(len(fresh.items)) % 2 == 1)
     errors = [float(np.sqrt(np.mean((one.predict(given, held) - held.values) ** 2))) for one in (model, plain)]
     assert errors[0] < 1.03 * errors[1]
+
+
+def test_many_contexts_that_are_seldom_stated_add_up() -> None:
+    """Each of eight contexts is stated by one rating of five and moves it a little: together they explain most."""
+    rng = np.random.default_rng(0)
+    people, items, contexts, n = 150, 20, 8, 2400
+    stated = np.where(rng.random((n, contexts)) < 0.2, rng.integers(0, 2, (n, contexts)), -1).astype(np.int32)
+    value = 3 + np.where(stated < 0, 0, stated - 0.5).sum(axis=1) * 0.6 + rng.normal(size=n) * 0.3
+    log = Histories(
+        np.arange(people + 1) * (n // people), rng.integers(0, items, n).astype(np.int32), items,
+        np.clip(value, 1, 5).astype(np.float32), "rating", context=stated, ordered=False,
+    )  # fmt: skip
+    part = np.arange(n) % 4 == 3
+    given, held = log.where(~part), log.where(part)
+    model = GBMRating(members=["bias"], trees=5).fit(given, run=Run(threads=1))
+    asked = replace(given[held.rows], asked=held.context)
+    each = Histories(np.arange(len(held.items) + 1), held.items, items)
+    errors = [one.predict(asked, each) - held.values for one in (model, Bias().fit(given))]
+    with_contexts, without = (float(np.sqrt(np.mean(one**2))) for one in errors)
+    assert with_contexts < 0.8 * without
+    kinds = [name.rpartition(".")[2] for name in np.array(model.forest.names)[rating_columns(model.forest.names)]]
+    for kind in ("level", "rating", "mine", "kind"):
+        assert len({weight for weight, one in zip(model.lead, kinds, strict=True) if one == kind}) == 1
 
 
 def test_only_models_of_ratings_can_be_corrected() -> None:

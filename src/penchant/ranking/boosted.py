@@ -17,7 +17,7 @@ from penchant.errors import FormatError
 from penchant.models.kinds.base import Space, hyper, learned
 from penchant.ranking.booster import boost, no_trees
 from penchant.ranking.features import Feature
-from penchant.ranking.lead import conditional_logit, lead_columns, said, together
+from penchant.ranking.lead import conditional_logit, lead_columns, least_squares, rating_columns, said, together
 from penchant.ranking.second_stage import Lesson, SecondStage, Seen
 from penchant.ranking.trees import Trees, parse
 
@@ -38,17 +38,20 @@ class Boosted(SecondStage, ABC):
     reg: float = hyper(1.0, "what is added to the weight of a leaf", ge=0, space=Space(0.1, 100, log=True), other=50.0)
     share: float = hyper(0.8, "the share of features that a tree may use", gt=0, le=1, space=Space(0.3, 1), other=0.3)
 
-    lead: NDArray[np.float64] = learned()  # (features of members,) weights of what members say; None: none
+    lead: NDArray[np.float64] = learned()  # weights of what is said before the trees; None: none
 
     def learn(self, lessons: Sequence[Lesson], columns: list[str], run: Run) -> None:
-        """As in ``SecondStage``, by LightGBM; an order starts from a weighted sum of what the members say."""
+        """As in ``SecondStage``, by LightGBM; both orders and ratings start from a weighted sum (``lead``)."""
         if not lessons:
             self.keep(no_trees(columns))
             return
         table = np.concatenate([one.seen.table for one in lessons])
         target = np.concatenate([one.target for one in lessons])
         if self.objective != "lambdarank":
-            self.keep(boost(table, target, columns, objective=self.objective, run=run, **self.settings()))
+            of = rating_columns(columns)
+            self.lead = least_squares(table, of, columns, target)
+            rest = (target - together(table, of, self.lead)).astype(np.float32)
+            self.keep(boost(table, rest, columns, objective=self.objective, run=run, **self.settings()))
             return
         group = np.concatenate([one.sizes for one in lessons])
         places = None
@@ -67,12 +70,12 @@ class Boosted(SecondStage, ABC):
         self.notes.append(f"{self.forest.n_trees} of {self.trees} trees are kept, over a weighted sum of the members")
 
     def judge(self, seen: Seen) -> NDArray[np.float64]:
-        """The weighted sum of the members and of the trees."""
+        """The weighted sum that comes first, and the trees."""
         found = self.forest.predict(seen.table)
         return found if self.lead is None else found + together(seen.table, self._led, self.lead)
 
     def contributions(self, seen: Seen) -> tuple[list[str], NDArray[np.float64]]:
-        """Exact Shapley values of the trees, and what each member adds by its weight."""
+        """Exact Shapley values of the trees, and what each feature adds by its weight in the sum before them."""
         added = self.forest.contributions(seen.table)
         if self.lead is not None:
             added[:, self._led] += said(seen.table, self._led) * self.lead
@@ -80,7 +83,8 @@ class Boosted(SecondStage, ABC):
 
     @property
     def _led(self) -> Longs:
-        return lead_columns(self.forest.names)
+        of = lead_columns if self.objective == "lambdarank" else rating_columns
+        return of(self.forest.names)
 
     def work(self, log: LogShape, rows: float) -> tuple[dict[str, float], float]:
         """As in ``SecondStage``."""
@@ -119,4 +123,4 @@ class Boosted(SecondStage, ABC):
         if [Feature(name).kind for name in self.forest.names] != self.expected():
             raise FormatError(f"{FILE} is over other features than those of this model: it was learned elsewhere")
         if self.lead is not None and (self.lead.shape != self._led.shape or not np.isfinite(self.lead).all()):
-            raise FormatError(f"{self.name}: the weights are not one number for each feature of a member")
+            raise FormatError(f"{self.name}: the weights before the trees do not fit its features")

@@ -12,11 +12,13 @@ from penchant.ranking.correcting import Correcting
 
 @dataclass(kw_only=True)
 class GBMRating(Correcting, Boosted):
-    """Predicted rating = that of the first member + the sum of boosted trees over the features of history, item and
+    """Predicted rating = that of the first member + a weighted sum + boosted trees, over features of history, item and
     context.
 
-    Minimises Σ (r − p_0 − Σ f_t(x))² + reg · Σ leaf² by gradient boosting (Friedman, "Greedy function approximation",
-    2001; Ke et al., "LightGBM", NIPS 2017). p_0 is what the first member predicts; the others are features.
+    Minimises Σ (r − p_0 − w·x − Σ f_t(x))² + reg · Σ leaf² by gradient boosting (Friedman, "Greedy function
+    approximation", 2001; Ke et al., "LightGBM", NIPS 2017). p_0 is what the first member predicts; the others are
+    features. w·x, a ridge regression, sums what is in units of ratings: members, earlier ratings, and by how much the
+    item, items of its kind and the history are rated otherwise in each context that is stated.
     The errors that trees learn from are those of members and statistics that did not see the rating: each of ``folds``
     parts of the ratings is held out once.
 
