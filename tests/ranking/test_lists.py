@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,15 @@ from penchant.core.item_features import ItemFeatures
 from penchant.core.run import Run
 from penchant.core.shown import Shown
 from penchant.core.split import Split
+from penchant.data.vocab import Vocab
+from penchant.errors import FormatError
 from penchant.ranking.beyond import encoded, seen_before
 from penchant.ranking.features import Asked, compute, declared
 from penchant.ranking.lists import SOON, lists_of, shown_before
-from penchant.ranking.questions import cases, questions
+from penchant.ranking.questions import cases, earlier_lists, questions
 from penchant.ranking.ranked import Ranked
 from penchant.ranking.statistics import Statistics
+from penchant.recommender.recommender import Recommender, load
 
 DAY = 86_400
 
@@ -95,6 +99,56 @@ def test_a_log_with_impressions_is_learned_from_and_places_are_left_out() -> Non
     worth = model.order(log[:1], lists)
     assert worth[2:].min() > worth[:2].max()
     assert worth.shape == (4,)
+
+
+def test_earlier_lists_are_asked_of_what_was_before_them() -> None:
+    log = shop(40)
+    assert log.times is not None and log.shown is not None and log.shown.times is not None
+    (late,) = questions(log, folds=4, each=2, rng=np.random.default_rng(0))
+    parts = list(earlier_lists(log, each=2))
+    assert len(parts) == 3
+    for one in parts:
+        assert one.lists is not None and one.past.times is not None and one.past.shown is not None
+        moments = log.times[one.events]
+        assert one.past.times.max() < moments.min()
+        assert one.past.shown.times is not None and one.past.shown.times.max() < moments.min()
+        assert moments.max() < log.times[late.events].min()
+        assert all(answer in one.lists[n : n + 1].items for n, answer in enumerate(one.answers))
+    assert not list(earlier_lists(replace(log, shown=None), each=2))
+
+
+def test_lists_have_weights_of_their_own_that_come_back(tmp_path: Path) -> None:
+    """A third of the items is taken whenever it is shown."""
+    rng = np.random.default_rng(0)
+    good = np.arange(12) % 3 == 0
+    items, shown, at, times = [], [], [], []
+    for moment in range(400):
+        some = rng.permutation(12)[:6]
+        taken = some[(good[some] * 1.5 + rng.random(6)).argmax()]
+        items.append(taken)
+        shown += some.tolist()
+        at += [DAY + 600 * moment] * 6
+        times.append(DAY + 600 * moment + 5)
+    rows = np.repeat(np.arange(400) // 4, 6)
+    log = Histories(
+        np.arange(101) * 4, np.array(items, np.int32), 12, times=np.array(times),
+        shown=Shown.of(rows, np.array(shown), 100, np.array(at)),
+    )  # fmt: skip
+    model = Ranked(members=["popular"], trees=5, min_rows=20).fit(log, run=Run(threads=1))
+    assert model.listed is not None
+    every = Histories(np.array([0, 12]), np.arange(12, dtype=np.int32), 12)
+    worth = model.order(log[:1], every)
+    assert worth[good].min() > worth[~good].max()
+    vocab = Vocab([f"i{n}" for n in range(12)])
+    Recommender(vocab, model).save(tmp_path / "model")
+    again = load(tmp_path / "model").model
+    assert isinstance(again, Ranked)
+    np.testing.assert_array_equal(again.order(log[:1], every), worth)
+    again.listed = worth
+    with pytest.raises(FormatError, match="weights of lists"):
+        again.check_loaded()
+    without = replace(log, shown=None)
+    assert Ranked(members=["popular"], trees=5, min_rows=20).fit(without, run=Run(threads=1)).listed is None
 
 
 def _no_names() -> Any:

@@ -17,11 +17,20 @@ from penchant.errors import FormatError
 from penchant.models.kinds.base import Space, hyper, learned
 from penchant.ranking.booster import boost, no_trees
 from penchant.ranking.features import Feature
-from penchant.ranking.lead import conditional_logit, lead_columns, least_squares, rating_columns, said, together
+from penchant.ranking.lead import (
+    conditional_logit,
+    lead_columns,
+    least_squares,
+    list_columns,
+    rating_columns,
+    said,
+    together,
+)
 from penchant.ranking.second_stage import Lesson, SecondStage, Seen
 from penchant.ranking.trees import Trees, parse
 
 FILE = "ranker.txt"
+FEWEST = 50  # lists that were shown from which weights of their own are learned
 
 
 @dataclass(kw_only=True)
@@ -39,6 +48,7 @@ class Boosted(SecondStage, ABC):
     share: float = hyper(0.8, "the share of features that a tree may use", gt=0, le=1, space=Space(0.3, 1), other=0.3)
 
     lead: NDArray[np.float64] = learned()  # weights of what is said before the trees; None: none
+    listed: NDArray[np.float64] | None = learned()  # weights for lists that were shown; None: none was learned from
 
     def learn(self, lessons: Sequence[Lesson], columns: list[str], run: Run) -> None:
         """As in ``SecondStage``, by LightGBM; both orders and ratings start from a weighted sum (``lead``)."""
@@ -62,6 +72,7 @@ class Boosted(SecondStage, ABC):
             )
         of = lead_columns(columns)
         self.lead = conditional_logit(table, of, target, group)
+        self.listed = self._from_lists(lessons, columns)
         found = boost(
             table, target, columns, objective=self.objective, group=group, places=places, choose=True, run=run,
             start=together(table, of, self.lead), **self.settings(),
@@ -73,6 +84,26 @@ class Boosted(SecondStage, ABC):
         """The weighted sum that comes first, and the trees."""
         found = self.forest.predict(seen.table)
         return found if self.lead is None else found + together(seen.table, self._led, self.lead)
+
+    def judge_list(self, seen: Seen) -> NDArray[np.float64]:
+        """A weighted sum of the members and of what impressions tell, learned from lists alone, where there were any.
+
+        In a list that was shown everything was worth showing: what tells its items apart is not what tells candidates
+        from all others.
+        """
+        if self.listed is None:
+            return self.judge(seen)
+        return together(seen.table, list_columns(self.forest.names), self.listed)
+
+    def _from_lists(self, lessons: Sequence[Lesson], columns: list[str]) -> NDArray[np.float64] | None:
+        """Weights under which the answers to lists that were shown are most likely."""
+        shown = [one for one in lessons if one.places is not None]
+        if sum(len(one.sizes) for one in shown) < FEWEST:
+            return None
+        return conditional_logit(
+            np.concatenate([one.seen.table for one in shown]), list_columns(columns),
+            np.concatenate([one.target for one in shown]), np.concatenate([one.sizes for one in shown]),
+        )  # fmt: skip
 
     def contributions(self, seen: Seen) -> tuple[list[str], NDArray[np.float64]]:
         """Exact Shapley values of the trees, and what each feature adds by its weight in the sum before them."""
@@ -124,3 +155,6 @@ class Boosted(SecondStage, ABC):
             raise FormatError(f"{FILE} is over other features than those of this model: it was learned elsewhere")
         if self.lead is not None and (self.lead.shape != self._led.shape or not np.isfinite(self.lead).all()):
             raise FormatError(f"{self.name}: the weights before the trees do not fit its features")
+        of_lists = list_columns(self.forest.names)
+        if self.listed is not None and (self.listed.shape != of_lists.shape or not np.isfinite(self.listed).all()):
+            raise FormatError(f"{self.name}: the weights of lists do not fit its features")

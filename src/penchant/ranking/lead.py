@@ -27,6 +27,11 @@ def lead_columns(names: Sequence[str]) -> Longs:
     return np.array([at for at, name in enumerate(names) if name.startswith("member.")], dtype=np.int64)
 
 
+def list_columns(names: Sequence[str]) -> Longs:
+    """Which features tell the items of a list apart that was shown: those of members and of impressions."""
+    return np.array([at for at, name in enumerate(names) if name.startswith(("member.", "shown."))], dtype=np.int64)
+
+
 def rating_columns(names: Sequence[str]) -> Longs:
     """Which features are units of ratings: those of members, of ratings, and the offsets of each context."""
     found = [

@@ -18,7 +18,7 @@ from penchant.models.kinds.base import Explanation, Model, Space, hyper, learned
 from penchant.ranking.candidates import asked_of, blocks, candidates
 from penchant.ranking.features import Asked, declared
 from penchant.ranking.lists import places_of
-from penchant.ranking.questions import Questions, also_new, cases, held, questions
+from penchant.ranking.questions import Questions, also_new, cases, earlier_lists, held, questions
 from penchant.ranking.second_stage import Lesson, SecondStage, names_of
 from penchant.ranking.statistics import Names, Statistics
 
@@ -67,6 +67,11 @@ class Ordering(SecondStage, ABC):
                 found += learnt[1]
                 lessons += learnt[0]
                 whole = (members, statistics, names) if one.past is train else None
+        if any(one.lists is not None for one in asked):
+            for one in earlier_lists(train, each=self.each):
+                if one.lists is not None and len(one.past.positives().items):
+                    members, (statistics, _) = self.fresh(one.past, run), Statistics.fit(one.past, self.features)
+                    lessons += self._shown(one.lists, one.given, one.answers, members, statistics)
         self.members, self.statistics, names = whole or (
             self.fresh(train, run, tell=True),
             *Statistics.fit(train, self.features),
@@ -146,7 +151,7 @@ class Ordering(SecondStage, ABC):
             of = lists[rows]
             pairs = asked_of(self.members, given[rows], of.rows, of.items)
             span = slice(int(lists.indptr[rows.start]), int(lists.indptr[rows.stop]))
-            out[span] = self.judge(self.look(self.statistics, pairs))
+            out[span] = self.judge_list(self.look(self.statistics, pairs))
         return out
 
     def _score(self, given: Histories) -> Floats:

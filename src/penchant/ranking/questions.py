@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from penchant.core.split import Split
 
 LATE = 0.8  # the share of the events of a log with times before the first question
+EARLIER = (0.2, 0.4, 0.6, LATE)  # of the lists, where the parts begin that are asked beside the last one
+LISTS = 10_000  # events of the last part from which it is enough
 FEWEST = 50  # questions of a cut in time, below which the last event of each history is asked
 NEW = 5  # of so many questions one is also asked for a new person
 NEWEST = 500  # events that a question is given
@@ -61,6 +64,25 @@ def questions(train: Histories, *, folds: int, each: int, rng: np.random.Generat
     first = np.full(len(train), len(train.items), dtype=np.int64)
     np.minimum.at(first, train.rows[asked], asked)
     yield _held(train, np.arange(len(train.items)) < first[train.rows], asked, in_order=True)
+
+
+def earlier_lists(train: Histories, *, each: int) -> Iterator[Questions]:
+    """Lists that people were shown before those of ``questions``, part by part, each asked of what was before its part.
+
+    There are none where no impressions with times are known, or where the last part has lists enough.
+    """
+    shown = None if train.shown is None else train.shown.times
+    if train.times is None or shown is None or not len(shown):
+        return
+    cuts = np.quantile(shown, EARLIER, method="higher")
+    if int((train.times >= cuts[-1]).sum()) >= LISTS:
+        return
+    positive = positive_events(train)
+    for begin, end in itertools.pairwise(cuts):
+        early = train.times < begin
+        asked = _newest(train, positive & ~early & (train.times < end) & _begun(train, early), each)
+        if len(asked):
+            yield _held(train, early, asked, in_order=True)
 
 
 def cases(train: Histories, valid: Split) -> Questions:

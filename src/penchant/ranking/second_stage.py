@@ -113,6 +113,10 @@ class SecondStage(Composite, ABC):
     def judge(self, seen: Seen) -> NDArray[np.float64]:
         """The sum that was learned, for each pair."""
 
+    def judge_list(self, seen: Seen) -> NDArray[np.float64]:
+        """The sum for each pair of lists that were shown, whose items somebody chose already: as for candidates."""
+        return self.judge(seen)
+
     @abstractmethod
     def contributions(self, seen: Seen) -> tuple[list[str], NDArray[np.float64]]:
         """The names of the features, and what each adds to the sum of each pair: with ``base`` they are the sum."""
