@@ -28,11 +28,11 @@ DONE = RESULTS / "privacy"
 PAGE = ROOT / "docs" / "privacy.md"
 MARKS = "<!-- curves: python -m bench privacy -->", "<!-- end of the curves -->"
 NAMES = ("ml-1m-bars", "gowalla")
-MODELS = ("popular", "item-knn", "ease", "als")
+MODELS = ("popular", "item-knn", "ease", "als", "mult-vae")
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 RELEASES, DELTA, K = 5, 1e-6, 20
 DRAWS = 2000
-COLOURS = ("#888888", "#c0504d", "#3b6fb6", "#6a9a3c")
+COLOURS = ("#888888", "#c0504d", "#3b6fb6", "#6a9a3c", "#8a5fb0")
 
 
 def draw_of(seed: int) -> Callable[[int], np.ndarray]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SET, SHADOWS, CANARIES, DELTA = "ml-1m-bars", 2, 400, 1e-6
 LEAKY = ("user-knn:neighbourhood=1", "ease:reg=0.001,dropout=0")
 OPEN = ("item-knn", "ease", "als:factors=64,reg=0.01,unobserved=0.1")
-PRIVATE = ("popular", "item-knn", "ease", "als")
+PRIVATE = ("popular", "item-knn", "ease", "als", "mult-vae")
 EPSILONS = (2.0, 1.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import metadata
 
 import dp_accounting
 import pytest
@@ -65,3 +66,10 @@ def test_one_release_costs_what_it_promises():
 def test_a_mechanism_that_does_not_exist_is_refused(wrong):
     with pytest.raises(FormatError, match="the ledger holds a"):
         Cost.from_json(wrong)
+
+
+@pytest.mark.parametrize("library", ["opendp", "dp-accounting", "cryptography"])
+def test_the_libraries_of_the_extra_are_under_the_licences_that_the_page_names(library):
+    held = metadata(library)
+    stated = held.get("License-Expression") or held.get("License")
+    assert stated.replace(" ", "-") in {"MIT", "Apache-2.0", "Apache-2.0-OR-BSD-3-Clause"}

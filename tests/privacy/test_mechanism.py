@@ -201,6 +201,7 @@ def test_what_cannot_be_private_is_refused():
         ("ease:dropout=0.3", "takes no dropout"),
         ("item-knn:similarity=jaccard", "takes no similarity"),
         ("als:epochs=3", "takes one epoch"),
+        ("als:epochs=16", "takes one epoch"),  # what is stated counts, even where it is the usual value
     ):
         with pytest.raises(ParameterError, match=said):
             fit_private(log(), model, PROMISE)

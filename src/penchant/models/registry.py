@@ -203,6 +203,12 @@ def parse(text: str) -> Model:
     """A model as written on the command line: ``NAME``, ``NAME:param=value,param=value`` or ``@FILE.json``."""
     if text.startswith("@"):
         return read(text[1:])
+    name, params = stated(text)
+    return create(name, coerce(name, params))
+
+
+def stated(text: str) -> tuple[str, dict[str, Any]]:
+    """The name of a model and the parameters that a text gives, as they are written there."""
     name, _, rest = text.partition(":")
     params: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in rest.split(","))):
@@ -210,7 +216,7 @@ def parse(text: str) -> Model:
         if not sign or not key.strip():
             raise ParameterError(f"{text!r}: {part!r} should read param=value")
         params[key.strip()] = literal(value.strip())
-    return create(name.strip(), coerce(name.strip(), params))
+    return name.strip(), params
 
 
 def read(path: str) -> Model:

@@ -6,8 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from penchant.core.histories import Floats, Histories
 from penchant.core.run import Run
+
+Doubles = NDArray[np.float64]
+Layers = list[tuple[Doubles, Doubles]]  # of rows: what enters each dense layer, and the gradient of what leaves it
 
 
 class NoisySums(Protocol):
@@ -31,6 +37,15 @@ class NoisySums(Protocol):
         With v_u the vector of a history of m items, cut to norm one, and w_u = 1 / √(1.5 · (m + 1)):
         ``(n_items + 1, factors, factors)``, Σ w_u · v_u v_uᵀ over the histories with the item, in the last row over
         all; ``(n_items + 1, factors)``, the same of v_u; and the deviation of the noise of the latter.
+        """
+        ...
+
+    def gradients(self, layers: Callable[[Histories], Layers], clip: float, steps: int) -> tuple[list[Doubles], float]:
+        """Σ_u g_u / max(|g_u|, ``clip``) for every layer, ``(in, out)``, and the deviation of its noise; one of
+        ``steps`` answers that are paid for together.
+
+        g_u is the gradient of the history's own loss. ``layers`` works row by row: a layer's gradient of a row is the
+        outer product of what enters and the gradient of what leaves. An empty history adds nothing.
         """
         ...
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from penchant.core.histories import Floats, Longs
+from penchant.core.histories import Floats, Histories, Longs
 from penchant.core.log_shape import LogShape
+from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Space, hyper
-from penchant.models.neural.kinds.base import glorot, normal, unit
+from penchant.models.kinds.private import Doubles, Layers, NoisySums, Private
+from penchant.models.neural.kinds.base import glorot, normal, require_torch, unit
 from penchant.models.neural.kinds.precision import PreciseModel
 from penchant.models.neural.kinds.set_model import SetModel, pooled
+from penchant.models.neural.parts.encoder import ENCODER
 from penchant.models.neural.parts.precision import dense
 from penchant.models.neural.training.trainable import Arrays, Tensors
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class MultVAE(PreciseModel, SetModel):
+class MultVAE(Private, PreciseModel, SetModel):
     """score(i) = h·o_i + b_i, h = tanh of a layer over z, z = the mean of q(z | history).
 
     loss = −Σ_{i in the history} w_i log softmax(score)_i + beta · KL(q(z | history) ‖ N(0, 1))
@@ -46,6 +49,12 @@ class MultVAE(PreciseModel, SetModel):
     """
 
     name: ClassVar[str] = "mult-vae"
+    private_shares: ClassVar[dict[str, float]] = {"counts": 0.15, "gradients": 0.85}
+    private_defaults: ClassVar[dict[str, Any]] = {
+        "decoder": "linear", "beta": 0.0, "hidden": 16, "factors": 16, "dropout": 0.5, "epochs": 60, "rate": 0.05,
+        "clip": 0.15, "patience": None,
+    }  # fmt: skip
+    private_items: ClassVar[int] = 4_000
 
     hidden: int = hyper(300, "width of the layers around z", ge=1, space=Space(100, 600, log=True), other=9)
     beta: float = hyper(0.2, "weight of the divergence", ge=0, space=Space(0, 1), other=1.0)
@@ -128,6 +137,73 @@ class MultVAE(PreciseModel, SetModel):
         divergence = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum()
         beta = self.beta * min(1.0, self.passes_done / self.anneal if self.anneal else 1.0)
         return said + beta * divergence / len(bag.items), len(bag.items)
+
+    def check_private(self) -> None:
+        """As in ``Private``: the weights of a step are those of dense layers, and nothing is held out."""
+        usual = type(self)(**self.private_defaults).params()
+        free = {"hidden", "factors", "dropout", "epochs", "rate", "clip", "kept"}
+        if other := [key for key, value in self.params().items() if key not in free and value != usual[key]]:
+            raise ParameterError(
+                f"{self.name} with a promise of privacy takes no {other[0]}, only {', '.join(sorted(free))}"
+            )
+        if self.clip is None:
+            raise ParameterError(f"{self.name} with a promise of privacy needs clip, the norm of a person's gradient")
+        require_torch(self.name)
+
+    def fit_private(self, sums: NoisySums, run: Run) -> None:
+        """As in ``Private``: ``epochs`` steps on the noised sum of everybody's gradients, each cut to ``clip``.
+
+        The encoder is the mean alone (``beta`` 0), in double precision; the biases start at the noised counts.
+        """
+        from penchant.models.neural.training.export import export
+        from penchant.models.neural.training.noised import descend
+
+        assert self.clip is not None  # checked by check_private
+        start = self.start_weights(run.rng())
+        n, z, h = self.n_items, self.factors, self.hidden
+        counts = np.maximum(sums.counts()[0].astype(np.float64), 1.0)
+        rows = {
+            "inputs": np.vstack([start["inputs"], np.zeros(h)]),
+            "latent": np.vstack([np.eye(h, z), np.zeros(z)]),
+            "items": np.vstack([start["items"].T, np.log(counts / counts.sum())]),
+        }  # a layer's bias is its last row
+        found = descend(
+            sums, rows, self._slopes, clip=self.clip, rate=self.rate, steps=self.epochs, progress=run.report(self.name)
+        )
+        weights = {name: np.zeros_like(one) for name, one in start.items()}
+        weights["inputs"], weights["inputs.b"] = found["inputs"][:-1], found["inputs"][-1]
+        weights["latent"][:, :z], weights["latent.b"][:z] = found["latent"][:-1], found["latent"][-1]
+        weights["items"], weights["items.b"] = found["items"][:-1].T, found["items"][-1]
+        weights = {name: np.ascontiguousarray(one, dtype=np.float32) for name, one in weights.items()}
+        self.set_tables(weights)
+        assert len(self.item_vectors) == n
+        self.assets = {ENCODER: export(self, weights)}
+
+    def _slopes(self, weights: dict[str, Doubles], block: Histories, step: int) -> Layers:
+        """What enters each layer, with a one for the bias, and the gradient of what leaves it, for every row."""
+        from penchant.models.neural.training.noised import kept_events
+
+        read, of_row, n = kept_events(block, self.dropout, step), block.rows, len(block)
+        seen = np.bincount(of_row, weights=read, minlength=n)
+        wanted = np.where(read, self.kept, 1.0) / np.maximum(block.lengths, 1)[of_row]
+        x = np.zeros((n, block.n_items + 1))
+        x[:, -1] = 1
+        x[of_row, block.items] = read / np.sqrt(np.maximum(seen, 1))[of_row]
+        one = np.ones((n, 1))
+        with np.errstate(all="ignore"):  # a sum that is no number is left out
+            into = [x]
+            h = np.tanh(into[0] @ weights["inputs"])
+            into.append(np.hstack([h, one]))
+            into.append(np.hstack([into[1] @ weights["latent"], one]))
+            said = into[2] @ weights["items"]
+            said -= said.max(1, keepdims=True, initial=-np.inf)
+            np.exp(said, out=said)
+            said *= (np.bincount(of_row, weights=wanted, minlength=n) / said.sum(1))[:, None]
+            said[of_row, block.items] -= wanted
+            slopes = [said]
+            slopes.insert(0, slopes[0] @ weights["items"][:-1].T)
+            slopes.insert(0, slopes[0] @ weights["latent"][:-1].T * (1 - h**2))
+        return list(zip(into, slopes, strict=True))
 
     def compared(self, log: LogShape) -> float:
         """As in ``NeuralModel``: every history, not every event, is compared with all items."""

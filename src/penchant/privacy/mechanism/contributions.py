@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.core.histories import Floats, Histories, Longs
-from penchant.privacy.mechanism.sampler import SIGMA
+from penchant.errors import ParameterError
+from penchant.models.kinds.private import Layers
+from penchant.privacy.mechanism.sampler import FINE_SIGMA, SIGMA
 
 # A statistic is measured in steps: noise of standard deviation SIGMA steps is added to it. With a sensitivity of
 # SIGMA / m steps, the noise multiplier is m. Rounding is towards zero, so it cannot raise what a person adds.
 SAFE = 1 - 1e-9  # against the rounding of floating point before that
 HALF = math.sqrt(0.5)
 ROWS_AT_ONCE = 4096
+FEW_ROWS = 1024  # where every row is as wide as there are items
 Doubles = NDArray[np.float64]
 
 
@@ -89,3 +92,48 @@ def equation_steps(
         out[:n] += (incidence.T @ whole).astype(np.int64)  # sums of whole numbers below 2⁵³, which are exact
         out[n] += whole.sum(axis=0).astype(np.int64)
     return out[:, : len(share)], out[:, len(share) :]
+
+
+def gradient_steps(
+    events: Histories, layers: Callable[[Histories], Layers], clip: float, multiplier: float
+) -> tuple[list[Longs], float]:
+    """Σ_u g_u / max(|g_u|, clip) in fine steps, for every layer, and the steps of one.
+
+    |g_u|² is the sum over layers of the products of both squared norms (Goodfellow, "Efficient per-example gradient
+    computations", 2015), so no gradient of a person is ever formed. The sum is rounded, not what each adds: with d
+    numbers in all, one person changes it by at most a norm of one and √d steps, so one is by so much less than the
+    sensitivity. Sums are of doubles, whose own rounding is below a step. A gradient that is no number adds nothing.
+
+    Raises ``ParameterError`` where so many numbers leave nothing of the sensitivity.
+    """
+    sums: list[Doubles] = []
+    for lo in range(0, len(events), FEW_ROWS):
+        block = events[lo : lo + FEW_ROWS]
+        found = layers(block)
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.sum([_squares(into) * _squares(out) for into, out in found], axis=0)
+        usable = np.isfinite(squares) & (block.lengths > 0)
+        if not usable.all():
+            found, squares = [(into[usable], out[usable]) for into, out in found], squares[usable]
+        weight = (1 / np.maximum(np.sqrt(squares), clip))[:, None]
+        parts = [
+            (into * weight).T @ out if into.shape[1] < out.shape[1] else into.T @ (out * weight) for into, out in found
+        ]
+        sums = [before + part for before, part in zip(sums, parts, strict=True)] if sums else parts
+    if not sums:
+        sums = [
+            np.zeros((into.shape[1], out.shape[1])) for into, out in layers(Histories.from_lists([], events.n_items))
+        ]
+    whole, size = FINE_SIGMA / multiplier, sum(part.size for part in sums)
+    one = whole * SAFE - math.sqrt(size) - 1
+    if one < whole / 2:
+        raise ParameterError(
+            f"{size:,} weights are too many for noise of {multiplier:.3g} times what one person adds: fewer items, "
+            "factors or epochs, or a larger epsilon"
+        )
+    return [np.rint(part * one).astype(np.int64) for part in sums], one
+
+
+def _squares(rows: Doubles) -> Doubles:
+    """The squared norm of every row."""
+    return np.asarray(np.einsum("ij,ij->i", rows, rows))

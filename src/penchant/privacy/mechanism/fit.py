@@ -17,7 +17,7 @@ from penchant.errors import DataError, ParameterError
 from penchant.evaluation.protocols import training_rows
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.private import Private
-from penchant.models.registry import MODELS, create, model_class, parse
+from penchant.models.registry import MODELS, create, model_class, parse, stated
 from penchant.privacy.accounting import (
     FEWEST_PEOPLE,
     GAUSSIAN_SHARE,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from penchant.data.interactions import Interactions
 
 FEWEST_ITEMS = 20  # of a model of pairs
+PAIRED = ("gram", "gradients")  # the sums that grow with the number of items
 COUNTED = 2**10  # a noised count of one, in the whole numbers of ``item_counts``
 
 
@@ -138,11 +139,15 @@ def private_model(model: Model | str) -> Model:
     if isinstance(model, Model):
         made = model
     else:
-        given, cls = parse(model), type(parse(model))
-        usual = cls()
-        stated = {key: value for key, value in given.params().items() if value != usual.params()[key]}
+        parsed, cls = parse(model), type(parse(model))
+        whole = model.startswith("@")  # a file gives what it does not leave at its default
+        given = {
+            key: value
+            for key, value in parsed.params().items()
+            if (value != cls().params()[key] if whole else key in stated(model)[1])
+        }
         defaults: Mapping[str, Any] = cls.private_defaults if issubclass(cls, Private) else {}
-        made = create(cls.name, {**defaults, **stated})
+        made = create(cls.name, {**defaults, **given})
     if not isinstance(made, Private):
         raise ParameterError(f"{type(made).name} cannot be fitted privately: use {', '.join(private_names())}")
     made.check_private()
@@ -151,7 +156,7 @@ def private_model(model: Model | str) -> Model:
 
 def private_names() -> list[str]:
     """The models that can be fitted privately."""
-    return [name for name, entry in MODELS.items() if not entry.extra and issubclass(model_class(name), Private)]
+    return [name for name in MODELS if issubclass(model_class(name), Private)]
 
 
 def unit_of(log: Interactions) -> str:
@@ -199,7 +204,7 @@ def _chosen(sums: Sums, promise: Promise, most: int | None, *, public: bool) -> 
     """The items that are published: those that pass the threshold, and of these the largest, ``most`` at the most.
 
     A model of pairs takes the k largest for which the noised count of the k-th is at least √k deviations of the noise
-    of a pair, which is about what the noise of a whole row amounts to.
+    of a pair, which is about what the noise of a whole row amounts to; a model of gradients as if it were one.
     """
     counts, multiplier = sums.counts()
     kept = np.arange(len(counts))
@@ -213,7 +218,7 @@ def _chosen(sums: Sums, promise: Promise, most: int | None, *, public: bool) -> 
     if most is not None:
         order = kept[np.argsort(-counts[kept], kind="stable")][:most]
         # an item of little count would bring more noise into the Gram matrix than it tells
-        deviation = sums.multipliers["gram"] * HALF
+        deviation = max(sums.multipliers[name] for name in PAIRED if name in sums.multipliers) * HALF
         worth = counts[order] >= deviation * np.sqrt(np.arange(1, len(order) + 1))
         kept = np.sort(order[: max(FEWEST_ITEMS, int(worth.sum()))])
     if len(kept) < len(counts):

@@ -10,14 +10,16 @@ import numpy as np
 
 from penchant.core.histories import Floats, Histories, Longs
 from penchant.errors import ParameterError
+from penchant.models.kinds.private import Doubles, Layers
 from penchant.privacy.mechanism.contributions import (
     HALF,
     count_steps,
     equation_steps,
+    gradient_steps,
     pair_steps,
     steps_of,
 )
-from penchant.privacy.mechanism.sampler import SIGMA, noise
+from penchant.privacy.mechanism.sampler import FINE_SIGMA, SIGMA, fine, noise
 
 Noise = Callable[[int], Longs]
 TIMES_TRIED = 64  # numbers of items of one person that a threshold is computed for; the bound lies between them
@@ -36,6 +38,7 @@ class Sums:
         self.events, self.draw = events, draw
         self.multipliers = {name: multiplier / math.sqrt(share) for name, share in shares.items()}
         self._counts: tuple[Floats, float] | None = None
+        self._steps: tuple[int, int, float] | None = None  # gradients: all, left, and the multiplier of each
 
     def _pay(self, name: str) -> float:
         if name not in self.multipliers:
@@ -84,6 +87,20 @@ class Sums:
         matrices[:, upper[0], upper[1]] = left * (scale / np.where(upper[0] == upper[1], HALF, 1.0))
         matrices[:, upper[1], upper[0]] = matrices[:, upper[0], upper[1]]
         return matrices, (right * scale).astype(np.float32), SIGMA * scale
+
+    def gradients(self, layers: Callable[[Histories], Layers], clip: float, steps: int) -> tuple[list[Doubles], float]:
+        """As in ``NoisySums``."""
+        if clip <= 0 or steps < 1:
+            raise ParameterError(f"gradients need a clip above 0 and a step at least, got {clip:g} and {steps}")
+        if self._steps is None:
+            self._steps = steps, steps, self._pay("gradients") * math.sqrt(steps)
+        every, left, multiplier = self._steps
+        if steps != every or not left:
+            raise ParameterError(f"{every} gradients are paid for, no more")
+        self._steps = every, left - 1, multiplier
+        sums, one = gradient_steps(self.events, layers, clip, multiplier)
+        noised = [part + fine(part.size, self.draw).reshape(part.shape) for part in sums]
+        return [part / one for part in noised], FINE_SIGMA / one
 
 
 def threshold(multiplier: float, chance: float, most: int) -> float:
