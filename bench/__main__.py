@@ -45,6 +45,7 @@ python -m bench cold-items [--set S ...] a fifth of the items is new
 python -m bench impressions              clicks in lists that people were shown
 python -m bench ranking-speed [--force]  an answer of the second stage, and learning from 5 million candidates
 python -m bench privacy-audit            attacks on models made leaky, as they are, and private
+python -m bench privacy-search           ways to read the same noised sums at epsilon 2, on ml-1m-bars
 python -m bench forgetting               1,000 of 20,000 people erased while the service answers, then from a backup
 python -m bench report                   docs/benchmarks.md and docs/choosing-a-model.md from the results
 python -m bench all                      every comparison without a result, the queue, the report
@@ -78,6 +79,7 @@ from bench import (
     plan_report,
     privacy,
     privacy_audit,
+    privacy_search,
     ranked,
     ranking_speed,
     report,
@@ -197,6 +199,8 @@ def main() -> int:
         contexts.work(options.set, options.model)
     elif first == "privacy-audit":
         failed = privacy_audit.main()
+    elif first == "privacy-search":
+        failed = privacy_search.main()
     elif first == "forgetting":
         failed = forgetting.main()
     elif first == "privacy":
