@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -153,6 +154,27 @@ def test_a_silent_request_is_answered_as_its_session_sounds(tmp_path: Path) -> N
     (tmp_path / "model" / "moods.safetensors").write_bytes(b"x" * 50)
     with pytest.raises(FormatError):
         load(tmp_path / "model")
+
+
+def test_what_was_written_tells_a_mood_and_reasons_say_what_is_inferred(tmp_path: Path) -> None:
+    made = fit(read_interactions(feelings(), context="mood"), Ranked(**FEW), infer="mood")
+    at = DAY * 20_000
+    happy: list[dict[str, Any]] = [{"item": f"i0{n}", "time": at + n} for n in range(1, 5)]
+    sad = [*happy[:3], {**happy[3], "text": "I feel so sad and lonely"}]
+
+    def words(answer: Any) -> str:
+        return " ".join(reason.words for one in answer for reason in one.why.reasons)
+
+    read = made.recommend(sad, 8, why=True)
+    assert read.ids == made.recommend(sad, 8, context={"mood": "sad"}).ids
+    assert "mood = sad (inferred from what was written)" in words(read)
+    assert "mood = happy (inferred from the session)" in words(made.recommend(happy, 8, why=True))
+    stated = words(made.recommend(sad, 8, why=True, context={"mood": "happy"}))
+    assert "mood = happy" in stated and "inferred" not in stated
+    late = made.recommend(sad, 8, now=at + PAUSE + 60, why=True)
+    assert "mood =" not in words(late)  # another session
+    made.moods = None  # nobody asked for moods
+    assert "mood =" not in words(made.recommend(sad, 8, why=True))
 
 
 def feelings() -> pl.DataFrame:

@@ -45,6 +45,7 @@ class Histories:
     curve: Curve | None = None  # how the summed weight of an item counts; None: as it is
     context: Ints | None = None  # (events, contexts) the code of each context of an event, -1 where it is missing
     asked: Ints | None = None  # (rows, contexts) the same of each row's request; None: it states none
+    inferred: Ints | None = None  # (rows, contexts) 1 where ``asked`` is inferred from the session, 2 where from words
     shown: Shown | None = None  # impressions of each row; None: there are none
     people: int = 0  # how many contexts, the last ones, are attributes of a person: the same for all events of a row
 
@@ -75,7 +76,7 @@ class Histories:
         as_array("times", np.int64, events)
         as_array("liked", np.bool_, events)
         as_array("now", np.int64, len(self))
-        for name, size in (("context", events), ("asked", len(self))):
+        for name, size in (("context", events), ("asked", len(self)), ("inferred", len(self))):
             codes = getattr(self, name)
             if codes is not None:
                 codes = np.ascontiguousarray(codes, dtype=np.int32)
@@ -174,6 +175,7 @@ class Histories:
             now=None if self.now is None else self.now[rows],
             context=None if self.context is None else self.context[events],
             asked=None if self.asked is None else self.asked[rows],
+            inferred=None if self.inferred is None else self.inferred[rows],
             shown=None if self.shown is None else self.shown[rows],
         )
         return self._as_distinct(some)
@@ -193,6 +195,7 @@ class Histories:
             **self._of_events(lambda array: chosen(array, places(), int(indptr[-1]))),
             now=None if self.now is None else self.now[rows],
             asked=None if self.asked is None else self.asked[rows],
+            inferred=None if self.inferred is None else self.inferred[rows],
             shown=None if self.shown is None else self.shown[rows],
         )
 

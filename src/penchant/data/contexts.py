@@ -16,6 +16,7 @@ from penchant.errors import ParameterError
 
 MOST_VALUES = 1000  # of one context; rarer ones are missing
 LONGEST = 80  # characters of a value
+HOW = ("", " (inferred from the session)", " (inferred from what was written)")  # a context of a request is known
 YES, NO = "yes", "no"  # whether a value is in a list of a person
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "-"}
@@ -88,12 +89,13 @@ def encode(known: Catalogue, rows: Sequence[Mapping[str, Any] | None]) -> tuple[
     return codes, list(strange)
 
 
-def in_words(known: Catalogue, asked: Ints | None) -> list[str]:
-    """Each context of one request in words: ``mood = sad``, or ``no mood``."""
+def in_words(known: Catalogue, asked: Ints | None, inferred: Ints | None = None) -> list[str]:
+    """Each context of one request in words: ``mood = sad``, perhaps ``(inferred from the session)``, or ``no mood``."""
     found = []
     for at, (name, values) in enumerate(known.items()):
         code = -1 if asked is None or at >= asked.shape[1] else int(asked[0, at])
-        found.append(f"{name} = {values[code]}" if 0 <= code < len(values) else f"no {name}")
+        how = HOW[0 if inferred is None or at >= inferred.shape[1] else int(inferred[0, at])]
+        found.append(f"{name} = {values[code]}{how}" if 0 <= code < len(values) else f"no {name}")
     return found
 
 

@@ -66,6 +66,7 @@ class Translation:
     rates: bool = False
     opiner: Opiner | None = None  # what reads the texts of events; None: the word list
     aspects: Aspects | None = None  # what they may speak of
+    moods: bool = False  # whether they are asked for a mood
 
     def of_events(
         self, events: Events, *, now: int | None = None, context: Mapping[str, Any] | None = None
@@ -148,7 +149,7 @@ class Translation:
         kinds, contexts = list(events.kinds or [None] * size), list(events.contexts or [None] * size)
         for at, text in enumerate(events.texts):
             if text is not None and text.strip():
-                heard, stated = hear(text, kinds[at], self.opiner, self.aspects), contexts[at]
+                heard, stated = hear(text, kinds[at], self.opiner, self.aspects, mood=self.moods), contexts[at]
                 kinds[at] = heard.kind
                 contexts[at] = {
                     **(json.loads(stated) if isinstance(stated, str) else stated or {}),

@@ -100,7 +100,11 @@ class Moods:
         sure = found[np.arange(len(given)), best] >= SURE
         silent = (asked[:, self.column] < 0) & sure & (latest(given).lengths > 0)
         asked[silent, self.column] = best[silent]
-        return replace(given, asked=asked), found
+        how = np.zeros_like(asked)
+        if given.inferred is not None:
+            how[:, : given.inferred.shape[1]] = given.inferred
+        how[silent, self.column] = 1
+        return replace(given, asked=asked, inferred=how), found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """To be saved."""

@@ -96,7 +96,7 @@ class Why:
         items = given.items.tolist()
         named = {item: (names.item_id(item), names.title(item)) for item in set(items)} if explanations else {}
         events = [named[item] for item in items] if explanations else []
-        stated = in_words(contexts, given.asked)
+        stated = in_words(contexts, given.asked, given.inferred)
         return (cls._of(explanation, events, stated) for explanation in explanations)
 
     @classmethod

@@ -35,7 +35,7 @@ from penchant.recommender.indexing import SLOW_MS, build_index
 from penchant.recommender.masks import mask_of
 from penchant.recommender.rerank import Function, Reranker
 from penchant.recommender.search import rank_by_need, search
-from penchant.recommender.told import Told
+from penchant.recommender.told import Told, as_written
 from penchant.text.encoder import TextEncoder
 from penchant.text.opinion import Opiner
 
@@ -309,16 +309,18 @@ class Recommender:
     @property
     def translation(self) -> Translation:
         """How events become a history of this recommender's items."""
-        typical = self.fitted_on.get("typical_rating")
+        typical, felt = self.fitted_on.get("typical_rating"), self.moods is not None
         rates, aspects = self.model.task == "rating", aspects_of(self.catalog)
-        return Translation(self.vocab, self.model.n_items, self.recipe, typical, rates, self.opiner, aspects)
+        return Translation(self.vocab, self.model.n_items, self.recipe, typical, rates, self.opiner, aspects, felt)
 
     def histories(
         self, history: History, *, now: int | None = None, context: Mapping[str, Any] | None = None
     ) -> tuple[Histories, list[str]]:
         """One history as the model sees it, and the ids that are not known."""
         if not isinstance(history, Histories):
-            found, unknown = self.translation.of_events(self._heard(history), now=now, context=context)
+            heard = self._heard(history)
+            plain, unknown = self.translation.of_events(heard, now=now, context=context)
+            found = as_written(plain, heard, self.recipe, now)
             return (found if self.moods is None else self.moods.fill(found)[0]), unknown
         if history.n_items != (n := self.model.n_items) or len(history) != 1:
             raise ParameterError(f"a history is one row over {n} items, not {len(history)} over {history.n_items}")

@@ -7,9 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from penchant.core.histories import Histories
 from penchant.data.catalog import Catalog
-from penchant.data.events import Events
+from penchant.data.events import MICRO, Events
 from penchant.data.liked_for import praised
+from penchant.data.recipe import Recipe
+from penchant.ranking.moods import PAUSE
 from penchant.recommender.answer import Reason, Why
 from penchant.text.comment import ABOUT, COMMENT, MOOD
 
@@ -58,6 +63,28 @@ def mood_told(contexts: Iterable[object]) -> str | None:
         if isinstance(mood, str):
             return mood
     return None
+
+
+def as_written(given: Histories, events: Events, recipe: Recipe, now: int | None) -> Histories:
+    """The history of one person with the mood of the newest comment of the session that told one, where the request
+    states none and the model knows moods. ``now`` is the moment of the request; None: the newest event."""
+    if MOOD not in recipe.contexts or events.contexts is None or given.asked is None:
+        return given
+    column = list(recipe.contexts).index(MOOD)
+    if given.asked[0, column] >= 0:
+        return given
+    order = range(len(events.ids))[::-1]
+    if events.times is not None and len(events.times):
+        moment = int(events.times.max()) if now is None else now * MICRO
+        newest = np.argsort(events.times, kind="stable")[::-1]
+        order = newest[moment - events.times[newest] <= PAUSE * MICRO].tolist()
+    told = mood_told(events.contexts[at] for at in order)
+    code = -1 if told is None else int(recipe.encode([{MOOD: told}])[0][0, column])
+    if code < 0:
+        return given
+    asked, how = given.asked.copy(), np.zeros_like(given.asked)
+    asked[0, column], how[0, column] = code, 2
+    return replace(given, asked=asked, inferred=how)
 
 
 def _comment(context: object) -> Mapping[str, Any]:

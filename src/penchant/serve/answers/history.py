@@ -9,11 +9,9 @@ from typing import Any
 from penchant.core.histories import Histories
 from penchant.data.events import Events
 from penchant.data.recipe import IMPRESSION, normalise_kind
-from penchant.ranking.moods import PAUSE
-from penchant.recommender.told import Told, mood_told
+from penchant.recommender.told import Told
 from penchant.serve.answers.models import ServedModel
 from penchant.store.events import StoredEvent
-from penchant.text.comment import MOOD
 
 DAY = 86_400
 
@@ -59,9 +57,6 @@ def history_of(
     if not rows:
         nobody = served.nobody if not context else served.recommender.histories([], now=now, context=context)[0]
         return PersonHistory(nobody, [], [], [])
-    if MOOD in served.recommender.recipe.contexts and (context is None or context.get(MOOD) is None):
-        told = mood_told(row.context for row in rows if now - row.time <= PAUSE)
-        context = context if told is None else {**(context or {}), MOOD: told}
     marks = marks_of(served, rows, now, dislike_days=dislike_days)
     scored = marks.kept[:recent]
     events = Events.stored(scored[::-1])
