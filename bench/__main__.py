@@ -38,6 +38,7 @@ python -m bench contexts [--set S ...]   models that use contexts against the be
 python -m bench privacy [--set S ...] [--model M ...]
                                          what private models lose against epsilon, over simulated releases
 python -m bench experiments              simulated experiments: false alarms, power, broken splits, interleaving
+python -m bench off-policy               what another policy would earn, estimated from logs, against the truth
 python -m bench next-basket              models of repeats against the frequency of own purchases
 python -m bench ranked [--set S ...] [--model ROW]
                                          the second stage over the members of a blend, against the blend
@@ -74,6 +75,7 @@ from bench import (
     loop,
     machine,
     near_libraries,
+    off_policy,
     plan,
     plan_fit,
     plan_report,
@@ -207,6 +209,8 @@ def main() -> int:
         print(privacy.work(options.set, options.model).relative_to(report.ROOT))
     elif first == "experiments":
         failed = experiments.work()
+    elif first == "off-policy":
+        failed = off_policy.work()
     elif first == "next-basket":
         baskets.work()
     elif first == "ranked":
