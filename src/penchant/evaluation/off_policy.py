@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from penchant.core.histories import Ints
+from penchant.core.histories import Longs
 from penchant.core.metrics import Doubles
 from penchant.errors import DataError
 
@@ -32,9 +32,9 @@ class Logged:
     independent.
     """
 
-    list: Ints
-    unit: Ints
-    position: Ints  # from 0
+    list: Longs
+    unit: Longs
+    position: Longs  # from 0
     reward: Doubles
     chance: Doubles
     target: Doubles
@@ -98,7 +98,7 @@ def off_policy(logged: Logged, method: str = "dr", *, form: Form = "item-positio
             rows = weights * logged.reward
         by_list = np.bincount(row_list, weights=rows, minlength=n)
         mean = float(by_list.mean())
-        share = by_list - mean
+        share = np.asarray(by_list - mean, dtype=np.float64)
     summed = np.bincount(list_unit, weights=share, minlength=units)
     error = float(np.sqrt(np.square(summed).sum() * units / max(units - 1, 1)) / n)
     outside = max(0.0, 1.0 - float(weights.mean()))
@@ -119,7 +119,7 @@ def _check(logged: Logged, method: str) -> None:
         raise DataError("dr needs predicted and expected rewards: take ips or snips, or give a model of rewards")
 
 
-def _effective(weights: Doubles, row_list: Ints, position: Ints, form: Form) -> float:
+def _effective(weights: Doubles, row_list: Longs, position: Longs, form: Form) -> float:
     """Of whole lists, or the least of any position."""
     if form == "slate":
         weights = weights[np.unique(row_list, return_index=True)[1]]
@@ -129,7 +129,7 @@ def _effective(weights: Doubles, row_list: Ints, position: Ints, form: Form) -> 
     return float((sums[there] ** 2 / squares[there]).min()) if there.all() and len(there) else 0.0
 
 
-def _units(logged: Logged, row_list: Ints, n: int) -> tuple[int, Ints]:
+def _units(logged: Logged, row_list: Longs, n: int) -> tuple[int, Longs]:
     """How many units there are, and the unit of each list."""
     names, row_unit = np.unique(logged.unit, return_inverse=True)
     list_unit = np.zeros(n, dtype=np.int64)
@@ -137,7 +137,7 @@ def _units(logged: Logged, row_list: Ints, n: int) -> tuple[int, Ints]:
     return len(names), list_unit
 
 
-def _normalised(logged: Logged, weights: Doubles, row_list: Ints, n: int) -> tuple[float, Doubles]:
+def _normalised(logged: Logged, weights: Doubles, row_list: Longs, n: int) -> tuple[float, Doubles]:
     """The sum over positions of weighted mean rewards, and what each list adds to it, by the delta method."""
     places = int(logged.position.max()) + 1
     sums = np.bincount(logged.position, weights=weights, minlength=places)
@@ -146,10 +146,13 @@ def _normalised(logged: Logged, weights: Doubles, row_list: Ints, n: int) -> tup
     reached = np.bincount(logged.position, minlength=places) / n  # lists may be shorter
     scale = np.divide(n * reached, sums, out=np.zeros(places), where=sums > 0)
     residual = scale[logged.position] * weights * (logged.reward - means[logged.position])
-    return float((means * reached).sum()), np.bincount(row_list, weights=residual, minlength=n)
+    share = np.bincount(row_list, weights=residual, minlength=n)
+    return float((means * reached).sum()), np.asarray(share, dtype=np.float64)
 
 
-def cross_fitted(reward: Doubles, key: Ints, unit: Ints, *, keys: int, folds: int = 5, prior: float = 20.0) -> Doubles:
+def cross_fitted(
+    reward: Doubles, key: Longs, unit: Longs, *, keys: int, folds: int = 5, prior: float = 20.0
+) -> Doubles:
     """Mean rewards by ``key`` (an item and its place, or a finer cell), of the units of other folds, ``(folds, keys)``.
 
     Shrunken to the fold's overall mean as if it had been seen ``prior`` times. Fold of a unit: ``unit % folds``.
