@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
+from penchant.data.prepared.prepare import prepare
 from penchant.data.read import read_interactions
 from penchant.errors import DataError
 from penchant.models.item_knn import ItemKNN
@@ -54,3 +57,52 @@ def test_an_item_that_was_only_shown_may_be_recommended() -> None:
     given, _ = rec.histories(history)
     assert given.items.tolist() == [rec.index("x")]
     assert len(rec.histories([{"item": "y", "kind": "impression"}])[0].items) == 0
+
+
+RATED = [
+    ("a", "x", "rate", 5.0, 1), ("a", "z", "impression", None, 2), ("a", "y", "rate", 1.0, 3),
+    ("b", "x", "rate", 2.5, 4), ("b", "y", "Impression ", None, 5), ("b", "z", "rate", 4.0, 6),
+]  # fmt: skip
+
+
+def rated(*, without: bool = False) -> pl.DataFrame:
+    kept = [row for row in RATED if row[3] is not None or not without]
+    return pl.DataFrame(kept, schema=["user", "item", "kind", "rating", "time"], orient="row")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_an_impression_in_a_log_of_ratings_needs_no_rating(tmp_path: Path, *, apart: bool, prepared: bool) -> None:
+    sources: list[Path | pl.DataFrame] = [tmp_path / "log.csv"]
+    rated().write_csv(tmp_path / "log.csv")
+    if apart:
+        rated(without=True).write_csv(tmp_path / "log.csv")
+        shown = rated().filter(pl.col("rating").is_null()).drop("rating")
+        shown.write_csv(tmp_path / "shown.csv")
+        sources.insert(0, tmp_path / "shown.csv")
+    log = (
+        prepare(sources, tmp_path / "prepared", rejected=False)
+        if prepared
+        else read_interactions(sources, rejected=False)
+    )
+    other = read_interactions(rated(without=True))
+    assert log.report.n_rejected == 0
+    assert log.values_are == other.values_are == "rating"
+    ids = [log.vocab.ids[item] for item in log.items]
+    assert sorted(zip(log.users.tolist(), ids, log.values.tolist(), strict=True)) == sorted(
+        zip(other.users.tolist(), [other.vocab.ids[item] for item in other.items], other.values.tolist(), strict=True)
+    )
+    assert log.shown is not None
+    assert sorted(log.vocab.ids[item] for item in log.shown.items) == ["y", "z"]
+
+
+def test_any_other_kind_needs_one() -> None:
+    missing = rated().with_columns(kind=pl.col("kind").str.replace("(?i)impression", "view"))
+    log = read_interactions(missing, rejected=False)
+    assert log.report.reasons == {"the value is missing": 2}
+    assert len(read_interactions(missing, kinds={"view": 0}, rejected=False)) == 4
+    weighing = read_interactions(rated(), kinds={"impression": 1}, rejected=False)
+    assert weighing.report.reasons == {"the value is missing": 2}
+    beside = [rated(without=True), missing.filter(pl.col("rating").is_null()).drop("rating")]
+    with pytest.raises(DataError, match="there is no column of ratings"):
+        read_interactions(beside)

@@ -8,6 +8,7 @@ import pytest
 from penchant.kernels.sgd import fold_rows, learn_events, learn_histories
 
 LOSSES = {"bpr": 0, "warp": 1, "logistic": 2}
+NOTHING = np.zeros(0, np.int64), np.zeros(0, np.int32), 0, 1, 0.0  # was shown
 
 
 def log(rows: int = 40, items: int = 30, seed: int = 0) -> dict[str, np.ndarray]:
@@ -51,7 +52,7 @@ def walk(p: dict[str, np.ndarray], s: dict[str, np.ndarray], loss: int, passes: 
     events = len(p["items"])
     for seed in range(passes):
         order = np.random.default_rng(seed).permutation(events).astype(np.int64)
-        learn_events(0, events, loss, order, *p.values(), *s.values(), 0.3, reg, 5, seed)
+        learn_events(0, events, loss, order, *p.values(), *s.values(), 0.3, reg, 5, seed, *NOTHING)
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -72,7 +73,7 @@ def one_step(loss: int, weight: float = 1.0) -> tuple[dict[str, np.ndarray], dic
     }  # fmt: skip
     s = start({"indptr": np.zeros(2), "pool": np.zeros(2)}, f=3)
     before = {key: value.astype(np.float64) for key, value in s.items()}
-    learn_events(0, 1, loss, np.zeros(1, np.int64), *p.values(), *s.values(), 0.1, 0.02, 1, 0)
+    learn_events(0, 1, loss, np.zeros(1, np.int64), *p.values(), *s.values(), 0.1, 0.02, 1, 0, *NOTHING)
     return before, s
 
 
@@ -172,3 +173,18 @@ def test_histories_as_sums_of_items_learn_the_order_of_pairs() -> None:
         histories(p, s, np.random.default_rng(seed).permutation(40).astype(np.int64), seed)
     x = np.add.reduceat(s["y"][p["items"]], p["indptr"][:-1], axis=0) / np.sqrt(6)
     assert auc(p, x, s["y"], s["bias"]) > 0.85
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_with_a_share_of_1_every_negative_was_shown_in_the_group(loss: int) -> None:
+    p = log(rows=3, items=12)
+    s = start(p)
+    shown = np.array([10, 11, 8, 9, 7], np.int32)  # of row 0 in group 0: 10, in group 1: 11 and 8; of row 2: 9; 7
+    at = np.array([0, 1, 3, 3, 3, 4, 5], np.int64)
+    events = np.flatnonzero(p["rows"] != 1).astype(np.int64)  # nothing was shown to row 1
+    before = s["bias"].copy()
+    learn_events(0, len(events), loss, events, *p.values(), *s.values(), 0.1, 0.02, 50, 3, at, shown, 1, 2, 1.0)
+    touched = {int(item) for item in np.flatnonzero(s["bias"] != before)}
+    taken = {int(item) for item in p["items"][events]}
+    assert touched - taken <= {11, 8, 7}
+    assert touched & {11, 8, 7}

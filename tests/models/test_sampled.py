@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,29 +79,56 @@ def exposed(seed: int = 0, people: int = 600) -> tuple[Histories, np.ndarray]:
     return replace(log, shown=Shown(flat.indptr, flat.items)), wanted
 
 
-def test_what_was_shown_and_not_taken_tells_wanted_items_from_exposed_ones() -> None:
+LEARNERS: dict[str, dict[str, Any]] = {
+    "bpr": {"epochs": 20, "factors": 16},
+    "bpr of vectors": {"form": "vectors", "epochs": 60, "factors": 8, "reg": 0.05},
+    "warp": {"tries": 5, "epochs": 20, "factors": 16},
+    "logistic-mf": {"epochs": 60, "factors": 8},
+}
+# the share of the negatives; wanted items in the lists, at most without it and at least with it; right departments
+TOLD = {
+    "bpr": (0.2, 0.5, 0.65, 0.95), "bpr of vectors": (0.2, 0.55, 0.65, 0.9), "warp": (0.6, 0.52, 0.58, 0.75),
+    "logistic-mf": (0.2, 0.6, 0.65, 0.9),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("label", LEARNERS)
+def test_what_was_shown_and_not_taken_tells_wanted_items_from_exposed_ones(label: str) -> None:
     log, wanted = exposed()
     fresh, _ = exposed(seed=1, people=80)
+    share, most, least, right = TOLD[label]
 
-    def shares(model: BPR) -> tuple[float, float]:
+    def shares(shown: float) -> tuple[float, float]:
         """Of the lists: wanted items, and items of the person's department."""
-        ranked = rank(model.fit(log, run=Run(seed=3)), fresh, 4, threads=1)
+        model = registry.create(label.partition(" ")[0], LEARNERS[label] | {"shown": shown}).fit(log, run=Run(seed=3))
+        ranked = rank(model, fresh, 4, threads=1)
         return float(wanted[ranked.items].mean()), float((ranked.items // 12 == (np.arange(80) % 4)[:, None]).mean())
 
-    plain, told = shares(BPR(epochs=20, factors=16)), shares(BPR(epochs=20, factors=16, shown=0.2))
-    assert plain[0] < 0.5 and plain[1] > 0.95
-    assert told[0] > 0.65 and told[1] > 0.95
+    plain, told = shares(0.0), shares(share)
+    assert plain[0] < most and plain[1] > right
+    assert told[0] > least and told[1] > right
 
 
-def test_without_impressions_the_option_changes_nothing_and_says_so() -> None:
-    train = data("ranking").train
-    one, two = BPR(epochs=2).fit(train), BPR(epochs=2, shown=1.0).fit(train)
+@pytest.mark.parametrize("label", LEARNERS)
+def test_without_impressions_the_option_changes_nothing_and_says_so(label: str) -> None:
+    train, (log, _) = data("ranking").train, exposed()
+
+    def fitted(train: Histories, shown: float = 0.0) -> Any:
+        settings = {**LEARNERS[label], "epochs": 2, "shown": shown}
+        return registry.create(label.partition(" ")[0], settings).fit(train)
+
+    one, two = fitted(train), fitted(train, 1.0)
     np.testing.assert_array_equal(one.item_vectors, two.item_vectors)
     assert one.notes == [] and two.notes == ["shown has no effect: the log has no impressions of weight 0"]
+    np.testing.assert_array_equal(fitted(log).item_vectors, fitted(replace(log, shown=None)).item_vectors)
+
+
+@pytest.mark.parametrize("label", LEARNERS)
+def test_what_was_shown_is_drawn_alike_by_any_number_of_threads(label: str) -> None:
     log, _ = exposed()
-    np.testing.assert_array_equal(
-        BPR(epochs=2).fit(log).item_vectors, BPR(epochs=2).fit(replace(log, shown=None)).item_vectors
-    )
+    settings = {**LEARNERS[label], "epochs": 3, "shown": 0.5}
+    one, many = (registry.create(label.partition(" ")[0], settings).fit(log, run=Run(threads=n)) for n in (1, 4))
+    np.testing.assert_array_equal(one.item_vectors, many.item_vectors)
 
 
 @pytest.mark.parametrize(("value", "right"), [(0.0, True), (1.0, True), (-0.01, False), (1.01, False)])

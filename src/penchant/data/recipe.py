@@ -249,6 +249,12 @@ class Recipe:
         name = normalise_kind(kind)
         return self.kinds.get(name, UNLESS_NAMED.get(name, 1.0))
 
+    def weighing(self, names: Sequence[str | None], kinds: Ints | None, rows: int) -> Bools:
+        """Which events have a kind of another weight than 0, ``(rows,)``; kinds as ``weigh_coded`` takes them."""
+        if kinds is None:
+            return np.ones(rows, dtype=np.bool_)
+        return np.array([*(self.weight_of(name) != 0 for name in names), True], dtype=np.bool_)[kinds]
+
     def is_impression(self, kind: str | None) -> bool:
         """Whether an event of this kind only says that its item was shown."""
         return kind is not None and normalise_kind(kind) == IMPRESSION and self.weight_of(kind) == 0

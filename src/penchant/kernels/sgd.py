@@ -160,15 +160,22 @@ def _learn_event(
     tries: int,
     learn: bool,
     state: U64,
+    shown: I32,  # negatives may come from ``shown[first:last]``
+    first: int,
+    last: int,
+    from_shown: float,
 ) -> None:
     lo, hi, size = indptr[own], indptr[own + 1], pool.shape[0]
     score = np.float32(0) if loss == 0 else _dot(x[r], y[i]) + bias[i]
     if loss == 2:
         _point(x, x_sum, r, y, y_sum, bias, i, weight * _sigmoid(-float(score)), rate, reg, learn)
     for trial in range(tries):
-        j = pool[(_next(state) * size) >> 31]
-        if _holds(items, lo, hi, j):
-            continue
+        if last > first and _next(state) < from_shown * 2147483648.0:
+            j = shown[first + ((_next(state) * (last - first)) >> 31)]
+        else:
+            j = pool[(_next(state) * size) >> 31]
+            if _holds(items, lo, hi, j):
+                continue
         if loss == 0:
             _pair(x, x_sum, r, y, y_sum, bias, i, j, weight, True, rate, reg, learn)
             return
@@ -202,6 +209,11 @@ def learn_events(
     reg: float,
     tries: int,  # draws per event: until one is not of the row (BPR) or scores above (WARP); all (logistic)
     seed: int,
+    shown_at: I64,  # (rows * groups + 1,) or (0,): where in ``shown`` those of a row and a group of items begin
+    shown: I32,  # shown to a row and not taken
+    group: int,  # that of the items that may be drawn
+    groups: int,
+    from_shown: float,  # the share of the negatives that come from ``shown``
 ) -> None:
     """Learn from the events ``order[lo:hi]``, one after another."""
     state = np.empty(1, dtype=np.uint64)
@@ -209,9 +221,12 @@ def learn_events(
     for at in range(lo, hi):
         e = order[at]
         r = rows[e]
+        first = last = np.int64(0)
+        if from_shown > 0.0:
+            first, last = shown_at[r * groups + group], shown_at[r * groups + group + 1]
         _learn_event(
             loss, r, items[e], weights[e], indptr, items, r, pool,
-            x, x_sum, y, y_sum, bias, rate, reg, tries, True, state,
+            x, x_sum, y, y_sum, bias, rate, reg, tries, True, state, shown, first, last, from_shown,
         )  # fmt: skip
 
 
@@ -245,7 +260,7 @@ def fold_rows(
             for e in range(indptr[row], indptr[row + 1]):
                 _learn_event(
                     loss, 0, items[e], weights[e], indptr, items, row, pool,
-                    mine, x_sum, y, x_sum, bias, rate, reg, tries, False, state,
+                    mine, x_sum, y, x_sum, bias, rate, reg, tries, False, state, items, 0, 0, 0.0,
                 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from penchant.core.histories import Floats, Histories, Ints, Longs
+from penchant.core.histories import Floats, Histories
 from penchant.core.run import Run
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.kinds.sampled import SampledModel, rising
@@ -24,7 +24,7 @@ class BPR(SampledModel):
 
     max Σ_{(u,i)} w · log σ(s_ui − s_uj) − reg · |·|²,  j drawn from the items without u,  s_ui = x_u·y_i + b_i
     With ``shown`` = α: with the chance α, j is drawn from the items that u was shown and did not take, where there are
-    any (events of kind ``impression`` and weight 0; Ding, Feng, He, Yu, Li and Jin 2018 draw from views likewise).
+    any (see ``SampledModel``).
 
     Rendle, Freudenthaler, Gantner and Schmidt-Thieme 2009. With ``form`` = vectors every training row has its own x_u
     and is discarded afterwards; a history is folded in by the same steps with fixed items. With ``form`` = items
@@ -46,11 +46,6 @@ class BPR(SampledModel):
     power: float = hyper(
         0.5, "how a history's length scales the sum of its items", ge=0, le=1, other=1.0, when={"form": "items"}
     )
-
-    shown: float = hyper(
-        0.0, "share of the negatives drawn from what was shown and not taken", ge=0, le=1, other=0.9,
-        when={"form": "items"},
-    )  # fmt: skip
 
     def _tries(self) -> int:
         return TRIES
@@ -76,15 +71,6 @@ class BPR(SampledModel):
                 progress(epoch + 1, self.epochs)
         self.item_vectors, self.item_bias = y, bias
         self._forget_unseen()
-
-    def _shown(self, train: Histories, events: Histories) -> tuple[Longs, Ints, float]:
-        """Where each row's items begin that were shown and not taken, these items, and the share drawn from them."""
-        if not self.shown or train.shown is None:
-            if self.shown:
-                self.notes.append("shown has no effect: the log has no impressions of weight 0")
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32), 0.0
-        found = train.shown.not_taken(events)
-        return found.indptr, found.items, float(self.shown)
 
     def embed(self, given: Histories) -> Floats:
         """Vectors of histories, ``(len(given), factors)``; zeros for an empty one."""

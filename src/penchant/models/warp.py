@@ -14,7 +14,8 @@ class WARP(SampledModel):
     """Weighted approximate-rank pairwise loss: precision at the top of the list.
 
     min Σ_{(u,i)} w · log(1 + rank_u(i)) · (1 − s_ui + s_uj)₊ + reg · |·|²,  s_ui = x_u·y_i + b_i,
-    where j is the first drawn item without u with s_uj > s_ui − 1, after t draws, and rank_u(i) ≈ (n − 1) / t
+    where j is the first drawn item without u with s_uj > s_ui − 1, after t draws, and rank_u(i) ≈ (n − 1) / t.
+    With ``shown`` = α a draw comes with the chance α from what u was shown and did not take, and counts like any other.
 
     Weston, Bengio and Usunier 2011. What differs: Adagrad with one number a vector; steps are scheduled as
     ``SampledModel`` says, so that results do not depend on threads. A history is folded in by the same steps with

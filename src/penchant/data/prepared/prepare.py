@@ -95,6 +95,7 @@ def prepare(
             sources, columns=columns, values=values, sep=sep, encoding=encoding, time_format=time_format,
             time_zone=time_zone, day_first=day_first, strict=strict,
             rejected=str(rejected) if isinstance(rejected, PathLike) else rejected, force=force, by=by,
+            plan=plan,
         )  # fmt: skip
         refuse_inputs(target, begun.report.inputs)
         work.start(options, sources, force=force)
@@ -122,7 +123,7 @@ def _passes(
     recipe = understood(plan, begun.opened, cleaner, report, begun.values)
     registered, people = len(cleaner.users.index), len(cleaner.users.index) + len(cleaner.guests.index)
     if work.state["stage"] == "reading":
-        sort_parts(work, registered, people, progress)
+        sort_parts(work, cleaner, recipe, registered, people, progress)
     facts, names = work.state["facts"], set(work.state["columns"])
     check_columns(begun.opened, recipe, names, unvalued=facts["unvalued"], unmarked=facts["unmarked"])
     left = settle_buckets(work, cleaner, recipe, progress)

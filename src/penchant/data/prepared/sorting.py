@@ -18,9 +18,11 @@ from penchant.core.histories import Longs
 from penchant.core.memory import budget
 from penchant.data.prepared.passing import parts
 from penchant.data.prepared.working import Working
+from penchant.data.reading.cleaning import Cleaner
 from penchant.data.reading.dates import MISSING
 from penchant.data.reading.gathering import Progress
 from penchant.data.reading.settling import FILLS
+from penchant.data.recipe import Recipe
 
 EVENTS = 1 << 22  # of a bucket at most, unless one person has more
 EVENT_BYTES = 120  # that ordering and weighing an event takes
@@ -28,7 +30,9 @@ FEWEST = 1 << 16
 OPEN = 200  # files at once
 
 
-def sort_parts(work: Working, registered: int, people: int, progress: Progress | None) -> None:
+def sort_parts(
+    work: Working, cleaner: Cleaner, recipe: Recipe, registered: int, people: int, progress: Progress | None
+) -> None:
     """Write the buckets and note what is true of the whole log; then the parts are deleted.
 
     ``registered`` people are users, the others guests.
@@ -38,6 +42,7 @@ def sort_parts(work: Working, registered: int, people: int, progress: Progress |
     (work / "buckets").mkdir()
     counts, facts, names = np.zeros(people, np.int64), {"latest": MISSING, "unvalued": False, "unmarked": False}, set()
     given: list[set[str]] = []
+    without = False  # whether a part without values has events that need one
     for frame in parts(work):
         if not frame.width:
             continue
@@ -46,8 +51,13 @@ def sort_parts(work: Working, registered: int, people: int, progress: Progress |
         names |= given[-1]
         if "times" in frame.columns:
             facts["latest"] = max(facts["latest"], int(frame["times"].max()))  # type: ignore[arg-type]  # a number
-        facts["unvalued"] |= "values" in frame.columns and bool(frame["values"].is_nan().any())
-    facts["unvalued"] |= "values" in names and any("values" not in each for each in given)
+        kinds = frame["kinds"].to_numpy() if "kinds" in frame.columns else None
+        weighing = recipe.weighing(list(cleaner.kinds), kinds, frame.height)
+        if "values" in frame.columns:
+            facts["unvalued"] |= bool((frame["values"].is_nan().to_numpy() & weighing).any())
+        else:
+            without |= bool(weighing.any())
+    facts["unvalued"] |= "values" in names and without
     facts["unmarked"] = "parts" in names and any("parts" not in each for each in given)
     starts = np.cumsum(counts) - counts
     bucket = (starts // _events()).astype(np.int32)

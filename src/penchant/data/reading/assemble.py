@@ -113,6 +113,7 @@ def read_traced(
         progress=progress,
         traced=trace,
         pseudonyms=pseudonyms,
+        plan=plan,
     )
     report = gathered.report
     contexts = _contexts(gathered, context if isinstance(context, Mapping) else None)
@@ -199,14 +200,15 @@ def _assemble(
         columns.users = np.where(columns.users < 0, registered - 1 - columns.users, columns.users).astype(np.int32)
     spoken = _aspects(columns, cleaner)
     values, marks = columns.values, columns.parts
+    weighing = recipe.weighing(list(cleaner.kinds), columns.kinds, len(columns.users))
     check_columns(
         opened,
         recipe,
         {name for name in ("values", "kinds", "opinions") if getattr(columns, name) is not None},
-        unvalued=values is not None and bool(_unsaid(values, columns.opinions).any()),
+        unvalued=values is not None and bool((_unsaid(values, columns.opinions) & weighing).any()),
         unmarked=marks is not None and bool((marks < 0).any()),
     )
-    del values, marks
+    del values, marks, weighing
     found = Trace(cleaner)
     if trace:
         assert columns.lines is not None

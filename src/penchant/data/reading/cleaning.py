@@ -17,6 +17,7 @@ from penchant.data.reading.dates import MISSING
 from penchant.data.reading.ids import FLOAT32, NO_ID, IdTable
 from penchant.data.reading.numbers import numbers
 from penchant.data.reading.times import YEAR_2100, Clock
+from penchant.data.recipe import Recipe
 from penchant.text.opinion import Opiner
 
 MAX_RATINGS = 21  # distinct values up to which a column named like a rating is one
@@ -103,6 +104,7 @@ class Cleaner:
     aspects: bool = False  # whether aspects are found in them
     learns: bool = False  # whether opinions are learned from them
     reads: bool = False  # whether opinions count
+    weight_of: Callable[[str | None], float] = Recipe().weight_of  # that of a kind
 
     @property
     def n_ids(self) -> int:
@@ -127,8 +129,9 @@ class Cleaner:
         number: np.ndarray | None = None
         opinions = heard(column, self.opiner, later=self.learns) if self.reads else None
         if "value" in column:
-            silent = None if opinions is None else np.isnan(opinions)
-            number = self._values(column["value"], has_kinds="kind" in column, silent=silent, refuse=refuse)
+            said = self._weightless(column.get("kind"), len(lines))
+            said |= False if opinions is None else ~np.isnan(opinions)
+            number = self._values(column["value"], has_kinds="kind" in column, said=said, refuse=refuse)
         micro: Longs | None = None
         if "time" in column:
             micro, unreadable = clock.read(column["time"])
@@ -213,7 +216,18 @@ class Cleaner:
                 out[rows] = codes if table is self.users else -1 - codes
         return out
 
-    def _values(self, raw: pl.Series, *, has_kinds: bool, silent: Bools | None, refuse: Refuse) -> np.ndarray:
+    def _weightless(self, kinds: pl.Series | None, rows: int) -> Bools:
+        """Which rows count for nothing by their kind, such as impressions: they need no value."""
+        if kinds is None:
+            return np.zeros(rows, dtype=np.bool_)
+        distinct = kinds.unique()
+        nothing = [one for one in distinct.to_list() if self.weight_of(None if one is None else str(one)) == 0]
+        if not nothing:
+            return np.zeros(rows, dtype=np.bool_)
+        return kinds.is_in(pl.Series(nothing, dtype=kinds.dtype).implode()).fill_null(value=False).to_numpy().copy()
+
+    def _values(self, raw: pl.Series, *, has_kinds: bool, said: Bools, refuse: Refuse) -> np.ndarray:
+        """The values, of which rows that have ``said`` something else need none."""
         number, broken = numbers(raw)
         missing = np.isnan(number) & ~broken
         refuse("value", broken, "this is not a number")
@@ -230,7 +244,7 @@ class Cleaner:
                 self.value_name, few, few.min(initial=0), few.max(initial=0), whole=whole
             )
         if self.decided == "rating" or not has_kinds:
-            refuse("value", missing if silent is None else missing & silent, "the value is missing")
+            refuse("value", missing & ~said, "the value is missing")
         return number
 
     def _context(self, kept: Mapping[str, pl.Series], rows: int) -> Ints:

@@ -27,6 +27,7 @@ from penchant.data.reading.sources import Opened, open_log, row_roles, settle_da
 from penchant.data.reading.streams import Stream
 from penchant.data.reading.times import checked_format, checked_zone
 from penchant.data.reading.wording import option
+from penchant.data.recipe import Recipe
 from penchant.errors import DataError, ParameterError
 from penchant.text.opinion import Opiner
 
@@ -117,9 +118,11 @@ def begin(
     opiner: Opiner | Literal["learn"] | None = None,
     pseudonyms: bytes | None = None,
     aspects: bool = False,
+    plan: Recipe = Recipe(),  # noqa: B008  # frozen
 ) -> Begun:
     """Open the sources and find their columns; the options are those of ``gather``.
 
+    ``plan`` says which kinds count for nothing, and so need no value.
     With ``pseudonyms``, a key, people are known by their pseudonyms, and rejected rows are not written to a file.
     """
     given = parse_columns(columns)
@@ -153,7 +156,7 @@ def begin(
     cleaner = Cleaner(
         by, wanted, values, guest, traced=traced, exact=exact, contexts={context: {} for context in contexts},
         opiner=None if isinstance(opiner, str) else opiner, spoken=[] if aspects or opiner == LEARN else None,
-        aspects=aspects, learns=opiner == LEARN, reads=opinion is not None,
+        aspects=aspects, learns=opiner == LEARN, reads=opinion is not None, weight_of=plan.weight_of,
     )  # fmt: skip
     if pseudonyms is not None:
         hashed = Pseudonyms(pseudonyms)

@@ -97,8 +97,8 @@ def settle(
             columns.values = np.where(np.isnan(values), values, netted.amounts).astype(np.float32)
         columns.keep(netted.keep)
     left.afterwards = len(columns.users)
-    kept, shown = _weighing(columns.kinds, cleaner, recipe), None
-    if kept is not None:
+    kept, shown = recipe.weighing(list(cleaner.kinds), columns.kinds, left.afterwards), None
+    if not kept.all():
         shown = _shown(columns, cleaner, recipe, people)
         left.weightless = int((~kept).sum())
         columns.keep(kept)
@@ -114,12 +114,6 @@ def note_what_is_left(left: Left, events: int, report: ReadReport) -> None:
         raise DataError("every event of this log has weight 0", file=file)
     if left.weightless:
         report.notes.append(f"{left.weightless:,} events of weight 0, such as impressions, enter no history")
-
-
-def _weighing(kinds: np.ndarray | None, cleaner: Cleaner, recipe: Recipe) -> Bools | None:
-    """Which events have a kind of another weight than 0, ``(events,)``; None if all have."""
-    weights = np.array([*(recipe.weight_of(name) for name in cleaner.kinds), 1.0])
-    return None if kinds is None or weights.all() else weights[kinds] != 0
 
 
 def _shown(columns: Columns, cleaner: Cleaner, recipe: Recipe, people: int) -> Shown | None:

@@ -29,6 +29,10 @@ class SampledModel(VectorModel):
     epoch divides rows and items into eight new groups. In turn s, lane p visits the events of row group p with items of
     group p + s, and draws its negatives from that item group. No two lanes of a turn touch the same vector, so the
     result is the same, bit for bit, on any number of threads.
+
+    With ``shown`` = α every negative comes with the chance α from the items that the row was shown and did not take,
+    of the same item group and where there are any (events of kind ``impression`` and weight 0; Ding, Feng, He, Yu, Li
+    and Jin 2018 draw from views likewise). Later histories are folded in without them.
     """
 
     loss: ClassVar[int]
@@ -38,6 +42,7 @@ class SampledModel(VectorModel):
     rate: float = hyper(0.1, "learning rate of Adagrad", gt=0, space=Space(0.02, 0.5, log=True), other=0.02)
     reg: float = hyper(0.01, "regularisation of every step", ge=0, space=Space(1e-4, 0.1, log=True), other=0.2)
     fold_passes: int = hyper(10, "passes over a history that is folded in", ge=1, space=Space(5, 40), other=2)
+    shown: float = hyper(0.0, "share of the negatives drawn from what was shown and not taken", ge=0, le=1, other=0.9)
 
     def _tries(self) -> int:
         """Negatives drawn for one event, at most."""
@@ -64,6 +69,8 @@ class SampledModel(VectorModel):
         y, x = _start(rng, n, self.factors), _start(rng, len(events), self.factors)
         x_sum, y_sum = np.ones(len(x), dtype=np.float32), np.ones(n, dtype=np.float32)
         bias, weights = np.zeros(n, dtype=np.float32), events.weights()
+        shown_at, shown, share = self._shown(train, events)
+        owners = np.repeat(np.arange(len(events)), np.diff(shown_at)) if share else shown
         lanes = min(LANES, n, max(1, len(events)))
         progress = run.report(self.name)
         for epoch in range(self.epochs):
@@ -75,6 +82,9 @@ class SampledModel(VectorModel):
             )  # by rows, whose vectors stay cached
             bounds = np.concatenate([[0], np.cumsum(np.bincount(bucket, minlength=lanes * lanes))])
             seeds = rng.integers(2**62, size=(lanes, lanes))
+            drawn_at, drawn = shown_at, shown
+            if share:  # a lane touches no item of another group
+                drawn_at, drawn = _by_group(owners * lanes + item_group[shown], shown, len(events) * lanes)
             for turn in range(lanes):
 
                 def work(
@@ -85,12 +95,15 @@ class SampledModel(VectorModel):
                     bounds: Longs = bounds,
                     pools: list[Ints] = pools,
                     seeds: Longs = seeds,
+                    drawn_at: Longs = drawn_at,
+                    drawn: Ints = drawn,
                 ) -> None:
                     group = (lane + turn) % lanes
                     lo, hi = bounds[lane * lanes + group : lane * lanes + group + 2]
                     learn_events(
                         lo, hi, self.loss, order, rows, events.indptr, events.items, weights, pools[group],
                         x, x_sum, y, y_sum, bias, self.rate, self.reg, self._tries(), seeds[turn, lane],
+                        drawn_at, drawn, group, lanes, share,
                     )  # fmt: skip
 
                 over_blocks(work, lanes, size=1, threads=run.threads)
@@ -99,6 +112,15 @@ class SampledModel(VectorModel):
         self.item_vectors, self.item_bias = y, bias
         self._forget_unseen()
         return x
+
+    def _shown(self, train: Histories, events: Histories) -> tuple[Longs, Ints, float]:
+        """Where each row's items begin that were shown and not taken, these items, and the share drawn from them."""
+        if not self.shown or train.shown is None:
+            if self.shown:
+                self.notes.append("shown has no effect: the log has no impressions of weight 0")
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32), 0.0
+        found = train.shown.not_taken(events)
+        return found.indptr, found.items, float(self.shown)
 
     def _forget_unseen(self) -> None:
         """An item without a training event was only ever a negative: it keeps its bias and no direction."""
@@ -134,6 +156,12 @@ def rising(given: Histories) -> Histories:
 
 def _start(rng: np.random.Generator, rows: int, factors: int) -> Floats:
     return rng.standard_normal((rows, factors), dtype=np.float32) * np.float32(0.1 / np.sqrt(factors))
+
+
+def _by_group(keys: Longs, items: Ints, count: int) -> tuple[Longs, Ints]:
+    """Items by their keys, of which there are ``count``, and where those of each key begin."""
+    at = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))]).astype(np.int64)
+    return at, items[np.argsort(keys, kind="stable")]
 
 
 def _deal(rng: np.random.Generator, count: int, groups: int) -> np.ndarray:
