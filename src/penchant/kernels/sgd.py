@@ -221,9 +221,9 @@ def learn_events(
     for at in range(lo, hi):
         e = order[at]
         r = rows[e]
-        first = last = np.int64(0)
+        first, last = 0, 0
         if from_shown > 0.0:
-            first, last = shown_at[r * groups + group], shown_at[r * groups + group + 1]
+            first, last = int(shown_at[r * groups + group]), int(shown_at[r * groups + group + 1])
         _learn_event(
             loss, r, items[e], weights[e], indptr, items, r, pool,
             x, x_sum, y, y_sum, bias, rate, reg, tries, True, state, shown, first, last, from_shown,

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, delete, select, tuple_, update
@@ -16,7 +17,6 @@ from penchant.store.tables import clock, exposures
 DEFAULT = "default"  # the placement of a list whose request names none
 PREFIX = "r_"  # of the id of a recommendation
 GROUP = 2000  # exposures of one transaction
-_TEXTS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once: json.dumps would make one each time
 WAITING = 100_000  # exposures in memory; beyond that the oldest are lost, and counted
 
 
@@ -103,7 +103,13 @@ class Exposures:
         for one in some:
             if (limit := ledger.of(one.person)) is not None and one.time <= limit.ours // 1000:
                 continue
-            rows.append(self._insert.values({**one._asdict(), **_texts(one), "number": number}))
+            rows.append(
+                (
+                    one.person, one.id, one.start, number, one.time, one.placement, one.arm, one.model, one.fallback,
+                    _list(map(encode_basestring, one.items)), _numbers(one.scores),
+                    None if one.chances is None else _numbers(one.chances),
+                )
+            )  # fmt: skip
         if not rows:
             return 0
         cursor = connection.cursor()
@@ -137,17 +143,14 @@ class Exposures:
                 return total
 
 
-def _texts(one: Exposure) -> dict[str, str | None]:
-    return {
-        "items": _TEXTS.encode(list(one.items)),
-        "scores": _numbers(one.scores),
-        "chances": None if one.chances is None else _numbers(one.chances),
-    }
+def _list(texts: Iterable[str]) -> str:
+    """A JSON list of values that are JSON already."""
+    return f"[{','.join(texts)}]"
 
 
 def _numbers(values: Iterable[float]) -> str:
     """A JSON list of numbers with six digits: enough to compare, and short."""
-    return f"[{','.join(map('%.6g'.__mod__, values))}]"
+    return _list(map("%.6g".__mod__, values))
 
 
 def _from_row(row: Sequence[Any]) -> Exposure:
