@@ -22,6 +22,7 @@ from penchant.store.database import Database
 from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.store.exporting import export_log
 from penchant.store.log import Span, store_log
+from penchant.store.people import People
 from penchant.training.fit import fit
 
 NOW = 1_790_000_000
@@ -372,3 +373,65 @@ def test_items_that_are_lists_are_read_as_from_a_file(tmp_path: Path) -> None:
     one, other = read_interactions(store_log(url)), read_interactions(file)
     assert one.vocab.ids == other.vocab.ids == ["a", "b"]
     assert np.array_equal(one.items, other.items)
+
+
+def absent(url: str) -> set[str]:
+    """What a store says that no event ever had."""
+    with log.reading(Database(url)) as connection:
+        named = connection.execute("SELECT name FROM settings WHERE name LIKE 'absent.%'").fetchall()
+    return {name.removeprefix("absent.") for (name,) in named}
+
+
+def test_a_new_store_knows_which_columns_no_event_had(tmp_path: Path) -> None:
+    plain = [NewEvent("u:1", "a", None, None, NOW, None, None)]
+    url = filled(tmp_path / "store.db", plain)
+    assert absent(url) == {"kind", "value", "context"}
+    one, other = EventStore(url), EventStore(url)  # two processes
+    one.open()
+    other.open()
+    put = lambda store, **said: store.writer.do_now(  # noqa: E731  # a short name
+        lambda connection: store.append_within(connection, [Batch([plain[0]._replace(**said)])])
+    )
+
+    def lost(connection: Any) -> None:
+        one.append_within(connection, [Batch([plain[0]._replace(value=2.0)])])
+        raise ParameterError("the transaction is lost")
+
+    with pytest.raises(ParameterError, match="is lost"):
+        one.writer.do_now(lost)
+    assert absent(url) == {"kind", "value", "context"}
+    put(one, kind="view")
+    put(other, context="{}")
+    assert absent(url) == {"value"}
+    assert list(store_log(url, context=True).names) == ["user", "item", "kind", "time", "context"]
+    put(one, value=1.0, kind="view")
+    put(one, value=1.0)
+    assert absent(url) == set()
+    assert one._absent == set()
+    assert "value" in store_log(url).names
+    one.close()
+    other.close()
+
+
+def test_a_corrected_event_may_bring_a_column(tmp_path: Path) -> None:
+    url = filled(tmp_path / "store.db", [NewEvent("u:1", "a", None, None, NOW, None, None)])
+    store = EventStore(url)
+    store.open()
+    people = People(store)
+    for change, left in (({"item": "b"}, {"kind", "value", "context"}), ({"value": 4.0}, {"kind", "context"})):
+        assert store.writer.do_now(
+            lambda connection, change=change: people.correct_within(connection, "u:1", 1, change)
+        )
+        assert absent(url) == left
+    store.close()
+    assert list(store_log(url).names) == ["user", "item", "value", "time"]
+
+
+def test_a_store_of_an_older_version_is_searched(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    database = Database(url)
+    database.migrate("0008")
+    database.close()
+    filled(tmp_path / "old.db", [NewEvent("u:1", "a", "view", None, NOW, None, None)])
+    assert absent(url) == set()
+    assert list(store_log(url).names) == ["user", "item", "kind", "time"]

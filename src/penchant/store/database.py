@@ -18,11 +18,12 @@ from sqlalchemy.sql import ClauseElement
 from penchant.errors import MissingExtraError, ParameterError, PenchantError
 from penchant.store.apart import QueryError, QueryProcesses
 
-HEAD = "0008"  # the newest migration
+HEAD = "0009"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
 EXPECTED = "a URL like sqlite:///penchant.db or postgresql://host/name"
 ENCODED = "write @ as %40, : as %3A and / as %2F"
+ABSENT = "absent."  # before the name of a column that no event of the store ever had, in its settings
 UNREADABLE = "(not a URL)"  # instead of one that may hold a password anywhere
 PASSWORDS = ("password", "sslpassword")  # parameters of a URL that hold one
 MIGRATING = "SELECT pg_advisory_xact_lock(7364962)"  # any number, but always the same
@@ -285,7 +286,11 @@ class Database:
             with self.engine.begin() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE" if self.sqlite else MIGRATING)
                 config.attributes["connection"] = connection
+                fresh = not inspect(connection).has_table("alembic_version")
                 command.upgrade(config, to)
+                if fresh and to == HEAD:  # every process that will ever write events knows of these settings
+                    rows = ", ".join(f"('{ABSENT}{name}', '')" for name in ("kind", "value", "context"))
+                    connection.exec_driver_sql(f"INSERT INTO settings (name, value) VALUES {rows}")  # noqa: S608  # our own names
         except CommandError as wrong:
             raise ParameterError(
                 f"the store has the schema {found!r}, which this Penchant does not know: a newer version wrote it"

@@ -7,19 +7,21 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, func, select, update
 
 from penchant.errors import ParameterError
-from penchant.store.database import Database, Statement
+from penchant.store.database import ABSENT, Database, Statement
 from penchant.store.ledger import CHUNK, FOREVER, Ledger, Refusal
 from penchant.store.tables import attributes, clock, events, items, settings
 from penchant.store.writer import Writer
 
 PSEUDONYMS, OWN_ID = "pseudonyms", "id"  # settings in the store
+MAY_SAY = frozenset(("kind", "value", "context"))  # columns that an event need not have
 AHEAD = 86_400  # seconds by which a sender's clock may be ahead
 _TIME = attrgetter("time")
 COLUMNS = ("person", "seq", "item", "kind", "value", "time", "context", "id", "recommendation", "purpose")
@@ -130,6 +132,10 @@ class EventStore:
         self._new_item = make(fresh.on_conflict_do_nothing())
         self._attributes = make(select(attributes.c.name, attributes.c.value).where(attributes.c.person == person))
         self._inserts: dict[int, Statement] = {}
+        named = settings.c.name
+        self._unsaid = make(select(named).where(named.like(f"{ABSENT}%")))
+        self._said = make(delete(settings).where(named == bindparam("name")))
+        self._absent = MAY_SAY & {name.removeprefix(ABSENT) for (name,) in self.database.read(self._unsaid)}
 
     def _insert(self, rows: int) -> Statement:
         found = self._inserts.get(rows)
@@ -206,6 +212,8 @@ class EventStore:
             owners += [outcome] * len(rows)
             place += len(batch.rows)
         self.ledger.note(connection, kept)
+        if self._absent:
+            self.note_said(connection, {n for n in self._absent if any(getattr(one, n) is not None for one in kept)})
         self._insert_rows(connection, kept, owners, last - count + 1)
         return done
 
@@ -233,6 +241,15 @@ class EventStore:
 
     def _seq_of(self, connection: Any, event_id: str) -> int:
         return int(connection.execute(self._by_id.sql, self._by_id.values({"id": event_id})).fetchall()[0][0])
+
+    def note_said(self, connection: Any, columns: AbstractSet[str]) -> None:
+        """Note in a transaction of the caller that events have some columns: a new store says what none ever had, so
+        that reading it as a log need not look. It is forgotten here once the transaction is seen to have been kept."""
+        if columns & self._absent:
+            rows = connection.execute(self._unsaid.sql, self._unsaid.values({})).fetchall()
+            self._absent &= {name.removeprefix(ABSENT) for (name,) in rows}
+            for column in columns & self._absent:
+                connection.execute(self._said.sql, self._said.values({"name": f"{ABSENT}{column}"}))
 
     # -- events out -----------------------------------------------------------------------------------------------
 

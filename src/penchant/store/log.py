@@ -28,7 +28,16 @@ from penchant.errors import DataError, ParameterError
 from penchant.kernels.threads import available
 from penchant.store.cells import DTYPES, Coded, array_of, decoded
 from penchant.store.consent import condition, stated
-from penchant.store.database import BUSY_SECONDS, HEAD, PRAGMAS, Database, StoreError, first_line, without_password
+from penchant.store.database import (
+    ABSENT,
+    BUSY_SECONDS,
+    HEAD,
+    PRAGMAS,
+    Database,
+    StoreError,
+    first_line,
+    without_password,
+)
 
 PAGE = 1 << 18  # rows of a part
 READERS = 2  # connections to a file; SQLite does half of the work of reading a log
@@ -227,7 +236,9 @@ def _names(connection: Any, span: Span) -> list[str]:
     found = {"item", "time"}
     found |= {"user"} if some(f"person >= '{BEFORE_USERS}'") else set()
     found |= {"session"} if some(f"person < '{BEFORE_USERS}'") else set()
-    unseen = ["kind", "value", "context"]
+    absent = f"SELECT name FROM settings WHERE name LIKE '{ABSENT}%'"  # noqa: S608  # our own name
+    never = {name.removeprefix(ABSENT) for (name,) in connection.execute(absent).fetchall()}
+    unseen = [name for name in ("kind", "value", "context") if name not in never]
     while unseen:  # one pass over the events for all that none has
         there = [f"{one} IS NOT NULL" for one in unseen]
         query = f"SELECT {', '.join(there)} FROM events WHERE ({' OR '.join(there)}) AND {span.sql()} LIMIT 1"  # noqa: S608  # our own names

@@ -230,6 +230,7 @@ class People:
         named = {"whose": person, "which": seq, **{f"the_{name}": value for name, value in change.items()}}
         found = bool(connection.execute(statement.sql, statement.values(named)).rowcount)
         if found:
+            self.store.note_said(connection, {name for name, value in change.items() if value is not None})
             self.losses.note(connection, person)
             connection.execute(self._tick.sql, self._tick.values({})).fetchall()
         return found
