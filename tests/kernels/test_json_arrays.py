@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from penchant.kernels.json_arrays import ROUGH, text_codes, whole_numbers
+from penchant.kernels.json_arrays import FULL, ROUGH, text_codes, whole_numbers
 
 KEYS = np.random.default_rng(1).integers(0, 2**63, 64).astype(np.uint64)
 SAME = np.zeros(64, dtype=np.uint64)  # by which every text has the same hash
@@ -65,3 +65,12 @@ def test_whole_numbers(numbers: list[int]) -> None:
 )
 def test_other_numbers_are_refused(text: str) -> None:
     assert whole_numbers(np.frombuffer(text.encode(), dtype=np.uint8), np.empty(2, dtype=np.int64)) == ROUGH
+
+
+@pytest.mark.parametrize(("slots", "enough"), [(4, False), (8, True)])
+def test_slots_are_filled_by_half(slots: int, *, enough: bool) -> None:
+    data = np.frombuffer(b'["a","b","c","a"]', dtype=np.uint8)
+    codes, texts, ends = np.empty(4, dtype=np.int32), np.empty(len(data), dtype=np.uint8), np.zeros(5, dtype=np.int64)
+    count = text_codes(data, KEYS, np.full(slots, -1, dtype=np.int32), codes, texts, ends)
+    assert count == (3 if enough else FULL)
+    assert not enough or codes.tolist() == [0, 1, 2, 0]

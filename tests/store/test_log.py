@@ -17,7 +17,7 @@ from penchant.data.pseudonyms import read_key
 from penchant.data.read import read_interactions
 from penchant.errors import DataError, ParameterError
 from penchant.models.item_knn import ItemKNN
-from penchant.store import log
+from penchant.store import cells, log
 from penchant.store.database import Database
 from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.store.exporting import export_log
@@ -339,6 +339,14 @@ def test_pages_come_in_order_whoever_reads_them(url: str, monkeypatch: pytest.Mo
         monkeypatch.setattr(log, "READERS", threads)
         monkeypatch.setattr(log, "available", lambda: 8)
         assert everything(url) == expected(rows())
+
+
+def test_slots_for_ids_grow(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "SLOTS", 2)
+    assert everything(url) == expected(rows())
+    plain = [NewEvent(f"u:{n}", f"i{n % 90}", None, None, NOW, None, None) for n in range(200)]
+    other = filled(Path(url.removeprefix("sqlite:///")).with_name("plain.db"), plain)
+    assert [row[:2] for row in everything(other)] == [(row.person[2:], row.item) for row in sorted(plain)]
 
 
 def test_a_store_beside_another_log_is_the_log_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

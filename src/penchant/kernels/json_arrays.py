@@ -13,19 +13,20 @@ U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 ROUGH = -1  # the array is not what a kernel reads
+FULL = -2  # there are too few slots
 
 
 @kernel
 def text_codes(
     data: U8,  # ["a","b",null,...]
     keys: U64,  # (longest text,) of the hash
-    slots: I32,  # (a power of two, more than the texts) -1 everywhere
+    slots: I32,  # (a power of two,) -1 everywhere
     codes: I32,  # (rows,) out: the number of each text in the order of first appearance, -1 for null
     texts: U8,  # (data,) out: the distinct texts, each with a line feed
     ends: I64,  # (rows + 1,) out: where the distinct texts begin; 0 at first
 ) -> int:
-    """Number the texts of an array; return how many are distinct, ``ROUGH`` for anything else than texts and nulls, a
-    backslash, a text longer than ``keys``, or another number of rows.
+    """Number the texts of an array; return how many are distinct, ``FULL`` for more than half of the slots, ``ROUGH``
+    for anything else than texts and nulls, a backslash, a text longer than ``keys``, or another number of rows.
 
     The hash is multilinear (Lemire and Kaser 2014): the sum of each byte times a key, of which the high half counts.
     """
@@ -63,6 +64,8 @@ def text_codes(
                 while True:
                     code = slots[slot]
                     if code < 0:
+                        if 2 * (count + 1) > slots.shape[0]:
+                            return FULL
                         code = np.int32(count)
                         begin = ends[count]
                         for n in range(length):

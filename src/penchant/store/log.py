@@ -11,7 +11,7 @@ import importlib
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -19,14 +19,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from penchant.data.reading.ids import starts
 from penchant.data.reading.streams import Stream
 from penchant.errors import DataError, ParameterError
 from penchant.kernels.threads import available
-from penchant.store.cells import DTYPES, Coded, array_of, decoded
+from penchant.store.cells import DTYPES, INSIDE, Columns, array_of, column, decoded, raw_name
 from penchant.store.consent import condition, stated
 from penchant.store.database import (
     ABSENT,
@@ -43,8 +41,6 @@ PAGE = 1 << 18  # rows of a part
 READERS = 2  # connections to a file; SQLite does half of the work of reading a log
 TRIES = 20  # to open them at one moment, between two commits of a service
 PIECE = 1 << 24  # bytes of a part from PostgreSQL
-PEOPLE = "user", "session"
-INSIDE = "context."  # before the name of a context
 LOOKED_AT = 10_000  # contexts whose names are listed
 BEFORE_USERS = "t"  # sorts after every "s:…" and before every "u:…"
 
@@ -105,21 +101,21 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
             )
 
     def parts(wanted: Sequence[str]) -> Iterator[tuple[pl.DataFrame, float]]:
-        whole = span if facts is None else replace(span, upto=facts["events"])
-        with (
-            readers(database, min(READERS, available())) as connections,
-            ahead(_pages(database, connections, Columns(wanted), whole)) as pages,
-        ):
-            yield from pages
+        with readers(database, min(READERS, available())) as connections:
+            whole = span
+            if facts is not None and _clock(connections[0])[0] != facts["events"]:
+                whole = replace(span, upto=facts["events"])  # a condition on every row, which is not free
+            with ahead(_pages(database, connections, Columns(wanted), whole)) as pages:
+                yield from pages
 
     def sample(rows: int) -> pl.DataFrame:
-        raw = list(dict.fromkeys(["person", *map(_raw, names)]))
+        raw = list(dict.fromkeys(["person", *map(raw_name, names)]))
         with reading(database) as connection:
             found = connection.execute(
                 f"SELECT {', '.join(raw)} FROM events WHERE {span.sql()} LIMIT {rows}"  # noqa: S608  # our own names
             ).fetchall()
         schema = {one: DTYPES.get(one, pl.Int64 if one == "time" else pl.String) for one in raw}
-        return pl.DataFrame(found, schema=schema, orient="row").select([_column(one) for one in names])
+        return pl.DataFrame(found, schema=schema, orient="row").select([column(one) for one in names])
 
     file = Path(str(database.url.database)) if database.sqlite else None
     return Stream(name, "store", names, parts, sample, file, facts)
@@ -130,8 +126,14 @@ def _facts(connection: Any, span: Span) -> dict[str, Any] | None:
     found = dict(connection.execute("SELECT name, value FROM settings WHERE name = 'id'").fetchall())
     if span != EVER or not found:
         return None
-    ((events, erased),) = connection.execute("SELECT events, erased FROM clock").fetchall()
+    events, erased = _clock(connection)
     return {"id": found["id"], "events": events, "erased": erased, "purposes": stated(connection)}
+
+
+def _clock(connection: Any) -> tuple[int, int]:
+    """How many events were ever accepted, and how many people erased."""
+    ((events, erased),) = connection.execute("SELECT events, erased FROM clock").fetchall()
+    return int(events), int(erased)
 
 
 @contextlib.contextmanager
@@ -272,47 +274,6 @@ def _keys(connection: Any, span: Span) -> list[str]:
         stated = json.loads(text)
         keys |= dict.fromkeys(key for key in stated if "'" not in key and "\\" not in key)
     return sorted(keys)
-
-
-def _raw(name: str) -> str:
-    """The column of the store that a column of the log is made from."""
-    return "person" if name in PEOPLE else "context" if name.startswith(INSIDE) else name
-
-
-def _column(name: str) -> pl.Expr:
-    """A column of the log, from the columns of the store."""
-    if name.startswith(INSIDE):
-        return pl.col("context").str.json_path_match(f"$['{name.removeprefix(INSIDE)}']").alias(name)
-    if name not in PEOPLE:
-        return pl.col(name)
-    person = pl.col("person")
-    mine = person.str.starts_with("u:" if name == "user" else "s:")
-    return pl.when(mine).then(person.str.slice(2)).otherwise(None).alias(name)
-
-
-class Columns:
-    """Makes the columns of a log from those of the store, in any thread; of texts that repeat, each is made once."""
-
-    def __init__(self, wanted: Sequence[str]) -> None:
-        self.wanted = wanted
-        self.raw = list(dict.fromkeys(_raw(one) for one in wanted))
-        self._kinds = {one: pl.Categorical(pl.Categories.random("penchant", pl.UInt32)) for one in wanted}
-
-    def made(self, columns: Mapping[str, pl.Series | Coded]) -> pl.DataFrame:
-        """The rows of a page."""
-        return pl.DataFrame([self._made(columns[_raw(one)], one) for one in self.wanted])
-
-    def _made(self, raw: pl.Series | Coded, name: str) -> pl.Series:
-        if isinstance(raw, Coded):
-            texts, codes = raw
-        elif name in PEOPLE:  # whose rows are adjacent
-            at = starts(raw)
-            texts, codes = raw.gather(at), np.repeat(np.arange(len(at)), np.diff(at, append=len(raw)))
-        else:
-            made = pl.DataFrame({_raw(name): raw}).select(_column(name)).to_series()
-            return made.cast(self._kinds[name]) if name == "item" else made
-        made = pl.DataFrame({_raw(name): texts}).select(_column(name)).to_series()
-        return made.cast(self._kinds[name]).gather(codes)
 
 
 def _pages(
