@@ -8,7 +8,17 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import baskets, contexts, impressions, index_report, plan_report, ranked, serve_report, text_report
+from bench import (
+    baskets,
+    contexts,
+    impressions,
+    index_report,
+    loop_report,
+    plan_report,
+    ranked,
+    serve_report,
+    text_report,
+)
 from bench.accuracy import DONE
 from bench.duel import RESULTS
 from bench.machine import BUSY
@@ -59,12 +69,13 @@ def page() -> str:
     speed = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
     speed = [result for result in speed if "medians" in result]  # ours and theirs in turn
     accuracy = [json.loads(file.read_text()) for file in sorted(DONE.glob("*.json"))]
-    parts = [HEAD, SPEED, *(_comparison(result) for result in speed)]
+    parts = [HEAD, SPEED, *(_comparison(result) for result in speed if "medians" in result)]  # not those of one side
     parts += [
         section(json.loads((RESULTS / "serve" / file).read_text()))
         for file, section in SERVICE.items()
         if (RESULTS / "serve" / file).exists()
     ]
+    parts.append(loop_report.section(_where, _goals))
     parts.append(index_report.section(table, _where, _goals))
     parts.append(plan_report.section(table, _where))
     parts.append(contexts.section(table, _where))
