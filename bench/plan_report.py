@@ -61,7 +61,7 @@ def lines() -> list[Line]:
 
 def _line(one: dict[str, Any]) -> Line:
     from penchant.models.registry import parse
-    from penchant.planning.estimate import estimate
+    from penchant.planning.estimate import estimate, scores
     from penchant.planning.look import Look
     from penchant.planning.machine import Machine
     from penchant.planning.plan import steps_of
@@ -72,9 +72,7 @@ def _line(one: dict[str, Any]) -> Line:
     if took is None:
         raise ValueError(f"{model.name} has no coefficients")
     planned = {step.name: step for step in steps_of(model, took, Look(shape, "log", "parquet", one["rows"]), machine)}
-    asked = estimate(model, replace(shape, users=one["answered"]), machine)
-    assert asked is not None  # as took is
-    spare = took.answering - asked.answering  # scores of people who were not asked
+    spare = scores(shape.users, shape.items) - scores(one["answered"], shape.items)  # of people who were not asked
     planned["answer"] = replace(planned["answer"], bytes=round(planned["answer"].bytes - spare))
     answers = took.answer_seconds * one["answered"]
     seconds = sum(planned[name].seconds for name in ("read", "fit", "save")) + answers

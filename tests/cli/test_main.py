@@ -93,7 +93,7 @@ def test_bad_input_is_one_line_and_exit_code_2(run, arguments: list[str], says: 
         (ParameterError("k is wrong"), 2, "penchant: k is wrong\n"),
         (TrainingError("the loss\nis not a number"), 1, "penchant: the loss is not a number\n"),
         (OSError(28, "No space left on device", "model/x"), 1, "penchant: model/x: No space left on device\n"),
-        (MemoryError(), 1, "penchant: out of memory\n"),
+        (MemoryError(), 1, "penchant: out of memory: 1,000 MiB are free now\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -104,6 +104,7 @@ def test_what_is_expected_to_go_wrong_has_a_code(
         raise error
 
     monkeypatch.setattr(module, "make_app", fail)
+    monkeypatch.setattr("penchant.core.memory.free_bytes", lambda: 1000 * 2**20)
     said = run("models")
     assert (said.code, said.out, said.err) == (code, "", says)
 

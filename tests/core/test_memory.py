@@ -58,6 +58,16 @@ def test_refuses_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     require(10**15, "this", "do that")
 
 
+def test_a_meter_refuses_to_go_on_where_little_address_space_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [memory.RESERVE]
+    monkeypatch.setattr(memory, "_address_space", lambda: left[0])
+    meter = memory.Meter("reading")
+    meter.add(1)
+    left[0] -= 1
+    with pytest.raises(MemoryLimitError, match=r"reading needs more address space .* after 7 rows, which is 256 MiB"):
+        meter.add(1, " after 7 rows")
+
+
 def test_page_cache_counts_as_free_in_old_cgroups(tmp_path: Path) -> None:
     one = MEMINFO | {
         "proc/self/cgroup": "4:memory:/\n",

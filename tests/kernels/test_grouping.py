@@ -3,19 +3,21 @@
 import numpy as np
 import pytest
 
-from penchant.data.reading.ordering import _counted, picked
-from penchant.kernels.grouping import by_time, by_user
+from penchant.data.reading.ordering import _counted, grouped, picked
+from penchant.kernels.grouping import by_time
 
 
 @pytest.mark.parametrize("events", [1, 2, 15, 16, 17, 33, 1000, 5000])
 @pytest.mark.parametrize("moments", [1, 7, 10**9])
 @pytest.mark.parametrize("people", [1, 3, 400])
-def test_grouping_is_the_stable_sort_by_user_and_time(events, moments, people):
+@pytest.mark.parametrize("cores", [1, 3])
+def test_grouping_is_the_stable_sort_by_user_and_time(monkeypatch, events, moments, people, cores):
+    monkeypatch.setattr("penchant.data.reading.ordering.EVENTS_A_BLOCK", 1)
+    monkeypatch.setattr("penchant.kernels.threads.available", lambda: cores)
     rng = np.random.default_rng(events + moments + people)
     users = rng.integers(0, people, events).astype(np.int32)
     times = rng.integers(-moments, moments, events)
-    starts, order = np.zeros(people + 1, np.int64), np.empty(events, np.int64)
-    by_user(users, starts, order)
+    starts, order = grouped(users, people)
     assert order.tolist() == np.argsort(users, kind="stable").tolist()
     assert starts.tolist() == [0, *np.cumsum(np.bincount(users, minlength=people)).tolist()]
     by_time(0, people, times, starts, order)

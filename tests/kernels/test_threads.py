@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from penchant.kernels.threads import crew, over_blocks
+from penchant.kernels.threads import ahead, crew, over_blocks
 
 
 def spans(lo: int, hi: int) -> tuple[int, int]:
@@ -46,3 +47,55 @@ def test_an_error_of_a_block_is_raised_and_leaves_the_crew_usable() -> None:
         with pytest.raises(ValueError, match="block of 6"):
             over_blocks(fail, 20, size=3, threads=2, crew=hands)
         assert over_blocks(spans, 20, size=3, threads=2, crew=hands) == BLOCKS
+
+
+@pytest.fixture(params=[1, 2])
+def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("penchant.kernels.threads.available", lambda: request.param)
+    return int(request.param)
+
+
+def test_items_made_ahead_are_the_same_in_the_same_order(cores: int) -> None:
+    assert list(ahead(iter(range(7)))) == list(range(7))
+    assert list(ahead(iter([]))) == []
+
+
+def test_the_next_item_is_made_while_the_one_before_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penchant.kernels.threads.available", lambda: 2)
+    started = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        started.set()
+        yield 2
+
+    for item in ahead(items()):
+        assert item == 2 or started.wait(10)  # without another thread it would never be set
+    assert started.is_set()
+
+
+def test_an_error_while_making_an_item_comes_after_the_items_before_it(cores: int) -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    given = ahead(items())
+    assert next(given) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(given)
+
+
+def test_who_stops_early_closes_what_makes_the_items(cores: int) -> None:
+    closed = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.append(True)
+
+    given = ahead(items())
+    assert next(given) == 0
+    given.close()
+    assert closed == [True]
+    assert not [one for one in threading.enumerate() if one.name.startswith("penchant")]

@@ -129,7 +129,10 @@ def _failed(error: Exception, words: Sequence[str]) -> int:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         return 1
     if isinstance(error, MemoryError):
-        _say("out of memory")
+        from penchant.core.memory import MIB, free_bytes
+
+        free = free_bytes()
+        _say(f"out of memory{'' if free is None else f': {free / MIB:,.0f} MiB are free now'}")
         return 1
     raise error
 

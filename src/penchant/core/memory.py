@@ -13,7 +13,8 @@ SHARE = 0.8  # of the free memory, at most, for one piece of work
 MIB = 2**20
 
 
-START = 640 * MIB  # address space of polars and its threads, most of it never touched
+START = 1024 * MIB  # address space that polars and its threads reserve, most of it never touched
+RESERVE = 256 * MIB  # and what they may take while they read a batch: they abort the process where they get none
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*$", re.IGNORECASE)
 _allowed: list[int] = []  # limits in force, in bytes of this process
 _regardless: list[bool] = []  # contexts in which ``require`` lets everything pass
@@ -91,12 +92,21 @@ class Meter:
         self.limit, self.held = budget(), 0
 
     def add(self, size: int, where: str = "") -> None:
-        """Count ``size`` more bytes; raises ``MemoryLimitError`` with the budget if they are too many."""
+        """Count ``size`` more bytes; raises ``MemoryLimitError`` with the budget if they are too many.
+
+        Also where ``ulimit -v`` leaves so little that the next batch might end the process.
+        """
         self.held += size
         if self.limit is not None and self.factor * self.held > self.limit:
             raise MemoryLimitError(
                 f"{self.what} needs more than the {self.limit / MIB:,.0f} MiB of memory that it may take{where}: "
                 "read fewer rows or columns, allow more (--memory, memory=...), or use a larger machine"
+            )
+        left = _address_space()
+        if left is not None and left < RESERVE:
+            raise MemoryLimitError(
+                f"{self.what} needs more address space than ulimit -v leaves{where}, which is {left / MIB:,.0f} MiB: "
+                "raise it"
             )
 
 

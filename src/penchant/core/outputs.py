@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -63,10 +65,21 @@ def replacing_file(target: Path) -> Iterator[Path]:
         yield fresh
         publish(fresh, place)
     except OSError as error:  # its own file name means nothing to the user
-        raise OSError(error.errno, f"cannot be written ({error.strerror or error})", str(target)) from error
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise unwritten(error, target, place.parent) from error
     finally:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
+
+
+def unwritten(error: OSError, target: Path, folder: Path) -> OSError:
+    """The error of writing ``target``, with the free bytes of the disk of ``folder`` where that is full."""
+    why = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in why:  # polars gives no number
+        with suppress(OSError):
+            why += f": {shutil.disk_usage(folder).free / 2**20:,.1f} MiB are free"
+    return OSError(error.errno, f"cannot be written ({why})", str(target))
 
 
 def publish(fresh: Path, place: Path) -> None:

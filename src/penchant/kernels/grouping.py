@@ -12,23 +12,30 @@ I64 = NDArray[np.int64]
 
 
 @kernel
-def by_user(
+def count_users(
+    lo: int,
+    hi: int,
     users: I32,  # (events,)
-    starts: I64,  # (users + 1,) zeros; out: where the events of a user begin
+    sizes: I64,  # (users,) zeros; out: how many of the events ``[lo, hi)`` are of each user
+) -> None:
+    """Count events by user."""
+    for event in range(lo, hi):
+        sizes[users[event]] += 1
+
+
+@kernel
+def by_user(
+    lo: int,
+    hi: int,
+    users: I32,  # (events,)
+    places: I64,  # (users,) where the first event of each user goes; out: where the next would
     order: I64,  # (events,) out
 ) -> None:
-    """Group events by user and keep their order otherwise, by a counting sort: two passes over the events."""
-    for event in range(users.shape[0]):
-        starts[users[event] + 1] += 1
-    for user in range(starts.shape[0] - 1):
-        starts[user + 1] += starts[user]
-    for event in range(users.shape[0]):
+    """Group the events ``[lo, hi)`` by user and keep their order otherwise: the second pass of a counting sort."""
+    for event in range(lo, hi):
         user = users[event]
-        order[starts[user]] = event
-        starts[user] += 1
-    for user in range(starts.shape[0] - 1, 0, -1):
-        starts[user] = starts[user - 1]
-    starts[0] = 0
+        order[places[user]] = event
+        places[user] += 1
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -89,6 +89,27 @@ def iter_blocks(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items; the next one is made on a thread of its own while the one before it is used.
+
+    ``items`` must not depend on what is done with them, and gain only if making or using them releases the GIL.
+    """
+    if available() == 1:
+        yield from items
+        return
+    over = object()
+    with _threads(1) as hand:
+        following = hand.submit(next, items, over)
+        try:
+            while (item := following.result()) is not over:
+                following = hand.submit(next, items, over)
+                yield item  # type: ignore[misc]  # it is not the end
+        finally:
+            wait([following])
+            if (close := getattr(items, "close", None)) is not None:
+                close()
 
 
 def crew(threads: int) -> AbstractContextManager[ThreadPoolExecutor | None]:

@@ -73,7 +73,8 @@ class RP3beta(PairModel):
         """As in ``Model``."""
         kept = log.kept(self.neighbours, most=self.max_history)
         met = log.kept(None, most=self.max_history)
-        fit = {"events": log.distinct, "pairs": log.pairs(self.max_history), "met": met}
+        fit = {"events": log.distinct, "pairs": log.pairs(self.max_history), "met": met, "repeats": log.merged}
+        fit["estimates"] = 1.0  # of the half-life and the exponent, from samples
         return Cost(fit, 8 * kept, 80 * log.events + 8 * kept, self.answer_work(log, log.length * kept / log.items))
 
     def _terms(self, log: Histories) -> PairTerms:

@@ -117,7 +117,7 @@ class SessionKNN(Model):
         """As in ``Model``."""
         fit = {"events": log.events}
         answer = {"histories": 1.0, "met": log.met, "items": log.items, "users": log.users}
-        return Cost(fit, 8 * log.events + 16 * log.users, 90 * log.events, answer)
+        return Cost(fit, 8 * log.events + 16 * log.users, 60 * log.events, answer)
 
     def _index(self) -> tuple[Longs, Ints, Ints]:
         if self._by_item is None:

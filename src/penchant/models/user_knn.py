@@ -128,7 +128,7 @@ class UserKNN(RatingModel, NeighbourModel):
         """As in ``Model``."""
         fit = {"events": log.events}
         answer = {"histories": 1.0, "met": log.met, "items": log.items, "users": log.users}
-        return Cost(fit, 10 * log.events + 8 * log.users, 90 * log.events, answer, answering=90 * log.events)
+        return Cost(fit, 10 * log.events + 8 * log.users, 55 * log.events, answer, answering=20 * log.events)
 
     def _side(self, *, rated: bool) -> Side:
         """The stored histories by item: positives for ranking, all ratings for predicting; computed once."""

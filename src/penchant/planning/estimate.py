@@ -44,17 +44,21 @@ def estimate(model: Model, log: LogShape, machine: Machine) -> Estimate | None:
     slow = machine.slowness["products" if by_products(model.name) else "kernels"]
     parts = [estimate(member, log, machine) for member in members_of(model)]
     members = [part for part in parts if part is not None]
-    scores = min(SCORES, 4.0 * log.users * log.items)
     return Estimate(
         slow * (seconds(cost.fit, of.fit) + merging(log)) + sum(part.fit_seconds for part in members),
         slow * seconds(cost.answer, of.answer) + sum(part.answer_seconds for part in members),
         cost.held - cost.mapped,
         cost.held,
         cost.working + cost.held - cost.mapped,
-        cost.answering + scores,
+        cost.answering + scores(log.users, log.items),
         cost.at_most,
         min([of.measured, *(part.measured for part in members)]),
     )
+
+
+def scores(users: int, items: int) -> float:
+    """The bytes of the scores that are held at once while so many people get lists."""
+    return min(SCORES, 4.0 * users * items)
 
 
 def with_index(took: Estimate, model: Model, log: LogShape, machine: Machine) -> Estimate:

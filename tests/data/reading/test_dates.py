@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant import read_interactions
@@ -163,6 +163,7 @@ def test_the_only_column_of_dates_is_noticed_whatever_its_name(tmp_path):
     assert "'release_date' has dates, but no column is known as the time" in log.report.notes[0]
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2068, 12, 31)))  # noqa: DTZ001  # taken as UTC
 def test_every_day_of_the_calendar_in_every_form(moment):
     moment = moment.replace(microsecond=0)

@@ -227,7 +227,7 @@ def test_under_ulimit_v_reading_works_or_is_refused_and_never_aborts(tmp_path):
     log = tmp_path / "log.csv"
     log.write_text("user,item\n" + "".join(f"u{n % 999},i{n * 7 % 1009}\n" for n in range(50_000)))
     code, said, _ = peak("inspect", str(log), address_space=700 * MIB)
-    assert (code, said.startswith("penchant: reading needs 640 MiB of address space, and ulimit -v leaves")) == (
+    assert (code, said.startswith("penchant: reading needs 1024 MiB of address space, and ulimit -v leaves")) == (
         1,
         True,
     )

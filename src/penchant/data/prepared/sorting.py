@@ -21,6 +21,7 @@ from penchant.data.prepared.working import Working
 from penchant.data.reading.cleaning import Cleaner
 from penchant.data.reading.dates import MISSING
 from penchant.data.reading.gathering import Progress
+from penchant.data.reading.ordering import grouped
 from penchant.data.reading.settling import FILLS
 from penchant.data.recipe import Recipe
 
@@ -91,11 +92,8 @@ def _spread(
     record: np.dtype[Any],
 ) -> None:
     """Append the events of one part to the files of their buckets, in the order in which they are."""
-    from penchant.kernels.grouping import by_user
-
     users = _users(frame, registered)
-    where, order = np.zeros(n_buckets + 1, np.int64), np.empty(len(users), np.int64)
-    by_user(bucket[users], where, order)
+    where, order = grouped(bucket[users], n_buckets)
     rows = np.empty(len(users), record)
     for name in record.names or ():
         missing, dtype = FILLS[name]

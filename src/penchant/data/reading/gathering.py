@@ -29,6 +29,7 @@ from penchant.data.reading.times import checked_format, checked_zone
 from penchant.data.reading.wording import option
 from penchant.data.recipe import Recipe
 from penchant.errors import DataError, ParameterError
+from penchant.kernels.threads import over_blocks
 from penchant.text.opinion import Opiner
 
 Progress = Callable[[str, float], None]
@@ -55,15 +56,18 @@ class Gathered:
         flat = [cleaned for source in self.parts for cleaned in source]
         if all(getattr(cleaned, name) is None for cleaned in flat):
             return None
-        arrays = []
-        for cleaned in flat:
-            array = getattr(cleaned, name)
-            arrays.append(
-                np.full(cleaned.rows, missing, dtype=dtype) if array is None else array.astype(dtype, copy=False)
-            )
-        out = np.concatenate(arrays)
-        for cleaned in flat:
-            setattr(cleaned, name, None)
+        starts = np.cumsum([0, *(cleaned.rows for cleaned in flat)])
+        shape = next(array.shape[1:] for cleaned in flat if (array := getattr(cleaned, name)) is not None)
+        out = np.empty((starts[-1], *shape), dtype=dtype)
+
+        def place(lo: int, hi: int) -> None:
+            for number in range(lo, hi):
+                cleaned = flat[number]
+                array = getattr(cleaned, name)
+                out[starts[number] : starts[number + 1]] = missing if array is None else array
+                setattr(cleaned, name, None)
+
+        over_blocks(place, len(flat), size=1)
         return out
 
 

@@ -13,6 +13,7 @@ from penchant.data.reading.dates import MISSING
 
 USERS_A_BLOCK = 4096
 EVENTS_A_BLOCK = 1 << 20
+PARTS = 4  # of a counting sort, at most
 
 
 @dataclass
@@ -84,14 +85,32 @@ def _sorted(keys: list[np.ndarray]) -> np.ndarray:
 
 def _counted(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
     """The order by user and time."""
-    from penchant.kernels.grouping import by_time, by_user
+    from penchant.kernels.grouping import by_time
     from penchant.kernels.threads import over_blocks
 
-    starts, order = np.zeros(int(users.max()) + 2, dtype=np.int64), np.empty(len(users), dtype=np.int64)
-    by_user(users, starts, order)
+    starts, order = grouped(users, int(users.max()) + 1)
     if times is not None and (times[1:] < times[:-1]).any():
         over_blocks(lambda lo, hi: by_time(lo, hi, times, starts, order), len(starts) - 1, size=USERS_A_BLOCK)
     return order
+
+
+def grouped(users: np.ndarray, n_users: int) -> tuple[Longs, Longs]:
+    """Where the events of each user begin, and the order by user, else that of the rows: a counting sort."""
+    from penchant.kernels.grouping import by_user, count_users
+    from penchant.kernels.threads import available, over_blocks
+
+    rows = len(users)
+    parts = max(1, min(available(), PARTS, rows // max(n_users, EVENTS_A_BLOCK)))  # each has a number for every user
+    size = max(1, -(-rows // parts))
+    places, order = np.zeros((parts, n_users), dtype=np.int64), np.empty(rows, dtype=np.int64)
+    over_blocks(lambda lo, hi: count_users(lo, hi, users, places[lo // size]), rows, size=size)
+    starts = np.zeros(n_users + 1, dtype=np.int64)
+    np.cumsum(places.sum(axis=0), out=starts[1:])
+    before = starts[:-1].copy()
+    for sizes in places:
+        sizes[:], before = before, before + sizes
+    over_blocks(lambda lo, hi: by_user(lo, hi, users, places[lo // size], order), rows, size=size)
+    return starts, order
 
 
 def picked(array: np.ndarray, order: Longs) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from penchant.core.outputs import beside, reachable
+from penchant.core.outputs import beside, reachable, unwritten
 from penchant.errors import ParameterError
 
 PENDING = ".pending"  # in a folder whose command still has a file to publish
@@ -39,7 +39,8 @@ def replacing(folder: Path, *, force: bool, marker: str) -> Iterator[Path]:
         refuse(folder, force=force, marker=marker)  # it may have appeared in the meantime
         _put(fresh, folder)
     except OSError as wrong:  # name the folder, not the temporary file
-        raise OSError(wrong.errno, f"cannot be written ({wrong.strerror or wrong})", str(folder)) from wrong
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise unwritten(wrong, folder, folder.parent) from wrong
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

@@ -13,6 +13,7 @@ from penchant.data.reading.formats.base import SAMPLE_ROWS, Format, Peek, as_sam
 from penchant.data.reading.nested import flat
 from penchant.data.reading.opening import AGAIN, Watch
 from penchant.errors import DataError
+from penchant.kernels.threads import ahead
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # polars may panic on damaged bytes
 
@@ -63,7 +64,9 @@ def open_columnar(
 
     if not rows:
         raise DataError(f"this {kind} file holds no rows", file=peek.name)
-    return Table(one.described(peek, header=True), path, names, batches, as_sample(sample))
+    return Table(
+        one.described(peek, header=True), path, names, lambda wanted: ahead(batches(wanted)), as_sample(sample)
+    )
 
 
 def _unreadable(path: Path, kind: str, magic: bytes, error: BaseException) -> DataError:

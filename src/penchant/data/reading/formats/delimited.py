@@ -13,6 +13,7 @@ from penchant.data.reading.opening import attributed_to
 from penchant.data.reading.plain import PlainReader
 from penchant.data.reading.sniffing import SEPARATORS, Dialect, separator_name, sniff
 from penchant.data.reading.splitting import Splitter, after_lines
+from penchant.kernels.threads import ahead
 
 
 class Delimited(Format):
@@ -40,7 +41,12 @@ class Delimited(Format):
         sample: list[list[str | None]] = [[*row] for row in dialect.sample]
         plain = Plain()
         return Table(
-            source, peek.path, dialect.names, lambda wanted: _batches(reader, dialect, wanted, plain), sample, plain
+            source,
+            peek.path,
+            dialect.names,
+            lambda wanted: ahead(_batches(reader, dialect, wanted, plain)),
+            sample,
+            plain,
         )
 
 
@@ -54,7 +60,7 @@ def _batches(reader: Lines, dialect: Dialect, wanted: Sequence[int], plain: Plai
     quick = PlainReader(splitter, plain)
     skip, end = dialect.header_lines, dialect.n_fields - 1
     last = LastField(wanted.index(end)) if end in wanted else None
-    for block in reader.blocks():
+    for block in ahead(reader.blocks()):
         here = min(skip, block.count) if skip else 0
         skip -= here
         data = None if block.data is None else after_lines(block.data, here)
