@@ -87,21 +87,9 @@ def next_basket(log: Histories, *, repeat: bool = True, refit: bool = False) -> 
     """
     if log.times is None:
         raise DataError("next-basket: a basket is what was taken at the same moment, and the log has no times")
-    liked = positive_events(log)
-    baskets = Baskets.in_(log.where(liked))
-    count = baskets.counts
-    long_enough = count >= 3
+    is_test, is_valid, until_test, until_valid, long_enough = _by_blocks(log, _last_two_baskets)
     if not long_enough.any():
         raise DataError("next-basket: no user has three baskets", fix="Use leave-last, or split by users.")
-    rows = np.flatnonzero(long_enough)
-    last, last_but_one = np.zeros(len(log), np.int64), np.zeros(len(log), np.int64)
-    assert baskets.times is not None  # the log has times
-    last[rows] = baskets.times[baskets.indptr[rows + 1] - 1]
-    last_but_one[rows] = baskets.times[baskets.indptr[rows + 1] - 2]
-    eligible = np.repeat(long_enough, log.lengths)
-    test_at, valid_at = np.repeat(last, log.lengths), np.repeat(last_but_one, log.lengths)
-    until_valid, until_test = (~eligible | (log.times < at) for at in (valid_at, test_at))
-    is_valid, is_test = (liked & eligible & (log.times == at) for at in (valid_at, test_at))
     train = only_filled(pick(log, until_valid))
     warm = np.ones(len(log), dtype=np.bool_)
     valid = build("next-basket", log, train, until_valid, is_valid, long_enough, warm, repeat=repeat)
@@ -109,6 +97,23 @@ def next_basket(log: Histories, *, repeat: bool = True, refit: bool = False) -> 
         "next-basket", log, only_filled(pick(log, until_test)) if refit else train, until_test, is_test, long_enough,
         warm, repeat=repeat, valid=valid, notes=["fitted with the validation baskets"] if refit else [],
     )  # fmt: skip
+
+
+def _last_two_baskets(log: Histories) -> tuple[Bools, Bools, Bools, Bools, Bools]:
+    """The last basket of every row with three, the one before it, and the events before each; which rows have three."""
+    liked = positive_events(log)
+    baskets = Baskets.in_(log.where(liked))
+    long_enough = baskets.counts >= 3
+    rows = np.flatnonzero(long_enough)
+    assert baskets.times is not None and log.times is not None  # the caller made sure
+    eligible, at, before = np.repeat(long_enough, log.lengths), [], []
+    for number in (1, 2):
+        moment = np.zeros(len(log), np.int64)
+        moment[rows] = baskets.times[baskets.indptr[rows + 1] - number]
+        moments = np.repeat(moment, log.lengths)
+        at.append(liked & eligible & (log.times == moments))
+        before.append(~eligible | (log.times < moments))
+    return at[0], at[1], before[0], before[1], long_enough
 
 
 def time_cut(

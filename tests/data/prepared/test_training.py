@@ -67,7 +67,7 @@ def test_the_model_and_its_lists_are_the_same(logs, tmp_path, monkeypatch, model
 
 
 @pytest.mark.parametrize("name", ["plain", "rated"])
-@pytest.mark.parametrize("spec", ["leave-last", "time:.7", "users:.3", "random:2"])
+@pytest.mark.parametrize("spec", ["leave-last", "next-basket", "time:.7", "users:.3", "random:2"])
 def test_splits_are_the_same_and_what_is_large_stays_in_files(logs, tmp_path, monkeypatch, spec, name):
     whole = make_splits(pc.read_interactions(logs / f"{name}.csv"), spec)
     on_disk = pc.read_interactions(logs / name)
