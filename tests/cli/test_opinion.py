@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -76,3 +77,23 @@ def test_a_changed_folder_is_refused(reviews: Path, tmp_path: Path, capsys: pyte
     out = str(tmp_path / "o.csv")
     assert main(["opinion", "score", str(reviews), "--text", "review", "--with", str(folder), "-o", out]) == 1
     assert "has changed since it was saved" in capsys.readouterr().err
+
+
+def test_a_table_of_texts_alone_is_one_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = ["质量很好，很好", "not good at all, 😡", "", None, '<b>great</b> "gift"', "🎉🎉", "x" * 1_000_000]
+    for header, separator in (("comment", []), ("comment", ["--sep", ","])):
+        pl.DataFrame({header: said}).write_csv(tmp_path / "comments.csv", quote_style="always" if separator else None)
+        words = ["opinion", "score", str(tmp_path / "comments.csv"), "--text", "comment", *separator]
+        assert main([*words, "-o", str(tmp_path / "scored.parquet"), "--force"]) == 0
+        frame = pl.read_parquet(tmp_path / "scored.parquet").filter(pl.col.comment.fill_null("") != "")
+        assert frame["comment"].to_list() == [text for text in said if text]
+        assert [np.sign(one) for one in frame["opinion"]] == [1, -1, 1, 1, 0]
+    (tmp_path / "plain.txt").write_text("comment\ngood, nice\nbad, awful; sad\n")  # no quotes, and the text has commas
+    plain = ["opinion", "score", str(tmp_path / "plain.txt"), "--text", "comment"]
+    assert main([*plain, "-o", str(tmp_path / "p.csv")]) == 0
+    assert pl.read_csv(tmp_path / "p.csv")["comment"].to_list() == ["good, nice", "bad, awful; sad"]
+    capsys.readouterr()
+    assert main([*words[:3], "--text", "nothing", "-o", str(tmp_path / "none.csv")]) == 2
+    assert "no separator" in capsys.readouterr().err
+    assert main([*words[:5], "--with", words[2], "-o", str(tmp_path / "none.csv")]) == 2
+    assert "this is a file, learned opinions are a folder" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from penchant.data.reading.wording import option
 from penchant.errors import DataError, ParameterError
 
 SEPARATORS = ("::", "\t", ",", ";", "|", WHITESPACE)
+ALONE = "\t"  # of a text that is one column: what prose holds least
 SAMPLE_LINES = 200
 _NAMED = {"tab": "\t", "\\t": "\t", "space": WHITESPACE, "whitespace": WHITESPACE, "comma": ",", "pipe": "|"}
 _KNOWN = frozenset(name for names in NAMES.values() for name in names)
@@ -80,7 +81,8 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
 
     The separator is the one that gives most lines the same number of fields, at least two. Ties are broken by known
     names in the first line, then by a first line with as many fields as the others, then by more fields; the first line
-    is the one below a title. ``named`` are column names that the caller uses.
+    is the one below a title. ``named`` are column names that the caller uses; where it is one and the first line is
+    this name, the text is one column.
     """
     lines = list(lines)
     skipped = 0
@@ -92,10 +94,13 @@ def sniff(lines: Sequence[str], file: str, sep: str | None, named: Sequence[str]
     if len(lines) > 1 and (told := _SEP_LINE.match(lines[0])):  # written by and for Excel
         lines.pop(0)
         skipped, sep = skipped + 1, sep or told[1]
+    alone = len(named) == 1 and lines[0].strip().strip('"') == named[0]  # a table of texts and nothing else
     if sep is not None:
         choice = given_separator(sep)
-        if not any(len(split_record(record, choice)) > 1 for record, _ in records_of(lines, choice)):
+        if not alone and not any(len(split_record(record, choice)) > 1 for record, _ in records_of(lines, choice)):
             raise _separates_nothing(lines, file, sep, named)
+    elif alone and (not lines[0].startswith('"') or _likeliest(lines, named) is None):  # quoted: maybe row names of R
+        choice = ALONE
     else:
         found = _likeliest(lines, named)
         if found is None:

@@ -50,6 +50,8 @@ def save_opinion(opiner: LearnedOpiner, folder: str | Path, *, force: bool = Fal
 def load_opinion(folder: str | Path) -> LearnedOpiner:
     """The opinions of a folder. Raises ``DataError`` where there is none, and ``FormatError`` for another content."""
     root = Path(folder)
+    if root.is_file():
+        raise DataError("this is a file, learned opinions are a folder", file=str(root))
     if not root.is_dir():
         raise DataError(
             "there is no such folder", file=str(root), fix="penchant opinion learn FILE --text C --stars C -o FOLDER"
