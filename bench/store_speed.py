@@ -101,6 +101,7 @@ def store_fit(*, events: int | None, rounds: int | None, force: bool) -> int:
     """Measure fits from both in turn, write the result, and return 1 if the goal was missed."""
     busy, path = machine.require_quiet(force=force), log(events or EVENTS)
     told = _told(f"{MODEL} from a SQLite store and from Parquet, in turn", busy, path)
+    subprocess.run([str(PENCHANT), "warm"], check=True)  # no side loads a compiler that the other does not need
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         store = Path(folder) / "store.db"
         imported(path, store)
