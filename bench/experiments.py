@@ -80,7 +80,12 @@ METRICS = {
 }
 
 
-def looks(rng: Rng, metric: Metric, n: int, effect: float) -> tuple[Moments, Moments, np.ndarray]:  # type: ignore[type-arg]
+def looks(
+    rng: Rng,
+    metric: Metric,  # type: ignore[type-arg]  # of any draw
+    n: int,
+    effect: float,
+) -> tuple[Moments, Moments, np.ndarray]:
     """Both arms after every hundred units, and at which looks each has enough of them."""
     second = rng.random(n) < 0.5
     value, base, before = metric.draw(rng, n)

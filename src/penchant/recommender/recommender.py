@@ -52,9 +52,8 @@ class Recommender:
     """A fitted model with the vocabulary, catalogue and recipe that turn ids and events into answers.
 
     A history is a list of ids, of ``(id, value)`` pairs or of events ``{"item", "kind", "value", "time", "context",
-    "text"}``,
-    or a ``Histories`` of one row over the same items. Events are ordered by time, then as given. Unknown ids are left
-    out and reported. Ids are returned as integers if those of the log were integers.
+    "text"}``, or a ``Histories`` of one row over the same items. Events are ordered by time, then as given. Unknown ids
+    are left out and reported. Ids are returned as integers if those of the log were integers.
     """
 
     vocab: Vocab
