@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from penchant.models.transitions import Transitions as Transitions
     from penchant.models.user_knn import UserKNN as UserKNN
     from penchant.models.warp import WARP as WARP
+    from penchant.placements.reading import read_placements as read_placements
     from penchant.planning.plan import plan as plan
     from penchant.ranking.deepfm import DeepFM as DeepFM
     from penchant.ranking.deepfm_rating import DeepFMRating as DeepFMRating
@@ -88,6 +89,7 @@ _PUBLIC = {
     "Interactions": "penchant.data.interactions",
     "query": "penchant.data.reading.query",
     "read_interactions": "penchant.data.read",
+    "read_placements": "penchant.placements.reading",
     "Catalog": "penchant.data.catalog",
     "Recipe": "penchant.data.recipe",
     "load_movielens_small": "penchant.data.datasets",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penchant.serve.catalogue.columns import Column
+from penchant.data.item_values import Column
 from penchant.serve.catalogue.filters import parse
 from penchant.serve.common.problems import Problem
 from tests.serve.conftest import ITEMS, Client, Make

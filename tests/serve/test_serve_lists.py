@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from penchant.serve.catalogue.columns import dates
+from penchant.data.item_values import dates
 from penchant.store.database import StoreError
 from tests.serve.conftest import ITEMS, Client
 

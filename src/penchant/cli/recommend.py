@@ -18,9 +18,11 @@ from penchant.errors import InputError, ParameterError
 from penchant.recommender.answer import NOTHING_LEFT
 
 if TYPE_CHECKING:
+    from penchant.placements.placement import Placement
     from penchant.recommender.recommender import Recommender
     from penchant.store.exposing import BatchExposures
 
+DEFAULT_CONFIG = "penchant.toml"
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A saved recommender.")]
 Stated = Annotated[
     str | None,
@@ -42,6 +44,7 @@ def register(app: typer.Typer) -> None:
             "penchant recommend model/ --user 42 --log events.csv",
             "penchant recommend model/ --user 42 --users people.csv --context mood=sad",
             "penchant recommend model/ --all --log events.csv -o lists.parquet",
+            "penchant recommend model/ --placement mail --all --log events.csv -o mail.csv --why",
         )
     )(reading_options(recommend))
     app.command(epilog=example("penchant similar model/ Dune"))(similar)
@@ -70,8 +73,13 @@ def recommend(
         typer.Option("--expose", metavar="URL", help="With --all: a store to write the lists to, as shown."),
     ] = None,
     placement: Annotated[
-        str, typer.Option("--placement", help="With --expose: the name of the spot where the lists are shown.")
-    ] = "batch",
+        str | None,
+        typer.Option("--placement", help="A placement of --config; with --expose also any name of the spot."),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", metavar="FILE", help="Where placements are declared (default: penchant.toml)."),
+    ] = None,
     k: K = 10,
     why: Annotated[bool, typer.Option("--why", help="Explain each recommendation.")] = False,
     exclude: Exclude = None,
@@ -110,8 +118,13 @@ def recommend(
         )
     if everyone != (output is not None):
         raise ParameterError("--all needs -o FILE, and only --all takes it")
-    if everyone and (why or exclude or stated or need is not None):
-        raise ParameterError("--all does not take --why, --exclude, --context or --need")
+    spot = _placement(placement, config, needed=expose is None)
+    if everyone and ((why and spot is None) or exclude or stated or need is not None):
+        raise ParameterError("--all does not take --exclude, --context or --need, and --why only with a placement")
+    if spot is not None and (repeat or exact or most_impressions or need is not None):
+        raise ParameterError(
+            "a placement decides what is shown: --repeat, --exact, --most-impressions and --need do not apply"
+        )
     if expose is not None and not everyone:
         raise ParameterError("--expose applies to --all")
     if history and most_impressions:
@@ -138,7 +151,7 @@ def recommend(
     if history or not has_log:
         ids, unwanted = resolve(recommender, history or ()), resolve(recommender, exclude or ())
         answer = recommender.recommend(
-            ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated, need=need
+            ids, k, exclude=unwanted, repeat=repeat, why=why, exact=exact, context=stated, need=need, placement=spot
         )
         answer = replace(answer, user=user)
     else:
@@ -148,7 +161,10 @@ def recommend(
             note(f"{left_out:,} rows with split=test were left out of the histories")
         if everyone:
             assert output is not None  # checked above
-            with progress() as report, _exposing(recommender, expose, placement, sessions=events.sessions) as exposed:
+            with (
+                progress() as report,
+                _exposing(recommender, expose, placement or "batch", sessions=events.sessions) as exposed,
+            ):
                 written = recommender.write_all(
                     events,
                     output,
@@ -160,7 +176,10 @@ def recommend(
                     each=exposed,
                     exact=exact,
                     most_impressions=most_impressions,
+                    placement=spot,
+                    why=why,
                 )
+            k = k if spot is None else spot.k
             document = {"file": output, "users": written, "k": k}
             document |= {} if exposed is None else {"exposures": exposed.written}
             print_json(document) if as_json else say(f"{output}: up to {k} items for each of {written:,} users")
@@ -183,6 +202,9 @@ def recommend(
             context=stated,
             most_impressions=most_impressions,
             need=need,
+            placement=spot,
+            person=user if session is None else session,
+            now=None if spot is None or events.times is None else int(events.times.max(initial=0)),
         )
         answer = replace(answer, user=user, session=session, unknown=unknown)
     if not as_json:
@@ -191,6 +213,25 @@ def recommend(
     print_json(answer.to_json())
     if not answer:
         note(NOTHING_LEFT)
+
+
+def _placement(name: str | None, config: str | None, *, needed: bool) -> Placement | None:
+    """The placement of a name in a file of settings; None without a name, or for one that only labels exposures."""
+    if name is None:
+        if config is not None:
+            raise ParameterError("--config names where placements are: give one with --placement")
+        return None
+    from pathlib import Path
+
+    from penchant.placements.reading import named, read_placements
+
+    file = config or (DEFAULT_CONFIG if Path(DEFAULT_CONFIG).is_file() else None)
+    if file is None and needed:
+        raise ParameterError(
+            f"--placement {name}: name the file of placements with --config, or write {DEFAULT_CONFIG}"
+        )
+    known = {} if file is None else read_placements(file)
+    return named(known, name) if needed or name in known else None
 
 
 @contextmanager

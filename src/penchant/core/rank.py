@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from penchant.core.histories import Bools, Floats, Histories, Ints, Longs
+from penchant.core.shown import Shown
 from penchant.errors import ParameterError, ScoreError
 
 BLOCK_BYTES = 128 * 2**20  # dense scores that one thread holds at once
@@ -138,7 +139,7 @@ def rank(
     check_k(k)
     k = min(k, given.n_items) or 1
     if exclude is None:
-        exclude = _seen(given, repeat=repeat)
+        exclude = left_out(given, repeat=repeat)
     for name, other in (("exclude", exclude), ("candidates", candidates)):
         if other is not None and len(other) != len(given):
             raise ParameterError(f"{name} has {len(other)} rows, the histories {len(given)}")
@@ -185,12 +186,17 @@ def without_tired(given: Histories, most: int) -> Histories | None:
     tired = given.shown.too_often(given, most) if most and given.shown is not None else None
     if tired is None or not len(tired.items):
         return None
-    rows = np.concatenate([given.rows, tired.rows])
-    items = np.concatenate([given.items, tired.items])[np.argsort(rows, kind="stable")]
-    return Histories(given.indptr + tired.indptr, items, given.n_items)
+    return beside(given, tired)
 
 
-def _seen(given: Histories, *, repeat: bool) -> Histories:
+def beside(one: Histories, other: Histories | Shown) -> Histories:
+    """The items of two ragged batches of the same rows, row by row, as something that a list may not contain."""
+    rows = np.concatenate([one.rows, other.rows])
+    items = np.concatenate([one.items, other.items])[np.argsort(rows, kind="stable")]
+    return Histories(one.indptr + other.indptr, items, one.n_items)
+
+
+def left_out(given: Histories, *, repeat: bool) -> Histories:
     """What may not be recommended: all items of a history; with ``repeat``, those whose newest event is a dislike."""
     if not repeat:
         return given

@@ -125,6 +125,7 @@ class Item:
     title: str | None
     score: float
     why: Why | None = None
+    rules: tuple[str, ...] = ()  # of the placement, that moved it
 
     @classmethod
     def listed(
@@ -195,6 +196,8 @@ class Answer(Sequence[Item]):
     - ``strange``: what the request states as its context and training never saw, ``name=value``; it counts as missing.
     - ``private``: epsilon, delta and unit of a model that was fitted privately; else None, and not in the JSON object.
     - ``degraded``: why the list is incomplete or of lower quality; None where it is neither.
+    - ``placement`` is the placement that made the list, ``loosened`` what of its rules could not be kept, and
+      ``chances`` the probability of each item at its position, given those before it, where there is exploration.
     - ``removed``, ``next`` and ``segment`` are set by the service: how many items each filter removed, the token of the
       next page, and the segment whose popular items these are. Elsewhere ``removed`` is None, and the JSON object has
       none of them.
@@ -213,6 +216,9 @@ class Answer(Sequence[Item]):
     segment: dict[str, Any] | None = None
     strange: list[str] = field(default_factory=list)
     private: dict[str, Any] | None = None
+    placement: str | None = None
+    loosened: list[str] = field(default_factory=list)
+    chances: list[float] | None = None
 
     @overload
     def __getitem__(self, index: int) -> Item: ...
@@ -243,6 +249,10 @@ class Answer(Sequence[Item]):
         }
         if self.session is not None:
             document["session"] = self.session
+        if self.placement is not None:
+            document |= {"placement": self.placement, "loosened": list(self.loosened), "chances": self.chances}
+            for shown, entry in zip(document["items"], self.items, strict=True):
+                shown["rules"] = list(entry.rules)
         if self.removed is not None:
             document |= {"degraded": self.degraded, "removed": self.removed, "next": self.next}
         elif self.degraded is not None:
@@ -317,6 +327,7 @@ class Answer(Sequence[Item]):
             lines.append("There is no known positive event in this history: this is the popularity list.")
         if self.unknown:
             lines.append(f"Not in the catalogue, left out: {', '.join(self.unknown[:10])}")
+        lines += [f"Rule not kept: {one}" for one in self.loosened]
         if self.strange:
             lines.append(f"The log has no such context, counted as missing: {', '.join(self.strange[:10])}")
         return lines

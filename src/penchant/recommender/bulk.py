@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
     from penchant.data.vocab import Vocab
 
+SHOWN = ("url", "image")  # attributes of items that a mail shows
 ENDINGS = (".parquet", ".jsonl", ".csv")
 MEMORY = 256 * 2**20  # bytes that the lists of a whole log may take at once
 PART_BYTES = 128 * 2**20  # of a table from which on it is written: a file in parts is written twice
@@ -44,6 +45,8 @@ class Block:
     done: int
     total: int
     guests: Bools | None = None  # which of the users are sessions of a log that has both; None: the log has no guests
+    placed: Sequence[Answer] | None = None  # the answers of a placement
+    because: Sequence[Sequence[str]] | None = None  # per user and item: the event that speaks most for it
 
 
 def blocks(
@@ -125,7 +128,7 @@ def write(
 def answers(block: Block, answer: Callable[..., Answer]) -> Iterator[Answer]:
     """The lists of one block of users, each with its name; ``answer`` makes one of a row of the lists."""
     for row, user in enumerate(block.users):
-        made = answer(block.ranked, row, unknown=block.unknown[row])
+        made = answer(block.ranked, row, unknown=block.unknown[row]) if block.placed is None else block.placed[row]
         guest = block.guests is not None and bool(block.guests[row])
         yield replace(made, session=user) if guest else replace(made, user=user)
 
@@ -233,6 +236,13 @@ def _frame(block: Block, vocab: Vocab, catalog: Catalog | None) -> pl.DataFrame:
     }
     if catalog is not None:
         table["title"] = pl.Series(catalog.titles, dtype=pl.String).gather(items)
+    described = {} if catalog is None or block.placed is None else catalog.attributes
+    for name in SHOWN:
+        if name in described:
+            told = [None if one is None else str(one) for one in described[name]]
+            table[name] = pl.Series(told, dtype=pl.String).gather(items)
+    if block.because is not None:
+        table["because"] = pl.Series([one for told in block.because for one in told], dtype=pl.String)
     table["score"] = pl.Series(block.ranked.scores[rows, ranks])
     table["fallback"] = pl.Series(block.ranked.fallback[rows])
     return pl.DataFrame(table)

@@ -25,8 +25,9 @@ from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.products import ProductModel
+from penchant.placements.placement import Placement
 from penchant.ranking.moods import Moods
-from penchant.recommender import bulk
+from penchant.recommender import bulk, placing, placing_bulk
 from penchant.recommender.answer import Answer, Item, Why, promised
 from penchant.recommender.extending import extended
 from penchant.recommender.fallback import Lists, rank_or_popular, rank_similar
@@ -64,6 +65,7 @@ class Recommender:
     text: TextEncoder | None = None  # what turned the texts of the items into the vectors of the catalogue
     opiner: Opiner | None = None  # what reads the texts of events; None: the word list
     moods: Moods | None = None  # what infers a mood that nobody states; None: it stays unknown
+    placements: dict[str, Placement] = field(default_factory=dict)  # by name, see ``read_placements``; not saved
     _ranked_by: tuple[Longs, Ints] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +86,7 @@ class Recommender:
         return self.model.item_counts
 
     @property
-    def _popularity_rank(self) -> Ints:
+    def popularity_rank(self) -> Ints:
         """The order between equal scores; sorted again only if the counts change, as after an update."""
         if self._ranked_by is None or self._ranked_by[0] is not self.item_counts:
             self._ranked_by = (self.item_counts, rank_by_popularity(self.item_counts))
@@ -112,6 +114,8 @@ class Recommender:
         most_impressions: int = 0,
         need: str | None = None,
         rerank: Reranker | Function | None = None,
+        placement: str | Placement | None = None,
+        person: str | None = None,
     ) -> Answer:
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
@@ -120,16 +124,19 @@ class Recommender:
         - ``exact`` looks at every item although the model has an index (``build_index``).
         - ``context`` is what the log calls so: ``{"mood": "sad", "companion": "children"}``. What training never saw
           of it counts as missing, and the answer lists it as ``strange``.
-        - ``most_impressions`` leaves out items with so many events of kind ``impression`` since their last other event;
-          0: no limit. With ``repeat`` it has no effect.
+        - ``most_impressions`` leaves out items with so many impressions since another event, but not with ``repeat``.
         - ``need`` says in words what is wanted now, "a quiet thriller". Fitting has chosen how much it counts
           (``fitted_on["need"]``), and ``why`` says so. ``rerank`` is a function of yours that orders its list.
+        - ``placement``, or its name in ``placements``, decides k, ``repeat`` and all rules; ``person`` is who asks.
 
         The list is shorter than k if there are not enough items. A history without a known positive event gets the
         popularity list, marked ``fallback``. Raises ``ParameterError`` for k below 1, ``DataError`` for bad events.
         """
         check_k(k)
-        history = history if isinstance(history, Histories) else self._heard(history)
+        if placement is not None:
+            about: dict[str, Any] = {"now": now, "context": context, "person": person, "why": why}
+            return placing.answer(self, history, placement, allow=mask_of(self, allow, exclude), **about)
+        history = history if isinstance(history, Histories) else self.heard(history)
         given, unknown = self.histories(history, now=now, context=context)
         mask = mask_of(self, allow, exclude)
         if need is not None:
@@ -138,7 +145,7 @@ class Recommender:
             return answer if rerank is None else Reranker.of(rerank)(answer, need, given, self)
         ranked = rank_or_popular(
             self.model, given, k, exclude=None if repeat else without_tired(given, check_most(most_impressions)),
-            repeat=repeat, allow=mask, popularity_rank=self._popularity_rank, threads=1, exact=exact,
+            repeat=repeat, allow=mask, popularity_rank=self.popularity_rank, threads=1, exact=exact,
         )  # fmt: skip
         chosen = ranked.items[0][ranked.items[0] >= 0]
         whys = self._whys(given, chosen.tolist()) if why else None
@@ -152,7 +159,7 @@ class Recommender:
     ) -> Item:
         """Why one item has its score for a history; raises ``UnknownItemError`` for an unknown item."""
         given, _ = self.histories(history, now=now, context=context)
-        index = self._known(item)
+        index = self.known(item)
         (explanation,) = self.model.explain_items(given, [index])
         (explained,) = Item.listed(
             [index], [explanation.score], self, [Why.of(explanation, given, self, self.recipe.contexts)]
@@ -160,24 +167,20 @@ class Recommender:
         return explained
 
     def similar(
-        self,
-        item: object,
-        k: int = 10,
-        *,
-        exclude: Iterable[object] = (),
+        self, item: object, k: int = 10, *, exclude: Iterable[object] = (),
         allow: Iterable[object] | Bools | None = None,
-    ) -> Answer:
+    ) -> Answer:  # fmt: skip
         """The k items most similar to one, without itself and without items of similarity zero or less.
 
         Raises ``UnknownItemError`` for an unknown item and ``ParameterError`` for k below 1.
         """
         check_k(k)
-        index = self._known(item)
+        index = self.known(item)
         return self._answer(self.rank_similar(index, k, allow=mask_of(self, allow, exclude)), 0)
 
     def rank_similar(self, index: int, k: int, *, allow: Bools | None = None) -> Lists:
         """``similar`` for an item index: one list of item indexes, shorter than k where similarity ends."""
-        return rank_similar(self.model, index, k, allow=allow, popularity_rank=self._popularity_rank)
+        return rank_similar(self.model, index, k, allow=allow, popularity_rank=self.popularity_rank)
 
     def search(self, text: str, k: int = 10, *, history: History | None = None) -> Answer:
         """The k items that answer a question best, by the words of their titles and, where the texts of the items have
@@ -194,39 +197,30 @@ class Recommender:
 
     def recommend_all(
         self, log: Interactions, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY, exact: bool = False,
-        most_impressions: int = 0,
+        most_impressions: int = 0, placement: str | Placement | None = None,
     ) -> Iterator[Answer]:  # fmt: skip
         """``recommend`` for every user of a log, in the order of the log, in blocks of at most ``memory`` bytes."""
-        for block in self._blocks(log, k, repeat=repeat, memory=memory, exact=exact, most=most_impressions):
+        for block in self._blocks(log, k, repeat, memory, exact, most_impressions, placement):
             yield from bulk.answers(block, self._answer)
 
     def write_all(
-        self,
-        log: Interactions,
-        path: str | Path,
-        k: int = 10,
-        *,
-        repeat: bool = False,
-        memory: int = bulk.MEMORY,
-        progress: Progress | None = None,
-        spreadsheet: bool = False,
-        force: bool = False,
-        before: Callable[[], None] | None = None,
-        each: Callable[[bulk.Block], None] | None = None,
-        exact: bool = False,
-        most_impressions: int = 0,
-    ) -> int:
+        self, log: Interactions, path: str | Path, k: int = 10, *, repeat: bool = False, memory: int = bulk.MEMORY,
+        progress: Progress | None = None, spreadsheet: bool = False, force: bool = False,
+        before: Callable[[], None] | None = None, each: Callable[[bulk.Block], None] | None = None,
+        exact: bool = False, most_impressions: int = 0, placement: str | Placement | None = None, why: bool = False,
+    ) -> int:  # fmt: skip
         """``recommend_all`` into a ``.parquet``, ``.jsonl`` or ``.csv`` file; returns the number of users.
 
         In a ``.csv`` file, titles that a spreadsheet would run as formulas get a ``'`` before them; with
         ``spreadsheet`` ids do, too. The file appears when it is complete. ``progress`` is called with a stage, the
         users done and their total, ``each`` with every block of lists, and ``before`` when the file is complete, just
-        before it appears. Raises ``ParameterError`` for another file ending, for a file that ``log`` was read from, and
-        for one that exists, unless ``force`` replaces it.
+        before it appears. The lists of a ``placement`` also have the ``url`` and ``image`` of the catalogue, and with
+        ``why`` the event that speaks most for each item. Raises ``ParameterError`` for another file ending, for a file
+        that ``log`` was read from, and for one that exists, unless ``force`` replaces it.
         """
         refuse_inputs(Path(path), log.report.inputs)
         refuse_existing(Path(path), force=force)
-        made = self._blocks(log, k, repeat=repeat, memory=memory, exact=exact, most=most_impressions)
+        made = self._blocks(log, k, repeat, memory, exact, most_impressions, placement, why=why)
         bulk.write(
             Path(path), made if each is None else bulk.told(made, each), self._answer, self.vocab, self.catalog,
             progress, spreadsheet=spreadsheet, before=before,
@@ -234,15 +228,24 @@ class Recommender:
         return log.n_users
 
     def _blocks(
-        self, log: Interactions, k: int, *, repeat: bool, memory: int, exact: bool, most: int
-    ) -> Iterator[bulk.Block]:
+        self, log: Interactions, k: int, repeat: bool, memory: int, exact: bool, most: int,
+        placement: str | Placement | None, *, why: bool = False,
+    ) -> Iterator[bulk.Block]:  # fmt: skip
         check_k(k)
         check_most(most)
+        if placement is not None:
+            yield from placing_bulk.blocks(self, log, placement, memory=memory, why=why)
+            return
         given, unknown = self.translation.of_log(log)
         yield from bulk.blocks(
             self.model, given, log.user_ids, unknown, k, repeat=repeat, allow=self.available(), memory=memory,
-            guests=log.guests, popularity_rank=self._popularity_rank, exact=exact, most_impressions=most,
+            guests=log.guests, popularity_rank=self.popularity_rank, exact=exact, most_impressions=most,
         )  # fmt: skip
+
+    def why_not(self, history: History, item: object, placement: str | Placement, **about: Any) -> dict[str, Any]:
+        """Why an item is not in a list: its ``rank`` by the model, what it was ``removed_by`` and ``would_need``;
+        ``about`` is ``now`` and ``person`` of ``recommend``. Raises ``UnknownItemError`` for an unknown item."""
+        return placing.why_not(self, history, item, placement, **about)
 
     # -- new items ------------------------------------------------------------------------------------------------
 
@@ -261,14 +264,9 @@ class Recommender:
     # -- very many items ------------------------------------------------------------------------------------------
 
     def build_index(
-        self,
-        histories: Histories,
-        *,
-        recall: float = RECALL,
-        slower_than: float = SLOW_MS,
-        threads: int = 0,
+        self, histories: Histories, *, recall: float = RECALL, slower_than: float = SLOW_MS, threads: int = 0,
         seed: int = 0,
-    ) -> str:
+    ) -> str:  # fmt: skip
         """Build an approximate index over the items, which lists then come from and ``save`` keeps; says what it did.
 
         ``histories`` choose its effort and measure its ``recall``: at most 1,000 rows, drawn with ``seed``. A model
@@ -277,7 +275,7 @@ class Recommender:
         for a recall outside 0 to 1; ``DataError`` without histories; ``MissingExtraError`` without the extra ``index``.
         """
         return build_index(
-            self.model, histories, self._popularity_rank, recall=recall, slower_than=slower_than, threads=threads,
+            self.model, histories, self.popularity_rank, recall=recall, slower_than=slower_than, threads=threads,
             seed=seed,
         )  # fmt: skip
 
@@ -317,7 +315,7 @@ class Recommender:
     ) -> tuple[Histories, list[str]]:
         """One history as the model sees it, and the ids that are not known."""
         if not isinstance(history, Histories):
-            heard = self._heard(history)
+            heard = self.heard(history)
             plain, unknown = self.translation.of_events(heard, now=now, context=context)
             found = as_written(plain, heard, self.recipe, now)
             return (found if self.moods is None else self.moods.fill(found)[0]), unknown
@@ -328,7 +326,8 @@ class Recommender:
         history = throughout(history, len(self.recipe.people))
         return (history if now is None else replace(history, now=np.array([now], dtype=np.int64))), []
 
-    def _heard(self, history: Events | Iterable[Any]) -> Events:
+    def heard(self, history: Events | Iterable[Any]) -> Events:
+        """The events of a history, their texts read."""
         return self.translation.heard(history if isinstance(history, Events) else read_events(history))
 
     def index(self, item_id: object) -> int:
@@ -344,7 +343,8 @@ class Recommender:
         """The title of an item index; None if it has none."""
         return None if self.catalog is None else self.catalog.title(index)
 
-    def _known(self, item_id: object) -> int:
+    def known(self, item_id: object) -> int:
+        """The index of an id; raises ``UnknownItemError``."""
         index = self.index(item_id)
         if index < 0:
             raise UnknownItemError(f"the item {str(item_id)[:80]!r} is not known to this recommender")

@@ -17,7 +17,7 @@ from penchant.errors import InputError
 from penchant.serve.common.problems import Problem, from_validation
 from penchant.serve.http.links import add_links
 from penchant.serve.http.middleware import Middleware
-from penchant.serve.http.routes import answers, events, items, models, people, results, system
+from penchant.serve.http.routes import answers, events, items, models, people, placements, results, system
 from penchant.serve.http.routes.gorse import ROUTERS as GORSE
 from penchant.serve.http.routes.light import Shortcut
 from penchant.serve.http.schemas.events import Events
@@ -34,6 +34,8 @@ ROUTERS = (
     items.router,
     people.router,
     models.router,
+    placements.router,
+    placements.admin,
     results.router,
     system.router,
     site.router,

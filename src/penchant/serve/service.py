@@ -14,6 +14,8 @@ from penchant.errors import InputError, PenchantError
 from penchant.recommender.folder.copies import Copies
 from penchant.serve.answers.models import Models
 from penchant.serve.answers.personal import Personal, SentEvent
+from penchant.serve.answers.placed import Placed
+from penchant.serve.answers.placements import Placements
 from penchant.serve.answers.ranking import Query
 from penchant.serve.answers.results import ShownResults
 from penchant.serve.answers.selected import Limits
@@ -42,6 +44,7 @@ from penchant.store.items import ItemChange, Items
 from penchant.store.keys import Keyring
 from penchant.store.ledger import Refusal
 from penchant.store.people import People, subject
+from penchant.store.placements import StoredPlacements
 from penchant.store.retention import Retention
 from penchant.store.trainings import Trainings
 from penchant.store.trends import Trends
@@ -108,6 +111,8 @@ class Service(Forgetting):
         self.personal = Personal(
             self.settings, self.store, self.models, self.trends, self.metrics, shown, self.people.choices
         )
+        self.placements = Placements(self.settings.placements, StoredPlacements(self.store), self.models)
+        self.placed = Placed(self.personal, self.placements)
         self.results = ShownResults(self.settings, self.store, self.models, self.metrics)
         self.retention = Retention(
             self.store,
@@ -133,6 +138,7 @@ class Service(Forgetting):
                 self._clock = self._clock._replace(models=ticked)
         elif wanted[0] != self.models.active.name:
             self._late.again("")
+        self.placements.open()
         self._announce()
         self.ready = True
 
@@ -198,6 +204,7 @@ class Service(Forgetting):
             await self.read(self.keys.load)
         if now.items != before.items:
             self.models.apply(await self.read(self.items.since, before.items))
+        await self.read(self.placements.refresh)
         self._clock = now._replace(models=self._clock.models)
 
     async def refresh_model(self) -> None:

@@ -181,6 +181,17 @@ trainings = Table(
 )
 Index("trainings_name", trainings.c.name)
 
+# What was decided over HTTP about the places of lists; the newest version of a name counts, and none of it is changed.
+placements = Table(
+    "placements",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("time", BigInteger, nullable=False),
+    Column("document", Text),  # JSON; null: removed, and the file counts again
+    sqlite_with_rowid=False,
+)
+
 # Work that one process at a time may do for a store.
 leases = Table(
     "leases",

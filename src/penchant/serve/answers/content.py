@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from penchant.serve.catalogue.columns import parts, spelled
+from penchant.data.item_values import parts, spelled
 from penchant.serve.catalogue.live import LiveCatalogue
 
 COMMON = 0.5  # a value of more than this share of the items is ignored

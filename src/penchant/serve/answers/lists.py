@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from penchant.core.histories import Bools
+from penchant.data.item_values import dates
 from penchant.recommender.answer import Item
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.models import ServedModel
 from penchant.serve.answers.ranking import popular as by_popularity
 from penchant.serve.answers.selected import Selected
-from penchant.serve.catalogue.columns import dates
 from penchant.serve.catalogue.live import LiveCatalogue
 from penchant.serve.common.problems import invalid, not_found
 from penchant.store.trends import Trends

@@ -67,7 +67,7 @@ class Personal:
         """The answer for a person whom the store may know, as JSON: one read, one score."""
         fingerprint = query.fingerprint(person)
         served, page = self._page(query, fingerprint)
-        chosen = self._chosen(person)
+        chosen = self.choices_of(person)
         query = replace(query, where=_without(query.where, chosen.off_items))
         trouble: str | None = None
         rows: list[StoredEvent] = []
@@ -76,7 +76,7 @@ class Personal:
         try:
             rows = self._until(self.store.history(person, FOREVER if page is None else page.last), page)
             rows = _used(rows, chosen)
-            about = self._about(served, person, chosen)
+            about = self.about_of(served, person, chosen)
             segment = None if rows or about or chosen.private else self._segment(served, person, page)
         except StoreError as failed:
             if page is not None:
@@ -127,7 +127,7 @@ class Personal:
         seen, disliked, degraded = list[int](), list[int](), list[str]()
         if limits.person is not None:
             try:
-                rows = _used(self._until(self.store.history(limits.person)), self._chosen(limits.person))
+                rows = _used(self._until(self.store.history(limits.person)), self.choices_of(limits.person))
                 marks = marks_of(served, rows, int(time.time()), dislike_days=self.settings.dislike_days)
                 seen, disliked = marks.seen, marks.disliked
             except StoreError as failed:
@@ -139,9 +139,9 @@ class Personal:
     def taste(self, served: ServedModel, person: str) -> Floats | None:
         """The scores of all items for a person, ``(n_items,)``; None for one without a history that the model knows."""
         try:
-            chosen = self._chosen(person)
+            chosen = self.choices_of(person)
             rows = _used(self._until(self.store.history(person)), chosen)
-            about = self._about(served, person, chosen)
+            about = self.about_of(served, person, chosen)
         except StoreError:
             return None
         history = self._history(served, rows, int(time.time()), Query(), about)
@@ -150,12 +150,16 @@ class Personal:
         scores: Floats = served.recommender.model.score(history.given)[0]
         return scores
 
-    def _chosen(self, person: str) -> Chosen:
+    def choices_of(self, person: str) -> Chosen:
         """What a person chose; nothing where the store cannot be read, for then nothing of theirs is used."""
         try:
             return self.choices.of(person) if self.choices is not None and self.choices.any() else NOTHING
         except StoreError:
             return NOTHING
+
+    def used_of(self, person: str, chosen: Chosen) -> list[StoredEvent]:
+        """The events that answers for a person may use, newest first. Raises ``StoreError``."""
+        return _used(self._until(self.store.history(person, FOREVER)), chosen)
 
     def _until(self, rows: list[StoredEvent], page: Page | None = None) -> list[StoredEvent]:
         """The events that count at the moment of a list: with ``gorse_api``, feedback counts from its time on."""
@@ -173,7 +177,7 @@ class Personal:
             raise gone(f"the model {page.version} that began this list is no longer loaded")
         return served, page
 
-    def _about(self, served: ServedModel, person: str, chosen: Chosen) -> dict[str, Any]:
+    def about_of(self, served: ServedModel, person: str, chosen: Chosen) -> dict[str, Any]:
         """The attributes of a person that the model has learned from; none of one who is private."""
         recipe = served.recommender.recipe
         if not recipe.people or not served.recommender.model.uses_context or chosen.private:

@@ -58,7 +58,16 @@ class ShownLists:
         items, scores = [str(one.item) for one in answer.items], [one.score for one in answer.items]
         now = int(time.time())
         exposure = Exposure(
-            person, shown, page.offset, now, query.placement, served.version, answer.fallback, items, scores
+            person,
+            shown,
+            page.offset,
+            now,
+            query.placement,
+            served.version,
+            answer.fallback,
+            items,
+            scores,
+            answer.chances,
         )
         self.exposures.add(exposure)
         self.metrics.exposures.inc()

@@ -19,11 +19,10 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import from_json
 
+from penchant.data.conditions import CONDITIONS, DEPTH, VALUES
 from penchant.serve.common.problems import from_validation, invalid
 from penchant.serve.common.values import Scalar, plain
 
-DEPTH = 8  # levels of all, any and none
-CONDITIONS = 64
 Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(plain)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _STRICT = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
@@ -55,7 +54,7 @@ class OneOf(BaseModel):
 
     model_config = _STRICT
     attribute: Name
-    values: list[Scalar] = Field(alias="in", min_length=1, max_length=200)
+    values: list[Scalar] = Field(alias="in", min_length=1, max_length=VALUES)
 
 
 class Between(BaseModel):
@@ -85,7 +84,7 @@ class Domain(BaseModel):
     """The item belongs to one of these domains."""
 
     model_config = _STRICT
-    domain: list[Name] = Field(min_length=1, max_length=200)
+    domain: list[Name] = Field(min_length=1, max_length=VALUES)
 
 
 class Available(BaseModel):

@@ -14,21 +14,10 @@ from numpy.typing import NDArray
 
 from penchant.core.histories import Floats
 from penchant.data.catalog import text_of
+from penchant.data.conditions import holds
+from penchant.data.item_values import Column
 from penchant.recommender.recommender import Recommender
-from penchant.serve.catalogue.columns import Column
-from penchant.serve.catalogue.filters import (
-    AllOf,
-    AnyOf,
-    Available,
-    Between,
-    Domain,
-    Exists,
-    NoneOf,
-    OneOf,
-    Where,
-    text,
-    walk,
-)
+from penchant.serve.catalogue.filters import Available, Between, Exists, OneOf, Where, text, walk
 from penchant.serve.catalogue.meanings import Meanings
 from penchant.store.items import ItemChange
 
@@ -253,26 +242,16 @@ class LiveCatalogue:
         return Selection(mask, {name: count for name, count in removed.items() if count}, unknown)
 
     def _holds(self, where: Where) -> Bools:
-        held: Bools
-        match where:
-            case AllOf():
-                held = np.logical_and.reduce([self._holds(part) for part in where.all])
-            case AnyOf():
-                held = np.logical_or.reduce([self._holds(part) for part in where.any])
-            case NoneOf():
-                held = ~np.logical_or.reduce([self._holds(part) for part in where.none])
-            case Domain():
-                held = self.domains.one_of(where.domain)
-            case Available():
-                held = self.available[: len(self)] == where.available
-            case OneOf():
-                held = self._column(where.attribute).one_of(where.values)
-            case Between():
-                held = self._column(where.attribute).between(where.low, where.high)
-            case Exists():
-                held = self._column(where.attribute).exists() == where.exists
-        return held
+        return holds(where.model_dump(by_alias=True), self)
 
-    def _column(self, attribute: str) -> Column:
-        """The column of an attribute; an empty one if no item has it."""
-        return self.attributes.get(attribute) or Column([None] * len(self))
+    def column(self, attribute: str) -> Column | None:
+        """The values of an attribute; None if no item has it."""
+        return self.attributes.get(attribute)
+
+    def domain_column(self) -> Column:
+        """The domains of the items."""
+        return self.domains
+
+    def availability(self) -> Bools:
+        """Which items are available."""
+        return self.available[: len(self)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from penchant.core.settings import check_settings, parse_span, read_toml, refuse_unknown, setting
 from penchant.errors import DataError, ParameterError
+from penchant.placements.reading import from_table
 from penchant.serve.common.environment import PREFIX, check_names
 from penchant.serve.common.hooks import check_hook
 from penchant.store.consent import check_purposes
@@ -102,6 +103,9 @@ class Settings:
     purchases: tuple[str, ...] = setting(("purchase", "buy", "order"), "kinds of events that count as bought")
     exposures: bool = setting(False, "write down which lists people are shown")
     keep_exposures: str = setting("90d", "how long they are kept, such as 90d; 0: for ever")
+    placements: str = setting(
+        "", "a TOML file with tables [placements.NAME]; default: that of --config, if it has some"
+    )
     attribution: str = setting("24h", "how long after an exposure an event of the item counts as its outcome")
     new_items: bool = setting(True, "unknown items enter the catalogue with their first event")
     new_items_per_hour: int = setting(
@@ -266,6 +270,11 @@ def load(
     if file:
         document, toml = read_toml(file)
         TrainSettings.from_table(document.pop(TABLE, {}), file, toml)  # a mistake in it shows at the start
+        found = document.pop("placements", None)
+        if isinstance(found, dict):
+            from_table(found, file, toml)  # the same
+            found = file
+        document |= {} if found is None else {"placements": found}
         refuse_unknown(document, known, file, toml)
         in_file = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     around = os.environ if environment is None else environment
