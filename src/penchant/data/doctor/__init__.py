@@ -20,7 +20,7 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
 
     Includes the findings of reading. Time and memory: a few sorts of the events.
     """
-    from penchant.data.doctor import catalog, events
+    from penchant.data.doctor import catalog, events, missing
 
     chart = Chart(log, trace)
     found: list[Finding] = [
@@ -32,6 +32,7 @@ def examine(log: Interactions, trace: Trace, items: Any = None) -> list[Finding]
         *events.odd_times(chart),
         *events.bots(chart),
         *events.lonely_items(chart),
+        *missing.contexts(chart),
         *ids.spellings(chart),
         *ids.words_for_nothing(chart),
         *ids.wrong_encoding(chart),

@@ -9,6 +9,7 @@ import polars as pl
 
 from penchant.data.doctor.chart import Chart, percent
 from penchant.data.doctor.ids import swapped_finding
+from penchant.data.doctor.missing import together, units
 from penchant.data.reading.items import ITEM_ID, ITEM_LINE, Items
 from penchant.data.reading.report import Finding, Severity, many
 
@@ -57,6 +58,7 @@ def examine_items(chart: Chart, read: Items) -> Iterator[Finding]:
         )
     yield from overlap(chart, read)
     yield from _missing_values(chart, frame, file)
+    yield from units(frame, file)
 
 
 def overlap(chart: Chart, read: Items) -> Iterator[Finding]:
@@ -168,8 +170,7 @@ def _pattern(name: str, gone: np.ndarray, absent: dict[str, np.ndarray], seen: n
     """Whether values are missing together with others, or mostly for rare or popular items."""
     if gone.all():
         return ": the column is empty"
-    together = [other for other, mask in absent.items() if other != name and np.array_equal(mask, gone)]
-    parts = [f"missing together with {', '.join(map(repr, together[:3]))}"] if together else []
+    parts = together(name, gone, absent)
     with_value, without = float(seen[~gone].mean()), float(seen[gone].mean())
     compared = f"{without:.3g} {'user' if round(without, 2) == 1 else 'users'} an item against {with_value:.3g}"
     if min(gone.sum(), (~gone).sum()) >= 10:
