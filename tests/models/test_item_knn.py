@@ -196,3 +196,13 @@ def test_one_history_has_the_same_list_with_and_without_a_kernel(lists: list[lis
         for fast, plain in zip(lists_of[:2], lists_of[2:], strict=True):
             np.testing.assert_array_equal(fast.items, plain.items)
             np.testing.assert_array_equal(fast.scores, plain.scores)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "tf-idf"])
+def test_the_fewest_common_histories_need_no_shrink(similarity: str) -> None:
+    """0 pairs / (0 pairs + shrink 0) is no number."""
+    log = Histories.from_lists([[0, 1], [0, 1], [0, 2], [1, 3], [0, 1, 2]], 5)
+    model = ItemKNN(similarity=similarity, shrink=0, min_overlap=2, neighbours=4).fit(log)
+    scores = model.score(Histories.from_lists([[0], [3]], 5))
+    assert np.isfinite(scores).all()
+    assert (scores > 0).tolist() == [[False, True, True, False, False], [False] * 5]

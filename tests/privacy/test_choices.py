@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,25 @@ def test_postgresql(make: Make, cluster: Any, tmp_path: Path) -> None:
     choose(client, paused=True)
     client.events({"user": "ann", "item": "i05"})
     assert sorted(items(client)) == ["i00", "i01"]
+
+
+def test_results_count_what_people_agreed_to(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penchant.serve.answers.results.FRESH", 0.0)  # nothing is counted before
+    client = make(purposes=("training",), exposures=True)
+    client.events(
+        {"user": "ann", "item": "i00", "purpose": "training"},
+        {"user": "bob", "item": "i00", "purpose": "answers"},
+        {"user": "eve", "item": "i00", "purpose": "training"},
+    )
+    for who in ("ann", "bob", "eve"):
+        first = client.get(f"/v1/users/{who}/recommendations", params={"k": 2}).json()["items"][0]["item"]
+        for purpose in ("training", "answers"):
+            client.events({"user": who, "item": first, "purpose": purpose})
+    client.events({"user": "bob", "item": "i29", "purpose": "answers"})
+    client.patch("/v1/users/eve/choices", json={"training": False})
+    client.portal.call(client.service.shown.exposures.flush)
+    with sqlite3.connect(client.service.store.database.url.database) as connection:
+        connection.execute("DELETE FROM events WHERE person = 'u:bob' AND purpose = 'training'")
+    told = client.get("/v1/results", params={"days": 1}).json()
+    assert (told["total"]["lists"], told["total"]["clicked"]) == (1, 1)  # those of Ann
+    assert told["without_consent"] == {"lists": 2, "events": 1 + 2 + 3 + 1}

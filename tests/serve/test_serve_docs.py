@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from penchant.serve.http.scopes import RequiredScope
+from penchant.serve.http.scopes import RequiredLink, RequiredScope
 from tests.serve.conftest import Client
 from tests.serve.test_serve_security import _routes
 
@@ -18,7 +18,9 @@ NAMED = re.compile(r"`([A-Z]{3,7}) (/[^`?]*)[^`]*`")
 
 def scope_of(route: Any) -> str:
     """The scope that a route requires, as the document spells it."""
-    calls = (dependency.call for dependency in route.dependant.dependencies)
+    calls = [dependency.call for dependency in route.dependant.dependencies]
+    if any(isinstance(call, RequiredLink) for call in calls):
+        return "link"
     required = next((call for call in calls if isinstance(call, RequiredScope)), None)
     if required is None:
         return "none"

@@ -26,7 +26,7 @@ LISTED = {"query": {"k": 3}}
 CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (  # every operation of /v1, in an order in which each succeeds
     ("POST", "/v1/events", {"body": {"events": [{"user": "ann", "item": "i00", "context": {"mood": "calm"}, "id": "1"},
                                                 {"session": "s", "item": "i11", "kind": "cart", "value": 2.0},
-                                                {"item": "i12"}]}}),
+                                                {"item": "i12"}, {"user": "own", "item": "i01"}]}}),
     ("PATCH", "/v1/users/{id}", {"path_parameters": {"id": "new"}, "body": {"attributes": {"n": 1, "x": "y"}}}),
     ("GET", "/v1/users/{id}", {"path_parameters": {"id": "new"}}),
     ("GET", "/v1/users/{id}/recommendations", {"path_parameters": ANN, "query": {"k": 3, "why": True}}),
@@ -55,6 +55,8 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (  # every operation of /v1
     ("GET", "/v1/users/{id}/events", {"path_parameters": ANN}),
     ("GET", "/v1/sessions/{id}/events", {"path_parameters": {"id": "s"}, "query": {"k": 1}}),
     ("GET", "/v1/users/{id}/export", {"path_parameters": ANN}),
+    ("GET", "/v1/users/{id}/export.csv", {"path_parameters": ANN}),
+    ("POST", "/v1/sessions/{id}/link", {"path_parameters": {"id": "s"}}),
     ("PATCH", "/v1/users/{id}/choices", {"path_parameters": ANN, "body": {"off_kinds": ["cart"], "paused": False}}),
     ("GET", "/v1/users/{id}/choices", {"path_parameters": ANN}),
     ("PATCH", "/v1/users/{id}/events/{seq}", {"path_parameters": {**ANN, "seq": 1}, "body": {"kind": "view"}}),
@@ -71,6 +73,17 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (  # every operation of /v1
     ("GET", "/v1/trending", LISTED),
     ("GET", "/v1/latest", LISTED),
     ("GET", "/v1/onboarding", LISTED),
+    ("POST", "/v1/users/{id}/link", {"path_parameters": {"id": "own"}, "body": {"minutes": 5}}),
+    ("GET", "/v1/me", {}),  # and the following, by the link before
+    ("GET", "/v1/me/events", {"query": {"k": 3}}),
+    ("PATCH", "/v1/me/events/{seq}", {"path_parameters": {"seq": 5}, "body": {"kind": "view"}}),
+    ("DELETE", "/v1/me/events/{seq}", {"path_parameters": {"seq": 5}}),
+    ("PATCH", "/v1/me/choices", {"body": {"training": False}}),
+    ("GET", "/v1/me/choices", {}),
+    ("GET", "/v1/me/list", {"query": {"k": 3}}),
+    ("GET", "/v1/me/export", {}),
+    ("GET", "/v1/me/export.csv", {}),
+    ("DELETE", "/v1/me", {}),
     ("POST", "/v1/users/{id}/merge", {"path_parameters": ANN, "body": {"session": "s"}}),
     ("DELETE", "/v1/users/{id}", {"path_parameters": ANN}),
     ("DELETE", "/v1/sessions/{id}", {"path_parameters": {"id": "s"}}),
@@ -110,15 +123,17 @@ def test_links_lead_to_operations_with_such_parameters(client: Client) -> None:
 
 
 def test_every_answer_is_as_its_model_says(api: Any) -> None:
-    receipt = ""
+    receipt = link = ""
     for method, path, parts in CALLS:
         own = {"path_parameters": {"hash": receipt}} if path.startswith("/v1/erasures/") else {}
+        own |= {"headers": {"Authorization": f"Bearer {link}"}} if path.startswith("/v1/me") else {}
         case = api[path][method].Case(**parts, **own)
         response = case.call()
         expected = 409 if path.endswith("rollback") else 200  # there is only one model
         assert response.status_code == expected, (method, path, response.text)
         case.validate_response(response, checks=CHECKS)
-        receipt = response.json().get("hash", receipt)
+        if not path.endswith(".csv"):
+            receipt, link = response.json().get("hash", receipt), response.json().get("token", link)
     called = {(method, path) for method, path, _ in CALLS}
     operations = (operation.ok() for operation in api.get_all_operations())
     assert called == {(one.method.upper(), one.path) for one in operations if one.path.startswith("/v1/")}
@@ -133,6 +148,9 @@ def test_every_answer_has_a_model_that_lists_its_fields(client: Client) -> None:
             for status, response in operation["responses"].items():
                 if status == "200":
                     (media, content), *others = response["content"].items()
+                    if path.endswith(".csv"):
+                        assert (media, content, others) == ("text/csv", {"schema": {"type": "string"}}, []), path
+                        continue
                     assert media == "application/json", path
                     assert not others, path
                     assert "$ref" in content["schema"], f"{path} has no response_model"

@@ -80,6 +80,7 @@ def test_every_page_is_guarded(client: Client) -> None:
     guards = {sessions.anyone: 0, sessions.may_try: 1, sessions.signed_in: 2}
     public = {"/", "/ui", "/ui/", "/ui/assets/{name}"}
     anyone = {"/ui/theme", "/ui/sign-in", "/ui/sign-out", "/ui/{rest:path}"}
+    anyone |= {"/ui/mine", "/ui/mine/export", "/ui/mine/forget"}  # behind a signed link: tests/privacy/test_link.py
     routes = [route for route in _routes(client.app.app.routes) if route.path in public or route.path.startswith("/ui")]
     assert len(routes) > 15
     for route in routes:

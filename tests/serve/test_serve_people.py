@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from penchant.store.keep import Keep
 from tests.serve.conftest import Client, Make
 
 
@@ -185,7 +186,7 @@ def test_what_is_too_old_or_too_much_is_dropped_and_counted(make: Make) -> None:
     now = int(time.time())
     client.events(*[{"user": "ann", "item": f"i{n:02d}", "time": now - n} for n in range(6)])
     client.events({"user": "bob", "item": "i00", "time": now - 29 * 86_400}, {"user": "bob", "item": "i01"})
-    client.service.retention.keep = 86_400 * 10
+    client.service.retention.keep = Keep(86_400 * 10)
     asyncio.run(client.service.tidy())  # the run at the start may still go on, and drop some
     counted = client.service.store.clock()
     assert (counted.dropped_old, counted.dropped_many) == (1, 3)

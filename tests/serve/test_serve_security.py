@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from penchant.errors import ParameterError
 from penchant.serve.common.logs import JsonLines
 from penchant.serve.common.settings import Settings
-from penchant.serve.http.scopes import RequiredScope
+from penchant.serve.http.scopes import RequiredLink, RequiredScope
 from penchant.serve.run import open_service
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
@@ -73,7 +73,8 @@ def test_every_route_of_v1_needs_a_scope(client: Client) -> None:
     assert len(routes) > 30
     for route in routes:
         calls = [dependency.call for dependency in route.dependant.dependencies]
-        required = any(isinstance(call, RequiredScope) for call in calls)
+        link = route.path == "/v1/me" or route.path.startswith("/v1/me/")  # tests/privacy/test_link.py
+        required = any(isinstance(call, RequiredLink if link else RequiredScope) for call in calls)
         assert required or route.path in public or route.path.startswith("/ui") or route.path == "/", route.path
 
 

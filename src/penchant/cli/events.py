@@ -48,7 +48,10 @@ def import_events(
     store: Store = None,
     store_url_file: StoreUrlFile = None,
     keep: Annotated[
-        str | None, typer.Option(help="How long the service keeps events, as in its settings; 0 means for ever.")
+        str | None,
+        typer.Option(
+            help="How long the service keeps events, as in its settings (2y, or view=90d,purchase=2y); 0: for ever."
+        ),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -78,7 +81,7 @@ def import_events(
         door = open_door(settings, opened, People(opened))
         named = None if door is None else door.name
         with progress() as report:
-            done = import_log(opened, raw, keep=settings.keep_seconds, told=note, progress=report, named=named)
+            done = import_log(opened, raw, keep=settings.kept, told=note, progress=report, named=named)
         described, forgotten = (0, 0) if table is None else import_people(opened, table, named=named)
     finally:
         opened.close()

@@ -130,6 +130,14 @@ def register(app: typer.Typer) -> None:
         curve: Annotated[
             str | None, typer.Option("--curve", metavar="FILE.svg", help="Draw the learning curve.")
         ] = None,
+        min_support: Annotated[
+            int,
+            typer.Option(
+                "--min-support",
+                metavar="K",
+                help="Learn no item, pair or value of a context that fewer than K people have (default 1: all).",
+            ),
+        ] = 1,
         updatable: Annotated[
             bool,
             typer.Option("--updatable", help="Keep what exact updates need, so that people are forgotten at once."),
@@ -158,6 +166,7 @@ def register(app: typer.Typer) -> None:
                 "--index": index, "--lists": lists, "--item-text": item_text, "--checkpoints": checkpoints,
                 "--training-log": training_log, "--curve": curve, "--metric": metric, "--repeat": repeat,
                 "--seed": seed, "--users": reading.users,
+                "--min-support": None if min_support == 1 else min_support,
             }  # fmt: skip
             fit_privately(
                 logs, reading, private, output=output, model=model, ledger=ledger, key=ledger_key, budget=budget,
@@ -208,6 +217,11 @@ def register(app: typer.Typer) -> None:
         reading = reading.with_logs(logs)
         check_inputs([output, curve, training_log, checkpoint, lists], reading, *models_in_files([model]))
         log, catalog = read_log(reading)
+        if min_support != 1:
+            from penchant.data.support import supported
+
+            log, catalog, rare = supported(log, min_support, catalog)
+            note(rare)
         with progress() as report:
             run = Run(seed, threads, device, report, checkpoints, resume, training_log, ignore_plan=ignore_plan)
             chosen: Model | Choice

@@ -31,7 +31,10 @@ def import_gorse(
     store: Store = None,
     store_url_file: StoreUrlFile = None,
     keep: Annotated[
-        str | None, typer.Option(help="How long the service keeps events, as in its settings; 0 means for ever.")
+        str | None,
+        typer.Option(
+            help="How long the service keeps events, as in its settings (2y, or view=90d,purchase=2y); 0: for ever."
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Treat a bad row as an error.")] = False,
     rejected: Annotated[
@@ -51,7 +54,7 @@ def import_gorse(
     try:
         with progress() as report:
             done = import_dumps(
-                opened, dumps, keep=settings.keep_seconds, rejected=rejected or True, force=force, strict=strict,
+                opened, dumps, keep=settings.kept, rejected=rejected or True, force=force, strict=strict,
                 progress=report,
             )  # fmt: skip
     finally:

@@ -54,7 +54,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 chooses a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="How many processes answer.")] = None,
     keep: Annotated[
-        str | None, typer.Option(help="How long events are kept, such as 90d or 2y; 0 means for ever.")
+        str | None, typer.Option(help="How long events are kept, such as 2y or view=90d,purchase=2y; 0: for ever.")
     ] = None,
     keep_per_user: Annotated[
         int | None, typer.Option(help="How many of the newest events of one person are kept.")
@@ -127,7 +127,7 @@ def _fill(service: Service, logs: list[str]) -> None:
         done = import_log(
             service.store,
             raw,
-            keep=service.settings.keep_seconds,
+            keep=service.settings.kept,
             known=active.catalogue.vocab,
             told=note,
             progress=report,

@@ -48,6 +48,7 @@ class Histories:
     inferred: Ints | None = None  # (rows, contexts) 1 where ``asked`` is inferred from the session, 2 where from words
     shown: Shown | None = None  # impressions of each row; None: there are none
     people: int = 0  # how many contexts, the last ones, are attributes of a person: the same for all events of a row
+    min_support: int = 1  # rows that a pair of items needs to be learned from
 
     def __post_init__(self) -> None:
         def as_array(name: str, dtype: type[np.generic], size: int) -> None:

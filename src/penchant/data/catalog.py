@@ -62,6 +62,17 @@ class Catalog:
         columns = [self.titles, *self.attributes.values()]
         return {item_id for n, item_id in enumerate(self.vocab.ids) if any(column[n] is not None for column in columns)}
 
+    def over(self, vocab: Vocab) -> Catalog:
+        """What is known about the items of another vocabulary, all of which are in this one."""
+        places = [self.vocab.index(item_id) for item_id in vocab.ids]
+        return Catalog(
+            vocab, [self.titles[at] for at in places],
+            {name: [column[at] for at in places] for name, column in self.attributes.items()},
+            None if self.vectors is None else self.vectors[places],
+            None if self.available is None else self.available[places],
+            None if self.domains is None else [self.domains[at] for at in places],
+        )  # fmt: skip
+
     @classmethod
     def empty(cls, vocab: Vocab) -> Catalog:
         """A catalogue with ids only."""

@@ -114,6 +114,7 @@ class Interactions:
             self.indptr, self.items, self.n_items, self.values, self.values_are, self.times, liked=self.liked,
             ordered=self.ordered, curve=self.recipe.curve, context=self.context, shown=self.shown,
             people=len(self.recipe.people),
+            min_support=self.recipe.min_support,
         )  # fmt: skip
 
     @property

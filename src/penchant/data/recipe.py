@@ -20,6 +20,7 @@ from penchant.data.refunds import Refund, checked_refund
 from penchant.errors import DataError, ParameterError
 
 _POSITIVE = re.compile(r"^\s*value\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$")
+MOST_SUPPORT = 1_000_000  # people that anything can be said to need
 DISLIKE = "dislike"
 IMPRESSION = "impression"  # an item was seen in a list
 # kinds that take an earlier event back unless they are named
@@ -69,12 +70,15 @@ class Recipe:
     # each with the bounds of the parts of a number; none: words
     opinion: Use | None = None  # what the opinion of an event's text makes of its value; None: nothing
     scale: tuple[float, float] | None = None  # of ratings that opinions change
+    min_support: int = 1  # histories that an item, a pair or a value of a context needs (``data.support``)
 
     def __post_init__(self) -> None:
         if self.values_are not in get_args(ValuesAre):
             raise ParameterError(f"values are 'rating', 'weight' or 'none', not {self.values_are!r}")
         if isinstance(self.max_history, bool) or not isinstance(self.max_history, int) or self.max_history < 0:
             raise ParameterError(f"max_history is a whole number from 0, not {self.max_history!r}")
+        if isinstance(self.min_support, bool) or not isinstance(self.min_support, int) or self.min_support < 1:
+            raise ParameterError(f"min_support is a whole number from 1, not {self.min_support!r}")
         kinds: dict[str, float] = {}
         for kind, weight in self.kinds.items():
             if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not np.isfinite(weight):
@@ -279,6 +283,7 @@ class Recipe:
             **({"people": {name: list(bounds) for name, bounds in self.people.items()}} if self.people else {}),
             **({} if self.opinion is None else {"opinion": self.opinion}),
             **({} if self.scale is None else {"scale": list(self.scale)}),
+            **({} if self.min_support == 1 else {"min_support": self.min_support}),
         }
 
     @classmethod

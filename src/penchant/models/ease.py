@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -92,12 +92,12 @@ class EASE(Private, Updatable, SelfTuned, LinearModel):
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
         n = train.n_items
-        few = FEWER * len(train) <= n
+        few = FEWER * len(train) <= n and train.min_support == 1  # single pairs are not to be told from histories
         needed = 4 * n * n + (4 * n * len(train) if few else 16 * n * SWEPT_AT_ONCE if n > LAPACK_LIMIT else 0)
         require(needed, f"ease over {n:,} items", "use a sparse model (item-knn, sparse-ease) or fewer items")
         import scipy.linalg  # noqa: F401  # its BLAS is loaded before trials are limited to one thread of each
 
-        self.estimate(train, run)
+        self.estimate(replace(train, min_support=1), run)  # of a sample, which shares fewer
         log = train.distinct()
         if few:
             self.weights = Weights(dense=_weights(self._from_histories(log), run))

@@ -14,7 +14,7 @@ from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import Space, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
-from penchant.models.parts.operators import nearest_items, products
+from penchant.models.parts.operators import nearest_items, products, whole_histories
 from penchant.models.parts.spectral import leading
 from penchant.models.parts.weights import Weights
 
@@ -93,9 +93,9 @@ class GraphFilter(PairModel):
         x *= length ** (-self.user_exponent / 2)
         before, after = (x * count[events.items] ** -e for e in (self.history_exponent, self.candidate_exponent))
         near = nearest_items(
-            products(), events, after.astype(np.float32), self.neighbours, run, asked=before.astype(np.float32)
+            products(events), events, after.astype(np.float32), self.neighbours, run, asked=before.astype(np.float32)
         )
-        if self.rank == 0:
+        if self.rank == 0 or whole_histories(events, self.notes):
             self.weights = near
             return
         values = (x * count[events.items] ** -self.item_exponent).astype(np.float32)

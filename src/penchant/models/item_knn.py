@@ -126,9 +126,8 @@ class ItemKNN(Private, PairModel, RatingModel):
 
     def _measure(self, events: Histories | None = None) -> Measure:
         candidate = self.against_popularity("candidate_exponent", events) if self.similarity in SHAPED else 0.5
-        return Measure(
-            self.similarity, self.user_exponent, self.history_exponent, candidate, self.shrink, self.min_overlap
-        )
+        overlap = self.min_overlap if events is None else max(self.min_overlap, events.min_support)
+        return Measure(self.similarity, self.user_exponent, self.history_exponent, candidate, self.shrink, overlap)
 
     def _operator(self, liked: Histories, run: Run) -> Weights:
         measure = self._measure(liked)
@@ -143,7 +142,8 @@ class ItemKNN(Private, PairModel, RatingModel):
 
     def _rated_items(self, ratings: Histories, run: Run) -> Weights:
         assert self.baseline is not None and ratings.values is not None  # fit on ratings
-        measure = Measure(self.similarity, shrink=self.rating_shrink, min_overlap=self.min_overlap, centred=True)
+        overlap = max(self.min_overlap, ratings.min_support)
+        measure = Measure(self.similarity, shrink=self.rating_shrink, min_overlap=overlap, centred=True)
         values = ratings.values if self.similarity in CORATED else self.baseline.deviations(ratings)
         newest = ratings.ages() < (self.max_history or np.inf)
         if cut := int((~newest).sum()):

@@ -65,7 +65,7 @@ class RP3beta(PairModel):
         start = (x / of_item) ** self.alpha
         end = (x / of_history) ** self.alpha / of_item ** self.against_popularity("beta", events)
         near = nearest_items(
-            products(), events, end.astype(np.float32), self.neighbours, run, asked=start.astype(np.float32)
+            products(events), events, end.astype(np.float32), self.neighbours, run, asked=start.astype(np.float32)
         )
         self.weights = normalised_rows(near) if self.aggregation == "normalised" else near
 

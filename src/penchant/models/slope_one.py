@@ -73,6 +73,10 @@ class SlopeOne(RatingModel):
             differences(lo, hi, indptr, rows, by, events.indptr, events.items, ratings, *tables)
 
         over_blocks(work, n, size=ITEMS, threads=run.threads, progress=run.report("slope-one"))
+        if events.min_support > 1:
+            for sums, counts in zip(*tables, strict=True):
+                rare = counts < events.min_support
+                sums[rare], counts[rare] = 0, 0
 
     def cost(self, log: LogShape) -> Cost:
         """As in ``Model``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from penchant.core.cost import Cost
 from penchant.core.histories import Floats, Histories, Ints, Longs
 from penchant.core.log_shape import LogShape
-from penchant.core.memory import fits
+from penchant.core.memory import fits, require
 from penchant.core.run import Run
 from penchant.errors import ParameterError
 from penchant.models.kinds.base import AUTO, Space, hyper
 from penchant.models.kinds.linear import LinearModel
 from penchant.models.kinds.self_tuned import RIDGE, Grid, SelfTuned
-from penchant.models.parts.operators import crowded, mostly_full, squares, whole_gram
+from penchant.models.parts.operators import crowded, mostly_full, squares, whole_gram, whole_histories
 from penchant.models.parts.ragged import flipped
 from penchant.models.parts.spectral import leading
 from penchant.models.parts.weights import Weights, times_dense
@@ -82,11 +82,14 @@ class SparseEASE(SelfTuned, LinearModel):
         from penchant.kernels.local import columns_of_events, columns_of_matrix
         from penchant.kernels.threads import over_blocks
 
-        self.estimate(train, run)
+        self.estimate(replace(train, min_support=1), run)  # of a sample, which shares fewer
         events, n = train.distinct(), train.n_items
         diagonal, k = squares(events), min(self.neighbours, max(n - 1, 1))
         penalty = (self.value("reg") + self.dropout / (1 - self.dropout) * diagonal).astype(np.float32)
-        matrix = whole_gram(events, run) if crowded(events) and fits(4 * n * n) else None
+        by_pairs = events.min_support > 1  # which the events themselves do not tell
+        if by_pairs:
+            require(4 * n * n, f"{self.name} with min_support over {n:,} items", "use item-knn, or fewer items")
+        matrix = whole_gram(events, run) if by_pairs or (crowded(events) and fits(4 * n * n)) else None
         rows = events.indptr, events.items, events.weights()
         columns = flipped(*rows, n)
         v, hv, vhv = self._shared(events, penalty, max(n - 1 - k, 0), run)
@@ -135,7 +138,7 @@ class SparseEASE(SelfTuned, LinearModel):
         from penchant.kernels.threads import one_blas_thread
 
         rank, n = min(self.rank, most), events.n_items
-        if rank == 0:
+        if rank == 0 or whole_histories(events, self.notes):
             return np.empty((n, 0), np.float32), np.empty((n, 0)), np.empty((0, 0))
         v = leading(events, events.weights(), rank, passes=PASSES, run=run, stage="directions")[1]
         rows = events.indptr, events.items, events.weights()

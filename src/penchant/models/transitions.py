@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from penchant.core.rank import rank_by_popularity
 from penchant.core.run import Run
 from penchant.models.kinds.base import AUTO, Space, Task, hyper
 from penchant.models.kinds.pair_sums import Doubles, Formula, PairModel, PairTerms
+from penchant.models.parts.operators import among_pairs
 from penchant.models.parts.ragged import turned
 from penchant.models.parts.spilled import SpilledRows
 from penchant.models.parts.weights import Weights
@@ -84,7 +85,12 @@ class Transitions(PairModel):
     )  # fmt: skip
 
     def _fit(self, train: Histories, valid: Split | None, run: Run) -> None:
-        self.weights = followers(self, self.bounded(train.timeless(), self.max_history), run)
+        log = self.bounded(train.timeless(), self.max_history)
+        if log.min_support == 1:
+            self.weights = followers(self, log, run)
+            return
+        every = followers(replace(self, neighbours=None), log, run)
+        self.weights = among_pairs(every, log, self.neighbours, run)
 
     def cost(self, log: LogShape) -> Cost:
         """As in ``Model``."""

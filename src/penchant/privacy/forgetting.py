@@ -29,6 +29,7 @@ from penchant.recommender.folder.manifest import MANIFEST, STATISTICS
 from penchant.recommender.recommender import Recommender, load
 from penchant.store.choices import NOTHING, Chosen
 from penchant.store.erasures import Entry
+from penchant.store.keep import CUTS, is_past
 from penchant.store.people import Gone
 
 STORE, CORRECTED, BEFORE = "store", "corrected", "corrected_from"  # in what a model was fitted on
@@ -190,7 +191,8 @@ def _learned(rec: Recommender, one: Forgotten, facts: Mapping[str, Any]) -> Hist
     if not one.chosen.training:
         return None
     purposes, upto = facts.get("purposes"), facts["events"]
-    kept = [event for event in one.gone.events if event.seq <= upto and (not purposes or event.purpose in purposes)]
+    there = [event for event in one.gone.events if event.seq <= upto and (not purposes or event.purpose in purposes)]
+    kept = [event for event in there if not is_past(facts.get(CUTS, ()), event.kind, event.time)]
     events = sorted(kept, key=lambda event: event.seq)
     history, _ = rec.histories(Events.stored(events))
     return history if len(history.items) else None

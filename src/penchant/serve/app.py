@@ -17,7 +17,7 @@ from penchant.errors import InputError
 from penchant.serve.common.problems import Problem, from_validation
 from penchant.serve.http.links import add_links
 from penchant.serve.http.middleware import Middleware
-from penchant.serve.http.routes import answers, events, items, models, people, placements, results, system
+from penchant.serve.http.routes import answers, events, items, me, models, people, placements, results, system
 from penchant.serve.http.routes.gorse import ROUTERS as GORSE
 from penchant.serve.http.routes.light import Shortcut
 from penchant.serve.http.schemas.events import Events
@@ -33,6 +33,7 @@ ROUTERS = (
     answers.router,
     items.router,
     people.router,
+    me.router,
     models.router,
     placements.router,
     placements.admin,

@@ -21,6 +21,7 @@ from penchant.store.consent import PURPOSES
 from penchant.store.database import StoreError
 from penchant.store.erasures import Entry, Erased, Erasures, append, entries, settle
 from penchant.store.events import OWN_ID
+from penchant.store.keep import KEEP
 from penchant.store.people import Gone, subject
 from penchant.training.loop.stages import remove
 
@@ -40,17 +41,17 @@ class Forgetting(Keeping, Activation):
         self._round: asyncio.Task[None] | None = None
         self._signing = read_private(self.settings.receipt_key) if self.settings.receipt_key else None
         self._own_id = self.store.setting(OWN_ID)
-        self._keep_purposes()
+        self._keep(PURPOSES, json.dumps(list(self.settings.purposes)), "[]")
+        self._keep(KEEP, str(self.settings.kept), "0")
         file = self.settings.ledger_file
         if file is not None and (gone := settle(self.store, file)):
             log.warning("people were erased again, whom a restored store held", extra={"data": {"people": gone}})
             self._own_id = self.store.setting(OWN_ID)
 
-    def _keep_purposes(self) -> None:
-        """Keep in the store which purposes may be learned from, for those who read it without these settings."""
-        said = json.dumps(list(self.settings.purposes))
-        if (self.store.setting(PURPOSES) or "[]") != said:
-            self.store.writer.do_now(lambda connection: self.store.keep_setting(connection, PURPOSES, said))
+    def _keep(self, name: str, said: str, before: str) -> None:
+        """Keep in the store what may be learned from, for those who read it without these settings."""
+        if (self.store.setting(name) or before) != said:
+            self.store.writer.do_now(lambda connection: self.store.keep_setting(connection, name, said))
 
     # -- erasures -------------------------------------------------------------------------------------------------
 

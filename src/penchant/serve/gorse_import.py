@@ -27,6 +27,7 @@ from penchant.store.events import AHEAD, EventStore, NewEvent
 from penchant.store.feedback import FIRST, Feedback
 from penchant.store.importing import bulk
 from penchant.store.items import Items
+from penchant.store.keep import Keep
 from penchant.store.people import People
 
 AT_ONCE = 20_000  # rows of one transaction
@@ -64,7 +65,7 @@ def import_dumps(
     store: EventStore,
     files: Sequence[Path],
     *,
-    keep: int | None = None,
+    keep: Keep | int | None = None,
     rejected: Path | bool = True,
     force: bool = False,
     strict: bool = False,
@@ -73,14 +74,14 @@ def import_dumps(
     """Bring dumps into an open store, in the order of the files.
 
     Users and items take the place of those there; of the same feedback the latest stays. Labels that the store cannot
-    keep are left out and counted, and so is feedback that is older than ``keep`` seconds, before 1970 or over a day in
-    the future. Users and feedback of people who were erased are refused. ``rejected`` is the file for rows that are
-    invalid, or True for one beside each dump. Raises ``DataError`` for a damaged file, and with ``strict`` for the
-    first invalid row; ``StoreError`` where the store fails. What was committed before stays.
+    keep are left out and counted, and so is feedback that is older than ``keep`` (seconds, or by kind), before
+    1970 or over a day in the future. Users and feedback of people who were erased are refused. ``rejected`` is the file
+    for rows that are invalid, or True for one beside each dump. Raises ``DataError`` for a damaged file, and with
+    ``strict`` for the first invalid row; ``StoreError`` where the store fails. What was committed before stays.
     """
     done = GorseImport()
     done.report.sources = [Source(str(file), "Gorse", has_lines=True) for file in files]
-    into = _Into(store, keep, done)
+    into = _Into(store, Keep.all(keep), done)
     with (
         RejectedRows(done.report, rejected, strict, list(files), force) as rejects,
         bulk(store, lambda: f"{done.report.kept:,} rows were imported") as connection,
@@ -102,7 +103,7 @@ def import_dumps(
 class _Into:
     """Checks rows and writes them into a store."""
 
-    def __init__(self, store: EventStore, keep: int | None, done: GorseImport) -> None:
+    def __init__(self, store: EventStore, keep: Keep, done: GorseImport) -> None:
         self.store, self.keep, self.done, self.now = store, keep, done, int(time.time())
         self.people, self.items, self.feedback = People(store), Items(store), Feedback(store)
 
@@ -142,7 +143,7 @@ class _Into:
     def _event(self, form: dict[str, Any], labels: Any) -> NewEvent | None:
         first, last = form["Timestamp"], form["Updated"]
         when = max((moment for moment in (first, last) if moment is not None), default=self.now)
-        if reason := self._unusable(when):
+        if reason := self._unusable(when, form["FeedbackType"]):
             self.done.left_out[f"feedback {reason}"] += 1
             return None
         event = feedback_event({**form, "Timestamp": when}, self.now)
@@ -155,13 +156,14 @@ class _Into:
         text = json.dumps(context, ensure_ascii=False) if context else None
         return event._replace(context=text, ours=first is None and last is None)
 
-    def _unusable(self, when: int) -> str:
-        """Why the service would refuse feedback of a time; empty where it would not."""
+    def _unusable(self, when: int, kind: str) -> str:
+        """Why the service would refuse feedback of a time and kind; empty where it would not."""
         if when < 0:
             return "before 1970"
         if when > self.now + AHEAD:
             return "more than a day in the future"
-        return "older than events are kept" if self.keep is not None and when < self.now - self.keep else ""
+        seconds = self.keep.of(kind)
+        return "older than events are kept" if seconds is not None and when < self.now - seconds else ""
 
     def write(self, connection: Any, rows: Sequence[tuple[str, Any]]) -> None:
         """Write checked rows inside a transaction of the caller."""

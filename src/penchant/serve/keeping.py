@@ -101,7 +101,7 @@ class Keeping(ABC):
             log.info("people under earlier keys were erased", extra={"data": {"people": left}})
         old, many = await self.retention.run(await self.thread(self.retention.find))
         if old or many:
-            log.info("events were dropped", extra={"data": {"too_old": old, "too_many": many}})
+            log.info("events were dropped", extra={"data": {"too_old": dict(self.retention.dropped), "too_many": many}})
         return old, many
 
     async def _keep_clean(self) -> None:

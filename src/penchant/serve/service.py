@@ -116,7 +116,7 @@ class Service(Forgetting):
         self.results = ShownResults(self.settings, self.store, self.models, self.metrics)
         self.retention = Retention(
             self.store,
-            keep=self.settings.keep_seconds,
+            keep=self.settings.kept,
             per_user=self.settings.keep_per_user,
             gap=86_400 * self.settings.retention_gap,
             most=self.settings.retention_share,
@@ -242,7 +242,7 @@ class Service(Forgetting):
             names = {person: await self.door.come(person) for person in {row.person for row in rows}}
             rows = [row._replace(person=names[row.person]) for row in rows]
         silent = await self.silent({row.person for row in rows})
-        known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.keep_seconds
+        known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.kept
         refused: dict[int, Refusal] = {}
         kept: list[NewEvent] = []
         places: list[int] = []
@@ -253,7 +253,7 @@ class Service(Forgetting):
                 continue
             if row.time > now + AHEAD:
                 refused[n] = Refusal("time", "is more than a day in the future")
-            elif row.time < 0 or (keep is not None and row.time < now - keep):
+            elif row.time < 0 or ((last := keep.until(row.kind, row.time)) is not None and last < now):
                 old = "is older than events are kept" if row.time >= 0 else "is before 1970"
                 refused[n] = Refusal("time", old)
             elif row.item not in known and not self.settings.new_items:

@@ -20,6 +20,7 @@ from penchant.core.histories import Bools, Longs
 from penchant.data.reading.raw import RawLog
 from penchant.store.database import StoreError, first_line, transaction
 from penchant.store.events import AHEAD, Batch, EventStore, NewEvent
+from penchant.store.keep import Keep
 from penchant.store.tables import events
 
 AT_ONCE = 50_000  # events of one transaction, so that a service that runs does not wait long
@@ -95,7 +96,7 @@ def import_log(
     store: EventStore,
     log: RawLog,
     *,
-    keep: int | None = None,
+    keep: Keep | int | None = None,
     known: Container[str] | None = None,
     told: Told = print,
     progress: Progress | None = None,
@@ -106,8 +107,8 @@ def import_log(
     The id of an event is a keyed hash of its person, item, kind, value and time, and of the number of equal rows before
     it. So a second import adds nothing, and rows that the log repeats stay. Equal events that the service accepted
     count before them, so that an export of a store adds nothing to it. Rows that the service would refuse are left out:
-    older than ``keep`` seconds, before 1970, or over a day in the future. Before anything is written, ``told`` gets a
-    line about them, and about a log without times, whose events are dated now.
+    older than ``keep`` (seconds, or by kind), before 1970, or over a day in the future. Before anything is written,
+    ``told`` gets a line about them, and about a log without times, whose events are dated now.
 
     ``named`` gives the name under which the store knows a person, such as a pseudonym.
     ``known`` are the items of a catalogue, and others enter it; None: none does. Raises ``StoreError``; what was
@@ -117,7 +118,7 @@ def import_log(
     times = np.full(len(log), now, dtype=np.int64) if log.times is None else log.times
     if log.times is None:
         told("the log has no times: its events are dated now, in the order of their rows")
-    use, left_out = _usable(times, now, keep)
+    use, left_out = _usable(log, times, now, Keep.all(keep))
     for reason, count in left_out.items():
         told(f"{count:,} of {len(log):,} events are {reason}: they are left out")
     rows = _Rows(log, times, np.flatnonzero(use), store.kept_secret().encode(), named)
@@ -142,10 +143,13 @@ def import_log(
     return Imported(len(log), accepted, duplicates, refused, left_out)
 
 
-def _usable(times: Longs, now: int, keep: int | None) -> tuple[Bools, dict[str, int]]:
+def _usable(log: RawLog, times: Longs, now: int, keep: Keep) -> tuple[Bools, dict[str, int]]:
     reasons = {"before 1970": times < 0, "more than a day in the future": times > now + AHEAD}
-    if keep is not None:
-        reasons["older than events are kept"] = (times >= 0) & (times < now - keep)
+    spans = [keep.of(name) for name in (*log.kind_names, None)]  # -1 picks the last
+    first = np.array([0 if span is None else now - span for span in spans], dtype=np.int64)
+    reasons["older than events are kept"] = (times >= 0) & (
+        times < (first[-1] if log.kinds is None else first[log.kinds])
+    )
     use = np.ones(len(times), dtype=np.bool_)
     for rows in reasons.values():
         use &= ~rows

@@ -179,9 +179,14 @@ class Ledger:
         ((when, ms, late, _, first),) = self.database.read(self._entry, hash=self.hash(person))
         return int(when), int(ms), int(late), int(first)
 
+    def found(self, person: str) -> Limit | None:
+        """The limit of an erased person, outside a transaction; None for others."""
+        rows = self.database.read(self._limit, hash=self.hash(person))
+        return _limit(*rows[0]) if rows else None
+
     def erased(self, person: str) -> bool:
         """Whether a person was ever erased, outside a transaction."""
-        return bool(self.database.read(self._limit, hash=self.hash(person)))
+        return self.found(person) is not None
 
     def move(self, connection: Any, source: str, target: str) -> None:
         """What the clock of ``source`` showed, it showed for ``target``."""

@@ -21,6 +21,7 @@ from typing import Any
 
 import polars as pl
 
+from penchant.data.reading.report import many
 from penchant.data.reading.streams import Stream
 from penchant.errors import DataError, ParameterError
 from penchant.kernels.threads import available
@@ -36,6 +37,8 @@ from penchant.store.database import (
     first_line,
     without_password,
 )
+from penchant.store.keep import CUTS, Cutoffs, past
+from penchant.store.keep import stated as stated_keep
 
 PAGE = 1 << 18  # rows of a part
 READERS = 2  # connections to a file; SQLite does half of the work of reading a log
@@ -49,18 +52,21 @@ BEFORE_USERS = "t"  # sorts after every "s:…" and before every "u:…"
 class Span:
     """Events from one moment on (unix seconds, inclusive) and until another (exclusive); None: no bound.
 
-    ``upto`` is the last ``seq``, ``learned`` a condition of ``store.consent``.
+    ``upto`` is the last ``seq``, ``learned`` a condition of ``store.consent``, ``past`` says which are over.
     """
 
     since: int | None = None
     until: int | None = None
     upto: int | None = None
     learned: str = ""
+    past: Cutoffs = ()
 
-    def sql(self) -> str:
-        """The condition, for a query; numbers only."""
-        bounds = [f"time >= {int(self.since)}"] if self.since is not None else []
-        bounds += [f"time < {int(self.until)}"] if self.until is not None else []
+    def sql(self, moment: str = "time") -> str:
+        """The condition, for a query; numbers and checked names only. ``moment`` is how it writes the time."""
+        over = past(self.past, moment)
+        bounds = [f"{moment} >= {int(self.since)}"] if self.since is not None else []
+        bounds += [f"{moment} < {int(self.until)}"] if self.until is not None else []
+        bounds += [f"NOT {over}"] if over else []
         bounds += [f"seq <= {int(self.upto)}"] if self.upto is not None else []
         bounds += [self.learned] if self.learned else []
         return " AND ".join(bounds) or "1 = 1"
@@ -75,16 +81,17 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
 
     The columns are ``user``, ``session``, ``item``, ``kind``, ``value`` and ``time`` (unix seconds), without those that
     no event has; ``context`` adds the contexts as JSON, ``inside`` a column ``context.NAME`` for each that they state.
-    Events that may not be learned from are left out (``store.consent``).
-    People and items are polars' categories of texts.
+    Events that may not be learned from are left out (``store.consent``), and those that are past although they are
+    there (``store.keep``); the notes of the stream count both. People and items are polars' categories of texts.
     Memory: some parts of 260,000 rows. Raises ``DataError`` if the store does not exist or has no such events,
     ``ParameterError`` for a store of a newer Penchant and ``StoreError`` if it cannot be read.
     """
     database = Database(url)
     name = without_password(url)
     with reading(database) as connection, ThreadPoolExecutor(1, "penchant-log") as pool:
-        facts = _facts(connection, span)
-        span = replace(span, learned=condition(connection))
+        cutoffs = stated_keep(connection)
+        facts = _facts(connection, span, cutoffs)
+        span, notes = _allowed(connection, span, cutoffs)
         finding = pool.submit(_names, connection, span)
         importlib.import_module(
             "penchant.data.reading.assemble"
@@ -118,16 +125,32 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
         return pl.DataFrame(found, schema=schema, orient="row").select([column(one) for one in names])
 
     file = Path(str(database.url.database)) if database.sqlite else None
-    return Stream(name, "store", names, parts, sample, file, facts)
+    return Stream(name, "store", names, parts, sample, file, facts, notes)
 
 
-def _facts(connection: Any, span: Span) -> dict[str, Any] | None:
+def _allowed(connection: Any, span: Span, cutoffs: Cutoffs) -> tuple[Span, list[str]]:
+    """The span without the events that may not be learned from and those that are past, and how many these are."""
+    agreed, notes = condition(connection), []
+    kept = replace(span, past=cutoffs)
+    against = f"{kept.sql()} AND ({agreed}) IS NOT TRUE"  # of an event without a purpose nobody knows
+    for left_out, some, why in (
+        (past(cutoffs), f"{span.sql()} AND {past(cutoffs)}", "their time is over (keep)"),
+        (agreed, against, "they may not be learned from (purposes, training)"),
+    ):
+        if left_out:
+            ((count,),) = connection.execute(f"SELECT count(*) FROM events WHERE {some}").fetchall()  # noqa: S608  # ours
+            notes += [f"{many(count, 'event', 'events')} of the store left out: {why}"] if count else []
+    return replace(kept, learned=agreed), notes
+
+
+def _facts(connection: Any, span: Span, cutoffs: Cutoffs) -> dict[str, Any] | None:
     """Which moment of which store this is, for those who ask later what a model learned; None for a part of one."""
     found = dict(connection.execute("SELECT name, value FROM settings WHERE name = 'id'").fetchall())
     if span != EVER or not found:
         return None
     events, erased = _clock(connection)
-    return {"id": found["id"], "events": events, "erased": erased, "purposes": stated(connection)}
+    facts = {"id": found["id"], "events": events, "erased": erased, "purposes": stated(connection)}
+    return facts | ({CUTS: [list(one) for one in cutoffs]} if cutoffs else {})
 
 
 def _clock(connection: Any) -> tuple[int, int]:
@@ -292,7 +315,7 @@ def _pages(
 def _of_sqlite(connections: Sequence[Any], columns: Columns, span: Span) -> Generator[pl.DataFrame]:
     """Each connection reads in a thread of its own; the pages come in the order of people."""
     arrays = ", ".join(["count(*)", *map(array_of, columns.raw)])
-    inside = span.sql().replace("time", "+time")  # the index of times would give the rows in its own order
+    inside = span.sql("+time")  # the index of times would give the rows in its own order
     free: SimpleQueue[Any] = SimpleQueue()
     for one in connections:
         free.put(one)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, select
+from sqlalchemy import Text, bindparam, delete, select
 
 from penchant.store.database import Database
-from penchant.store.tables import clock, events, lost
+from penchant.store.tables import clock, lost
 
 
 class Losses:
@@ -21,17 +21,10 @@ class Losses:
         self._note = make(fresh.on_conflict_do_update(index_elements=["person"], set_={"seq": fresh.excluded.seq}))
         self._drop = make(delete(lost).where(lost.c.person == person))
         self._of = make(select(lost.c.seq).where(lost.c.person == person))
-        old = select(events.c.person, now).where(events.c.time < bindparam("before", type_=BigInteger())).distinct()
-        many = database.insert(lost).from_select(["person", "seq"], old)
-        self._note_old = make(many.on_conflict_do_update(index_elements=["person"], set_={"seq": many.excluded.seq}))
 
     def note(self, connection: Any, person: str) -> None:
         """The history of a person changes now."""
         connection.execute(self._note.sql, self._note.values({"person": person}))
-
-    def note_before(self, connection: Any, before: int) -> None:
-        """Everybody with events dated before a moment loses them now."""
-        connection.execute(self._note_old.sql, self._note_old.values({"before": before}))
 
     def move(self, connection: Any, source: str, target: str) -> None:
         """The history of ``source`` becomes part of that of ``target``."""

@@ -111,6 +111,7 @@ class People:
         events = map(KeptEvent._make, self.store.database.read(self._all, person=person))
         return {
             **subject(person),
+            "identities": [subject(person)],
             "attributes": self.store.attributes(person),
             "events": [event.to_json() for event in events],
             "exposures": [one.to_json() for one in self.exposures.of(person)],

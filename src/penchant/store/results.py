@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from penchant.data.recipe import IMPRESSION, Recipe, normalise_kind
+from penchant.store.consent import condition, stated
 from penchant.store.database import Database
 from penchant.store.log import reading
 
@@ -57,6 +58,7 @@ class Results:
     until: int
     total: Counts
     groups: dict[str, list[tuple[str, Counts]]]
+    without_consent: dict[str, int]  # lists (by page) and events that are left out
 
 
 def wilson(hits: int, of: int) -> dict[str, float] | None:
@@ -80,9 +82,11 @@ def results(
     An event belongs to the exposure of its item that it names by ``recommendation``, else to the last exposure of the
     item to the same person, at most ``attribution`` seconds before it; to one exposure in any case. An event counts as
     a click if the recipe gives its kind a weight above zero, and as a purchase if its kind is among ``purchases``.
+    Events that may not be learned from do not count, nor do lists of people none of whose events may be
+    (``store.consent``).
     Cost: reads every exposure and event of the time. Raises ``StoreError``.
     """
-    lists, shown, happened = _read(database, since, until, attribution)
+    lists, shown, happened, without = _read(database, since, until, attribution)
     outcomes = _attributed(shown, happened, attribution)
     kinds = outcomes["kind"].unique().to_list()
     named = {kind: None if kind is None else normalise_kind(kind) for kind in kinds}
@@ -99,20 +103,27 @@ def results(
     found = shown.join(marked, on="row", how="left").with_columns(pl.col(list(marks)).fill_null(value=False))
     groups = {name: _counted(lists, found, by) for name, by in GROUPS.items()}
     ((_, total),) = _counted(lists, found, []) or (("", Counts(0, 0, 0, 0, 0, 0, 0)),)
-    return Results(since, until, total, groups)
+    return Results(since, until, total, groups, without)
 
 
 def _read(
     database: Database, since: int, until: int, attribution: int
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The lists, the shown items with a number ``row``, and the events that may be their outcomes."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, int]]:
+    """The lists, the shown items with a number ``row``, the events that may be their outcomes, and how many are left
+    out because people did not agree."""
     with reading(database) as connection:
-        pages = connection.execute(
-            f"SELECT {SHOWN} FROM exposures WHERE time >= {int(since)} AND time < {int(until)}"  # noqa: S608  # numbers
-        ).fetchall()
-        rows = connection.execute(
-            f"SELECT {HAPPENED} FROM events WHERE time >= {int(since)} AND time < {int(until) + attribution}"  # noqa: S608  # numbers
-        ).fetchall()
+        agreed, purposes = condition(connection), stated(connection)
+        some = f"(SELECT 1 FROM events WHERE events.person = exposures.person AND {agreed})"  # noqa: S608  # our own
+        allowed = {"events": agreed, "exposures": f"EXISTS {some}" if purposes else agreed}
+        found: dict[str, list[Any]] = {}
+        without: dict[str, int] = {}
+        for table, columns, last in (("exposures", SHOWN, until), ("events", HAPPENED, until + attribution)):
+            inside = f"FROM {table} WHERE time >= {int(since)} AND time < {int(last)}"
+            may = f" AND {allowed[table]}" if agreed else ""
+            found[table] = connection.execute(f"SELECT {columns} {inside}{may}").fetchall()
+            ((every,),) = connection.execute(f"SELECT count(*) {inside}").fetchall() if agreed else ((0,),)
+            without[table] = max(0, every - len(found[table]))
+        pages, rows = found["exposures"], found["events"]
     texts = dict.fromkeys(("person", "id", "placement", "model", "items"), pl.String)
     frame = pl.DataFrame(
         [[*row[:6], bool(row[6]), row[7]] for row in pages],
@@ -130,7 +141,8 @@ def _read(
         .with_row_index("row")
     )
     kinds = {name: pl.Int64 if name == "time" else pl.String for name in HAPPENED.split(", ")}
-    return lists, shown, pl.DataFrame(rows, schema=kinds, orient="row")
+    left_out = {"lists": without["exposures"], "events": without["events"]}
+    return lists, shown, pl.DataFrame(rows, schema=kinds, orient="row"), left_out
 
 
 def _attributed(shown: pl.DataFrame, happened: pl.DataFrame, attribution: int) -> pl.DataFrame:

@@ -52,7 +52,8 @@ class Trends:
 
     Events that may not be learned from do not count: ``purposes`` are those that may (none: all).
     ``kinds`` are the weights of kinds (others weigh 1), as ``kinds_of`` gives them. Each person counts once per item,
-    with the weight of their strongest event; negative weights, such as dislikes, never count.
+    with the weight of their strongest event; negative weights, such as dislikes, never count. ``least`` is how many
+    people an item needs: ``min_support`` of the recipe.
 
     Counting reads many rows, and raises ``Slow`` on the event loop. Counts are reused for ten seconds.
     """
@@ -81,6 +82,7 @@ class Trends:
             each = select(e.item, func.max(weight).label("weight")).where(rows).group_by(e.item, e.person).subquery()
             total = func.sum(each.c.weight)
             counted = select(each.c.item, total).where(each.c.weight > 0).group_by(each.c.item)
+            counted = counted.having(func.count() >= bindparam("least"))
             query = counted.order_by(total.desc(), each.c.item).limit(MOST)
             self._counts[of, kinds] = self.store.database.compile(query)
         return self._counts[of, kinds]
@@ -110,44 +112,44 @@ class Trends:
     def _read(self, statement: Statement, **named: Any) -> list[tuple[Any, ...]]:
         return self.store.database.read(statement, seconds=self.seconds, **named)
 
-    def popular(self, days: float, kinds: Kinds) -> list[tuple[str, float]]:
+    def popular(self, days: float, kinds: Kinds, least: int = 1) -> list[tuple[str, float]]:
         """Items by the weighted number of people with an event in the last ``days``, most first."""
         now = int(time.time())
 
         def count() -> list[tuple[str, float]]:
             query = self._count("window", kinds)
-            rows = self._read(query, since=now - int(days * DAY), until=now + DAY)
+            rows = self._read(query, since=now - int(days * DAY), until=now + DAY, least=least)
             return [(item, float(people)) for item, people in rows]
 
-        return self._fresh(("popular", days, kinds), count)  # type: ignore[no-any-return]  # what count returns
+        return self._fresh(("popular", days, kinds, least), count)  # type: ignore[no-any-return]  # what count returns
 
-    def trending(self, days: float, kinds: Kinds) -> list[tuple[str, float]]:
+    def trending(self, days: float, kinds: Kinds, least: int = 1) -> list[tuple[str, float]]:
         """Items whose number of people rose, by (n − b) / √(b + 1): n people in the last ``days``, b in the period
         before. Most first."""
         now, span = int(time.time()), int(days * DAY)
 
         def count() -> list[tuple[str, float]]:
             query = self._count("window", kinds)
-            lately = self._read(query, since=now - span, until=now + DAY)
-            before = dict(self._read(query, since=now - 2 * span, until=now - span))
+            lately = self._read(query, since=now - span, until=now + DAY, least=least)
+            before = dict(self._read(query, since=now - 2 * span, until=now - span, least=1))
             risen = [(item, (n - before.get(item, 0)) / (before.get(item, 0) + 1) ** 0.5) for item, n in lately]
             return sorted((pair for pair in risen if pair[1] > 0), key=lambda pair: (-pair[1], pair[0]))
 
-        return self._fresh(("trending", days, kinds), count)  # type: ignore[no-any-return]  # what count returns
+        return self._fresh(("trending", days, kinds, least), count)  # type: ignore[no-any-return]  # what count returns
 
-    def segment(self, attributes: Mapping[str, Any], kinds: Kinds) -> Segment | None:
+    def segment(self, attributes: Mapping[str, Any], kinds: Kinds, least: int = 1) -> Segment | None:
         """The smallest segment of these attributes with at least ``min_support`` people with events; None if there is
         none."""
-        found = [self._current(name, value, kinds) for name, value in sorted(attributes.items())]
+        found = [self._current(name, value, kinds, least) for name, value in sorted(attributes.items())]
         large = [segment for segment in found if segment.people >= self.min_support]
         return min(large, key=lambda segment: segment.people, default=None)
 
-    def _current(self, name: str, value: Any, kinds: Kinds) -> Segment:
+    def _current(self, name: str, value: Any, kinds: Kinds, least: int) -> Segment:
         """A segment as of now, or of a moment ago."""
-        key = ("segment", name, json.dumps(value), kinds)
-        return self._fresh(key, lambda: self.as_of(name, value, self.store.clock().events, kinds))  # type: ignore[no-any-return]  # what it counts
+        key = ("segment", name, json.dumps(value), kinds, least)
+        return self._fresh(key, lambda: self.as_of(name, value, self.store.clock().events, kinds, least))  # type: ignore[no-any-return]  # what it counts
 
-    def as_of(self, name: str, value: Any, upto: int, kinds: Kinds) -> Segment:
+    def as_of(self, name: str, value: Any, upto: int, kinds: Kinds, least: int = 1) -> Segment:
         """A segment as of an event: always the same."""
         named = {"name": name, "value": json.dumps(value), "upto": upto}
 
@@ -155,7 +157,7 @@ class Trends:
             people = int(self._read(self._support, **named)[0][0])
             enough = people >= self.min_support
             query = self._count("segment", kinds)
-            items = [item for item, _ in self._read(query, **named)] if enough else []
+            items = [item for item, _ in self._read(query, **named, least=least)] if enough else []
             return Segment(name, value, people, upto, items)
 
-        return self._fresh(("as of", name, json.dumps(value), upto, kinds), count)  # type: ignore[no-any-return]  # what it counts
+        return self._fresh(("as of", name, json.dumps(value), upto, kinds, least), count)  # type: ignore[no-any-return]  # what it counts

@@ -14,6 +14,7 @@ from penchant.core.blocks import counted
 from penchant.core.run import Run
 from penchant.core.weight_range import weight_range
 from penchant.data.catalog import Catalog
+from penchant.data.support import supported
 from penchant.errors import DataError, ParameterError
 from penchant.evaluation.described import features_of
 from penchant.evaluation.protocols import training_rows
@@ -48,6 +49,7 @@ def fit(
     encoder: TextEncoder | None = None,
     index: bool = False,
     infer: str | None = None,
+    min_support: int = 1,
 ) -> Recommender:
     """Fit a model (or its name, ``"item-knn:neighbours=100"``) on a log and return a recommender.
 
@@ -63,6 +65,9 @@ def fit(
     exactly. With ``index``, lists come from an approximate index over the items where exact ones are slow
     (``Recommender.build_index``; ``notes`` say so). ``infer`` names a context, such as ``"mood"``, that is inferred
     from the session where a request does not state it; ``fitted_on["inferred"]`` says how well (``ranking.moods``).
+    With ``min_support`` above 1, items, pairs and values of contexts that fewer histories hold are not learned
+    (``data.support``); models whose statistics are sums over pairs leave out pairs, all others learn whole histories
+    of the items that are left.
 
     Raises ``DataError`` where no row is left to learn from, or none is a positive, and ``ParameterError`` for a model
     that has no exact update or no index, for a context that cannot be inferred, and for ``budget`` or ``repeat`` with
@@ -71,6 +76,9 @@ def fit(
     _check(log, model)
     if index and model is None:
         raise ParameterError("an index needs a model whose scores are inner products: name it")
+    log, catalog, rare = supported(log, min_support, catalog)
+    if updatable and log.recipe.min_support > 1:
+        raise ParameterError("updatable keeps sums over every pair, however rare: leave out one of min_support and it")
     if text is not None:
         catalog, encoder = with_text(catalog, log, text)
     if log.aspects is not None:
@@ -105,6 +113,9 @@ def fit(
     seen = _seen(used, left_out, chosen, run, seconds)
     if choice is not None:
         seen["choice"] = choice.to_json()
+    if log.recipe.min_support > 1:
+        seen["min_support"] = log.recipe.min_support
+        seen["notes"] += [rare] if rare else []
     recipe = replace(log.recipe, weight_range=weight_range(histories))
     fitted = Recommender(log.vocab, chosen, recipe, catalog, seen, encoder, log.opiner)
     if infer is not None:

@@ -142,6 +142,7 @@ def begin(
     report.inputs = inputs([*sources, table])
     if len(sources) == 1 and isinstance(sources[0], Stream) and sources[0].facts:
         report.store = dict(sources[0].facts)
+    report.notes += [note for source in sources if isinstance(source, Stream) for note in source.notes]
     target = target if pseudonyms is None else False  # the ids of rejected rows stand in no file
     refused = RejectedRows(report, target, strict, report.inputs, force)
     for source in sources:

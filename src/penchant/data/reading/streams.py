@@ -25,3 +25,4 @@ class Stream:
     sample: Callable[[int], pl.DataFrame]  # the first rows, all columns
     file: Path | None = None  # the file behind it, which no output may replace
     facts: Mapping[str, Any] | None = None  # which moment of which store this is
+    notes: Sequence[str] = ()  # what was left out of it

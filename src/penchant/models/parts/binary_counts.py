@@ -79,7 +79,7 @@ class BinaryCounts:
 
         def work(lo: int, hi: int) -> tuple[int, int]:
             nearest_by_count(
-                lo, hi, self.popularity_rank, starts, rows, blocks, lists, self.left, self.right, m.form, m.shrink,
+                lo, hi, self.popularity_rank, starts, rows, blocks, lists, self.left, self.right, m.form, m.damping,
                 m.min_overlap, names, k, indices[lo * k : hi * k], data[lo * k : hi * k], sizes[lo:hi],
             )  # fmt: skip
             return lo * k, int(sizes[lo:hi].sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,13 +65,59 @@ def normalised_rows(weights: Weights) -> Weights:
     return Weights(indptr, indices, (data / sums[rows]).astype(np.float32))
 
 
-def products(user_exponent: float = 0.0) -> Measure:
-    """The measure of plain sums of products over common histories, long ones counting less."""
-    return Measure("cosine", key_exponent=user_exponent, query_exponent=0.0, point_exponent=0.0)
+def products(events: Histories) -> Measure:
+    """The measure of plain sums of products over common histories, of which a pair needs ``events.min_support``."""
+    return Measure(
+        "cosine", key_exponent=0.0, query_exponent=0.0, point_exponent=0.0, min_overlap=events.min_support
+    )  # fmt: skip
+
+
+def among_pairs(weights: Weights, log: Histories, k: int | None, run: Run) -> Weights:
+    """The k largest entries of each row of a sparse operator, of pairs that at least ``log.min_support`` rows share.
+
+    An item shares a row with itself where it is there twice.
+    """
+    indptr, indices, data = weights.indptr, weights.indices, weights.data
+    assert indptr is not None and indices is not None and data is not None  # it is sparse
+    events, n = log.distinct(), log.n_items
+    shared = nearest_items(products(events), events, np.ones(len(events.items), np.float32), None, run)
+    assert shared.indptr is not None and shared.indices is not None
+    places, times = np.unique(log.rows * n + log.items, return_counts=True)
+    twice = np.flatnonzero(np.bincount(places[times > 1] % n, minlength=n) >= log.min_support)
+    pairs = np.repeat(np.arange(n), np.diff(shared.indptr)) * n + shared.indices
+    rows = np.repeat(np.arange(n), np.diff(indptr))
+    kept = np.flatnonzero(np.isin(rows * n + indices, np.concatenate([pairs, twice * n + twice])))
+    rank = rank_by_popularity(events.counts())
+    kept = kept[np.lexsort((rank[indices[kept]], -data[kept], rows[kept]))]
+    first = np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=n))])
+    place = np.arange(len(kept)) - first[rows[kept]]
+    kept = np.sort(kept[place < (n if k is None else k)])
+    sizes = np.bincount(rows[kept], minlength=n)
+    return Weights(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), indices[kept], data[kept])
+
+
+def whole_histories(events: Histories, notes: list[str]) -> bool:
+    """Whether ``min_support`` rules out leading directions, to which whole histories contribute; a note says so."""
+    if events.min_support > 1:
+        notes.append("rank 0: leading directions would learn pairs that fewer than min_support histories share")
+    return events.min_support > 1
 
 
 def gram(events: Histories, run: Run) -> Floats:
-    """The upper triangle of XᵀX for distinct events, ``(n, n)``; zeros below the diagonal."""
+    """The upper triangle of XᵀX for distinct events, ``(n, n)``; zeros below the diagonal.
+
+    Pairs of items that fewer than ``events.min_support`` histories share are zero.
+    """
+    out = _gram(events, run)
+    if events.min_support > 1:
+        ones = replace(events, values=None, values_are="none", liked=None, curve=None)
+        shared = out if (events.weights() == 1).all() else _gram(ones, run)
+        for row in range(len(out)):
+            out[row, row + 1 :][shared[row, row + 1 :] < events.min_support] = 0
+    return out
+
+
+def _gram(events: Histories, run: Run) -> Floats:
     from penchant.kernels.gram import gram_rows, set_bits
     from penchant.kernels.threads import over_blocks
 
@@ -145,6 +191,6 @@ class GramMatrix:
             return cls(diagonal, dense, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
         counted = int((events.lengths.astype(np.int64) ** 2).sum())
         require(8 * counted, f"{who} over {n:,} items", "use item-knn, or fewer items")
-        near = nearest_items(products(), events, events.weights(), None, run)
+        near = nearest_items(products(events), events, events.weights(), None, run)
         assert near.indptr is not None and near.indices is not None and near.data is not None  # it is sparse
         return cls(diagonal, np.empty((0, 0), np.float32), near.indptr, near.indices, near.data)

@@ -81,8 +81,16 @@ class Measure:
         )
 
     @property
+    def damping(self) -> float:
+        """``shrink`` for the kernels, which divide n by n + shrink where fewest pairs are asked for: never 0 / 0."""
+        return self.shrink if self.shrink > 0 or self.min_overlap <= 1 else NOTHING
+
+    @property
     def form(self) -> int:
         return FORMS.get(self.similarity, CENTRED if self.corated else 0)
+
+
+NOTHING = 1e-30  # added to a count, leaves it as it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,13 +241,13 @@ class Index:
                 reached = np.zeros(hi - lo, np.int64)
                 corated_scores(
                     lo, hi, starts, stops, queries.keys, x, by_key.indptr, by_key.keys, by_key.values, left, right,
-                    m.form, m.shrink, m.min_overlap, myself, all_points, all_scores, reached,
+                    m.form, m.damping, m.min_overlap, myself, all_points, all_scores, reached,
                 )  # fmt: skip
                 best_of(reached, all_points, all_scores, names, by_score, k, found, scores, taken)
             else:
                 nearest_by_product(
                     lo, hi, starts, stops, queries.keys, q_values, by_key.indptr, k_points, k_values, left, right,
-                    m.form, m.shrink, m.min_overlap, myself, k_bits, names, by_score, k, found, scores, taken,
+                    m.form, m.damping, m.min_overlap, myself, k_bits, names, by_score, k, found, scores, taken,
                 )  # fmt: skip
             total = int(taken.sum())
             return Found(lo, hi, taken, found[:total].copy(), scores[:total].copy())

@@ -70,7 +70,7 @@ def similar(served: ServedModel, selected: Selected, item: str, k: int) -> dict[
 def popular(served: ServedModel, selected: Selected, trends: Trends, k: int, days: float | None) -> dict[str, Any]:
     """By the number of training histories, or of people in the last ``days``."""
     if days is not None:
-        counted = trends.popular(days, served.kinds)
+        counted = trends.popular(days, served.kinds, served.least)
         return _document(served, selected, _shown(served.catalogue, selected.mask, counted, k), k, days=days)
     order, counts = by_popularity(served), served.recommender.item_counts
     chosen = order[selected.mask[: served.catalogue.n_model][order]][:k]
@@ -79,7 +79,7 @@ def popular(served: ServedModel, selected: Selected, trends: Trends, k: int, day
 
 def trending(served: ServedModel, selected: Selected, trends: Trends, k: int, days: float) -> dict[str, Any]:
     """By the increase in people over the period before."""
-    risen = trends.trending(days, served.kinds)
+    risen = trends.trending(days, served.kinds, served.least)
     return _document(served, selected, _shown(served.catalogue, selected.mask, risen, k), k, days=days)
 
 

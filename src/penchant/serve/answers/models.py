@@ -76,6 +76,11 @@ class ServedModel:
         """The weights of kinds for counts over everybody."""
         return kinds_of(self.recommender.recipe)
 
+    @property
+    def least(self) -> int:
+        """How many people an item needs in counts over everybody."""
+        return self.recommender.recipe.min_support
+
     @cached_property
     def popularity_rank(self) -> Ints:
         """The order among items of equal score."""

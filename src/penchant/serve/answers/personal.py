@@ -205,9 +205,13 @@ class Personal:
     def _segment(self, served: ServedModel, person: str, page: Page | None) -> Segment | None:
         """The segment of a person without events; on later pages that of the first page."""
         if page is not None:
-            return None if page.segment is None else self.trends.as_of(*page.segment, page.last, served.kinds)
+            return (
+                None
+                if page.segment is None
+                else self.trends.as_of(*page.segment, page.last, served.kinds, served.least)
+            )
         said = self.store.attributes(person)
-        return self.trends.segment(said, served.kinds) if said else None
+        return self.trends.segment(said, served.kinds, served.least) if said else None
 
     def _answer(
         self,

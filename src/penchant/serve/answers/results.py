@@ -62,6 +62,7 @@ class ShownResults:
             "attribution_seconds": self.settings.attribution_seconds,
             "exposures": self.settings.exposures,
             "total": found.total.to_json(size),
+            "without_consent": found.without_consent,
             **groups,
         }
 

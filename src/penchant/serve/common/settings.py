@@ -6,7 +6,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from penchant.serve.common.environment import PREFIX, check_names
 from penchant.serve.common.hooks import check_hook
 from penchant.store.consent import check_purposes
 from penchant.store.database import UNREADABLE, file_of, has_password, without_password
+from penchant.store.keep import DEFAULT, Keep
+from penchant.store.keep import from_table as kept_by_kind
 from penchant.store.keys import check_origin
 from penchant.training.loop.settings import TABLE, TrainSettings
 
@@ -54,7 +56,7 @@ class Settings:
     overdue: str = setting("alarm", "what becomes of an active model past that: " + ", ".join(OVERDUE))
     correct_seconds: float = setting(30.0, "seconds that an erasure waits for corrected models", low=0, high=3600)
     purposes: tuple[str, ...] = setting((), "purposes of events that models may learn from; default: all events")
-    keep: str = setting("2y", "how long events are kept, such as 90d or 2y; 0: for ever")
+    keep: str = setting(DEFAULT, "how long events are kept, such as 90d, or by kind: view=90d,purchase=2y; 0: for ever")
     keep_per_user: int = setting(5000, "how many of the newest events of a person are kept", low=1, high=1_000_000)
     retention_gap: float = setting(
         30.0, "days by which the clock may be ahead of the newest event; beyond, retention stops", low=0.01, high=36500
@@ -151,8 +153,7 @@ class Settings:
             check_origin(origin)
         for proxy in self.trusted_proxies:
             _check_network(proxy)
-        if self.keep_seconds is not None and self.keep_seconds < 60:
-            raise ParameterError("keep is at least a minute, or 0 (for ever)")
+        Keep.read(self.keep)
         if self.keep_exposures_seconds is not None and self.keep_exposures_seconds < 60:
             raise ParameterError("keep_exposures is at least a minute, or 0 (for ever)")
         if not self.attribution_seconds:
@@ -171,10 +172,15 @@ class Settings:
         if self.pseudonyms:
             outside(self.pseudonym_key, file_of(self.store))
 
+    @cached_property
+    def kept(self) -> Keep:
+        """How long events are kept, by kind."""
+        return Keep.read(self.keep)
+
     @property
     def keep_seconds(self) -> int | None:
-        """How long events are kept, in seconds; None: for ever."""
-        return parse_span("keep", self.keep)
+        """How long any event is kept at most, in seconds; None: for ever."""
+        return self.kept.longest
 
     @property
     def keep_exposures_seconds(self) -> int | None:
@@ -276,6 +282,8 @@ def load(
             found = file
         document |= {} if found is None else {"placements": found}
         refuse_unknown(document, known, file, toml)
+        if isinstance(document.get("keep"), dict):
+            document["keep"] = kept_by_kind(document["keep"])
         in_file = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     around = os.environ if environment is None else environment
     check_names(around, known)

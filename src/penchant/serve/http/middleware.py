@@ -27,6 +27,7 @@ Headers = list[tuple[bytes, bytes]]
 JSON_TYPES = (b"application/json", b"application/problem+json")
 FORM_TYPES = (b"application/x-www-form-urlencoded",)
 KEYLESS = ("/livez", "/readyz", "/beacon.js", "/ui/assets/")  # monitoring, and files that cost nothing
+LINKED = ("/v1/me", "/v1/me/")  # for people with a signed link, which the routes check
 HUNG_UP = 499  # the status in the metrics for a client that went before its request was complete
 PAGES = "/ui/"  # its forms carry a token of their own
 WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
@@ -104,7 +105,8 @@ class Middleware:
                 return self._preflight(exchange, allowed=origin in allowed)
         local = settings.loopback and FORWARDED.isdisjoint(headers) and is_loopback(_hostname(_host(headers)))
         scope["penchant.local"] = local
-        open_to_all = scope["path"].startswith(KEYLESS) and not service.keys.unused
+        linked = scope["path"] == LINKED[0] or scope["path"].startswith(LINKED[1])
+        open_to_all = (linked or scope["path"].startswith(KEYLESS)) and not service.keys.unused
         try:
             caller = Caller() if open_to_all else self._caller(headers, origin, _address(scope), local=local)
             scope["penchant.caller"] = caller

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, params
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from penchant.serve.common.person_link import PersonLink, unknown
 from penchant.serve.common.problems import MEDIA_TYPE, Problem, shown
 from penchant.serve.http.middleware import require_scope
 from penchant.serve.service import Service
@@ -29,6 +30,35 @@ class RequiredScope(SecurityBase):
             require_scope(request.scope, self.wanted)
         if request.scope["query_string"]:
             _refuse_unknown(request)
+
+
+class RequiredLink(SecurityBase):
+    """A dependency that refuses a request without the signed link of a person, which it keeps in the state."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="the token of a link: POST /v1/users/{id}/link")
+        self.scheme_name = "link"
+
+    async def __call__(self, request: Request) -> None:
+        """Raises ``Problem`` 401, 410 or 422."""
+        if request.scope["query_string"]:
+            _refuse_unknown(request)
+        text = request.headers.get("authorization", "")
+        if text[:7].lower() != "bearer ":
+            raise unknown("this needs the token of a link: Authorization: Bearer TOKEN")
+        request.state.link = await checked_link(service_of(request), text[7:].strip())
+
+
+async def checked_link(service: Service, text: str) -> PersonLink:
+    """The link of a text; raises ``Problem`` 401 for a text that is none, and 410 for one that is over."""
+    link, store = PersonLink.of(text, service.store.secret), service.store
+    await service.read(link.check, store.ledger, store.pseudonyms)
+    return link
+
+
+def link_of(request: Request) -> PersonLink:
+    """The link of a request."""
+    return request.state.link  # type: ignore[no-any-return]  # state has no types
 
 
 @cache
@@ -59,6 +89,7 @@ def _refuse_unknown(request: Request) -> None:
 COLLECT = Depends(RequiredScope("collect"))
 READ = Depends(RequiredScope("read"))
 ADMIN = Depends(RequiredScope("admin"))
+LINKED = Depends(RequiredLink())
 OPERATOR = Depends(RequiredScope("admin", unless_local=True))  # metrics and documentation
 
 PROBLEMS = {
@@ -67,7 +98,7 @@ PROBLEMS = {
     403: "The key does not have the scope, or its origin or host is not allowed.",
     404: "There is no such item, model or path.",
     409: "The model cannot be served, or there is no earlier one.",
-    410: "The list has changed or its model is gone: ask for the first page.",
+    410: "The list has changed or its model is gone: ask for the first page. Or the link is over: ask for a new one.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "A field is invalid; `errors` names it.",

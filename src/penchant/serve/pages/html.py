@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 import penchant
 from penchant.errors import InputError
+from penchant.serve.common.person_link import PAGE as OWN
 from penchant.serve.common.problems import Problem, from_validation
 from penchant.serve.pages.sessions import COOKIE, LONGEST, ROOT, SignInNeeded, Visitor, visitor_of
 from penchant.store.database import StoreError
@@ -202,7 +203,9 @@ def _problem(wrong: Exception) -> Problem:
 def _refusal(request: Request, problem: Problem) -> Response:
     template = "trouble.html" if by_htmx(request) else "refused.html"
     phrase = HTTPStatus(problem.status_code).phrase
-    response = page(request, template, status=problem.status_code, title=phrase, detail=problem.detail)
+    own = request.url.path.startswith(OWN)
+    about = {"title": phrase, "detail": problem.detail, "frame": "mine_base.html" if own else "base.html"}
+    response = page(request, template, status=problem.status_code, **about)
     response.headers.update(problem.headers or {})
     return response
 

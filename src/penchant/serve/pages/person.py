@@ -11,6 +11,8 @@ from pydantic_core import to_json
 
 from penchant.serve.answers.ranking import Query
 from penchant.serve.common.problems import invalid
+from penchant.serve.own_data import export as gathered
+from penchant.serve.own_data import named
 from penchant.serve.pages.html import HEADERS, PageRoute, page, with_cookie
 from penchant.serve.pages.html import query as address
 from penchant.serve.pages.reasons import SHADES, shades, with_reasons
@@ -87,7 +89,7 @@ async def show(request: Request) -> Response:
 async def export(request: Request) -> Response:
     """Everything that is stored about a person, as a file."""
     service, who = visitor_of(request).service, _somebody(_asked(request))
-    document = await service.thread(service.people.export, await service.person(who)) | subject(who)
+    document = named(await service.thread(gathered, service, await service.person(who)), who)
     name = UNSAFE.sub("-", who[2:])[:60] or "person"
     disposition = f"attachment; filename=\"{name}.json\"; filename*=UTF-8''{quote(who[2:][:60], safe='')}.json"
     headers = {**HEADERS, "Content-Disposition": disposition}

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from penchant.serve.common.problems import Problem
-from penchant.serve.pages import live, models, person, results, tryit
+from penchant.serve.pages import live, mine, models, person, results, tryit
 from penchant.serve.pages.html import ASSETS, HEADERS, THEME, THEMES, VERSION, PageRoute, away, over_tls, page
 from penchant.serve.pages.sessions import ANYONE, OWN_FORM, ROOT, Form, from_here, own_form, read_form, visitor_of
 
@@ -88,7 +88,7 @@ def onward(form: Form) -> str:
     return wanted if len(wanted) <= 4000 and OURS.fullmatch(wanted) else FRONT
 
 
-for part in (tryit.router, person.router, live.router, results.router, models.router):
+for part in (tryit.router, person.router, mine.router, live.router, results.router, models.router):
     router.include_router(part)
 
 

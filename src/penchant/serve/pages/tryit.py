@@ -239,11 +239,11 @@ def describe(served: ServedModel, item: str) -> dict[str, Any]:
     at = catalogue.vocab.index(item)
     if at < 0:
         return {"item": item, "title": item, "about": [], "had": 0}
-    about = [str(value) for column in _telling(catalogue) for value in _listed(catalogue.attributes[column].values[at])]
+    about = [str(value) for column in telling(catalogue) for value in listed(catalogue.attributes[column].values[at])]
     return {"item": item, "title": catalogue.titles[at] or item, "about": about[:5], "had": catalogue.count(at)}
 
 
-def _telling(catalogue: LiveCatalogue) -> list[str]:
+def telling(catalogue: LiveCatalogue) -> list[str]:
     """The attributes worth showing: genres and the like."""
     names = [name for name in catalogue.attributes if any(word in name.casefold() for word in TELLING)]
     return sorted(names, key=lambda name: next(n for n, word in enumerate(TELLING) if word in name.casefold()))[:2]
@@ -252,5 +252,5 @@ def _telling(catalogue: LiveCatalogue) -> list[str]:
 TELLING = ("genre", "categor", "tag", "brand", "author", "artist", "topic", "city")
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]

@@ -19,6 +19,7 @@ from penchant.core.split import Split
 from penchant.data.catalog import Catalog
 from penchant.data.interactions import Interactions
 from penchant.data.read import read_interactions
+from penchant.data.support import supported
 from penchant.errors import DataError
 from penchant.evaluation.cases import asked_ratings
 from penchant.evaluation.cuts import cut_at, quantile_moment
@@ -99,11 +100,14 @@ def read_data(
     log = _windowed(log, settings.window)
     if log.report.store is not None:
         log.report.store["part"] = len(log) < whole
-    assert log.times is not None  # they were there
     catalog = None if items is None else Catalog.read(items, log.vocab)
+    least = max(settings.min_support, 1 if live is None else live.recipe.min_support)
+    log, catalog, rare = supported(log, least, catalog)
+    notes += [rare] if rare else []
     encoder = None if live is None or catalog is None else live.text
     if encoder is not None and catalog is not None:
         catalog = catalog.with_vectors(_vectors(encoder, catalog))
+    assert log.times is not None  # they were there
     histories = log.histories()
     share = settings.share
     span = None if share is not None else parse_span("holdout", settings.holdout)

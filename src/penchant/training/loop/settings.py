@@ -9,6 +9,7 @@ from penchant.core.memory import parse_size
 from penchant.core.nearest_items import library
 from penchant.core.settings import check_settings, parse_span, refuse_unknown, setting
 from penchant.data.opinions import parse_opinion
+from penchant.data.recipe import MOST_SUPPORT
 from penchant.errors import DataError, ParameterError
 from penchant.recommender.folder.opinion import opiner_of
 
@@ -79,6 +80,10 @@ class TrainSettings:
     window: str = setting("0", "how much of the log is used, back from its newest event; 0: all of it")
     holdout: str = setting("10%", "what models are judged on: the newest share of the events, or a span such as 7d")
     metric: str = setting("ndcg@10", "what decides")
+    min_support: int = setting(
+        1, "people that an item or a pair needs, as --min-support; at least that of the active model",
+        low=1, high=MOST_SUPPORT,
+    )  # fmt: skip
     keep: int = setting(5, "how many trained models stay on disk; the active and the previous one always do", low=1)
     index: bool = setting(False, "build an index over very many items, as --index of penchant fit")
     seed: int = setting(0, "the seed of models, intervals and samples", low=0, high=2**32 - 1)

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from penchant.serve.common.person_link import PAGE, PersonLink
 from penchant.serve.common.problems import Problem, invalid
-from penchant.serve.http.responses import ready
+from penchant.serve.http.responses import Csv, ready
 from penchant.serve.http.schemas.fields import PathId
+from penchant.serve.http.schemas.me import Export, MakeLink, PersonLinkMade
 from penchant.serve.http.schemas.people import (
     Attributes,
     Choose,
     CorrectEvent,
     Erasure,
     EventRemoved,
-    Export,
     Merge,
     Merged,
     Receipt,
@@ -25,6 +26,7 @@ from penchant.serve.http.schemas.people import (
     UserEvents,
 )
 from penchant.serve.http.scopes import ADMIN, READ, problems, service_of
+from penchant.serve.own_data import export, named, table
 from penchant.serve.service import Service
 from penchant.store.people import subject
 
@@ -59,7 +61,33 @@ async def export_user(request: Request, id: PathId) -> Response:
     """Everything that is stored about a user."""
     service = service_of(request)
     person = await service.person("u:" + id)
-    return await service.heavy(lambda: ready(service.people.export(person) | {"user": id}))
+    return await service.heavy(lambda: ready(named(export(service, person), "u:" + id)))
+
+
+@router.get("/v1/users/{id}/export.csv", dependencies=[ADMIN], response_class=Csv, responses=problems())
+async def export_table(request: Request, id: PathId) -> Response:
+    """Everything that is stored about a user, as a table for a spreadsheet."""
+    service = service_of(request)
+    person = await service.person("u:" + id)
+    return await service.heavy(lambda: Csv(table(export(service, person))))
+
+
+@router.post("/v1/users/{id}/link", dependencies=[ADMIN], response_model=PersonLinkMade, responses=problems())
+async def link_user(request: Request, id: PathId, made: MakeLink | None = None) -> Response:
+    """Make a signed link by which a user sees, changes and erases what is stored about them."""
+    return ready(await _link(service_of(request), "u:" + id, made))
+
+
+@router.post("/v1/sessions/{id}/link", dependencies=[ADMIN], response_model=PersonLinkMade, responses=problems())
+async def link_session(request: Request, id: PathId, made: MakeLink | None = None) -> Response:
+    """Make a signed link by which a guest sees, changes and erases what is stored about them."""
+    return ready(await _link(service_of(request), "s:" + id, made))
+
+
+async def _link(service: Service, person: str, made: MakeLink | None) -> dict[str, Any]:
+    link = PersonLink.new(await service.person(person), (made or MakeLink()).minutes)
+    token = link.token(service.store.secret)
+    return {**subject(person), "path": f"{PAGE}?link={token}", "token": token, "until": link.until}
 
 
 @router.get("/v1/users/{id}", dependencies=[ADMIN], response_model=UserAttributes, responses=problems())
@@ -105,18 +133,13 @@ async def choices(request: Request, id: PathId) -> Response:
 @router.patch("/v1/users/{id}/choices", dependencies=[ADMIN], response_model=UserChoices, responses=problems())
 async def choose(request: Request, id: PathId, change: Choose) -> Response:
     """Pause, be private, refuse to be learned from, switch kinds of events or categories off."""
-    said = {name: value for name, value in change.model_dump(exclude_unset=True).items() if value is not None}
-    made = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-    return ready({"user": id, **await service_of(request).choose("u:" + id, made)})
+    return ready({"user": id, **await service_of(request).choose("u:" + id, change.said())})
 
 
 @router.patch("/v1/users/{id}/events/{seq}", dependencies=[ADMIN], response_model=EventRemoved, responses=problems(404))
 async def correct_event(request: Request, id: PathId, seq: Seq, change: CorrectEvent) -> Response:
     """Correct the item, kind or value of one event; `seq` is in the list of events."""
-    said = {name: value for name, value in change.model_dump(exclude_unset=True).items() if value is not None}
-    if not said:
-        raise invalid("item", "give an item, a kind or a value")
-    await service_of(request).correct_event("u:" + id, seq, said)
+    await service_of(request).correct_event("u:" + id, seq, change.said())
     return ready({"user": id, "seq": seq})
 
 

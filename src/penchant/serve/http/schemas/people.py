@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictStr
 
+from penchant.serve.common.problems import invalid
 from penchant.serve.common.values import Scalar
 from penchant.serve.http.schemas.fields import ATTRIBUTES, Finite, Id, Kind, Name, Request, Response, needs
 from penchant.store.choices import LONGEST, MOST
@@ -32,6 +33,10 @@ class Choose(Request):
         Annotated[list[Annotated[StrictStr, Field(min_length=1, max_length=LONGEST)]], Field(max_length=60)] | None
     ) = None
 
+    def said(self) -> dict[str, Any]:
+        """What was chosen."""
+        return {name: tuple(one) if isinstance(one, list) else one for name, one in _given(self).items()}
+
 
 class CorrectEvent(Request):
     """What is right of an event; what is left out stays as it is."""
@@ -39,6 +44,16 @@ class CorrectEvent(Request):
     item: Id | None = None
     kind: Kind | None = None
     value: Finite | None = None
+
+    def said(self) -> dict[str, Any]:
+        """What was corrected; raises ``Problem`` 422 where nothing was."""
+        if not (given := _given(self)):
+            raise invalid("item", "give an item, a kind or a value")
+        return given
+
+
+def _given(change: Request) -> dict[str, Any]:
+    return {name: value for name, value in change.model_dump(exclude_unset=True).items() if value is not None}
 
 
 class Merge(Request):
@@ -127,18 +142,6 @@ class EventRemoved(Response):
 
     user: str
     seq: int
-
-
-class Export(Response):
-    """Everything that is stored about a user, events in the order of acceptance."""
-
-    user: str
-    attributes: dict[str, Scalar]
-    events: list[KeptEvent]
-    exposures: list[ShownList] = Field(description="the lists that were shown, oldest first")
-    choices: Choices
-    clock_ahead: float = Field(description="seconds by which the clock of this user's events was ahead, at most")
-    exported_at: int = Field(description="unix seconds")
 
 
 class Person(Response):

@@ -48,6 +48,13 @@ class DayOutcomes(Outcomes):
     day: str = Field(description="in UTC")
 
 
+class WithoutConsent(Response):
+    """What is left out of all counts, because people did not agree that it is learned from."""
+
+    lists: int = Field(description="page by page")
+    events: int
+
+
 class ShownOutcomes(Response):
     """What came of the lists of the last days."""
 
@@ -56,6 +63,7 @@ class ShownOutcomes(Response):
     attribution_seconds: int
     exposures: bool = Field(description="whether lists are written down")
     total: Outcomes
+    without_consent: WithoutConsent
     placements: list[PlacementOutcomes]
     models: list[ModelOutcomes]
     days: list[DayOutcomes]
