@@ -44,6 +44,7 @@ python -m bench ranked [--set S ...] [--model ROW]
                                          the second stage over the members of a blend, against the blend
 python -m bench cold-items [--set S ...] a fifth of the items is new
 python -m bench impressions              clicks in lists that people were shown
+python -m bench placements [--force]     ten rules: one answer, and the lists of 30,000 people
 python -m bench ranking-speed [--force]  an answer of the second stage, and learning from 5 million candidates
 python -m bench privacy-audit            attacks on models made leaky, as they are, and private
 python -m bench privacy-search           ways to read the same noised sums at epsilon 2, on ml-1m-bars
@@ -76,6 +77,7 @@ from bench import (
     machine,
     near_libraries,
     off_policy,
+    placements,
     plan,
     plan_fit,
     plan_report,
@@ -221,6 +223,8 @@ def main() -> int:
         failed = impressions.main()
     elif first == "ranking-speed":
         failed = ranking_speed.main(force=options.force)
+    elif first == "placements":
+        failed = placements.main(force=options.force)
     elif first == "accuracy":
         failed = accuracy.work(accuracy.queue(options.set, options.model, seeds))
     elif first == "all":

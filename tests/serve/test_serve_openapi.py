@@ -176,7 +176,7 @@ def _operations(client: Client) -> list[tuple[str, str, set[str]]]:
 
 def test_an_unknown_query_parameter_is_refused_by_every_route(client: Client) -> None:
     operations = [one for one in _operations(client) if one[1].startswith("/v1/")]
-    assert len(operations) == len(CALLS)
+    assert len(operations) == len({call[:2] for call in CALLS})  # some have several
     for method, path, names in operations:
         for sent in ({"exclud": "i01"}, {**dict.fromkeys(names, "1"), "exclud": "i01", "K": "3"}):
             answer = client.request(method, path, params=sent)

@@ -30,6 +30,7 @@ GROUPS = {
     "verify": ("verify",),
     "recommend": ("recommend", "similar", "explain", "search"),
     "neighbours": ("similar-users",),
+    "segment": ("segment",),
     "evaluate": ("evaluate",),
     "opinion": ("opinion",),
     "serve": ("serve", "keys"),

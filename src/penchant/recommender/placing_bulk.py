@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -32,13 +32,12 @@ FASTER_FROM = 2  # people; below, one after the other
 
 
 def blocks(
-    recommender: Answering, log: Interactions, placement: str | Placement, *, memory: int, why: bool = False,
-    answers: bool = True,
-) -> Iterator[Block]:  # fmt: skip
+    recommender: Answering, log: Interactions, placement: str | Placement, *, memory: int, why: bool = False
+) -> Iterator[Block]:
     """The lists of all users of a log by a placement. The moment of the request is the newest event of the log.
 
-    Kinds of events are not kept in a log that was read: of ``exclude`` by kind every event counts, unless the log is
-    one of that kind. Raises ``ParameterError`` for a placement that is not for people.
+    Kinds of events are not kept in a log that was read: every event counts for ``exclude`` by kind. Raises
+    ``ParameterError`` for a placement that is not for people.
     """
     from penchant.recommender.bulk import Block
 
@@ -57,9 +56,7 @@ def blocks(
         chosen, fallback = many(recommender, compiled, some, people, now)
         ranked = _lists(chosen, fallback, k)
         guests = None if log.guests is None else log.guests[lo:hi]
-        placed = None
-        if answers:
-            placed = _answers(recommender, compiled, chosen, fallback, unknown[lo:hi])
+        placed = _Answers(recommender, compiled, chosen, fallback, unknown[lo:hi])
         told = [_because(recommender, some[n : n + 1], one) for n, one in enumerate(chosen)] if why else None
         yield Block(people, ranked, unknown[lo:hi], hi, len(given), guests, placed, told)
 
@@ -72,13 +69,32 @@ def _lists(chosen: Sequence[Chosen], fallback: Bools, k: int) -> Lists:
     return Lists(items, scores, fallback)
 
 
-def _answers(
-    recommender: Answering, compiled: Compiled, chosen: Sequence[Chosen], fallback: Bools, unknown: Sequence[Any]
-) -> list[Answer]:
-    about: dict[str, Any] = {"model": type(recommender.model).name, "version": recommender.version}
-    about["private"] = promised(recommender.fitted_on)
-    made = (placed_answer(recommender, compiled, one) for one in chosen)
-    return [replace(one, fallback=bool(fallback[n]), unknown=list(unknown[n]), **about) for n, one in enumerate(made)]
+@dataclass(frozen=True, eq=False)
+class _Answers(Sequence[Answer]):
+    """The answers of a block, each made when it is read."""
+
+    recommender: Answering
+    compiled: Compiled
+    chosen: Sequence[Chosen]
+    fallback: Bools
+    unknown: Sequence[Sequence[str]]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    @overload
+    def __getitem__(self, index: int) -> Answer: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Answer]: ...
+    def __getitem__(self, index: int | slice) -> Answer | list[Answer]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        rec = self.recommender
+        return replace(
+            placed_answer(rec, self.compiled, self.chosen[index]), fallback=bool(self.fallback[index]),
+            unknown=list(self.unknown[index]), model=type(rec.model).name, version=rec.version,
+            private=promised(rec.fitted_on),
+        )  # fmt: skip
 
 
 def _because(recommender: Answering, given: Histories, one: Chosen) -> list[str]:
