@@ -244,6 +244,13 @@ def _fill(
 
 
 @kernel
+def _copy(what: I8, n: int, into: I8) -> None:
+    """Copy the first ``n``, one by one: to assign a slice, a kernel would need Python's errors."""
+    for at in range(n):
+        into[at] = what[at]
+
+
+@kernel
 def place_rows(
     lo: int, hi: int, items: I32, merit: F32, indptr: I64, counters: I32, most: I32, least: I32, bounded: I32,
     pinned: I32, k: int, tries: int, out: I32, unmet: I32,
@@ -281,7 +288,7 @@ def place_rows(
         total = _fill(
             row, n, merit[r], indptr, counters, most, least, bounded, pins, k, -1, -1, used, want, what
         )  # fmt: skip
-        best[:n] = what[:n]
+        _copy(what, n, best)
         last = -1
         for at in range(n):
             if what[at] == CHOSEN:
@@ -302,7 +309,7 @@ def place_rows(
                     )  # fmt: skip
                     if again > total + 1e-6:
                         total = again
-                        best[:n] = what[:n]
+                        _copy(what, n, best)
             if tried == 0:
                 break
         places[:] = -1
