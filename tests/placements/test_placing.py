@@ -265,3 +265,42 @@ def test_the_command_line_writes_a_mail(rec: Recommender, tmp_path: Path, capsys
     assert len(document["items"]) == 3
     assert main(["recommend", "model", "--placement", "mial", "--history", "i0"]) == 2
     assert "did you mean 'mail'" in capsys.readouterr().err
+
+
+def test_a_mail_that_explores_keeps_its_chances_and_is_drawn_once(rec: Recommender, tmp_path: Path, monkeypatch):
+    from penchant.store.events import EventStore
+    from penchant.store.exposures import Exposures
+
+    rec.save(tmp_path / "model")
+    (tmp_path / "log.csv").write_text("user,item,time\np1,i1,100\np1,i4,200\np2,i2,300\np2,i5,400\n")
+    (tmp_path / "penchant.toml").write_text("[placements.mail]\nk = 3\nexplore = {top = 6, temperature = 1.0}\n")
+    monkeypatch.chdir(tmp_path)
+    url = "sqlite:///shown.db"
+    written = []
+    for name in ("one.csv", "two.csv"):
+        command = [
+            "recommend",
+            "model",
+            "--placement",
+            "mail",
+            "--all",
+            "--log",
+            "log.csv",
+            "-o",
+            name,
+            "--expose",
+            url,
+        ]
+        assert main(command) == 0
+        written.append(Path(name).read_text())
+    assert written[0] == written[1]
+    store = EventStore(url)
+    store.open()
+    try:
+        (kept,) = Exposures(store).of("u:p1")
+    finally:
+        store.close()
+    assert kept.placement == "mail"
+    assert len(kept.chances) == 3
+    assert all(0 < chance < 1 for chance in kept.chances)
+    assert kept.items == [row.split(",")[2] for row in written[0].splitlines() if row.startswith("p1,")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, overload
@@ -122,8 +123,9 @@ def many(
         if found[n] is None:
             row = given[n : n + 1]
             times = None if row.times is None else row.times.tolist()
+            seed = zlib.crc32(f"{people[n]}\0{placement.name}\0{now}".encode())  # made again, it is the same list
             past = Past(row.items.tolist(), None, times, _shown(row), now, people[n])
-            found[n], fallback[n], _ = place(recommender, compiled, Asked(row, past))
+            found[n], fallback[n], _ = place(recommender, compiled, Asked(row, past, seed=seed))
     return [one for one in found if one is not None], fallback
 
 

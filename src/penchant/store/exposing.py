@@ -61,4 +61,5 @@ class BatchExposures:
             bool(block.ranked.fallback[row]),
             items,
             block.ranked.scores[row][kept].tolist(),
+            None if block.placed is None else block.placed[row].chances,
         )
