@@ -25,9 +25,8 @@ from penchant.errors import DataError, ParameterError, UnknownItemError
 from penchant.models.kinds.base import Model
 from penchant.models.kinds.composite import with_members
 from penchant.models.kinds.products import ProductModel
-from penchant.placements.placement import Placement
 from penchant.ranking.moods import Moods
-from penchant.recommender import bulk, placing, placing_bulk
+from penchant.recommender import bulk
 from penchant.recommender.answer import Answer, Item, Why, promised
 from penchant.recommender.extending import extended
 from penchant.recommender.fallback import Lists, rank_or_popular, rank_similar
@@ -43,6 +42,7 @@ from penchant.text.opinion import Opiner
 if TYPE_CHECKING:
     from penchant.data.catalog import Catalog
     from penchant.data.interactions import Interactions
+    from penchant.placements.placement import Placement
     from penchant.recommender.folder.copies import Copies
 
 History = Histories | Events | Iterable[Any]
@@ -135,6 +135,8 @@ class Recommender:
         check_k(k)
         if placement is not None:
             about: dict[str, Any] = {"now": now, "context": context, "person": person, "why": why}
+            from penchant.recommender import placing
+
             return placing.answer(self, history, placement, allow=mask_of(self, allow, exclude), **about)
         history = history if isinstance(history, Histories) else self.heard(history)
         given, unknown = self.histories(history, now=now, context=context)
@@ -234,6 +236,8 @@ class Recommender:
         check_k(k)
         check_most(most)
         if placement is not None:
+            from penchant.recommender import placing_bulk
+
             yield from placing_bulk.blocks(self, log, placement, memory=memory, why=why)
             return
         given, unknown = self.translation.of_log(log)
@@ -245,6 +249,8 @@ class Recommender:
     def why_not(self, history: History, item: object, placement: str | Placement, **about: Any) -> dict[str, Any]:
         """Why an item is not in a list: its ``rank`` by the model, what it was ``removed_by`` and ``would_need``;
         ``about`` is ``now`` and ``person`` of ``recommend``. Raises ``UnknownItemError`` for an unknown item."""
+        from penchant.recommender import placing
+
         return placing.why_not(self, history, item, placement, **about)
 
     # -- new items ------------------------------------------------------------------------------------------------
