@@ -8,7 +8,7 @@ read; every number is drawn from a stated seed. Writes ``bench/results/experimen
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,17 +113,18 @@ def found(rng: Rng, metric: Metric, n: int, effect: float, planned: float) -> in
     return (int(np.argmax(told)) + 1) * EVERY if told.any() else None
 
 
-def moments_of(metric: Metric) -> tuple[float, float, float]:
-    """The mean, the standard deviation of a unit's share in it, and the variance that is left after what was before."""
-    value, base, before = metric.draw(np.random.default_rng(SEED - 1), 400_000)
-    half = len(value) // 2
-    sums = [
-        Moments.of(value[part], None if base is None else base[part], None if before is None else before[part]).at(-1)
-        for part in (slice(0, half), slice(half, None))
-    ]
-    said = compare(sums[0], sums[1], planned=len(value))
-    one = np.einsum("i,ij,j->", sums[0].direction(), sums[0].covariance(), sums[0].direction())
-    return float(sums[0].metric), float(np.sqrt(one)), float(said.kept)
+def moments_of(metric: Metric, effect: float = 0.0) -> tuple[float, float, float]:
+    """The mean of the first arm, the standard deviation of a unit's share in it over both arms, of which the second has
+    the effect, and the share of variance that is left after what was before."""
+    rng = np.random.default_rng(SEED - 1)
+    value, base, before = metric.draw(rng, 400_000)
+    second = np.arange(len(value)) >= len(value) // 2
+    if effect:
+        value = np.where(second, metric.grow(rng, value, base, effect), value)
+    arms = [Moments.of(value, base, before, own=own).at(-1) for own in (~second, second)]
+    said = compare(arms[0], arms[1], planned=len(value))
+    spreads = [np.einsum("i,ij,j->", arm.direction(), arm.covariance(), arm.direction()) for arm in arms]
+    return float(arms[0].metric), float(np.sqrt(np.mean(spreads))), float(said.kept)
 
 
 def tests(name: str, metric: Metric, runs: int) -> dict[str, Any]:
@@ -131,7 +132,8 @@ def tests(name: str, metric: Metric, runs: int) -> dict[str, Any]:
     rng = np.random.default_rng([SEED, *name.encode()])
     false = sum(found(rng, metric, UNITS, 0.0, UNITS / 2) is not None for _ in range(runs))
     mean, spread, kept = moments_of(metric)
-    effect = 2.8 * spread * np.sqrt(kept) * 2 / (mean * np.sqrt(UNITS / 2))  # so that one look takes about half
+    effect = 2.8 * spread * float(np.sqrt(kept)) * 2 / (mean * float(np.sqrt(UNITS / 2)))  # one look: about half
+    mean, spread, kept = moments_of(metric, effect)  # an effect changes the spread, too
     needed = units_needed(mean, spread, effect, kept=kept)
     after = [found(rng, metric, 2 * needed.fixed, effect, needed.units) for _ in range(runs)]
     units = [one for one in after if one is not None]
@@ -234,3 +236,45 @@ def work() -> int:
         "machine": machine.describe(), "versions": machine.versions("penchant", "numpy", "scipy"),
     }, indent=1) + "\n")  # fmt: skip
     return sum(not goal["met"] for goal in goals)
+
+
+def section(
+    table: Callable[..., str], where: Callable[[dict[str, Any]], str], goals: Callable[[Iterable[dict[str, Any]]], str]
+) -> str:
+    """The section of ``docs/benchmarks.md``."""
+    if not OUT.exists():
+        return ""
+    found = json.loads(OUT.read_text())
+    about = (
+        f"{found['runs']:,} simulated experiments each, of {found['units']:,} units, looked at after every "
+        f"{found['looks_every']}. *One look* is how many units a test takes that is looked at once, at the end, and "
+        "finds the effect with power 80 %.\n"
+    )
+    rows = [
+        (
+            name,
+            f"{one['false_alarms']:.1%}",
+            f"{one['power']:.1%}",
+            f"{one['median_units']:,.0f}",
+            f"{one['fixed_units']:,}",
+        )
+        for name, one in found["metrics"].items()
+    ]
+    head = ("metric", "false alarms", "power within twice one look", "median units", "one look")
+    draft, split = found["rankings"], found["splits"]["52:48"]
+    words = (
+        f"A split of 52 to 48 is found in {split['found']:.1%} of the runs, half of them within "
+        f"{split['median_units']:,.0f} units. Two rankings are told apart after "
+        f"{draft['interleaving']['median_units']:,.0f} "
+        f"units by interleaving, and after {draft['A/B']['median_units']:,.0f} by an A/B test (medians).\n"
+    )
+    return "\n".join(
+        [
+            "## Experiments\n",
+            about,
+            table(head, rows),
+            words,
+            goals(found["goals"]),
+            f"`{found['command']}`; {where(found['machine'])}.\n",
+        ]
+    )

@@ -8,6 +8,7 @@ from the lists of Bernoulli Thompson sampling, beside what it earned itself. Wri
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -153,3 +154,42 @@ def work() -> int:
         "versions": machine.versions("penchant", "numpy"),
     }, indent=1) + "\n")  # fmt: skip
     return sum(not goal["met"] for goal in goals)
+
+
+def section(
+    table: Callable[..., str], where: Callable[[dict[str, Any]], str], goals: Callable[[Iterable[dict[str, Any]]], str]
+) -> str:
+    """The section of ``docs/benchmarks.md``."""
+    if not OUT.exists():
+        return ""
+    found = json.loads(OUT.read_text())
+    about = (
+        f"{found['runs']:,} logs of {found['lists']:,} lists each, drawn from a world whose truth is known. Coverage "
+        "is of 95 % intervals.\n"
+    )
+    rows = [
+        (form, method, f"{one[method]['covered']:.1%}", f"{one[method]['rmse']:.5f}", f"{one[method]['bias']:+.5f}")
+        for form, one in found["forms"].items()
+        for method in METHODS
+    ]
+    bandits = [
+        (row["campaign"], _interval(row["uniform"]), *(_interval(row[method]) for method in METHODS))
+        for row in found["open_bandit_small"]
+    ]
+    open_bandit = (
+        "Clicks a shown item of uniform choice on open-bandit-small, estimated from the lists of Thompson sampling, "
+        "beside what uniform choice earned itself:\n"
+    )
+    return "\n".join([
+        "## Off-policy estimates\n", about, table(("form", "method", "covered", "error", "bias"), rows), open_bandit,
+        table(("campaign", "uniform itself", *METHODS), bandits), goals(found["goals"]),
+        f"`{found['command']}`; {where(found['machine'])}.\n",
+    ])  # fmt: skip
+
+
+def _interval(one: dict[str, Any]) -> str:
+    return (
+        f"{one['mean']:.5f} ({one['low']:.5f} to {one['high']:.5f})"
+        if "mean" in one
+        else "refused: too few effective lists"
+    )

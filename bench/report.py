@@ -11,9 +11,11 @@ from typing import Any
 from bench import (
     baskets,
     contexts,
+    experiments,
     impressions,
     index_report,
     loop_report,
+    off_policy,
     plan_report,
     ranked,
     serve_report,
@@ -80,6 +82,7 @@ def page() -> str:
     parts.append(plan_report.section(table, _where))
     parts.append(contexts.section(table, _where))
     parts.append(baskets.section(table, _where))
+    parts += [experiments.section(table, _where, _goals), off_policy.section(table, _where, _goals)]
     parts.append(text_report.section(table, _where, _goals))
     parts += [ranked.section(table, _where), impressions.section(table, _where)]
     parts.append(ACCURACY)
