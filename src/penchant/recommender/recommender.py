@@ -100,23 +100,12 @@ class Recommender:
     # -- one person -----------------------------------------------------------------------------------------------
 
     def recommend(
-        self,
-        history: History,
-        k: int = 10,
-        *,
-        exclude: Iterable[object] = (),
-        allow: Iterable[object] | Bools | None = None,
-        repeat: bool = False,
-        why: bool = False,
-        now: int | None = None,
-        exact: bool = False,
-        context: Mapping[str, Any] | None = None,
-        most_impressions: int = 0,
-        need: str | None = None,
-        rerank: Reranker | Function | None = None,
-        placement: str | Placement | None = None,
-        person: str | None = None,
-    ) -> Answer:
+        self, history: History, k: int = 10, *, exclude: Iterable[object] = (),
+        allow: Iterable[object] | Bools | None = None, repeat: bool = False, why: bool = False, now: int | None = None,
+        exact: bool = False, context: Mapping[str, Any] | None = None, most_impressions: int = 0,
+        need: str | None = None, rerank: Reranker | Function | None = None,
+        placement: str | Placement | None = None, person: str | None = None,
+    ) -> Answer:  # fmt: skip
         """The k best items for one history, without its own items unless ``repeat``, and without disliked ones.
 
         - ``exclude`` and ``allow`` are ids; ``allow`` may also be a mask. Unavailable items are left out.
@@ -163,10 +152,8 @@ class Recommender:
         given, _ = self.histories(history, now=now, context=context)
         index = self.known(item)
         (explanation,) = self.model.explain_items(given, [index])
-        (explained,) = Item.listed(
-            [index], [explanation.score], self, [Why.of(explanation, given, self, self.recipe.contexts)]
-        )
-        return explained
+        why = Why.of(explanation, given, self, self.recipe.contexts)
+        return Item.listed([index], [explanation.score], self, [why])[0]
 
     def similar(
         self, item: object, k: int = 10, *, exclude: Iterable[object] = (),

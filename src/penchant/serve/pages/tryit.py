@@ -253,4 +253,5 @@ TELLING = ("genre", "categor", "tag", "brand", "author", "artist", "topic", "cit
 
 
 def listed(value: Any) -> list[Any]:
+    """A field of a form as a list: of one where it is a single value, of none where it is absent."""
     return [] if value is None else value if isinstance(value, list) else [value]
