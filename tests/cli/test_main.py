@@ -25,8 +25,8 @@ from penchant.errors import ParameterError, TrainingError
 
 COMMANDS = {
     "backup", "demo", "evaluate", "events", "explain", "fit", "import-gorse", "inspect", "keys", "models", "opinion",
-    "plan", "prepare", "privacy", "recommend", "restore", "search", "serve", "similar", "similar-users", "train",
-    "tune", "verify", "warm",
+    "plan", "prepare", "privacy", "recommend", "restore", "search", "segment", "serve", "similar", "similar-users",
+    "train", "tune", "verify", "warm",
 }  # fmt: skip
 PARTS = {
     "keys create", "keys list", "keys rotate", "keys revoke", "events import", "events export", "opinion learn",

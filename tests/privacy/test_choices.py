@@ -87,7 +87,13 @@ def test_choices_are_shown_exported_moved_and_erased(client: Client) -> None:
     assert client.get("/v1/users/ann/choices").json()["training"] is True
     assert client.delete("/v1/users/eve").json()["removed"]["choices"] == 1
     assert client.get("/v1/users/eve/choices").json()["training"] is True
-    for wrong in ({"off_items": ["horror"]}, {"off_items": ["=x"]}, {"paused": 1}, {"other": True}):
+    for wrong in (
+        {"off_items": ["horror"]},
+        {"off_items": ["=x"]},
+        {"off_items": ["genres=drama"]},
+        {"paused": 1},
+        {"other": True},
+    ):
         assert client.patch("/v1/users/ann/choices", json=wrong).status_code == 422, wrong
     assert client.patch("/v1/users/ann/choices", json={"off_kinds": ["a"] * 60}).status_code == 200
     assert client.patch("/v1/users/ann/choices", json={"off_kinds": ["a"] * 61}).status_code == 422

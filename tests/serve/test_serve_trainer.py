@@ -71,7 +71,7 @@ def test_updates_come_between_trainings(trained: int, updated: int, next_one: tu
 
 
 @pytest.mark.parametrize("name", ["train_every", "update_every"])
-@pytest.mark.parametrize("value", ["0.5s", "daily", "-1h"])
+@pytest.mark.parametrize("value", ["0.5s", "daily", "-1h", "30m"])
 def test_a_span_that_cannot_be(name: str, value: str) -> None:
     with pytest.raises(ParameterError, match=name):
         Settings(**{name: value})

@@ -148,7 +148,8 @@ def test_rows_that_the_service_would_refuse_are_told_before_and_left_out(store: 
     assert done.left_out == {
         "before 1970": 1, "more than a day in the future": 1, "older than events are kept": 1
     }  # fmt: skip
-    assert len(told) == 3
+    assert len(told) == 4
+    assert 'keep = "0"' in told[3]
     assert "1 of 5 events are older than events are kept: they are left out" in told
 
 

@@ -143,3 +143,14 @@ def test_the_command_and_its_bounds(tmp_path: Path, capsys: pytest.CaptureFixtur
         pc.Recipe(min_support=0)
     with pytest.raises(DataError):
         supported(pc.read_interactions(rows(together=True)), 1000)
+
+
+@pytest.mark.parametrize("model", ["popular", "item-knn"])
+def test_a_count_of_the_folder_is_of_positives_of_so_many_people(model: str, tmp_path: Path) -> None:
+    told = [(f"u{n}", f"i{n % 3}", 5) for n in range(30)]
+    told += [(f"u{n}", "mixed", 5 if n < K - 1 else 2) for n in range(30)]  # many rated it, few of them liked it
+    log = pc.read_interactions(pl.DataFrame(told, schema=["user", "item", "rating"], orient="row"), positive="value>=4")
+    pc.fit(log, model, min_support=K).save(tmp_path / "model")
+    items = pl.read_parquet(tmp_path / "model" / "items.parquet")
+    assert sorted(items["item"].to_list()) == ["i0", "i1", "i2"]
+    assert items["count"].min() == 10

@@ -54,5 +54,6 @@ def restore(
 
     done = put(settings.store, file, replace=replace, receipts=receipts, secret=settings.secret or None)
     print_json({"events": done.events, "erased": done.erased}) if as_json else say(
-        f"{done.events:,} events; erased since the backup: {done.erased:,} people"
+        f"{done.events:,} events; erased since the backup: {done.erased:,} people. Choices, corrections and single "
+        "events that people changed since are as they were then"
     )

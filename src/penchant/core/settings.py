@@ -58,7 +58,7 @@ def parse_span(name: str, text: str) -> int | None:
         return None
     found = _SPAN.match(text.strip())
     if found is None:
-        raise ParameterError(f"{name} reads like 90d, 12m or 2y, not {text!r}")
+        raise ParameterError(f"{name} reads like 30min, 24h, 90d, 12m (months) or 2y, not {text!r}")
     return int(float(found[1]) * _UNITS[found[2]])
 
 

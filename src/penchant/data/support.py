@@ -17,7 +17,8 @@ from penchant.errors import DataError, ParameterError
 def supported(log: Interactions, k: int, catalog: Catalog | None = None) -> tuple[Interactions, Catalog | None, str]:
     """A log without what fewer than k histories hold, the catalogue over its items, and a note of what was left out.
 
-    - Events of rarer items go, and so do these items, unless the catalogue describes them: what a public table lists
+    - An item needs k histories in which it is a positive. Events of rarer items go, and so do these items, unless the
+      catalogue describes them: what a public table lists
       says nothing about people. Rows marked ``test`` do not count.
     - Values of contexts that rarer occur are missing afterwards, and unknown to the recipe.
     - ``recipe.min_support`` is k; by it, models of pairs leave out pairs that fewer histories share.
@@ -32,7 +33,7 @@ def supported(log: Interactions, k: int, catalog: Catalog | None = None) -> tupl
     if log.aspects is not None:
         raise ParameterError("min_support: aspects are words of single texts: leave out one of the two")
     learned = log if log.parts is None else log.where(np.asarray(log.parts != "test"))
-    counts = learned.histories().counts()
+    counts = learned.histories().positives().counts()  # those that a folder shows
     enough = counts >= k
     kept = log.where(enough[log.items])
     if not len(kept):

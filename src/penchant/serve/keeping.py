@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 from penchant.errors import ParameterError, PenchantError
 from penchant.privacy.pseudonyms import Door, load, moment
+from penchant.serve.answers.models import Models
 from penchant.serve.answers.shown import ShownLists
 from penchant.serve.common.problems import invalid, not_found
 from penchant.serve.common.settings import Settings
+from penchant.store.choices import VALUE
 from penchant.store.cleaning import Cleaning, pause
 from penchant.store.events import Clock, EventStore
 from penchant.store.people import People
@@ -31,6 +33,7 @@ class Keeping(ABC):
     """The part of the service that keeps and forgets; the other attributes are set by the service."""
 
     settings: Settings
+    models: Models
     store: EventStore
     people: People
     shown: ShownLists
@@ -70,11 +73,21 @@ class Keeping(ABC):
     async def choose(self, person: str, change: dict[str, Any]) -> dict[str, Any]:
         """Change what a person chose; returns all of it. Raises ``Problem`` 422."""
         known, people = await self.person(person), self.people
+        self._check_items(change.get("off_items") or ())
         try:
             chosen = await self.store.writer.do(lambda one: people.choose_within(one, known, change))
         except ParameterError as wrong:
             raise invalid("off_items", str(wrong)) from None
         return chosen.to_json()
+
+    def _check_items(self, off: Collection[str]) -> None:
+        """Raises ``Problem`` 422 for a choice of an attribute that no item has: it would hide nothing."""
+        attributes = self.models.active.catalogue.attributes
+        for one in off:
+            name, there, _ = one.partition(VALUE)
+            if there and name not in attributes:
+                some = ", ".join(sorted(attributes)[:20]) or "none"
+                raise invalid("off_items", f"no item has the attribute {name[:80]!r}; there are: {some}")
 
     async def remove_event(self, person: str, seq: int) -> None:
         """Remove one event of a person. Raises ``Problem`` 404."""

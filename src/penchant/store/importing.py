@@ -29,6 +29,8 @@ ID_BYTES = 8  # for the person, and for the row
 PREFIX = "i."  # of the ids of imported events
 # KiB: indexes are written at random places. A crash may undo the last transactions, which the next import repeats.
 PRAGMAS = "PRAGMA cache_size=-524288", "PRAGMA synchronous=NORMAL"
+DAY = 86_400
+OLDER = "older than events are kept"
 PEOPLE = 500  # whose events are looked up at once
 _Content = tuple[str, str, str | None, float | None, int]  # person, item, kind, value and time of a row
 _Row = tuple[str, str, str | None, float | None, int, int]  # and the number of equal rows before it
@@ -121,6 +123,8 @@ def import_log(
     use, left_out = _usable(log, times, now, Keep.all(keep))
     for reason, count in left_out.items():
         told(f"{count:,} of {len(log):,} events are {reason}: they are left out")
+    if OLDER in left_out and (longest := Keep.all(keep).longest) is not None:
+        told(f'the setting keep keeps events for {longest / DAY:,.4g} days at most; keep = "0" keeps them for ever')
     rows = _Rows(log, times, np.flatnonzero(use), store.kept_secret().encode(), named)
     accepted = duplicates = refused = done = 0
     entered: dict[str, None] = {}
@@ -147,9 +151,7 @@ def _usable(log: RawLog, times: Longs, now: int, keep: Keep) -> tuple[Bools, dic
     reasons = {"before 1970": times < 0, "more than a day in the future": times > now + AHEAD}
     spans = [keep.of(name) for name in (*log.kind_names, None)]  # -1 picks the last
     first = np.array([0 if span is None else now - span for span in spans], dtype=np.int64)
-    reasons["older than events are kept"] = (times >= 0) & (
-        times < (first[-1] if log.kinds is None else first[log.kinds])
-    )
+    reasons[OLDER] = (times >= 0) & (times < (first[-1] if log.kinds is None else first[log.kinds]))
     use = np.ones(len(times), dtype=np.bool_)
     for rows in reasons.values():
         use &= ~rows

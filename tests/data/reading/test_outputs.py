@@ -64,6 +64,8 @@ def commands(log, model, target):
             "--rejected",
             target,
         ],
+        ("segment", "--output"): ["segment", model, "--log", log, "--item", "a", "-o", target],
+        ("segment", "--rejected"): ["segment", model, "--log", log, "--item", "a", "--rejected", target],
         ("recommend", "--output"): ["recommend", model, "--all", "--log", log, "-o", target],
         ("recommend", "--rejected"): ["recommend", model, "--user", "u1", "--log", log, "--rejected", target],
     }

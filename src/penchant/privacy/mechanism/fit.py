@@ -212,7 +212,7 @@ def _chosen(sums: Sums, promise: Promise, most: int | None, *, public: bool) -> 
         kept = np.flatnonzero(counts > threshold(multiplier, SELECTION_SHARE * promise.delta, promise.max_history))
         if len(kept) == 0:
             raise DataError(
-                "no item passes the threshold of private selection: nothing was released",
+                "no item passes the threshold of private selection: no model is released, but the try counts",
                 fix="Give a public item table with --items, a larger epsilon, or more people.",
             )
     if most is not None:

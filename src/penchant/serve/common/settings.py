@@ -135,6 +135,8 @@ class Settings:
         for name, seconds in (("train_every", self.train_seconds), ("update_every", self.update_seconds)):
             if seconds == 0:
                 raise ParameterError(f"{name} is at least a second, or 0 (never)")
+            if (span := getattr(self, name).strip()).endswith("m"):
+                raise ParameterError(f"{name}: m stands for months: write {span}in for minutes, or days (30d)")
         parse_span("stale_after", self.stale_after)
         if self.log_level not in LEVELS:
             raise ParameterError(f"log_level is one of {', '.join(LEVELS)}, not {self.log_level!r}")

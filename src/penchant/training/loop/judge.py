@@ -264,12 +264,20 @@ def _passes(
             f"{label}: {metric} {winner.value.mean:.4f}, {_told(winner.difference)} against {reference.contender.label}"
         )
         return Judgement(standings, winner, True, why)
+    return Judgement(standings, winner, True, _stays(standings, limit, metric))
+
+
+def _stays(standings: Sequence[Standing], limit: float, metric: Metric) -> str:
+    """Why the reference is the best of those that may be chosen."""
+    label, others = standings[0].contender.label, standings[1:]
+    if others and all(one.difference.mean is None for one in others):
+        return f"none of {len(others)} candidates was judged (what stopped each stands beside it): {label} stays"
     why = f"no candidate beats {label} by {metric} beyond noise"
     unsure = [one for one in standings[1:] if (one.difference.mean or 0.0) > 0 and _low(one) < limit]
     if unsure:
         best = max(unsure, key=lambda one: one.difference.mean or 0.0)
         why += f"; {best.contender.label} may be better or worse: {_told(best.difference)}"
-    return Judgement(standings, winner, True, why)
+    return why
 
 
 def _told(difference: Estimate) -> str:
