@@ -63,7 +63,7 @@ def test_what_is_known_and_until_when(busy: Client) -> None:
     told = busy.get("/v1/me", headers=me).json()
     assert told["identities"] == [{"user": "ann"}]
     assert told["attributes"]["country"] == "NO"
-    assert told["counts"] == {"events": 2, "shown_lists": 1}
+    assert told["counts"] == {"events": 2, "written": 0, "shown_lists": 1}
     assert told["keep"] == {"kinds": {"view": 90 * 86_400}, "others": None, "shown_lists": 90 * 86_400}
     assert told["link_until"] - time.time() == pytest.approx(3600, abs=60)
     cart, view = busy.get("/v1/me/events", headers=me).json()["events"]
@@ -265,6 +265,6 @@ def test_links_work_with_pseudonyms_and_name_nobody(make: Make, tmp_path: Path) 
     fresh = {"authorization": f"Bearer {client.post('/v1/users/ann-4711/link').json()['token']}"}
     assert client.get("/v1/me", headers=fresh).json()["counts"]["events"] == 1
     assert client.delete("/v1/me", headers=fresh).json()["removed"] == {
-        "events": 1, "attributes": 0, "exposures": 0, "choices": 1,
+        "events": 1, "written": 0, "attributes": 0, "exposures": 0, "choices": 1,
     }  # fmt: skip
     assert client.get("/v1/users/ann-4711/events").json()["events"] == []

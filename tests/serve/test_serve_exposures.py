@@ -141,6 +141,7 @@ def test_export_merge_and_erasure_cover_what_was_shown(client: Client, tmp_path:
     removed = client.delete("/v1/users/ann").json()["removed"]
     assert removed == {
         "events": 0,
+        "written": 0,
         "attributes": 0,
         "exposures": 2,
         "choices": 0,

@@ -446,7 +446,7 @@ def test_a_person_is_shown_exported_and_erased(client: Client) -> None:
     shown = re.search(r'<pre id="receipt">(.*?)</pre>', receipt, re.DOTALL)
     assert shown
     document = json.loads(html.unescape(shown[1]))
-    assert document["removed"] == {"events": 2, "attributes": 1, "exposures": 0, "choices": 0}
+    assert document["removed"] == {"events": 2, "written": 0, "attributes": 1, "exposures": 0, "choices": 0}
     assert "no events of this person" in client.get("/ui/person", params={"user": "ann/é"}).text
     assert client.service.store.count() == 0
     assert "Title 12" not in client.get("/ui/live").text

@@ -43,6 +43,7 @@ def test_someone_nobody_knows_has_nothing(client: Client) -> None:
     removed = client.delete("/v1/users/nobody").json()["removed"]
     assert removed == {
         "events": 0,
+        "written": 0,
         "attributes": 0,
         "exposures": 0,
         "choices": 0,
@@ -92,7 +93,7 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     client.events({"user": "Ann Secretname", "item": "i00", "time": now - 50}, {"user": "bob", "item": "i01"})
     client.patch("/v1/users/Ann%20Secretname", json={"attributes": {"country": "NO"}})
     receipt = client.delete("/v1/users/Ann%20Secretname").json()
-    assert receipt["removed"] == {"events": 1, "attributes": 1, "exposures": 0, "choices": 0}
+    assert receipt["removed"] == {"events": 1, "written": 0, "attributes": 1, "exposures": 0, "choices": 0}
     assert "keyed hash" in receipt["kept"]
     late = client.events({"user": "Ann Secretname", "item": "i02", "time": now - 10})
     assert late.status_code == 422
@@ -107,6 +108,7 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     removed = client.delete("/v1/users/Ann%20Secretname").json()["removed"]
     assert removed == {
         "events": 0,
+        "written": 0,
         "attributes": 0,
         "exposures": 0,
         "choices": 0,

@@ -65,6 +65,7 @@ def test_everything_works_and_two_workers_agree(cluster: Cluster, knn: Path) -> 
         removed = one.delete("/v1/users/ann").json()["removed"]
         assert removed == {
             "events": 5,
+            "written": 0,
             "attributes": 1,
             "exposures": 0,
             "choices": 0,

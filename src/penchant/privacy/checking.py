@@ -42,8 +42,7 @@ def forget(
     chosen, gone = store.writer.do_now(work)
     ledger = store.ledger
     if file is not None:
-        named = [event for event in gone.events if event.id is not None]
-        ids = {ledger.hash_id(str(one.id)): ledger.until(one.time, people.keep) for one in named}
+        ids = {ledger.hash_id(one): ledger.until(when, people.keep) for one, when in gone.named.items()}
         append(file, ledger.key, Erasures({ledger.hash(person): Erased(*ledger.entry(person))}, ids))
     own = store.setting(OWN_ID)
     models: dict[str, Any] = {"corrected": [], "pending": []}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -39,31 +39,44 @@ def search(recommender: Held, text: str, k: int, given: Histories | None) -> tup
     return chosen, found[chosen].tolist()
 
 
+class Asked(NamedTuple):
+    """What a person wants: the relevance of each item, ``(n_items,)``, and how a reason names it."""
+
+    found: Floats
+    says: str
+
+    @classmethod
+    def of(cls, recommender: Held, need: str) -> Asked:
+        """A stated need; raises ``ParameterError`` for one that is no text."""
+        if not isinstance(need, str):
+            raise ParameterError(f"a need is a text, not {type(need).__name__}")
+        need = need[:MOST_NEED]
+        found = relevance(need, titles(recommender), meaning(recommender, need))
+        return cls(found, f"what was asked for: {need}")
+
+
 @dataclass(frozen=True, eq=False)
 class Wanted:
     """What a person says they want, and what their history says, of each item: from 0 to 1, ``(n_items,)``."""
 
-    need: str
+    says: str  # how a reason names the need
     weight: float  # of the need
     said: Floats
     taste: Floats
     possible: Bools  # items that the model can score
 
     @classmethod
-    def of(cls, recommender: Held, given: Histories, need: str, weight: float | None = None) -> Wanted:
+    def of(cls, recommender: Held, given: Histories, need: str | Asked, weight: float | None = None) -> Wanted:
         """For one history. Taste is the rank of an item in the scores of the model; the need is the relevance of the
         item, as in search. ``weight`` is otherwise the one that fitting has chosen. Raises ``ParameterError`` for a
         need that is no text.
         """
-        if not isinstance(need, str):
-            raise ParameterError(f"a need is a text, not {type(need).__name__}")
-        need = need[:MOST_NEED]
-        found = relevance(need, titles(recommender), meaning(recommender, need))
+        asked = need if isinstance(need, Asked) else Asked.of(recommender, need)
         scores = recommender.model.score(given)[0]
         order = np.argsort(np.lexsort((-rank_by_popularity(recommender.item_counts), scores)))
         chosen = weight_of(recommender) if weight is None else weight
-        said = (found / max(float(found.max(initial=0)), 1e-9)).astype(np.float32)
-        return cls(need, chosen, said, (order / max(len(order) - 1, 1)).astype(np.float32), np.isfinite(scores))
+        said = (asked.found / max(float(asked.found.max(initial=0)), 1e-9)).astype(np.float32)
+        return cls(asked.says, chosen, said, (order / max(len(order) - 1, 1)).astype(np.float32), np.isfinite(scores))
 
     @property
     def scores(self) -> Floats:
@@ -79,7 +92,7 @@ class Wanted:
         share = f"{self.weight:.0%} of the score"
         need, taste = self.weight * float(self.said[item]), (1 - self.weight) * float(self.taste[item])
         reasons = [
-            Reason("need", f"what was asked for: {self.need} ({share})", need),
+            Reason("need", f"{self.says} ({share})", need),
             Reason("taste", "the history", taste),
         ]
         return Why("exact", 0.0, [], sorted(reasons, key=lambda reason: -reason.contribution))
@@ -94,7 +107,7 @@ def weight_of(recommender: Held) -> float:
 
 
 def rank_by_need(
-    recommender: Held, given: Histories, need: str, k: int, *, allow: Bools | None, repeat: bool, why: bool
+    recommender: Held, given: Histories, need: str | Asked, k: int, *, allow: Bools | None, repeat: bool, why: bool
 ) -> tuple[Lists, list[Why] | None]:
     """The list for a stated need, without the items of ``given`` unless ``repeat``, and its reasons if asked for."""
     wanted = Wanted.of(recommender, given, need)

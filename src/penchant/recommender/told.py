@@ -79,10 +79,26 @@ def as_written(given: Histories, events: Events, recipe: Recipe, now: int | None
         newest = np.argsort(events.times, kind="stable")[::-1]
         order = newest[moment - events.times[newest] <= PAUSE * MICRO].tolist()
     told = mood_told(events.contexts[at] for at in order)
-    code = -1 if told is None else int(recipe.encode([{MOOD: told}])[0][0, column])
-    if code < 0:
+    return given if told is None else _with_mood(given, recipe, told)
+
+
+def as_said(given: Histories, recipe: Recipe, mood: str) -> Histories:
+    """The history of one person with a mood that they wrote of, where the request states none and the model knows
+    moods; it takes the place of one that was inferred."""
+    if MOOD not in recipe.contexts or given.asked is None:
         return given
-    asked, how = given.asked.copy(), np.zeros_like(given.asked)
+    column = list(recipe.contexts).index(MOOD)
+    stated = given.asked[0, column] >= 0 and (given.inferred is None or given.inferred[0, column] == 0)
+    return given if stated else _with_mood(given, recipe, mood)
+
+
+def _with_mood(given: Histories, recipe: Recipe, mood: str) -> Histories:
+    """With a mood that was inferred from what was written; without, where the model does not know it."""
+    column = list(recipe.contexts).index(MOOD)
+    code = int(recipe.encode([{MOOD: mood}])[0][0, column])
+    if code < 0 or given.asked is None:
+        return given
+    asked, how = given.asked.copy(), np.zeros_like(given.asked) if given.inferred is None else given.inferred.copy()
     asked[0, column], how[0, column] = code, 2
     return replace(given, asked=asked, inferred=how)
 

@@ -74,8 +74,7 @@ class Forgetting(Keeping, Activation):
         """Enter an erasure into the second ledger too, and wait until it is on disk."""
         file, ledger = self.settings.ledger_file, self.store.ledger
         if file is not None:
-            named = [event for event in gone.events if event.id is not None]
-            ids = {ledger.hash_id(str(one.id)): ledger.until(one.time, self.people.keep) for one in named}
+            ids = {ledger.hash_id(one): ledger.until(when, self.people.keep) for one, when in gone.named.items()}
             append(file, ledger.key, Erasures({ledger.hash(known): Erased(*ledger.entry(known))}, ids))
 
     async def _correct(self, one: Forgotten) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
 from penchant.store.people import KeptEvent, subject
 
+COUNTED = (("events", "events"), ("written", "written"), ("shown_lists", "exposures"))
 LISTED = 10  # items of the list that is explained
 COLUMNS = (
     "what", "time", "kept_until", "item", "kind", "value", "purpose", "placement", "model", "recommendation", "id",
@@ -47,7 +48,7 @@ def known(service: Service, link: PersonLink) -> dict[str, Any]:
         "identities": kept["identities"],
         "attributes": kept["attributes"],
         "choices": kept["choices"],
-        "counts": {"events": len(kept["events"]), "shown_lists": len(kept["exposures"])},
+        "counts": {name: len(kept[of]) for name, of in COUNTED},
         "keep": {"kinds": spans, "others": settings.kept.rest, "shown_lists": settings.keep_exposures_seconds},
         "link_until": link.until,
     }
@@ -64,9 +65,10 @@ def export(service: Service, person: str) -> dict[str, Any]:
     lists = settings.keep_exposures_seconds
     return {
         **kept,
-        "events": [
-            {**one, "kept_until": settings.kept.until(one["kind"], one["time"])} for one in kept["events"]
-        ],
+        **{
+            name: [{**one, "kept_until": settings.kept.until(one["kind"], one["time"])} for one in kept[name]]
+            for name in ("events", "written")
+        },
         "exposures": [
             {**one, "kept_until": None if lists is None else one["time"] + lists} for one in kept["exposures"]
         ],
@@ -91,8 +93,8 @@ def _rows(document: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     for what, under in (("attribute", "attributes"), ("choice", "choices")):
         rows += [{"what": what, "name": name, "content": value} for name, value in document[under].items()]
     rows += [{"what": "clock", "name": "clock_ahead", "content": document["clock_ahead"]}]
-    for event in document["events"]:
-        rows.append({**event, "what": "event", **_moments(event), "content": event["context"]})
+    for what, under in (("event", "events"), ("written", "written")):
+        rows += [{**one, "what": what, **_moments(one), "content": one["context"]} for one in document[under]]
     for shown in document["exposures"]:
         for item, score in zip(shown["items"], shown["scores"], strict=True):
             rows.append({**shown, "what": "shown", **_moments(shown), "item": item, "value": score})

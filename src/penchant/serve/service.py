@@ -48,6 +48,7 @@ from penchant.store.placements import StoredPlacements
 from penchant.store.retention import Retention
 from penchant.store.trainings import Trainings
 from penchant.store.trends import Trends
+from penchant.store.written import NewWritten
 
 T = TypeVar("T")
 THREADS = 4  # for reading and scoring that is too slow for the event loop
@@ -231,9 +232,14 @@ class Service(Forgetting):
     # -- events in ------------------------------------------------------------------------------------------------
 
     async def collect(
-        self, rows: Sequence[NewEvent], who: str = "", *, append: Callable[[Batch], Awaitable[Appended]] | None = None
+        self,
+        rows: Sequence[NewEvent | NewWritten],
+        who: str = "",
+        *,
+        append: Callable[[Batch], Awaitable[Appended]] | None = None,
     ) -> tuple[int, int, dict[int, Refusal]]:
-        """Store events; returns the number of new ones and of duplicates, and the reason of each refusal by place.
+        """Store events, and texts without an item; returns the number of new ones and of duplicates, and the reason of
+        each refusal by place.
 
         Accepted events are on disk when this returns. ``who`` sends them, for the limit of new items; raises
         ``Problem`` 429 if none can be stored because of it. ``append`` is another way to write them.
@@ -244,8 +250,8 @@ class Service(Forgetting):
         silent = await self.silent({row.person for row in rows})
         known, now, keep = self.models.active.catalogue.vocab, int(time.time()), self.settings.kept
         refused: dict[int, Refusal] = {}
-        kept: list[NewEvent] = []
-        places: list[int] = []
+        kept, written = list[NewEvent](), list[NewWritten]()
+        places, after = list[int](), list[int]()  # of either
         new: dict[str, None] = {}
         wait = 0.0
         for n, row in enumerate(rows):
@@ -256,6 +262,9 @@ class Service(Forgetting):
             elif row.time < 0 or ((last := keep.until(row.kind, row.time)) is not None and last < now):
                 old = "is older than events are kept" if row.time >= 0 else "is before 1970"
                 refused[n] = Refusal("time", old)
+            elif isinstance(row, NewWritten):
+                written.append(row)
+                after.append(n)
             elif row.item not in known and not self.settings.new_items:
                 refused[n] = Refusal("item", "is not in the catalogue")
             elif row.item not in known and row.item not in new and (more := self._new_item(who)) > 0:
@@ -265,12 +274,13 @@ class Service(Forgetting):
                 places.append(n)
                 if row.item not in known:
                     new[row.item] = None
-        if not kept and wait:
+        places += after
+        if not places and wait:
             raise Problem(429, f"item: {TOO_MANY_NEW}", field="item", headers={"Retry-After": str(math.ceil(wait))})
-        if not kept:
+        if not places:
             return 0, 0, refused
-        batch = Batch(kept, list(new))
-        appended = await (self.store.writer.append(batch, len(kept)) if append is None else append(batch))
+        batch = Batch(kept, list(new), written)
+        appended = await (self.store.writer.append(batch, len(batch)) if append is None else append(batch))
         if new:
             self._apply([ItemChange(item, now, {}, {}) for item in new], appended.items_clock)
         refused |= {places[n]: refusal for n, refusal in appended.refused.items()}

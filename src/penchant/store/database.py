@@ -18,7 +18,7 @@ from sqlalchemy.sql import ClauseElement
 from penchant.errors import MissingExtraError, ParameterError, PenchantError
 from penchant.store.apart import QueryError, QueryProcesses
 
-HEAD = "0010"  # the newest migration
+HEAD = "0011"  # the newest migration
 SCRIPTS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
 EXPECTED = "a URL like sqlite:///penchant.db or postgresql://host/name"

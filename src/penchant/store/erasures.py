@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, delete, select, union, update
 from penchant.errors import DataError
 from penchant.store.database import Database
 from penchant.store.events import OWN_ID, EventStore
-from penchant.store.tables import PERSONAL, clock, erased, erased_ids, events
+from penchant.store.tables import PERSONAL, clock, erased, erased_ids, events, written
 
 
 class Erased(NamedTuple):
@@ -75,17 +75,21 @@ def apply(store: EventStore, ledger: Erasures) -> int:
     make = store.database.compile
     known = make(union(*(select(one.c.person) for one in PERSONAL)))
     drops = [make(delete(one).where(one.c.person == bindparam("person"))) for one in PERSONAL]
-    named = make(select(events.c.person, events.c.seq, events.c.id).where(events.c.id.is_not(None)))
-    drop = make(delete(events).where(events.c.person == bindparam("person"), events.c.seq == bindparam("seq")))
+    named = [make(select(one.c.person, one.c.seq, one.c.id).where(one.c.id.is_not(None))) for one in (events, written)]
+    drop = [
+        make(delete(one).where(one.c.person == bindparam("person"), one.c.seq == bindparam("seq")))
+        for one in (events, written)
+    ]
     tick = make(update(clock).values(erased=clock.c.erased + 1).returning(clock.c.erased))
 
     def work(connection: Any) -> int:
         people = [person for (person,) in connection.execute(known.sql, known.values({})).fetchall()]
         gone = [person for person in people if store.hash(person) in ledger.people] if ledger.people else []
         if ledger.ids:
-            for person, seq, event_id in connection.execute(named.sql, named.values({})).fetchall():
-                if store.ledger.hash_id(event_id) in ledger.ids:
-                    connection.execute(drop.sql, drop.values({"person": person, "seq": seq}))
+            for listed, out in zip(named, drop, strict=True):
+                for person, seq, event_id in connection.execute(listed.sql, listed.values({})).fetchall():
+                    if store.ledger.hash_id(event_id) in ledger.ids:
+                        connection.execute(out.sql, out.values({"person": person, "seq": seq}))
             store.ledger.enter_ids(connection, dict(ledger.ids))
         for person in gone:
             for one in drops:

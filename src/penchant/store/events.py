@@ -19,6 +19,7 @@ from penchant.store.database import ABSENT, Database, Statement
 from penchant.store.ledger import CHUNK, FOREVER, Ledger, Refusal
 from penchant.store.tables import attributes, clock, events, items, settings
 from penchant.store.writer import Writer
+from penchant.store.written import NewWritten, Written
 
 PSEUDONYMS, OWN_ID = "pseudonyms", "id"  # settings in the store
 MAY_SAY = frozenset(("kind", "value", "context"))  # columns that an event need not have
@@ -56,21 +57,31 @@ class StoredEvent(NamedTuple):
 
 @dataclass(eq=False)
 class Batch:
-    """Events of one request, and those of their items that are new."""
+    """Events of one request, those of their items that are new, and what people wrote without an item."""
 
     rows: list[NewEvent]
     new_items: list[str] = field(default_factory=list)
+    written: list[NewWritten] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.written)
+
+    @property
+    def all(self) -> list[NewEvent | NewWritten]:
+        """Both, in the order of their numbers."""
+        return [*self.rows, *self.written]
 
 
 @dataclass(eq=False)
 class Appended:
     """The outcome of a batch: the number of new rows and of duplicates, and the rows that are refused because their
-    person was erased. ``items_clock`` is the clock of items after the transaction."""
+    person was erased, by their place: texts without an item follow the events. ``items_clock`` is the clock of items
+    after the transaction."""
 
     items_clock: int = 0
     accepted: int = 0
     duplicates: int = 0
-    refused: dict[int, Refusal] = field(default_factory=dict)  # by row
+    refused: dict[int, Refusal] = field(default_factory=dict)
 
 
 class Clock(NamedTuple):
@@ -96,6 +107,7 @@ class EventStore:
     def __init__(self, url: str, *, secret: str | None = None, most: int = 5000, seconds: float = 30.0) -> None:
         self.database = Database(url, seconds=seconds)
         self.writer = Writer(self.database, self.append_within)
+        self.written = Written(self.database, most)
         self._given_secret, self._most = secret, most
         self.pseudonyms: str | None = None  # how every person in the store begins, if people are known by pseudonyms
 
@@ -103,6 +115,7 @@ class EventStore:
         """Bring the schema up to date, compile the statements, start the writer."""
         self.database.migrate()
         self._prepare()
+        self.written.prepare()
         self.secret = (self._given_secret or self.kept_secret()).encode()
         self.ledger = Ledger(self.database, self.secret)
         self.pseudonyms = self.setting(PSEUDONYMS)
@@ -187,9 +200,9 @@ class EventStore:
 
     def append_within(self, connection: Any, batches: Sequence[Batch]) -> list[Appended]:
         """Append batches inside a transaction of the caller. Raises ``ParameterError`` as ``only_pseudonyms``."""
-        self.only_pseudonyms(row.person for batch in batches for row in batch.rows)
+        self.only_pseudonyms(row.person for batch in batches for row in batch.all)
         new_items = dict.fromkeys(item for batch in batches for item in batch.new_items)
-        count = sum(len(batch.rows) for batch in batches)
+        count = sum(map(len, batches))
         tick = self._tick
         ((last, erased_clock, items_clock),) = connection.execute(
             tick.sql, tick.values({"n": count, "m": int(bool(new_items))})
@@ -201,20 +214,28 @@ class EventStore:
         done = [Appended(items_clock) for _ in batches]
         kept: list[NewEvent] = []
         owners: list[Appended] = []
-        refused = self.ledger.refused(connection, [row for batch in batches for row in batch.rows])
+        texts: list[tuple[NewWritten, Appended]] = []
+        refused = self.ledger.refused(connection, [row for batch in batches for row in batch.all])
         place = 0
         for batch, outcome in zip(batches, done, strict=True):
-            rows = batch.rows
+            rows, written = batch.rows, batch.written
             if refused:
-                outcome.refused = {n: refused[place + n] for n in range(len(rows)) if place + n in refused}
+                outcome.refused = {n: refused[place + n] for n in range(len(batch)) if place + n in refused}
+                written = [row for n, row in enumerate(written, len(rows)) if n not in outcome.refused]
                 rows = [row for n, row in enumerate(rows) if n not in outcome.refused]
             kept += rows
             owners += [outcome] * len(rows)
-            place += len(batch.rows)
-        self.ledger.note(connection, kept)
+            texts += [(row, outcome) for row in written]
+            place += len(batch)
+        self.ledger.note(connection, [*kept, *(row for row, _ in texts)])
         if self._absent:
             self.note_said(connection, {n for n in self._absent if any(getattr(one, n) is not None for one in kept)})
-        self._insert_rows(connection, kept, owners, last - count + 1)
+        first = last - count + 1
+        self._insert_rows(connection, kept, owners, first)
+        for seq, (row, outcome) in enumerate(texts, first + len(kept)):
+            fresh = self.written.insert_within(connection, row, seq)
+            outcome.accepted += fresh
+            outcome.duplicates += not fresh
         return done
 
     def _insert_rows(self, connection: Any, rows: list[NewEvent], owners: list[Appended], seq: int) -> None:

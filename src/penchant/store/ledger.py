@@ -13,10 +13,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import bindparam, case, delete, func, select
+from sqlalchemy import bindparam, case, delete, func, select, union_all
 
 from penchant.store.database import Database, Statement
-from penchant.store.tables import ahead, erased, erased_ids, events, lost
+from penchant.store.tables import ahead, erased, erased_ids, events, lost, written
 
 CHUNK = 256  # rows of one statement
 FOREVER = 2**62
@@ -62,8 +62,11 @@ class Ledger:
         self._all = make(select(erased.c.hash, erased.c.time, erased.c.ms, erased.c.ahead))
         self._limit = make(select(erased.c.time, erased.c.ms, erased.c.ahead).where(erased.c.hash == bindparam("hash")))
         self._any_ids = make(select(erased_ids.c.hash).limit(1))
-        own = select(events.c.id, events.c.time).where(events.c.person == named, events.c.id.is_not(None))
-        self._own_ids = make(own)
+        own = [
+            select(one.c.id, one.c.time).where(one.c.person == named, one.c.id.is_not(None))
+            for one in (events, written)
+        ]
+        self._own_ids = make(union_all(*own))
         self._ahead = make(select(ahead.c.ms).where(ahead.c.person == named))
         fresh = database.insert(ahead).values(person=named, ms=bindparam("ms"))
         larger, told = ahead.c.ms < fresh.excluded.ms, {"ms": fresh.excluded.ms}

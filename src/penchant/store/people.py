@@ -15,6 +15,7 @@ from penchant.store.events import EventStore
 from penchant.store.exposures import Exposures
 from penchant.store.losses import Losses
 from penchant.store.tables import attributes, clock, events
+from penchant.store.written import KeptWritten
 
 KEPT = (
     "a keyed hash, the time of erasure and how far the sender's clock was ahead, and keyed hashes of the ids of the "
@@ -55,6 +56,13 @@ class Gone(NamedTuple):
     exposures: int
     choices: int
     changed: int  # the clock of events when the history last changed in its middle; 0: never
+    written: list[KeptWritten]  # texts without an item
+
+    @property
+    def named(self) -> dict[str, int]:
+        """The ids of everything that had one, and its time."""
+        both: list[KeptEvent | KeptWritten] = [*self.events, *self.written]
+        return {one.id: one.time for one in both if one.id is not None}
 
 
 class People:
@@ -114,6 +122,7 @@ class People:
             "identities": [subject(person)],
             "attributes": self.store.attributes(person),
             "events": [event.to_json() for event in events],
+            "written": [one.to_json() for one in self.store.written.of(person)],
             "exposures": [one.to_json() for one in self.exposures.of(person)],
             "choices": self.choices.of(person).to_json(),
             "clock_ahead": self.store.ledger.clock_ahead(person),
@@ -157,6 +166,7 @@ class People:
         before = {"source": source, "since": upto}
         ledger.move(connection, source, target)
         self.exposures.move(connection, source, target, upto)
+        self.store.written.move(connection, source, target, upto)
         self.losses.move(connection, source, target)
         self.choices.move(connection, source, target)
         dropped = connection.execute(self._refuse.sql, self._refuse.values(before)).rowcount
@@ -181,7 +191,7 @@ class People:
         return {
             **subject(person),
             "erased_at": gone.time,
-            "removed": {"events": len(gone.events), **removed},
+            "removed": {"events": len(gone.events), "written": len(gone.written), **removed},
             "kept": KEPT,
             "hash": self.store.hash(person).hex(),
             "files": PENDING if self.store.database.sqlite else DATABASE,
@@ -200,8 +210,9 @@ class People:
         ]
         self.losses.forget(connection, person)
         events = [KeptEvent._make(row) for row in rows]
-        chosen = self.choices.erase(connection, person)
-        return Gone(number, now, events, counts[1], self.exposures.erase(connection, person), chosen, changed)
+        chosen, shown = self.choices.erase(connection, person), self.exposures.erase(connection, person)
+        written = self.store.written.erase(connection, person)
+        return Gone(number, now, events, counts[1], shown, chosen, changed, written)
 
     def choose_within(self, connection: Any, person: str, change: dict[str, Any]) -> Chosen:
         """Change what a person chose in a transaction of the caller; returns all. Raises ``ParameterError``."""

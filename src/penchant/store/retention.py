@@ -33,7 +33,7 @@ class Retention:
     ``per_user`` of a person.
 
     The newest are those with the latest time; among equal times, those accepted last. ``dropped`` counts the events of
-    the last run that were too old, by kind.
+    the last run that were too old, by kind. Texts without an item go as events of their kind do, uncounted.
 
     A wrong clock could drop everything. Unless ``confirmed``, ``find`` therefore raises ``RetentionError`` before
     anything is dropped, if the clock is more than ``gap`` seconds ahead of the newest event while something is due, or
@@ -79,6 +79,7 @@ class Retention:
             await self._drop(kind, before, of_kind(kind, cutoffs))
             self._looked[kind] = before
         await self.store.writer.do(self.store.ledger.expire)
+        await self.store.writer.do(lambda connection: self.store.written.expire(connection, self.keep))
         for person in crowded:
             many += await self.store.writer.do(self._excess(person))
         return self.dropped.total(), many

@@ -45,6 +45,29 @@ Index(
 )
 Index("events_time", events.c.time)
 
+# What people wrote without an item: a search, a reply. No interaction: it has no item, and no reader of events sees it.
+# ``seq`` is from the same clock as that of events.
+written = Table(
+    "written",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text),
+    Column("time", BigInteger, nullable=False),
+    Column("context", Text, nullable=False),  # JSON; what is kept of the text stands in it
+    Column("id", Text),
+    Column("purpose", Text),  # what the person agreed to
+    sqlite_with_rowid=False,
+)
+Index(
+    "written_id",
+    written.c.id,
+    unique=True,
+    sqlite_where=text("id IS NOT NULL"),
+    postgresql_where=text("id IS NOT NULL"),
+)
+Index("written_time", written.c.time)
+
 # Item changes made over the API, on top of the catalogue that was saved with the model.
 items = Table(
     "items",
@@ -224,4 +247,4 @@ clock = Table(
     Column("exposures", BigInteger, nullable=False, server_default="0"),  # ever written
 )
 
-PERSONAL = (events, attributes, exposures, ahead, choices, lost)  # every table with rows of a person
+PERSONAL = (events, written, attributes, exposures, ahead, choices, lost)  # every table with rows of a person

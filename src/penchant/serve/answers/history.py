@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penchant.core.histories import Histories
 from penchant.data.events import Events
 from penchant.data.recipe import IMPRESSION, normalise_kind
-from penchant.recommender.told import Told
+from penchant.ranking.moods import PAUSE
+from penchant.recommender.search import Asked
+from penchant.recommender.told import Told, as_said, mood_told
+from penchant.recommender.written import asked_by
 from penchant.serve.answers.models import ServedModel
 from penchant.store.events import StoredEvent
+from penchant.store.written import KeptWritten
+from penchant.text.comment import COMMENT
 
 DAY = 86_400
 
@@ -30,6 +36,7 @@ class PersonHistory:
     left_out: int = 0
     tired: list[int] = field(default_factory=list)  # seen too often without another event
     told: Told = field(default_factory=Told)  # what comments say
+    asked: Asked | None = None  # what the newest text without an item asks for
 
     @property
     def empty(self) -> bool:
@@ -64,6 +71,34 @@ def history_of(
     left_out = len(marks.kept) - len(scored)
     tired = [at for at, count in marks.impressions.items() if 0 < most_impressions <= count]
     return PersonHistory(given, marks.seen, marks.disliked, unknown, left_out, tired, Told.of(events))
+
+
+def with_written(
+    served: ServedModel, history: PersonHistory, rows: Sequence[StoredEvent], written: Sequence[KeptWritten], now: int,
+    *, need_seconds: float, context: Mapping[str, Any] | None = None,
+) -> PersonHistory:  # fmt: skip
+    """The history with what its person wrote without an item: ``written`` and ``rows``, newest first.
+
+    The newest text is a need for ``need_seconds``. A mood that it tells is that of the session, unless a newer comment
+    tells one or the request states one.
+    """
+    contexts = [(one.time, one.context) for one in written if abs(now - one.time) <= PAUSE]
+    mood = mood_told(context for _, context in contexts)
+    if mood is not None:
+        when = next(when for when, context in contexts if mood_told([context]) is not None)
+        if mood_told(row.context for row in rows if row.time > when) is None:
+            given, recipe = history.given, served.recommender.recipe
+            if given is served.nobody:
+                given, _ = served.recommender.histories([], now=now, context=context)
+            history = replace(history, given=as_said(given, recipe, mood))
+    return replace(history, asked=asked_lately(served, written, now, need_seconds))
+
+
+def asked_lately(served: ServedModel, written: Sequence[KeptWritten], now: int, need_seconds: float) -> Asked | None:
+    """What the newest text asks for, if it is not older than ``need_seconds``; ``written`` is newest first."""
+    if not written or abs(now - written[0].time) > need_seconds or not need_seconds:
+        return None
+    return asked_by(served.recommender, served.version, json.loads(written[0].context)[COMMENT])
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penchant.core.histories import Floats, Ints
+from penchant.ranking.moods import PAUSE
 from penchant.recommender.answer import Answer
 from penchant.recommender.rerank import Reranker
-from penchant.serve.answers.history import PersonHistory, history_of, marks_of
+from penchant.serve.answers.history import PersonHistory, asked_lately, history_of, marks_of, with_written
 from penchant.serve.answers.models import Models, ServedModel
 from penchant.serve.answers.ranking import Page, Query, Ranking, expect_reasons, gone, ranking
 from penchant.serve.answers.selected import Limits, Selected, select
@@ -30,6 +31,7 @@ from penchant.store.events import EventStore, StoredEvent
 from penchant.store.ledger import FOREVER
 from penchant.store.people import subject
 from penchant.store.trends import Segment, Trends
+from penchant.store.written import KeptWritten
 
 NOBODY: Mapping[str, Any] = {}  # what is known of nobody
 
@@ -70,25 +72,29 @@ class Personal:
         chosen = self.choices_of(person)
         query = replace(query, where=_without(query.where, chosen.off_items))
         trouble: str | None = None
-        rows: list[StoredEvent] = []
+        rows, written = list[StoredEvent](), list[KeptWritten]()
         segment: Segment | None = None
         about: dict[str, Any] = {}
         try:
             rows = self._until(self.store.history(person, FOREVER if page is None else page.last), page)
             rows = _used(rows, chosen)
+            written = self._written(person, chosen, page)
             about = self.about_of(served, person, chosen)
-            segment = None if rows or about or chosen.private else self._segment(served, person, page)
+            if not (rows or about or chosen.private or (page is None and self._asks(served, written))):
+                segment = self._segment(served, person, page)
+                written = [] if segment is not None else written  # what was written after a list began changes no page
         except StoreError as failed:
             if page is not None:
                 raise  # a later page must continue the same list
             trouble = f"the history could not be read ({failed}): popular items"
-        held = _held(rows, segment, about)
+        numbers = [row.seq for row in rows] + [one.seq for one in written]
+        held = _held(numbers, segment, about)
         if page is None:
-            page = _first(served, max((row.seq for row in rows), default=0), segment, held, query.offset)
+            page = _first(served, max(numbers, default=0), segment, held, query.offset)
         elif page.held != held:
             raise gone("the events of this list were merged, erased or dropped")
         self._expect(served, len(rows), query)
-        history = self._history(served, rows, page.moment, query, about)
+        history = self._history(served, rows, page.moment, query, about, written)
         ranked = ranking(served, history, query, page, self.settings.why_parts, order=_order(served, segment))
         if trouble is not None:
             ranked.degraded.append(trouble)
@@ -168,6 +174,17 @@ class Personal:
         moment = int(time.time()) if page is None else page.moment
         return [row for row in rows if row.time <= moment]
 
+    def _written(self, person: str, chosen: Chosen, page: Page | None) -> list[KeptWritten]:
+        """What a person wrote without an item lately, and lets answers use, newest first. Raises ``StoreError``."""
+        moment, upto = (int(time.time()), FOREVER) if page is None else (page.moment, page.last)
+        seconds = max(PAUSE, int(60 * self.settings.need_minutes))
+        found = [] if chosen.private else self.store.written.lately(person, moment, seconds, upto)
+        return [one for one in found if one.kind not in chosen.off_kinds]
+
+    def _asks(self, served: ServedModel, written: list[KeptWritten]) -> bool:
+        """Whether what a person wrote is a need now."""
+        return asked_lately(served, written, int(time.time()), 60 * self.settings.need_minutes) is not None
+
     def _page(self, query: Query, fingerprint: str) -> tuple[ServedModel, Page | None]:
         if query.page is None:
             return self.models.active, None
@@ -185,15 +202,20 @@ class Personal:
         return recipe.known_of(self.store.attributes(person))
 
     def _history(
-        self, served: ServedModel, rows: list[StoredEvent], now: int, query: Query, person: Mapping[str, Any] = NOBODY
-    ) -> PersonHistory:
-        """The history for the model; ``person`` are the attributes of the person, which the request may overrule."""
+        self, served: ServedModel, rows: list[StoredEvent], now: int, query: Query, person: Mapping[str, Any] = NOBODY,
+        written: Sequence[KeptWritten] = (),
+    ) -> PersonHistory:  # fmt: skip
+        """The history for the model; ``person`` are the attributes of the person, which the request may overrule, and
+        ``written`` what they wrote without an item."""
         settings = self.settings
         most = settings.most_impressions if query.most_impressions is None else query.most_impressions
         about = {"recent": settings.recent, "most_impressions": most}
-        return history_of(
-            served, rows, now, dislike_days=settings.dislike_days, context={**person, **(query.context or {})}, **about
-        )
+        context = {**person, **(query.context or {})}
+        found = history_of(served, rows, now, dislike_days=settings.dislike_days, context=context, **about)
+        if not written:
+            return found
+        seconds = 60 * settings.need_minutes
+        return with_written(served, found, rows, written, now, need_seconds=seconds, context=context)
 
     def _expect(self, served: ServedModel, events: int, query: Query) -> None:
         """Raises ``Slow`` on the event loop before anything is done twice."""
@@ -245,9 +267,10 @@ def _first(served: ServedModel, last: int, segment: Segment | None, held: int = 
     return Page(served.version, segment.upto, int(time.time()), offset, segment=chosen, held=held)
 
 
-def _held(rows: list[StoredEvent], segment: Segment | None, about: Mapping[str, Any] = NOBODY) -> int:
-    """A checksum of the events and attributes, or of the items of the segment, that a list is made from."""
-    told = repr([row.seq for row in rows] if segment is None else segment.items)
+def _held(numbers: list[int], segment: Segment | None, about: Mapping[str, Any] = NOBODY) -> int:
+    """A checksum of what a list is made from: the numbers of events and texts, and attributes; or the items of the
+    segment."""
+    told = repr(numbers if segment is None else segment.items)
     return zlib.crc32((told + (repr(sorted(about.items())) if about else "")).encode())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from penchant.core.histories import Bools, Histories, Ints
 from penchant.recommender.answer import Answer, Item, Why
 from penchant.recommender.fallback import rank_or_popular
-from penchant.recommender.search import Wanted, rank_by_need
+from penchant.recommender.search import Asked, Wanted, rank_by_need
 from penchant.serve.answers.content import by_content
 from penchant.serve.answers.history import PersonHistory
 from penchant.serve.answers.models import ServedModel
@@ -139,8 +139,9 @@ def ranking(
     if history.left_out:
         degraded.append(f"{history.left_out} older events were not scored")
     start, wanted = page.offset, page.offset + query.k + 1
+    need = query.need or history.asked
     while True:
-        ranked = _ranked(served, history, mask, wanted, order, query.need)
+        ranked = _ranked(served, history, mask, wanted, order, need)
         if after in ranked.items:
             start = ranked.items.index(after) + 1
         if len(ranked.items) < wanted or (start + query.k < wanted and (after < 0 or after in ranked.items)):
@@ -158,10 +159,7 @@ def ranking(
     whys: list[Why | None] | None = None
     if query.why:
         explained = chosen[: max(1, parts // max(1, len(history.given.items)))]
-        if query.need is None:
-            why = reasons(served, history.given, explained)
-        else:
-            why = _needed(served, history, query.need, explained)
+        why = reasons(served, history.given, explained) if need is None else _needed(served, history, need, explained)
         said = history.told.beside(why, explained, served.recommender.catalog)
         whys = [*said, *[None] * (len(chosen) - len(explained))]
         if len(explained) < len(chosen):
@@ -169,15 +167,20 @@ def ranking(
     return Ranking(chosen, ranked.scores[start:stop], ranked.fallback, removed, degraded, more, whys)
 
 
-def _needed(served: ServedModel, history: PersonHistory, need: str, positions: Sequence[int]) -> list[Why]:
-    """The reasons of items for a stated need."""
+def _needed(served: ServedModel, history: PersonHistory, need: str | Asked, positions: Sequence[int]) -> list[Why]:
+    """The reasons of items for a need."""
     wanted = Wanted.of(served.recommender, history.given, need)
     n = served.catalogue.n_model
     return [wanted.whys([at])[0] if at < n else Why("exact", 0.0, []) for at in positions]
 
 
 def _ranked(
-    served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, order: Ints | None, need: str | None
+    served: ServedModel,
+    history: PersonHistory,
+    mask: Bools,
+    wanted: int,
+    order: Ints | None,
+    need: str | Asked | None,
 ) -> Listed:
     """The list of the model, then items that it does not know: the most similar by content first, then the latest."""
     if need is not None:
@@ -196,8 +199,8 @@ def _ranked(
     return found if order is not None or need is not None else with_new(served, history, mask, found, wanted)
 
 
-def _by_need(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, need: str) -> Listed:
-    """The list for a stated need; the person's own and disliked items are not in the mask."""
+def _by_need(served: ServedModel, history: PersonHistory, mask: Bools, wanted: int, need: str | Asked) -> Listed:
+    """The list for a need; the person's own and disliked items are not in the mask."""
     allow = mask[: served.catalogue.n_model]
     try:
         ranked, _ = rank_by_need(served.recommender, history.given, need, wanted, allow=allow, repeat=True, why=False)

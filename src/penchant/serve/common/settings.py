@@ -102,6 +102,10 @@ class Settings:
     encoder: str = setting("", "module:function that turned item texts into vectors, if one did; default: none")
     keep_text: tuple[str, ...] = setting((), "purposes of events whose texts are kept; default: texts are dropped")
     text_moods: tuple[str, ...] = setting((), "purposes of events whose texts tell a mood; default: they tell none")
+    need_minutes: float = setting(
+        30.0, "minutes for which a text without an item, such as a search, is what its person needs; 0: not at all",
+        low=0, high=1440,
+    )  # fmt: skip
     purchases: tuple[str, ...] = setting(("purchase", "buy", "order"), "kinds of events that count as bought")
     exposures: bool = setting(False, "write down which lists people are shown")
     keep_exposures: str = setting("90d", "how long they are kept, such as 90d; 0: for ever")

@@ -43,12 +43,15 @@ def checked_text(value: str) -> str:
     return value
 
 
+ABOUT: Any = {"allOf": [needs("user", "session"), needs("item", "text")]}
+
+
 class Event(Request):
-    """A person did something with an item."""
+    """A person did something with an item, or wrote something: a text needs no item."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=needs("user", "session"))
+    model_config = ConfigDict(extra="forbid", json_schema_extra=ABOUT)
 
-    item: Id
+    item: Id | None = Field(default=None, description="required, except with a text: a search, or a reply")
     user: Id | None = None
     session: Id | None = None
     kind: Kind | None = Field(default=None, examples=["view", "cart", "dislike"])
@@ -57,7 +60,8 @@ class Event(Request):
     context: Annotated[dict[str, Any], AfterValidator(checked_context)] | None = None
     text: Annotated[StrictStr, AfterValidator(checked_text)] | None = Field(
         default=None,
-        description="a comment, of at most 4 KiB; its opinion is kept, and the text dropped unless keep_text",
+        description="a comment, of at most 4 KiB; its opinion is kept, and the text dropped unless keep_text. Without "
+        "an item it is what the person needs now",
     )
     recommendation: Annotated[StrictStr, Field(pattern=r"^r_[A-Za-z0-9_-]{1,30}$")] | None = Field(
         default=None, description="the id of the list that the person followed"

@@ -9,7 +9,7 @@ from pydantic import Field, StrictInt
 from penchant.serve.common.person_link import MINUTES, MOST_MINUTES
 from penchant.serve.common.values import Scalar
 from penchant.serve.http.schemas.fields import Request, Response
-from penchant.serve.http.schemas.people import Choices, KeptEvent, Person, ShownList
+from penchant.serve.http.schemas.people import Choices, KeptEvent, KeptWritten, Person, ShownList
 
 Until = Annotated[int | None, Field(description="until when it is kept, in unix seconds; null: for ever")]
 
@@ -34,6 +34,12 @@ class OwnEvent(KeptEvent):
     kept_until: Until
 
 
+class OwnWritten(KeptWritten):
+    """What was written without an item, and until when it is kept."""
+
+    kept_until: Until
+
+
 class OwnEvents(Response):
     """The newest events."""
 
@@ -51,6 +57,7 @@ class Counts(Response):
     """How much is stored."""
 
     events: int
+    written: int = Field(description="texts without an item")
     shown_lists: int = Field(description="page by page")
 
 
@@ -85,6 +92,7 @@ class Export(Person):
     identities: list[Person] = Field(description="the names under which the store knows the person")
     attributes: dict[str, Scalar]
     events: list[OwnEvent]
+    written: list[OwnWritten] = Field(description="what was written without an item")
     exposures: list[OwnList] = Field(description="the lists that were shown, oldest first")
     choices: Choices
     clock_ahead: float = Field(description="seconds by which the clock of the person's events was ahead, at most")

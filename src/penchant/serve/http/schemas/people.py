@@ -82,6 +82,17 @@ class KeptEvent(Response):
     purpose: str | None = Field(description="what the person agreed to")
 
 
+class KeptWritten(Response):
+    """What was written without an item; ``seq`` is its place in the order of acceptance, among events too."""
+
+    seq: int
+    kind: str | None
+    time: int = Field(description="unix seconds")
+    context: dict[str, Any] = Field(description="what was read of the text is its `comment`")
+    id: str | None
+    purpose: str | None = Field(description="what the person agreed to")
+
+
 class ShownList(Response):
     """A list that was shown, or one page of it."""
 
@@ -174,6 +185,7 @@ class Removed(Response):
     """The number of rows that an erasure removed."""
 
     events: int
+    written: int = Field(description="texts without an item")
     attributes: int
     exposures: int = Field(description="lists that were shown, page by page")
     choices: int = Field(description="1 if the person had chosen something")
