@@ -41,7 +41,7 @@ def test_trainers_share_one_lease_and_the_service_follows(cluster: Cluster, tmp_
     store.writer.do_now(lambda connection: store.append_within(connection, [Batch(rows)]))
     models = tmp_path / "models"
     pc.fit(pc.read_interactions(log), "popular").save(models / "first")
-    service = Service(Settings(folder=str(models), store=cluster.url, model_copies=str(tmp_path / "copies")))
+    service = Service(Settings(folder=str(models), store=cluster.url, model_copies=str(tmp_path / "copies"), keep="0"))
     service.open()
     config = tmp_path / "penchant.toml"
     config.write_text(

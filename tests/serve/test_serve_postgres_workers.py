@@ -104,7 +104,7 @@ def test_one_trains_and_another_goes_on_when_it_is_killed(cluster: Cluster, stor
     config.write_text(
         '[train]\nmodels = "item-knn"\nholdout = "14d"\nmetric = "ndcg@5"\n[train.gate]\nmin_cases = 50\n'
     )
-    both = _two(cluster, models, tmp_path, "--config", str(config), train_every="1s", train_priority="same")
+    both = _two(cluster, models, tmp_path, "--config", str(config), train_every="1s", train_priority="same", keep="0")
 
     def ended() -> list[tuple[int, str]]:
         """What the trainings of the service ended with, and the worker that ran each."""

@@ -48,7 +48,7 @@ def test_what_a_setting_says() -> None:
     assert Keep.read("*=1y") == Keep.read("1y")
     assert Keep.read("view=1min").of("view") == 60
     for wrong, why in (
-        ("view=59s", "at least a minute"), ("59s", "at least a minute"), ("view=soon", "reads like 90d"),
+        ("view=59s", "at least a minute"), ("59s", "at least a minute"), ("view=soon", "reads like 30min"),
         ("view=1d,View=2d", "says twice how long view"), ("1d,2d", "says twice how long other kinds"),
         ("o'brien=1d", "is not a kind"), ("a%s=1d", "is not a kind"),
     ):  # fmt: skip

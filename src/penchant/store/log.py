@@ -102,10 +102,7 @@ def store_log(url: str, span: Span = EVER, *, context: bool = False, inside: boo
         said = " in this time" if (span.since, span.until) != (None, None) else ""
         said += " that may be learned from" if span.learned else ""
         if not names:
-            raise DataError(
-                "the store has no events" + said,
-                file=name,
-            )
+            raise DataError("; ".join([f"the store has no events{said}", *notes]), file=name)
 
     def parts(wanted: Sequence[str]) -> Iterator[tuple[pl.DataFrame, float]]:
         with readers(database, min(READERS, available())) as connections:
