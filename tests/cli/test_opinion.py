@@ -97,3 +97,11 @@ def test_a_table_of_texts_alone_is_one_column(tmp_path: Path, capsys: pytest.Cap
     assert "no separator" in capsys.readouterr().err
     assert main([*words[:5], "--with", words[2], "-o", str(tmp_path / "none.csv")]) == 2
     assert "this is a file, learned opinions are a folder" in capsys.readouterr().err
+
+
+def test_one_column_cannot_be_the_text_and_the_stars(
+    reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["opinion", "learn", str(reviews), "--text", "review", "--stars", "review", "-o", str(tmp_path / "opinion")]
+    assert main(words) == 2
+    assert "one column is named for two things: review, review" in capsys.readouterr().err

@@ -16,11 +16,13 @@ from penchant.errors import DataError
 def read_table(source: Any, named: list[str], *, sep: str | None = None, encoding: str | None = None) -> pl.DataFrame:
     """All rows and columns of a table, with the ``named`` columns found by name or number and put first.
 
-    Raises ``DataError`` for a column that is not there and for a table without rows.
+    Raises ``DataError`` for a column that is not there or named twice, and for a table without rows.
     """
     table = open_source(expand([source])[0], sep=sep, encoding=encoding, named=named)
     name = table.source.name
     at = [index_of(column, table.names, "column", name) for column in named]
+    if len({*at}) < len(at):
+        raise DataError(f"one column is named for two things: {', '.join(map(str, named))}", file=name)
     meter, frames = Meter(f"reading {name}", factor=2), list[pl.DataFrame]()
     for batch in table.batches(range(len(table.names))):
         meter.add(int(batch.frame.estimated_size()))
