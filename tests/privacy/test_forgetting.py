@@ -24,6 +24,7 @@ from penchant.serve.common.settings import Settings
 from penchant.store.erasures import Entry, read_file
 from penchant.store.log import store_log
 from penchant.training.loop.stages import remove
+from tests.every_byte import every_byte
 from tests.privacy.conftest import ended
 from tests.serve.conftest import ITEMS, Client, Make
 
@@ -96,7 +97,7 @@ def key(tmp_path: Path) -> str:
 
 def everything(folder: Path) -> bytes:
     """Every byte of every file under a folder."""
-    return b"".join(one.read_bytes() for one in folder.rglob("*") if one.is_file())
+    return every_byte(folder.rglob("*"))
 
 
 @pytest.mark.parametrize("model", EXACT)

@@ -20,6 +20,7 @@ from penchant.serve.common.logs import JsonLines
 from penchant.serve.common.settings import Settings
 from penchant.serve.service import Service
 from penchant.store.events import EventStore
+from tests.every_byte import every_byte
 from tests.privacy.conftest import ended
 from tests.serve.conftest import Client, Make
 from tests.serve.test_serve_openapi import CALLS
@@ -38,7 +39,7 @@ def keys(tmp_path: Path) -> dict[str, str]:
 
 def everything(folder: Path) -> bytes:
     """Every byte of every file under a folder, but not of keys."""
-    return b"".join(one.read_bytes() for one in folder.rglob("*") if one.is_file() and one.suffix != ".key")
+    return every_byte(one for one in folder.rglob("*") if one.suffix != ".key")
 
 
 def people(folder: Path) -> set[str]:

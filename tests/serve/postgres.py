@@ -62,6 +62,12 @@ class Cluster:
     def _copy(self, one: str, into: str) -> None:
         with psycopg.connect(self.url.rpartition("/")[0] + "/postgres", autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {into} WITH (FORCE)")
+            others = "FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+            for _ in range(200):  # the server may not have noticed yet that somebody left
+                connection.execute(f"SELECT pg_terminate_backend(pid) {others}", [one])
+                if connection.execute(f"SELECT count(*) {others}", [one]).fetchone() == (0,):
+                    break
+                time.sleep(0.02)
             connection.execute(f"CREATE DATABASE {into} TEMPLATE {one}")
 
     def start(self) -> None:

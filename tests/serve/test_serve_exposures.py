@@ -19,6 +19,7 @@ from penchant.store import exposures as store_module
 from penchant.store.backup import backup, restore
 from penchant.store.database import StoreError
 from penchant.store.exposures import Exposure
+from tests.every_byte import every_byte
 from tests.serve.conftest import Client, Make
 
 LIST = "/v1/users/ann/recommendations"
@@ -150,7 +151,7 @@ def test_export_merge_and_erasure_cover_what_was_shown(client: Client, tmp_path:
     while not client.portal.call(client.service.clean):
         time.sleep(0.05)
     for part in ("store.db", "store.db-wal"):
-        data = (tmp_path / part).read_bytes() if (tmp_path / part).exists() else b""
+        data = every_byte([tmp_path / part])
         assert b"secret-spot" not in data
         assert shown.encode() not in data
 

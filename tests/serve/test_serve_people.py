@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from penchant.store.keep import Keep
+from tests.every_byte import every_byte
 from tests.serve.conftest import Client, Make
 
 
@@ -103,7 +104,7 @@ def test_erasure_removes_everything_and_refuses_what_is_dated_before(client: Cli
     assert mixed.json()["accepted"] == 1
     assert client.get("/v1/users/bob/events").json()["events"][0]["item"] == "i02"
     assert client.portal.call(client.service.clean)
-    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    kept = every_byte(tmp_path.rglob("*"))
     assert b"Secretname" not in kept
     removed = client.delete("/v1/users/Ann%20Secretname").json()["removed"]
     assert removed == {

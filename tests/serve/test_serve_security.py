@@ -18,6 +18,7 @@ from penchant.serve.http.scopes import RequiredLink, RequiredScope
 from penchant.serve.run import open_service
 from penchant.store.database import Database
 from penchant.store.keys import Keyring
+from tests.every_byte import every_byte
 from tests.serve.conftest import Client, Make
 
 SHOP = "https://shop.example"
@@ -143,7 +144,7 @@ def test_an_admin_key_can_be_revoked_where_there_is_another(ring: Keyring) -> No
 
 def test_only_hashes_are_kept(ring: Keyring, tmp_path: Path) -> None:
     _, told = ring.create("test", ["admin"])
-    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    kept = every_byte(tmp_path.rglob("*"))
     assert told.encode() not in kept
     assert told.split("_")[2].encode() not in kept
     assert "hash" not in json.dumps([key.to_json() for key in ring])

@@ -19,6 +19,7 @@ from penchant.ranking.ranked import Ranked
 from penchant.serve.common.hooks import hook
 from penchant.serve.common.settings import Settings
 from penchant.training.fit import fit
+from tests.every_byte import every_byte
 from tests.ranking.test_ranked import FEW, moody, sad_share
 from tests.serve.conftest import ITEMS, Client, Make, rows
 
@@ -46,7 +47,7 @@ def kept(client: Client, person: str) -> list[dict[str, Any]]:
 
 
 def in_files(folder: Path, word: bytes) -> bool:
-    return any(word in file.read_bytes() for file in folder.glob("store.db*") if file.is_file())
+    return word in every_byte(folder.glob("store.db*"))
 
 
 def test_a_text_is_kept_where_the_operator_and_the_person_want_it_and_erased(make: Make, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from penchant.store.backup import Copied, backup, restore
 from penchant.store.database import StoreError
 from penchant.store.events import Batch, EventStore, NewEvent
 from penchant.store.people import People
+from tests.every_byte import every_byte
 
 NOW = 1_790_000_000
 
@@ -167,7 +168,7 @@ def test_a_restore_applies_the_erasures_since(url: str, tmp_path: Path) -> None:
         restore(url, tmp_path / "copy.db")
     done = restore(url, tmp_path / "copy.db", replace=True)
     assert (done.events, done.erased) == (1, 1)
-    held = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.name.startswith("store.db"))
+    held = every_byte(path for path in tmp_path.iterdir() if path.name.startswith("store.db"))
     assert b"u:ann" not in held and b"u:late" not in held and b"u:bob" in held
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o600
     again = reopened(url)

@@ -114,6 +114,7 @@ class Database:
         self.insert = sqlite.insert if self.sqlite else postgresql.insert
         self._local = threading.local()
         self._open: list[Any] = []
+        self._opening = threading.Lock()  # of both
         reading = {name: PRAGMAS[name] for name in ("cache_size", "mmap_size")}
         self._apart = QueryProcesses(str(self.url.database), timeout=BUSY_SECONDS, pragmas=reading)
 
@@ -194,10 +195,16 @@ class Database:
     @property
     def mine(self) -> Any:
         """The calling thread's connection."""
-        connection = getattr(self._local, "connection", None)
+        local = self._local
+        connection = getattr(local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self.connect()
-            self._open.append(connection)
+            connection = self.connect()
+            with self._opening:
+                if local is not self._local:  # closed while this one was opened
+                    connection.close()
+                    raise StoreError("the store was closed")
+                local.connection = connection
+                self._open.append(connection)
         return connection
 
     def read(self, statement: Statement, *, seconds: float | None = None, **named: Any) -> list[tuple[Any, ...]]:
@@ -259,11 +266,11 @@ class Database:
     def close(self) -> None:
         """Close every connection, also those of other processes."""
         self._apart.close()
-        for connection in self._open:
+        with self._opening:
+            opened, self._open, self._local = self._open, [], threading.local()
+        for connection in opened:
             with contextlib.suppress(*self.errors):
                 connection.close()
-        self._open.clear()
-        self._local = threading.local()
         self.engine.dispose()
 
     # -- the schema -----------------------------------------------------------------------------------------------

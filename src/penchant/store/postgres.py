@@ -23,6 +23,11 @@ class PatientConnection(psycopg.Connection[Any]):
         limited = _limited(gen, time.monotonic() + self.seconds + SLACK, self._timed_out)
         return super().wait(limited, *arguments, **named)
 
+    def __del__(self, *_: Any) -> None:
+        """Close what a thread left behind when it ended after the store: the server need not keep its session."""
+        if (raw := getattr(self, "pgconn", None)) is not None:
+            raw.finish()
+
     def _timed_out(self) -> psycopg.OperationalError:
         self.pgconn.finish()
         return psycopg.OperationalError(f"timeout: no answer within {self.seconds:g} s")
