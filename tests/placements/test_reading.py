@@ -61,7 +61,7 @@ def test_every_key_is_read_and_every_rule_has_a_name_in_words():
         ("position = 1,", "position = 21,", 11, "position 21 of 'sku1' is beyond k = 20"),
         ("position = 1,", "position = 0,", 11, "pin.position is from 1 to 1000, not 0"),
         ("[true]", "[]", 9, "at_least.where.in is a list of 1 to 200 plain values"),
-        ('within = "30d"', 'within = "30 days"', 7, "reads like 90d"),
+        ('within = "30d"', 'within = "30 days"', 7, "reads like 30min"),
         ("diversity = 0.2", "diversity = 0.8", 1, "weigh 1.1 together"),
         ("diversity = 0.2", "diversity = 1.5", 12, "diversity.weight is from 0 to 1, not 1.5"),
         ("top = 50", "top = 1", 15, "explore.top is from 2 to 10000, not 1"),
